@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The state of a director: what a file asks for and what a kernel has are
+//! values of the same types, so that the plan can compare them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use serde::Serialize;
+
+/// Everything that a file describes and `apply` reconciles.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// The eBPF data plane; `None` when no full NAT is wanted (or loaded).
+    pub datapath: Option<Datapath>,
+    /// The SNAT local IPs, keyed by pool and address.
+    pub local_ips: BTreeMap<LocalIp, PortRange>,
+    /// The virtual services of IPVS with their servers.
+    pub services: BTreeMap<ServiceKey, Service>,
+}
+
+/// The eBPF data plane of one network namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Datapath {
+    /// Names of the interfaces that carry the programs.
+    pub interfaces: BTreeSet<String>,
+    /// How many sessions the session map can hold.
+    pub max_sessions: u32,
+}
+
+/// A local IP (LIP): an address of the director that full-NAT traffic takes
+/// as its source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct LocalIp {
+    pub pool: String,
+    pub address: IpAddr,
+}
+
+/// The ports of a local IP, both ends included. Host byte order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct PortRange {
+    pub first: u16,
+    pub last: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    Tcp,
+    Udp,
+    Sctp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    Ipv4,
+    Ipv6,
+}
+
+/// What names a virtual service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ServiceKey {
+    /// Protocol, address and port (host byte order; 0: every port).
+    Address {
+        protocol: Protocol,
+        address: SocketAddr,
+    },
+    /// A firewall mark (32 bits) and the family of the packets that carry it.
+    Fwmark { mark: u32, family: Family },
+}
+
+/// A virtual service of IPVS (`struct ip_vs_service`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// The scheduler's name, as the kernel knows it (`wrr`).
+    pub scheduler: String,
+    /// `IP_VS_SVC_F_SCHED1..3`, in this order; what they mean is the scheduler's.
+    pub scheduler_flags: [bool; 3],
+    pub persistence: Option<Persistence>,
+    /// `IP_VS_SVC_F_ONEPACKET`: every packet is scheduled by itself.
+    pub one_packet: bool,
+    /// The local IP pool of a full-NAT service; `None`: native IPVS.
+    pub snat: Option<String>,
+    pub servers: BTreeMap<SocketAddr, Server>,
+}
+
+/// `ipvsadm -p`: a client's later connections go to the same server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Persistence {
+    /// Seconds.
+    pub timeout: u32,
+    pub netmask: Netmask,
+    /// The persistence engine (`sip`), if any.
+    pub engine: Option<String>,
+}
+
+/// How much of a client's address persistence looks at: a mask for IPv4 (the
+/// kernel allows any), a prefix length for IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Netmask {
+    V4(Ipv4Addr),
+    V6(u8),
+}
+
+/// A real server of a service (`struct ip_vs_dest`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// 0: no new connections.
+    pub weight: u32,
+    pub forward: Forward,
+    /// Connections above which no more are sent; 0: no limit.
+    pub upper_threshold: u32,
+    /// Connections below which they are sent again; 0: three quarters of the upper.
+    pub lower_threshold: u32,
+}
+
+/// How packets reach a real server (`IP_VS_CONN_F_FWD_MASK`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Forward {
+    Masq,
+    Route,
+    Tunnel(Tunnel),
+    /// The server is this host (`IP_VS_CONN_F_LOCALNODE`); the kernel's own
+    /// choice, never asked for.
+    Local,
+}
+
+/// `IP_VS_CONN_F_TUNNEL_TYPE_*` with its port and checksum flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tunnel {
+    Ipip,
+    Gue { port: u16, checksum: TunnelChecksum },
+    Gre { checksum: TunnelChecksum },
+}
+
+/// `IP_VS_TUNNEL_ENCAP_FLAG_*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TunnelChecksum {
+    None,
+    Full,
+    Remote,
+}
+
+impl Protocol {
+    /// The protocol's number in the IP header.
+    pub fn number(self) -> u8 {
+        match self {
+            Protocol::Tcp => 6,
+            Protocol::Udp => 17,
+            Protocol::Sctp => 132,
+        }
+    }
+
+    pub fn from_number(number: u8) -> Option<Self> {
+        match number {
+            6 => Some(Protocol::Tcp),
+            17 => Some(Protocol::Udp),
+            132 => Some(Protocol::Sctp),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+            Protocol::Sctp => "sctp",
+        })
+    }
+}
+
+impl Family {
+    pub fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Family::Ipv4,
+            IpAddr::V6(_) => Family::Ipv6,
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Family::Ipv4 => "IPv4",
+            Family::Ipv6 => "IPv6",
+        })
+    }
+}
+
+impl ServiceKey {
+    pub fn family(&self) -> Family {
+        match self {
+            ServiceKey::Address { address, .. } => Family::of(address.ip()),
+            ServiceKey::Fwmark { family, .. } => *family,
+        }
+    }
+}
+
+/// As in the file: `tcp://10.0.0.1:80`, `fwmark://7`, `fwmark6://7`.
+impl fmt::Display for ServiceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServiceKey::Address { protocol, address } => write!(f, "{protocol}://{address}"),
+            ServiceKey::Fwmark {
+                mark,
+                family: Family::Ipv4,
+            } => write!(f, "fwmark://{mark}"),
+            ServiceKey::Fwmark {
+                mark,
+                family: Family::Ipv6,
+            } => write!(f, "fwmark6://{mark}"),
+        }
+    }
+}
+
+impl fmt::Display for LocalIp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in pool \"{}\"", self.address, self.pool)
+    }
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.first, self.last)
+    }
+}
+
+impl Netmask {
+    /// The mask that looks at the whole address: the kernel's default.
+    pub fn whole(family: Family) -> Self {
+        match family {
+            Family::Ipv4 => Netmask::V4(Ipv4Addr::BROADCAST),
+            Family::Ipv6 => Netmask::V6(128),
+        }
+    }
+}
