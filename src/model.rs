@@ -15,6 +15,9 @@ pub struct State {
     pub datapath: Option<Datapath>,
     /// The SNAT local IPs, keyed by pool and address.
     pub local_ips: BTreeMap<LocalIp, PortRange>,
+    /// The full-NAT services that the module knows, with the pool of each.
+    /// What is absent here is served natively.
+    pub full_nat: BTreeMap<ServiceKey, String>,
     /// The virtual services of IPVS with their servers.
     pub services: BTreeMap<ServiceKey, Service>,
 }
@@ -80,8 +83,6 @@ pub struct Service {
     pub persistence: Option<Persistence>,
     /// `IP_VS_SVC_F_ONEPACKET`: every packet is scheduled by itself.
     pub one_packet: bool,
-    /// The local IP pool of a full-NAT service; `None`: native IPVS.
-    pub snat: Option<String>,
     pub servers: BTreeMap<SocketAddr, Server>,
 }
 
