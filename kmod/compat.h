@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Everything that differs between kernel versions, and nothing else.
+ */
+#ifndef IP_VS_BPF_COMPAT_H
+#define IP_VS_BPF_COMPAT_H
+
+#include <linux/module.h>
+#include <linux/proc_fs.h>
+#include <linux/version.h>
+#include <net/ip_vs.h>
+#include <net/route.h>
+
+/* 6.2 moved the statistics of the namespace behind RCU. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#define compat_tot_stats(ipvs) (&(ipvs)->tot_stats->s)
+#else
+#define compat_tot_stats(ipvs) (&(ipvs)->tot_stats)
+#endif
+
+/* 6.13 gave the type of service of a route lookup a type of its own. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#include <net/inet_dscp.h>
+#define compat_route_tos(iph) ip4h_dscp(iph)
+#else
+#define compat_route_tos(iph) ((iph)->tos)
+#endif
+
+/* ip_vs_protocol.state_transition() learned the length of the IP header in a
+ * stable update, so no version tells which of the two a kernel has.
+ */
+typedef void (*compat_transition4)(struct ip_vs_conn *, int,
+				   const struct sk_buff *,
+				   struct ip_vs_proto_data *);
+typedef void (*compat_transition5)(struct ip_vs_conn *, int,
+				   const struct sk_buff *,
+				   struct ip_vs_proto_data *, unsigned int);
+
+static inline void compat_call4(compat_transition4 f, struct ip_vs_conn *cp,
+				int direction, const struct sk_buff *skb,
+				struct ip_vs_proto_data *pd, unsigned int len)
+{
+	f(cp, direction, skb, pd);
+}
+
+static inline void compat_call5(compat_transition5 f, struct ip_vs_conn *cp,
+				int direction, const struct sk_buff *skb,
+				struct ip_vs_proto_data *pd, unsigned int len)
+{
+	f(cp, direction, skb, pd, len);
+}
+
+#define compat_state_transition(pp, cp, direction, skb, pd, len)               \
+	_Generic((pp)->state_transition,                                       \
+		 compat_transition4: compat_call4,                             \
+		 compat_transition5: compat_call5)(                            \
+		(pp)->state_transition, cp, direction, skb, pd, len)
+
+/* bpf_map_get() and bpf_map_put() moved into a symbol namespace, whose name
+ * became a string in 6.13.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define COMPAT_IMPORT_BPF() MODULE_IMPORT_NS("BPF_INTERNAL")
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#define COMPAT_IMPORT_BPF() MODULE_IMPORT_NS(BPF_INTERNAL)
+#else
+#define COMPAT_IMPORT_BPF()
+#endif
+
+#endif

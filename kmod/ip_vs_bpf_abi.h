@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the kernel module, the eBPF programs and the CLI share: the keys and
+ * values of the eBPF maps. This is the only place where they are written
+ * down; src/datapath/abi.rs mirrors it, and a test compares the layouts.
+ *
+ * No structure has implicit padding: map keys are compared byte by byte, so
+ * every writer zeroes what it does not set.
+ */
+#ifndef IP_VS_BPF_ABI_H
+#define IP_VS_BPF_ABI_H
+
+#include <linux/types.h>
+
+/* The TCP, UDP or SCTP flow of a packet as it is on the wire: the key of the
+ * map "sessions4". A session has two entries, one for each direction:
+ * client -> VIP (original) and real server -> local IP (reply).
+ */
+struct ipvs_bpf_tuple4 {
+	__be32 saddr;
+	__be32 daddr;
+	__be16 sport;
+	__be16 dport;
+	__u8 protocol; /* IPPROTO_* */
+	__u8 pad[3];
+};
+
+enum ipvs_bpf_direction {
+	IPVS_BPF_ORIGINAL = 0,
+	IPVS_BPF_REPLY = 1,
+};
+
+/* What full NAT makes of such a packet: the value of the map "sessions4". */
+struct ipvs_bpf_session4 {
+	__be32 saddr;
+	__be32 daddr;
+	__be16 sport;
+	__be16 dport;
+	__u16 service;  /* host endianness; index into the map "services" */
+	__u8 direction; /* enum ipvs_bpf_direction: that of the key */
+	__u8 pad;
+};
+
+/* A full-NAT service: the value of the array map "services", whose index is
+ * the service's id. Ids fit into skb->tc_index, which carries them between
+ * the module and the programs; 0 is no service.
+ */
+#define IPVS_BPF_SERVICES 65536
+
+struct ipvs_bpf_service {
+	__be32 vaddr[4]; /* IPv4: the first word */
+	__be16 vport;
+	__u8 protocol; /* IPPROTO_* */
+	__u8 family;   /* AF_INET or AF_INET6; 0: no service has this id */
+};
+
+/* Index into the per-CPU array map "counters": what the eBPF programs did or
+ * refused, in packets.
+ */
+enum ipvs_bpf_counter {
+	IPVS_BPF_SNAT,           /* egress: source became the local IP */
+	IPVS_BPF_REPLIES,        /* ingress: destination became the client */
+	IPVS_BPF_NO_SERVICE,     /* egress, dropped: unknown service id */
+	IPVS_BPF_NO_SESSION,     /* egress, dropped: the session is gone */
+	IPVS_BPF_FRAGMENT,       /* egress, dropped: a fragment has no ports */
+	IPVS_BPF_UNREADABLE,     /* egress, dropped: not IPv4 TCP or UDP, or cut short */
+	IPVS_BPF_REWRITE_FAILED, /* dropped: the kernel refused a write */
+	IPVS_BPF_COUNTERS        /* how many there are */
+};
+
+#endif

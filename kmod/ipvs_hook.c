@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Finds IPVS's own function for incoming packets. IPVS exports no way to call
+ * it, but registers it publicly: at LOCAL_IN, one step before source NAT
+ * (net/netfilter/ipvs/ip_vs_core.c, ip_vs_ops4), in every namespace that has a
+ * virtual service. It is the same function in all of them, and it stays as
+ * long as the module ip_vs does, which ours keeps loaded.
+ */
+#include <linux/kernel.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/string.h>
+
+#include "ip_vs_bpf.h"
+
+static nf_hookfn *found;
+
+/* Another module may use the same priority: only what the kernel's symbol
+ * table calls ip_vs_… is IPVS's.
+ */
+static bool is_ipvs(nf_hookfn *function)
+{
+	char name[KSYM_SYMBOL_LEN];
+
+	snprintf(name, sizeof(name), "%ps", function);
+	return str_has_prefix(name, "ip_vs_");
+}
+
+/* Under RCU. NULL while no namespace known to us had a virtual service. */
+nf_hookfn *ipvs_in_hook(struct net *net)
+{
+	nf_hookfn *hook = READ_ONCE(found);
+	const struct nf_hook_entries *entries;
+	struct nf_hook_ops **ops;
+	unsigned int i;
+
+	if (likely(hook))
+		return hook;
+	entries = rcu_dereference(net->nf.hooks_ipv4[NF_INET_LOCAL_IN]);
+	if (!entries)
+		return NULL;
+	ops = nf_hook_entries_get_hook_ops(entries);
+	for (i = 0; i < entries->num_hook_entries; i++) {
+		if (READ_ONCE(ops[i]->priority) != NF_IP_PRI_NAT_SRC - 1)
+			continue;
+		hook = entries->hooks[i].hook;
+		if (!is_ipvs(hook))
+			continue;
+		WRITE_ONCE(found, hook);
+		return hook;
+	}
+	return NULL;
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ip_vs_bpf: full NAT for IPVS. Each connection of a full-NAT service becomes
+ * a session in an eBPF map, from which the programs at the interfaces rewrite
+ * source addresses, so that neither conntrack nor a masquerade rule is needed.
+ */
+#include <linux/module.h>
+
+#include "ip_vs_bpf.h"
+
+static int __init ip_vs_bpf_init(void)
+{
+	int err = sessions_module_init();
+
+	if (err)
+		return err;
+	err = director_module_init();
+	if (err)
+		sessions_module_exit();
+	return err;
+}
+
+static void __exit ip_vs_bpf_exit(void)
+{
+	director_module_exit();
+	/* IPVS may still read our application under RCU, and our own RCU
+	 * callbacks are code of this module: wait for both before it goes.
+	 */
+	rcu_barrier();
+	sessions_module_exit();
+}
+
+module_init(ip_vs_bpf_init);
+module_exit(ip_vs_bpf_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("IPVS full NAT through eBPF sessions");
+MODULE_VERSION("0.1.0");
+COMPAT_IMPORT_BPF();

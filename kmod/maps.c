@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The eBPF maps that userspace hands over by writing to
+ * /proc/net/ip_vs_bpf/map:
+ *
+ *     sessions4 FD services FD
+ *
+ * with file descriptors of the writing process, or "none" to give them back.
+ * What is registered can be read, a line each: name, id, type, key size, value
+ * size, entries. Full NAT services can be added only while maps are
+ * registered, and sessions live only in registered maps, so neither path has
+ * to ask.
+ */
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "ip_vs_bpf.h"
+
+/* What a map must look like. */
+struct shape {
+	const char *name;
+	enum bpf_map_type type;
+	u32 key_size;
+	u32 value_size;
+	u32 flags;
+	u32 min_entries;
+};
+
+/* Sessions are not preallocated: memory follows the number of sessions. */
+static const struct shape sessions4_shape = {
+	.name = "sessions4",
+	.type = BPF_MAP_TYPE_HASH,
+	.key_size = sizeof(struct ipvs_bpf_tuple4),
+	.value_size = sizeof(struct ipvs_bpf_session4),
+	.flags = BPF_F_NO_PREALLOC,
+	.min_entries = 2,
+};
+
+static const struct shape services_shape = {
+	.name = "services",
+	.type = BPF_MAP_TYPE_ARRAY,
+	.key_size = sizeof(u32),
+	.value_size = sizeof(struct ipvs_bpf_service),
+	.flags = 0,
+	.min_entries = IPVS_BPF_SERVICES,
+};
+
+static struct maps *maps_of(struct director *director)
+{
+	return rcu_dereference_protected(director->maps,
+					 lockdep_is_held(&director->config));
+}
+
+/* Takes "FD" off the text and turns it into a map of that shape. */
+static struct bpf_map *take(struct director *director, char **text,
+			    const struct shape *shape)
+{
+	char *error = director->map_error;
+	struct bpf_map *map;
+	char *name, *number;
+	u32 fd;
+
+	name = strsep(text, " ");
+	number = strsep(text, " ");
+	if (!name || strcmp(name, shape->name) || !number ||
+	    kstrtou32(number, 10, &fd))
+		return ERR_PTR(refuse(error, -EINVAL, 0,
+			"expected \"sessions4 FD services FD\" or \"none\""));
+	map = bpf_map_get(fd);
+	if (IS_ERR(map)) {
+		refuse(error, 0, 0, "%s: %u is no descriptor of an eBPF map",
+		       shape->name, fd);
+		return map;
+	}
+	if (map->map_type == shape->type && map->key_size == shape->key_size &&
+	    map->value_size == shape->value_size &&
+	    map->map_flags == shape->flags &&
+	    map->max_entries >= shape->min_entries)
+		return map;
+	refuse(error, 0, 0,
+	       "%s: the map has type %u, key %u, value %u bytes, flags %#x, %u entries; this module needs type %u, key %u, value %u, flags %#x, at least %u",
+	       shape->name, map->map_type, map->key_size, map->value_size,
+	       map->map_flags, map->max_entries, shape->type, shape->key_size,
+	       shape->value_size, shape->flags, shape->min_entries);
+	bpf_map_put(map);
+	return ERR_PTR(-EINVAL);
+}
+
+static void maps_free(struct maps *maps)
+{
+	if (!maps)
+		return;
+	if (maps->sessions4)
+		bpf_map_put(maps->sessions4);
+	if (maps->services)
+		bpf_map_put(maps->services);
+	kfree(maps);
+}
+
+/* With the last reference to the director, from an RCU callback. */
+void maps_release(struct director *director)
+{
+	struct maps *maps = rcu_dereference_protected(director->maps, true);
+
+	if (maps)
+		module_put(THIS_MODULE);
+	maps_free(maps);
+}
+
+static int unregister(struct director *director)
+{
+	struct maps *maps = maps_of(director);
+
+	if (!maps)
+		return 0;
+	services_reap(director);
+	if (!hash_empty(director->services))
+		return refuse(director->map_error, -EBUSY, 0,
+			      "full-NAT services are still configured, or sessions of theirs live (%d)",
+			      atomic_read(&director->sessions));
+	prerouting_unregister(director->net);
+	RCU_INIT_POINTER(director->maps, NULL);
+	synchronize_rcu();
+	maps_free(maps);
+	module_put(THIS_MODULE);
+	return 0;
+}
+
+static int install(struct director *director, struct maps *maps)
+{
+	int err;
+
+	/* Registered maps keep the module: an interface's programs and the
+	 * sessions stand on both.
+	 */
+	if (!try_module_get(THIS_MODULE))
+		return -ENOENT;
+	rcu_assign_pointer(director->maps, maps);
+	err = prerouting_register(director->net);
+	if (!err)
+		return 0;
+	RCU_INIT_POINTER(director->maps, NULL);
+	synchronize_rcu();
+	module_put(THIS_MODULE);
+	return refuse(director->map_error, err, 0,
+		      "the netfilter hook could not be set");
+}
+
+int map_write(struct director *director, char *text)
+{
+	struct maps *old = maps_of(director);
+	struct maps *maps;
+	char *rest = strim(text);
+	int err = -EINVAL;
+
+	if (!strcmp(rest, "none"))
+		return unregister(director);
+
+	maps = kzalloc(sizeof(*maps), GFP_KERNEL);
+	if (!maps)
+		return -ENOMEM;
+	maps->sessions4 = take(director, &rest, &sessions4_shape);
+	if (IS_ERR(maps->sessions4)) {
+		err = PTR_ERR(maps->sessions4);
+		maps->sessions4 = NULL;
+		goto out;
+	}
+	maps->services = take(director, &rest, &services_shape);
+	if (IS_ERR(maps->services)) {
+		err = PTR_ERR(maps->services);
+		maps->services = NULL;
+		goto out;
+	}
+	if (rest) {
+		err = refuse(director->map_error, -EINVAL, 0,
+			     "unexpected \"%.40s\" at the end", rest);
+		goto out;
+	}
+	if (!old) {
+		err = install(director, maps);
+		if (!err)
+			return 0;
+	} else if (old->sessions4 == maps->sessions4 &&
+		   old->services == maps->services) {
+		err = 0; /* the same again changes nothing */
+	} else {
+		err = refuse(director->map_error, -EBUSY, 0,
+			     "other maps are registered: write \"none\" first");
+	}
+out:
+	maps_free(maps);
+	return err;
+}
+
+static void show(struct seq_file *seq, const char *name, struct bpf_map *map)
+{
+	seq_printf(seq, "%s id %u type %u key %u value %u entries %u\n", name,
+		   map->id, map->map_type, map->key_size, map->value_size,
+		   map->max_entries);
+}
+
+void map_show(struct director *director, struct seq_file *seq)
+{
+	struct maps *maps = maps_of(director);
+
+	if (!maps)
+		return;
+	show(seq, "sessions4", maps->sessions4);
+	show(seq, "services", maps->services);
+}
+
+/* Tells the programs what a service id stands for; service NULL: nothing. */
+int maps_set_service(struct director *director, u16 id,
+		     const struct service *service)
+{
+	struct maps *maps = maps_of(director);
+	struct ipvs_bpf_service value = {};
+	u32 key = id;
+	int err;
+
+	if (service) {
+		value.vaddr[0] = service->vaddr;
+		value.vport = service->vport;
+		value.protocol = service->protocol;
+		value.family = AF_INET;
+	}
+	rcu_read_lock();
+	err = maps->services->ops->map_update_elem(maps->services, &key, &value,
+						   BPF_ANY);
+	rcu_read_unlock();
+	return err;
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Registers with IPVS, as an application, for each protocol and port that a
+ * full-NAT service uses: IPVS then calls session_init_conn() for every new
+ * masqueraded connection to that port, and session_done_conn() at its end.
+ *
+ * unregister_ip_vs_app() (net/netfilter/ipvs/ip_vs_app.c) finds by name and
+ * frees every incarnation of the name, also while connections point at one.
+ * So each protocol and port is an application with a name of its own, and it
+ * is unregistered only when no service needs it: a service stays until its
+ * last session has ended, so no connection is bound any more.
+ *
+ * A packet of a native service on the same port may just then be between
+ * finding the incarnation and taking a reference through incarnation->app.
+ * The incarnation is freed after a grace period, but the application at once,
+ * so after registering we let the incarnation point at ip_vs_bpf_app, which
+ * lasts as long as this module; its exit waits for such readers.
+ */
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "ip_vs_bpf.h"
+
+static char app_name[] = "ip_vs_bpf";
+
+struct ip_vs_app ip_vs_bpf_app = {
+	.name = app_name,
+	.type = IP_VS_APP_TYPE_FTP, /* unused by IPVS, there is no other type */
+	.module = THIS_MODULE,
+	.init_conn = session_init_conn,
+	.done_conn = session_done_conn,
+};
+
+static struct port_app *find(struct director *director, u8 protocol, __be16 port)
+{
+	struct port_app *app;
+
+	list_for_each_entry(app, &director->port_apps, list)
+		if (app->protocol == protocol && app->port == port)
+			return app;
+	return NULL;
+}
+
+static int register_app(struct director *director, struct port_app *app)
+{
+	struct netns_ipvs *ipvs = net_ipvs(director->net);
+	struct ip_vs_app template = ip_vs_bpf_app;
+	struct ip_vs_app *registered, *incarnation;
+	int err;
+
+	if (!ipvs)
+		return -ENOENT;
+	template.name = app->name;
+	template.protocol = app->protocol;
+	registered = register_ip_vs_app(ipvs, &template);
+	if (IS_ERR(registered))
+		return PTR_ERR(registered);
+	err = register_ip_vs_app_inc(ipvs, registered, app->protocol,
+				     ntohs(app->port));
+	if (err) {
+		unregister_ip_vs_app(ipvs, registered);
+		return err;
+	}
+	incarnation = list_first_entry(&registered->incs_list, struct ip_vs_app,
+				       a_list);
+	incarnation->name = app_name;
+	WRITE_ONCE(incarnation->app, &ip_vs_bpf_app);
+	app->app = registered;
+	return 0;
+}
+
+/* The port's application with one more service that needs it; registered if
+ * it was not. -EEXIST: another application holds the port.
+ */
+struct port_app *port_app_get(struct director *director, u8 protocol, __be16 port)
+{
+	struct port_app *app = find(director, protocol, port);
+	int err;
+
+	if (app) {
+		app->services++;
+		return app;
+	}
+	app = kzalloc(sizeof(*app), GFP_KERNEL);
+	if (!app)
+		return ERR_PTR(-ENOMEM);
+	app->protocol = protocol;
+	app->port = port;
+	app->services = 1;
+	snprintf(app->name, sizeof(app->name), "ip_vs_bpf_%u_%u", protocol,
+		 ntohs(port));
+	err = register_app(director, app);
+	if (err) {
+		kfree(app);
+		return ERR_PTR(err);
+	}
+	list_add(&app->list, &director->port_apps);
+	return app;
+}
+
+/* The caller's service is gone for every packet that begins now. */
+void port_app_put(struct director *director, struct port_app *app)
+{
+	if (--app->services)
+		return;
+	list_del(&app->list);
+	unregister_ip_vs_app(net_ipvs(director->net), app->app);
+	kfree(app);
+}

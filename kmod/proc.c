@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /proc/net/ip_vs_bpf: the files map, services, local_ips and stats.
+ *
+ * Each write(2) is one transaction: all of it takes effect, or none of it and
+ * the first line that the file then reads, "# error: …", says why. Writing
+ * needs CAP_NET_ADMIN in the user namespace that owns the network namespace.
+ */
+#include <linux/kernel.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/seq_file.h>
+#include <linux/uaccess.h>
+
+#include "ip_vs_bpf.h"
+
+/* The longest write that is taken, in bytes. */
+#define WRITE_MAX (256 * 1024)
+
+/* Notes why a write is refused and returns the code. line 0: no line is to
+ * blame.
+ */
+int refuse(char *error, int code, unsigned int line, const char *format, ...)
+{
+	size_t used = 0;
+	va_list args;
+
+	if (line)
+		used = scnprintf(error, ERROR_SIZE, "line %u: ", line);
+	va_start(args, format);
+	vscnprintf(error + used, ERROR_SIZE - used, format, args);
+	va_end(args);
+	return code;
+}
+
+static ssize_t write(struct file *file, const char __user *from, size_t size,
+		     char *error,
+		     int (*parse)(struct director *director, char *text))
+{
+	struct director *director = pde_data(file_inode(file));
+	char *text;
+	int err;
+
+	if (!file_ns_capable(file, director->net->user_ns, CAP_NET_ADMIN))
+		return -EPERM;
+	if (size > WRITE_MAX)
+		return -E2BIG;
+	text = kvmalloc(size + 1, GFP_KERNEL);
+	if (!text)
+		return -ENOMEM;
+	if (copy_from_user(text, from, size)) {
+		kvfree(text);
+		return -EFAULT;
+	}
+	text[size] = '\0';
+
+	mutex_lock(&director->config);
+	error[0] = '\0';
+	if (strlen(text) != size)
+		err = refuse(error, -EINVAL, 0, "a zero byte is no text");
+	else
+		err = parse(director, text);
+	mutex_unlock(&director->config);
+	kvfree(text);
+	return err ?: size;
+}
+
+static void show_error(struct seq_file *seq, const char *error)
+{
+	if (error[0])
+		seq_printf(seq, "# error: %s\n", error);
+}
+
+#define PROC_FILE(name, name_error)                                            \
+	static int name##_seq(struct seq_file *seq, void *unused)              \
+	{                                                                      \
+		struct director *director = seq->private;                      \
+									       \
+		mutex_lock(&director->config);                                 \
+		show_error(seq, director->name_error);                         \
+		name##_show(director, seq);                                    \
+		mutex_unlock(&director->config);                               \
+		return 0;                                                      \
+	}                                                                      \
+	static int name##_open(struct inode *inode, struct file *file)         \
+	{                                                                      \
+		return single_open(file, name##_seq, pde_data(inode));         \
+	}                                                                      \
+	static ssize_t name##_proc_write(struct file *file,                    \
+					 const char __user *from, size_t size, \
+					 loff_t *offset)                       \
+	{                                                                      \
+		struct director *director = pde_data(file_inode(file));        \
+									       \
+		return write(file, from, size, director->name_error,           \
+			     name##_write);                                    \
+	}                                                                      \
+	static const struct proc_ops name##_proc_ops = {                       \
+		.proc_open = name##_open,                                      \
+		.proc_read = seq_read,                                         \
+		.proc_lseek = seq_lseek,                                       \
+		.proc_write = name##_proc_write,                               \
+		.proc_release = single_release,                                \
+	}
+
+PROC_FILE(map, map_error);
+PROC_FILE(services, services_error);
+PROC_FILE(local_ips, local_ips_error);
+
+static int stats_seq(struct seq_file *seq, void *unused)
+{
+	stats_show(seq->private, seq);
+	return 0;
+}
+
+static bool add(struct director *director, const char *name, umode_t mode,
+		const struct proc_ops *ops)
+{
+	struct user_namespace *user_ns = director->net->user_ns;
+	struct proc_dir_entry *entry;
+
+	entry = proc_create_data(name, mode, director->proc, ops, director);
+	if (!entry)
+		return false;
+	/* Root of the namespace owns the file, whoever that is outside. */
+	if (uid_valid(make_kuid(user_ns, 0)) && gid_valid(make_kgid(user_ns, 0)))
+		proc_set_user(entry, make_kuid(user_ns, 0), make_kgid(user_ns, 0));
+	return true;
+}
+
+int proc_create_all(struct director *director)
+{
+	director->proc = proc_mkdir("ip_vs_bpf", director->net->proc_net);
+	if (!director->proc)
+		return -ENOMEM;
+	if (add(director, "map", 0644, &map_proc_ops) &&
+	    add(director, "services", 0644, &services_proc_ops) &&
+	    add(director, "local_ips", 0644, &local_ips_proc_ops) &&
+	    proc_create_single_data("stats", 0444, director->proc, stats_seq,
+				    director))
+		return 0;
+	proc_remove_all(director);
+	return -ENOMEM;
+}
+
+/* Returns when the last reader and writer has left. */
+void proc_remove_all(struct director *director)
+{
+	proc_remove(director->proc);
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Replies of full-NAT connections. The ingress program has turned the
+ * destination from the local IP to the client and left the service's id; what
+ * remains is what IPVS's hook at FORWARD does for native ones
+ * (ip_vs_core.c: handle_response()): rewrite the source to the VIP, advance
+ * the connection's state, count, and send.
+ *
+ * IPVS's own function is not called for this because it finds the connection
+ * by client and server alone: of two virtual services that share a server and
+ * have the same client address and port, it would take either. We know the
+ * service and look the connection up by its original tuple.
+ */
+#include <linux/icmp.h>
+#include <linux/ip.h>
+#include <net/icmp.h>
+#include <net/ip.h>
+#include <net/route.h>
+
+#include "ip_vs_bpf.h"
+
+static struct ip_vs_conn *find_connection(struct director *director,
+					  const struct service *service,
+					  const struct sk_buff *skb)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	union nf_inet_addr client = { .ip = iph->daddr };
+	union nf_inet_addr vip = { .ip = service->vaddr };
+	struct ip_vs_conn_param param;
+	const __be16 *ports;
+	struct ip_vs_conn *cp;
+	__be16 buffer[2];
+
+	ports = skb_header_pointer(skb, ip_hdrlen(skb), sizeof(buffer), buffer);
+	if (!ports)
+		return NULL;
+	ip_vs_conn_fill_param(net_ipvs(director->net), AF_INET, iph->protocol,
+			      &client, ports[1], &vip, service->vport, &param);
+	cp = ip_vs_conn_in_get(&param);
+	if (!cp)
+		return NULL;
+	if (cp->packet_xmit == transmit && cp->daddr.ip == iph->saddr &&
+	    cp->dport == ports[0])
+		return cp;
+	ip_vs_conn_put(cp);
+	return NULL;
+}
+
+static struct rtable *route_to_client(struct net *net, const struct sk_buff *skb,
+				      __be32 vip)
+{
+	struct flowi4 fl4 = {
+		.daddr = ip_hdr(skb)->daddr,
+		.saddr = vip,
+		.flowi4_flags = FLOWI_FLAG_ANYSRC,
+		.flowi4_mark = skb->mark,
+		.flowi4_tos = ip_hdr(skb)->tos & IPTOS_RT_MASK,
+	};
+
+	return ip_route_output_key(net, &fl4);
+}
+
+/* Tells the server, in its own words: the packet that it sent went to the
+ * local IP.
+ */
+static void reply_error(struct sk_buff *skb, const struct session *session,
+			int type, int code, u32 info)
+{
+	const struct iphdr *iph;
+
+	if (nat_destination(skb, session->reply.daddr, session->reply.dport))
+		return;
+	iph = ip_hdr(skb);
+	/* icmp_send() wants the route on which the packet came. */
+	if (!ip_route_input_noref(skb, iph->daddr, iph->saddr,
+				  compat_route_tos(iph), skb->dev))
+		icmp_send(skb, type, code, htonl(info));
+}
+
+static void count_bytes(struct ip_vs_cpu_stats __percpu *cpustats, unsigned int len)
+{
+	struct ip_vs_cpu_stats *stats = this_cpu_ptr(cpustats);
+
+	u64_stats_update_begin(&stats->syncp);
+	u64_stats_inc(&stats->cnt.outpkts);
+	u64_stats_add(&stats->cnt.outbytes, len);
+	u64_stats_update_end(&stats->syncp);
+}
+
+/* As ip_vs_out_stats(): server, service and namespace. Under RCU, which keeps
+ * what dest->svc points at; the connection's reference keeps the server.
+ */
+static void account(struct ip_vs_conn *cp, unsigned int len)
+{
+	struct ip_vs_dest *dest = cp->dest;
+	struct ip_vs_service *svc;
+
+	if (!dest || !(dest->cflags & IP_VS_DEST_CF_AVAILABLE))
+		return;
+	svc = rcu_dereference(dest->svc);
+	local_bh_disable();
+	count_bytes(dest->stats.cpustats, len);
+	if (svc)
+		count_bytes(svc->stats.cpustats, len);
+	count_bytes(compat_tot_stats(cp->ipvs)->cpustats, len);
+	local_bh_enable();
+}
+
+static void advance(struct ip_vs_conn *cp, struct sk_buff *skb)
+{
+	struct ip_vs_proto_data *pd = ip_vs_proto_data_get(cp->ipvs, cp->protocol);
+
+	if (pd && pd->pp->state_transition)
+		compat_state_transition(pd->pp, cp, IP_VS_DIR_OUTPUT, skb, pd,
+					ip_hdrlen(skb));
+}
+
+static unsigned int drop(struct director *director, struct sk_buff *skb,
+			 struct ip_vs_conn *cp, enum counter why)
+{
+	if (cp)
+		ip_vs_conn_put(cp);
+	count(director, why);
+	kfree_skb(skb);
+	return NF_STOLEN;
+}
+
+/* From the hook at PREROUTING, under RCU. */
+unsigned int reply_in(struct director *director, struct service *service,
+		      struct sk_buff *skb)
+{
+	struct ip_vs_conn *cp = find_connection(director, service, skb);
+	struct session *session;
+	struct rtable *rt;
+
+	/* Half translated, it must not travel on. */
+	if (!cp)
+		return drop(director, skb, NULL, COUNT_REPLY_NO_CONNECTION);
+	session = cp->app_data;
+	if (ip_hdr(skb)->ttl <= 1) {
+		reply_error(skb, session, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
+		return drop(director, skb, cp, COUNT_REPLY_TTL);
+	}
+	rt = route_to_client(director->net, skb, service->vaddr);
+	if (IS_ERR(rt))
+		return drop(director, skb, cp, COUNT_REPLY_NO_ROUTE);
+	if (!packet_fits(skb, dst_mtu(&rt->dst))) {
+		u32 mtu = dst_mtu(&rt->dst);
+
+		ip_rt_put(rt);
+		reply_error(skb, session, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, mtu);
+		return drop(director, skb, cp, COUNT_REPLY_TOO_BIG);
+	}
+	if (nat_source(skb, service->vaddr, service->vport)) {
+		ip_rt_put(rt);
+		return drop(director, skb, cp, COUNT_REPLY_REWRITE);
+	}
+	ip_decrease_ttl(ip_hdr(skb));
+	account(cp, skb->len);
+	advance(cp, skb);
+	ip_vs_conn_put(cp);
+	return send(director->net, skb, rt, 0);
+}

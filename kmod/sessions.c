@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sessions: born when IPVS creates a connection of a full-NAT service, gone
+ * when IPVS ends it. IPVS calls both functions here through the application
+ * that port_apps.c registers.
+ *
+ * A session owns two entries of the map sessions4. That of the reply tuple
+ * (server -> local IP) is inserted first, and only if it is not there: this is
+ * what makes local IP and port unique for a server, without a lock. That of
+ * the original tuple (client -> VIP) replaces what is there: IPVS may begin a
+ * connection while one of the same tuple still ends (a client that uses its
+ * port again at once). The old session's end must then leave the new one's
+ * entry alone, so writing, and comparing and deleting, exclude each other by
+ * a lock chosen by the tuple.
+ */
+#include <linux/inetdevice.h>
+#include <linux/jhash.h>
+#include <linux/slab.h>
+
+#include "ip_vs_bpf.h"
+
+/* How many local IPs and ports are tried before a connection is refused. */
+#define PROBES 256
+/* Of these: how often the client's own port on another local IP. */
+#define PROBES_OWN_PORT 8
+
+static struct kmem_cache *session_cache;
+
+static spinlock_t *original_lock(struct director *director,
+				 const struct ipvs_bpf_tuple4 *original)
+{
+	u32 hash = jhash2((const u32 *)original, sizeof(*original) / sizeof(u32), 0);
+
+	return &director->original_locks[hash % ORIGINAL_LOCKS];
+}
+
+/* What full NAT makes of a packet of the one direction, it finds reversed in
+ * the key of the other.
+ */
+static struct ipvs_bpf_session4 entry(const struct ipvs_bpf_tuple4 *other,
+				      u16 service, u8 direction)
+{
+	return (struct ipvs_bpf_session4){
+		.saddr = other->daddr,
+		.daddr = other->saddr,
+		.sport = other->dport,
+		.dport = other->sport,
+		.service = service,
+		.direction = direction,
+	};
+}
+
+static int insert_reply(struct bpf_map *map, const struct session *session)
+{
+	struct ipvs_bpf_session4 value = entry(&session->original,
+					       session->service->id, IPVS_BPF_REPLY);
+
+	return map->ops->map_update_elem(map, (void *)&session->reply, &value,
+					 BPF_NOEXIST);
+}
+
+static int insert_original(struct bpf_map *map, const struct session *session)
+{
+	struct ipvs_bpf_session4 value = entry(&session->reply,
+					       session->service->id, IPVS_BPF_ORIGINAL);
+	spinlock_t *lock = original_lock(session->director, &session->original);
+	int err;
+
+	spin_lock_bh(lock);
+	err = map->ops->map_update_elem(map, (void *)&session->original, &value,
+					BPF_ANY);
+	spin_unlock_bh(lock);
+	return err;
+}
+
+/* Only if the entry is this session's: its reply tuple names it. */
+static void delete_original(struct bpf_map *map, const struct session *session)
+{
+	const struct ipvs_bpf_tuple4 *reply = &session->reply;
+	spinlock_t *lock = original_lock(session->director, &session->original);
+	const struct ipvs_bpf_session4 *found;
+
+	spin_lock_bh(lock);
+	found = map->ops->map_lookup_elem(map, (void *)&session->original);
+	if (found && found->saddr == reply->daddr && found->sport == reply->dport &&
+	    found->daddr == reply->saddr && found->dport == reply->sport)
+		map->ops->map_delete_elem(map, (void *)&session->original);
+	spin_unlock_bh(lock);
+}
+
+/* The local IP and port of a try, deterministic, so that another director
+ * makes the same choice. false: this try has none.
+ */
+static bool candidate(const struct lip_array *ips, const struct session *session,
+		      unsigned int try, struct local_ip **ip, __be16 *port)
+{
+	const struct ipvs_bpf_tuple4 *original = &session->original;
+	u32 hash = jhash_1word((__force u32)original->saddr, 0);
+	u16 own = ntohs(original->sport);
+	u32 ports;
+	u16 first, last;
+
+	*ip = ips->ip[(reciprocal_scale(hash, ips->count) + try) % ips->count];
+	ports = READ_ONCE((*ip)->ports);
+	first = ports >> 16;
+	last = ports & 0xffff;
+	*port = original->sport;
+	if (try < PROBES_OWN_PORT)
+		return try < ips->count && own >= first && own <= last;
+	hash = jhash_3words((__force u32)original->saddr, own, try, 0);
+	*port = htons(first + reciprocal_scale(hash, last - first + 1));
+	return true;
+}
+
+/* Chooses the local IP and port and inserts the reply entry. */
+static int choose(struct bpf_map *map, const struct lip_array *ips,
+		  struct session *session)
+{
+	struct local_ip *ip;
+	unsigned int try;
+	__be16 port;
+	int err;
+
+	for (try = 0; try < PROBES; try++) {
+		if (!candidate(ips, session, try, &ip, &port))
+			continue;
+		session->reply.daddr = ip->addr;
+		session->reply.dport = port;
+		err = insert_reply(map, session);
+		if (!err) {
+			/* The listing's reference is dropped a grace period
+			 * after the array was replaced, so it is there still.
+			 */
+			refcount_inc(&ip->refs);
+			atomic_inc(&ip->sessions);
+			session->local_ip = ip;
+			return 0;
+		}
+		if (err != -EEXIST)
+			return err;
+		count(session->director, COUNT_PORT_COLLISIONS);
+	}
+	return -EEXIST;
+}
+
+static enum counter refusal(int err)
+{
+	switch (err) {
+	case -EEXIST:
+		return COUNT_REFUSED_PORTS_EXHAUSTED;
+	case -E2BIG:
+		return COUNT_REFUSED_MAP_FULL;
+	case -ENOMEM:
+		return COUNT_REFUSED_NO_MEMORY;
+	default:
+		return COUNT_REFUSED_MAP_ERROR;
+	}
+}
+
+static struct session *session_new(struct director *director,
+				   struct service *service,
+				   const struct ip_vs_conn *cp)
+{
+	struct session *session = kmem_cache_zalloc(session_cache, GFP_ATOMIC);
+
+	if (!session)
+		return NULL;
+	session->director = director;
+	session->service = service;
+	session->original.saddr = cp->caddr.ip;
+	session->original.sport = cp->cport;
+	session->original.daddr = cp->vaddr.ip;
+	session->original.dport = cp->vport;
+	session->original.protocol = cp->protocol;
+	session->reply.saddr = cp->daddr.ip;
+	session->reply.sport = cp->dport;
+	session->reply.protocol = cp->protocol;
+	return session;
+}
+
+/* Under RCU. NULL: refused, and counted why. */
+static struct session *session_create(struct director *director,
+				      struct service *service,
+				      const struct ip_vs_conn *cp)
+{
+	struct maps *maps = rcu_dereference(director->maps);
+	struct pool *pool = rcu_dereference(service->pool);
+	struct lip_array *ips = pool ? rcu_dereference(pool->ips) : NULL;
+	struct session *session;
+	int err;
+
+	if (!maps || !ips) {
+		count(director, maps ? COUNT_REFUSED_EMPTY_POOL : COUNT_REFUSED_NO_MAP);
+		return NULL;
+	}
+	session = session_new(director, service, cp);
+	if (!session) {
+		count(director, COUNT_REFUSED_NO_MEMORY);
+		return NULL;
+	}
+	err = choose(maps->sessions4, ips, session);
+	if (err)
+		goto free;
+	err = insert_original(maps->sessions4, session);
+	if (err)
+		goto delete_reply;
+	refcount_inc(&director->refs);
+	atomic_inc(&director->sessions);
+	atomic_inc(&service->sessions);
+	count(director, COUNT_SESSIONS_CREATED);
+	return session;
+
+delete_reply:
+	maps->sessions4->ops->map_delete_elem(maps->sessions4, &session->reply);
+	atomic_dec(&session->local_ip->sessions);
+	local_ip_put(session->local_ip);
+free:
+	kmem_cache_free(session_cache, session);
+	count(director, refusal(err));
+	return NULL;
+}
+
+/* Under RCU: the connection's own reference to us keeps the module, not the
+ * service, so nothing of the director is touched after the last put.
+ */
+static void session_end(struct session *session)
+{
+	struct director *director = session->director;
+	struct service *service = session->service;
+	struct maps *maps = rcu_dereference(director->maps);
+
+	/* Maps are registered as long as a service has sessions. */
+	delete_original(maps->sessions4, session);
+	maps->sessions4->ops->map_delete_elem(maps->sessions4, &session->reply);
+	atomic_dec(&session->local_ip->sessions);
+	local_ip_put(session->local_ip);
+	count(director, COUNT_SESSIONS_ENDED);
+	kmem_cache_free(session_cache, session);
+
+	atomic_dec(&director->sessions);
+	/* Once the namespace's exit has begun (no director is found there any
+	 * more) no work may be queued: it has been cancelled for good.
+	 */
+	if (atomic_dec_and_test(&service->sessions) && !READ_ONCE(service->listed) &&
+	    director_of(director->net) == director)
+		schedule_work(&director->reap);
+	director_put(director);
+}
+
+/* Leaves the connection exactly as native IPVS makes it: the incarnation's use
+ * count and the reference to this module are what tcp_app_conn_bind() took.
+ */
+static void stay_native(struct ip_vs_app *inc, struct ip_vs_conn *cp)
+{
+	cp->app = NULL;
+	atomic_dec(&inc->usecnt);
+	module_put(THIS_MODULE);
+}
+
+/* Why a connection of a full-NAT service's port is none of ours. */
+static bool is_native(struct director *director, struct service *service,
+		      const struct ip_vs_conn *cp)
+{
+	/* A template of persistence stands for no packets. */
+	if (cp->flags & IP_VS_CONN_F_TEMPLATE)
+		return true;
+	if (!service || !READ_ONCE(service->listed)) {
+		count(director, COUNT_OTHER_SERVICE);
+		return true;
+	}
+	/* Ends when its packet is sent: a reply would find nothing. */
+	if (cp->flags & IP_VS_CONN_F_ONE_PACKET) {
+		count(director, COUNT_ONE_PACKET);
+		return true;
+	}
+	/* Its packets leave through no interface, so no program sees them. */
+	if (inet_addr_type(director->net, cp->daddr.ip) == RTN_LOCAL) {
+		count(director, COUNT_SERVER_IS_LOCAL);
+		return true;
+	}
+	return false;
+}
+
+/* IPVS made a connection (ip_vs_conn_new()), chose its server and transmitter,
+ * and has not hashed it yet: no other packet can see it. Its result is
+ * ignored.
+ */
+int session_init_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp)
+{
+	struct service *service = NULL;
+	struct director *director;
+	struct session *session;
+
+	rcu_read_lock();
+	director = director_of(cp->ipvs->net);
+	if (director && cp->af == AF_INET && cp->daf == AF_INET)
+		service = service_find(director, cp->protocol, cp->vaddr.ip, cp->vport);
+	if (!director || is_native(director, service, cp)) {
+		stay_native(inc, cp);
+	} else {
+		session = session_create(director, service, cp);
+		cp->app_data = session;
+		/* A refused connection stays bound, since its transmitter is
+		 * code of this module.
+		 */
+		cp->packet_xmit = session ? transmit : transmit_refusal;
+	}
+	rcu_read_unlock();
+	return 0;
+}
+
+/* IPVS ends the connection (ip_vs_conn_expire()): nobody else refers to it, so
+ * no packet uses the session.
+ */
+int session_done_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp)
+{
+	struct session *session = cp->app_data;
+
+	if (!session)
+		return 0;
+	cp->app_data = NULL;
+	rcu_read_lock();
+	session_end(session);
+	rcu_read_unlock();
+	return 0;
+}
+
+int sessions_module_init(void)
+{
+	session_cache = KMEM_CACHE(session, 0);
+	return session_cache ? 0 : -ENOMEM;
+}
+
+void sessions_module_exit(void)
+{
+	kmem_cache_destroy(session_cache);
+}

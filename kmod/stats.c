@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /proc/net/ip_vs_bpf/stats: "name value" lines, summed over the CPUs. Names
+ * are stable; new ones may be added at the end.
+ */
+#include <linux/seq_file.h>
+
+#include "ip_vs_bpf.h"
+
+static const char *const names[COUNTERS] = {
+	[COUNT_SESSIONS_CREATED] = "sessions_created",
+	[COUNT_SESSIONS_ENDED] = "sessions_ended",
+	/* A local IP and port was taken, and another one was tried. */
+	[COUNT_PORT_COLLISIONS] = "port_collisions",
+	/* Connections of full-NAT services that were left to native IPVS:
+	 * their server is this host, or they are one-packet connections.
+	 */
+	[COUNT_SERVER_IS_LOCAL] = "native_server_is_local",
+	[COUNT_ONE_PACKET] = "native_one_packet",
+	/* Connections of native services on the port of a full-NAT service. */
+	[COUNT_OTHER_SERVICE] = "native_other_service",
+	/* Connections that got no session; each of their packets is then
+	 * counted in drop_refused_connection.
+	 */
+	[COUNT_REFUSED_NO_MAP] = "refused_no_map",
+	[COUNT_REFUSED_EMPTY_POOL] = "refused_empty_pool",
+	[COUNT_REFUSED_PORTS_EXHAUSTED] = "refused_ports_exhausted",
+	[COUNT_REFUSED_MAP_FULL] = "refused_map_full",
+	[COUNT_REFUSED_MAP_ERROR] = "refused_map_error",
+	[COUNT_REFUSED_NO_MEMORY] = "refused_no_memory",
+	/* Dropped packets, client to server. */
+	[COUNT_DROP_REFUSED] = "drop_refused_connection",
+	[COUNT_DROP_TTL] = "drop_ttl_exceeded",
+	[COUNT_DROP_TOO_BIG] = "drop_too_big",
+	[COUNT_DROP_NO_ROUTE] = "drop_no_route",
+	[COUNT_DROP_REWRITE] = "drop_rewrite_failed",
+	/* Dropped packets, server to client. */
+	[COUNT_REPLY_NO_CONNECTION] = "drop_reply_no_connection",
+	[COUNT_REPLY_TTL] = "drop_reply_ttl_exceeded",
+	[COUNT_REPLY_TOO_BIG] = "drop_reply_too_big",
+	[COUNT_REPLY_NO_ROUTE] = "drop_reply_no_route",
+	[COUNT_REPLY_REWRITE] = "drop_reply_rewrite_failed",
+};
+
+void stats_show(struct director *director, struct seq_file *seq)
+{
+	int counter, cpu;
+
+	seq_printf(seq, "sessions %d\n", atomic_read(&director->sessions));
+	for (counter = 0; counter < COUNTERS; counter++) {
+		u64 sum = 0;
+
+		for_each_possible_cpu(cpu)
+			sum += per_cpu_ptr(director->stats, cpu)->value[counter];
+		seq_printf(seq, "%s %llu\n", names[counter], sum);
+	}
+}

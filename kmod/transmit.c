@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The transmitter of full-NAT connections, in the place of IPVS's
+ * ip_vs_nat_xmit(): rewrites the destination to the real server and sends the
+ * packet past POSTROUTING; the program at the egress interface rewrites the
+ * source. The destination has to be rewritten first, since the neighbour of an
+ * on-link server is found by the packet's destination.
+ */
+#include <linux/icmp.h>
+#include <linux/ip.h>
+#include <net/icmp.h>
+#include <net/ip.h>
+#include <net/route.h>
+
+#include "ip_vs_bpf.h"
+
+/* Whether the packet, or each of its segments, needs no fragmentation, or may
+ * be fragmented.
+ */
+bool packet_fits(const struct sk_buff *skb, unsigned int mtu)
+{
+	if (skb->len <= mtu || !(ip_hdr(skb)->frag_off & htons(IP_DF)))
+		return true;
+	return skb_is_gso(skb) && skb_gso_validate_network_len(skb, mtu);
+}
+
+/* Sends a rewritten packet along a route and takes over both. service_id is
+ * what the egress program finds in tc_index; 0: it has nothing to do.
+ */
+int send(struct net *net, struct sk_buff *skb, struct rtable *rt, u16 service_id)
+{
+	skb_dst_drop(skb);
+	skb_dst_set(skb, &rt->dst);
+	skb->tc_index = service_id;
+	/* IPVS has seen it, and conntrack must not. */
+	skb->ipvs_property = 1;
+	ip_vs_notrack(skb);
+	/* What the device summed up was the packet before we rewrote it, and
+	 * a receive timestamp is no time to send at.
+	 */
+	skb_forward_csum(skb);
+	skb_clear_tstamp(skb);
+	/* ip_output() skips POSTROUTING for packets that were there before. */
+	IPCB(skb)->flags |= IPSKB_REROUTED;
+	dst_output(net, NULL, skb);
+	return NF_STOLEN;
+}
+
+static int drop(struct director *director, struct sk_buff *skb, enum counter why)
+{
+	count(director, why);
+	kfree_skb(skb);
+	return NF_STOLEN;
+}
+
+static struct rtable *route_to_server(struct net *net, const struct sk_buff *skb,
+				      __be32 server)
+{
+	struct flowi4 fl4 = {
+		.daddr = server,
+		.flowi4_mark = skb->mark,
+		.flowi4_tos = ip_hdr(skb)->tos & IPTOS_RT_MASK,
+	};
+
+	return ip_route_output_key(net, &fl4);
+}
+
+int transmit(struct sk_buff *skb, struct ip_vs_conn *cp,
+	     struct ip_vs_protocol *pp, struct ip_vs_iphdr *iph)
+{
+	struct session *session = cp->app_data;
+	struct director *director = session->director;
+	struct rtable *rt;
+
+	if (ip_hdr(skb)->ttl <= 1) {
+		icmp_send(skb, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
+		return drop(director, skb, COUNT_DROP_TTL);
+	}
+	rt = route_to_server(director->net, skb, cp->daddr.ip);
+	if (IS_ERR(rt)) {
+		icmp_send(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
+		return drop(director, skb, COUNT_DROP_NO_ROUTE);
+	}
+	if (!packet_fits(skb, dst_mtu(&rt->dst))) {
+		icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED,
+			  htonl(dst_mtu(&rt->dst)));
+		ip_rt_put(rt);
+		return drop(director, skb, COUNT_DROP_TOO_BIG);
+	}
+	if (nat_destination(skb, cp->daddr.ip, cp->dport)) {
+		ip_rt_put(rt);
+		return drop(director, skb, COUNT_DROP_REWRITE);
+	}
+	ip_decrease_ttl(ip_hdr(skb));
+	return send(director->net, skb, rt, session->service->id);
+}
+
+/* The transmitter of connections that got no session: the client is told at
+ * once, and the connection ends when IPVS is done with the packet.
+ */
+int transmit_refusal(struct sk_buff *skb, struct ip_vs_conn *cp,
+		     struct ip_vs_protocol *pp, struct ip_vs_iphdr *iph)
+{
+	struct director *director = director_of(cp->ipvs->net);
+
+	icmp_send(skb, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
+	cp->timeout = 0;
+	if (director)
+		count(director, COUNT_DROP_REFUSED);
+	kfree_skb(skb);
+	return NF_STOLEN;
+}
