@@ -17,7 +17,7 @@
  * past us.
  */
 SEC("classifier")
-int ipvs_bpf_egress(struct __sk_buff *skb)
+int ipvs_egress(struct __sk_buff *skb)
 {
 	struct ipvs_bpf_service *service;
 	struct ipvs_bpf_session4 *session;
@@ -66,7 +66,7 @@ int ipvs_bpf_egress(struct __sk_buff *skb)
  * tc_classid, which the kernel copies to skb->tc_index.
  */
 SEC("classifier")
-int ipvs_bpf_ingress(struct __sk_buff *skb)
+int ipvs_ingress(struct __sk_buff *skb)
 {
 	struct ipvs_bpf_session4 *session;
 	struct packet packet;

@@ -1,1 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
+//! The eBPF side of a director: its programs, its maps, and where they are
+//! attached. Everything here works in the network namespace of the caller.
+
+pub mod abi;
+mod attach;
+mod error;
+mod filters;
+mod object;
+mod pins;
+mod sessions;
+
+pub use attach::{attach, attached_interfaces, detach};
+pub use error::Error;
+pub use object::start;
+pub use pins::Pins;
+pub use sessions::{Session, sessions};

@@ -1,1 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
+//! The companion module `ip_vs_bpf`: loading it, and its files under
+//! `/proc/net/ip_vs_bpf`.
+
+mod error;
+pub mod module;
+pub mod proc;
+mod text;
+
+pub use error::Error;

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Compiles the eBPF programs; the object is linked into the CLI.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::{Command, exit};
+
+fn main() {
+    for input in ["bpf", "kmod/ip_vs_bpf_abi.h"] {
+        println!("cargo::rerun-if-changed={input}");
+    }
+    println!("cargo::rerun-if-env-changed=CLANG");
+
+    let clang = env::var_os("CLANG").unwrap_or_else(|| "clang".into());
+    let object = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("ipvs_bpf.o");
+    let mut command = Command::new(&clang);
+    command
+        .args([
+            "-target", "bpf", "-O2", "-g", "-Wall", "-Werror", "-mcpu=v3",
+        ])
+        .args(["-I", "kmod", "-c", "bpf/ipvs_bpf.c", "-o"])
+        .arg(object);
+    // Debian keeps asm/types.h in a folder by architecture, which clang leaves
+    // out when it does not compile for the host.
+    if let Some(triplet) = multiarch() {
+        command.arg(format!("-I/usr/include/{triplet}"));
+    }
+    match command.status() {
+        Ok(status) if status.success() => {}
+        Ok(_) => exit(1),
+        Err(error) => {
+            eprintln!("{}: {error}; run `make deps`", clang.to_string_lossy());
+            exit(1);
+        }
+    }
+}
+
+fn multiarch() -> Option<String> {
+    let output = Command::new("cc").arg("-print-multiarch").output().ok()?;
+    let triplet = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (!triplet.is_empty()).then_some(triplet)
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The keys and values of the eBPF maps: the mirror of `kmod/ip_vs_bpf_abi.h`,
+//! compared with it by `tests/abi_layout.rs`. Fields named `*_be` are in
+//! network byte order, the others in the host's.
+
+use aya::Pod;
+
+/// `struct ipvs_bpf_tuple4`: a flow as it is on the wire, the key of the map
+/// `sessions4`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tuple4 {
+    pub saddr_be: u32,
+    pub daddr_be: u32,
+    pub sport_be: u16,
+    pub dport_be: u16,
+    pub protocol: u8,
+    pub pad: [u8; 3],
+}
+
+/// `IPVS_BPF_ORIGINAL`: client → VIP.
+pub const ORIGINAL: u8 = 0;
+/// `IPVS_BPF_REPLY`: real server → local IP.
+pub const REPLY: u8 = 1;
+
+/// `struct ipvs_bpf_session4`: what full NAT makes of such a packet, the value
+/// of the map `sessions4`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session4 {
+    pub saddr_be: u32,
+    pub daddr_be: u32,
+    pub sport_be: u16,
+    pub dport_be: u16,
+    pub service: u16,
+    pub direction: u8,
+    pub pad: u8,
+}
+
+/// `struct ipvs_bpf_service`: the value of the array map `services`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Service {
+    pub vaddr_be: [u32; 4],
+    pub vport_be: u16,
+    pub protocol: u8,
+    pub family: u8,
+}
+
+// SAFETY: plain integers in C layout, without implicit padding, so that every
+// byte pattern is a value and every value has no uninitialised byte.
+unsafe impl Pod for Tuple4 {}
+// SAFETY: as above.
+unsafe impl Pod for Session4 {}
+// SAFETY: as above.
+unsafe impl Pod for Service {}

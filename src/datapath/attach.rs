@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Attaching the programs to interfaces by tc, in both directions of a clsact
+//! qdisc. Others may have filters there; ours stand beside them, and a qdisc
+//! goes only when we made it and nothing is left in it.
+//!
+//! Netlink filters, not TCX links: the ingress program passes the service's id
+//! up in `tc_classid`, which TCX does not carry.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+
+use aya::programs::SchedClassifier;
+use aya::programs::tc::{
+    NlOptions, TcAttachOptions, TcAttachType, TcError, qdisc_add_clsact, qdisc_detach_program,
+};
+use nix::net::if_::{if_nameindex, if_nametoindex};
+
+use super::filters::{self, Direction};
+use super::object::{EGRESS, INGRESS};
+use super::{Error, Pins};
+
+const PROGRAMS: [(&str, Direction, TcAttachType); 2] = [
+    (INGRESS, Direction::Ingress, TcAttachType::Ingress),
+    (EGRESS, Direction::Egress, TcAttachType::Egress),
+];
+
+fn index_of(interface: &str) -> Result<u32, Error> {
+    if_nametoindex(interface).map_err(|_| Error::NoInterface(interface.to_owned()))
+}
+
+/// A folder among the pins that says that the qdisc is ours. The file system
+/// takes no dots, which names of VLANs have, so it is named by index.
+fn qdisc_mark(index: u32) -> String {
+    format!("clsact-{index}")
+}
+
+fn program(pins: &Pins, name: &'static str) -> Result<SchedClassifier, Error> {
+    SchedClassifier::from_pin(pins.path(name)).map_err(|source| Error::Program { name, source })
+}
+
+/// Attaches both programs; filters of an earlier build are replaced.
+pub fn attach(pins: &Pins, interface: &str) -> Result<(), Error> {
+    let index = index_of(interface)?;
+    match qdisc_add_clsact(interface) {
+        Ok(()) => {
+            let mark = pins.path(&qdisc_mark(index));
+            fs::create_dir_all(&mark).map_err(Error::file(mark))?;
+        }
+        Err(error) if is_there_already(&error) => {}
+        Err(source) => {
+            return Err(Error::Interface {
+                interface: interface.to_owned(),
+                source,
+            });
+        }
+    }
+    for (name, _, attach_type) in PROGRAMS {
+        remove(interface, name, attach_type)?;
+        let mut program = program(pins, name)?;
+        program
+            .attach_with_options(
+                interface,
+                attach_type,
+                TcAttachOptions::Netlink(NlOptions::default()),
+            )
+            .map_err(|source| Error::Attach {
+                interface: interface.to_owned(),
+                source,
+            })?;
+        // The program's links are detached when it is dropped; this one is to
+        // outlive the process.
+        std::mem::forget(program);
+    }
+    Ok(())
+}
+
+/// Takes the programs off an interface. Their absence is no error.
+pub fn detach(pins: &Pins, interface: &str) -> Result<(), Error> {
+    for (name, _, attach_type) in PROGRAMS {
+        remove(interface, name, attach_type)?;
+    }
+    let index = index_of(interface)?;
+    let mark = pins.path(&qdisc_mark(index));
+    if !mark.exists() {
+        return Ok(());
+    }
+    let used = filters::any(index, Direction::Ingress).map_err(Error::Filters)?
+        || filters::any(index, Direction::Egress).map_err(Error::Filters)?;
+    if !used {
+        filters::remove_clsact(index).map_err(Error::Filters)?;
+    }
+    fs::remove_dir(&mark).map_err(Error::file(mark))
+}
+
+fn remove(interface: &str, name: &str, attach_type: TcAttachType) -> Result<(), Error> {
+    match qdisc_detach_program(interface, attach_type, name) {
+        Err(TcError::IoError(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(Error::Interface {
+            interface: interface.to_owned(),
+            source,
+        }),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// The kernel answers EEXIST when the interface has a clsact qdisc.
+fn is_there_already(error: &TcError) -> bool {
+    match error {
+        TcError::NetlinkError(error) => error.raw_os_error() == Some(nix::libc::EEXIST),
+        _ => false,
+    }
+}
+
+/// The interfaces that carry both programs. With `pins`, only those that carry
+/// the pinned ones: what another build left is then to be replaced.
+pub fn attached_interfaces(pins: Option<&Pins>) -> Result<BTreeSet<String>, Error> {
+    let mut ids = Vec::new();
+    for (name, direction, _) in PROGRAMS {
+        let id = match pins {
+            Some(pins) => Some(program_id(pins, name)?),
+            None => None,
+        };
+        ids.push((name, direction, id));
+    }
+    let interfaces = if_nameindex().map_err(|errno| Error::Filters(errno.into()))?;
+    let mut attached = BTreeSet::new();
+    for interface in &interfaces {
+        let Ok(name) = interface.name().to_str() else {
+            continue;
+        };
+        let mut complete = true;
+        for (program, direction, id) in &ids {
+            let found = filters::list(interface.index(), *direction).map_err(Error::Filters)?;
+            complete &= found
+                .iter()
+                .any(|filter| filter.name == *program && id.is_none_or(|id| id == filter.program));
+        }
+        if complete {
+            attached.insert(name.to_owned());
+        }
+    }
+    Ok(attached)
+}
+
+fn program_id(pins: &Pins, name: &'static str) -> Result<u32, Error> {
+    let info = program(pins, name)?
+        .info()
+        .map_err(|source| Error::Program { name, source })?;
+    Ok(info.id())
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What can go wrong with programs, maps and interfaces.
+
+use std::io;
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the eBPF programs could not be loaded: {0}")]
+    Load(#[from] aya::EbpfError),
+    #[error("the eBPF object has no {0}; it is not of this build")]
+    Missing(&'static str),
+    #[error("eBPF program {name}: {source}")]
+    Program {
+        name: &'static str,
+        source: aya::programs::ProgramError,
+    },
+    #[error("eBPF map {name}: {source}")]
+    Map {
+        name: &'static str,
+        source: aya::maps::MapError,
+    },
+    #[error("pinning {path}: {source}")]
+    Pin {
+        path: PathBuf,
+        source: aya::pin::PinError,
+    },
+    #[error("{path}: {source}")]
+    File { path: PathBuf, source: io::Error },
+    #[error("interface {interface}: {source}")]
+    Interface {
+        interface: String,
+        source: aya::programs::tc::TcError,
+    },
+    #[error("interface {interface}: {source}")]
+    Attach {
+        interface: String,
+        source: aya::programs::ProgramError,
+    },
+    #[error("interface {0} does not exist")]
+    NoInterface(String),
+    #[error("asking the kernel for its tc filters: {0}")]
+    Filters(io::Error),
+    #[error("no session map is registered with the module; run `ipvs-bpf apply`")]
+    NotRunning,
+    #[error(transparent)]
+    Module(#[from] crate::kmod::Error),
+}
+
+impl Error {
+    /// Names the file that an operation failed on.
+    pub(super) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
+        let path = path.into();
+        move |source| Error::File { path, source }
+    }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The compiled eBPF object (`bpf/ipvs_bpf.c`): loading it, pinning what it
+//! brings, and handing its maps to the module.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use aya::maps::{Map, MapData};
+use aya::programs::SchedClassifier;
+use aya::{Ebpf, EbpfLoader};
+
+use super::{Error, Pins};
+use crate::kmod::proc;
+
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
+
+pub(super) const INGRESS: &str = "ipvs_ingress";
+pub(super) const EGRESS: &str = "ipvs_egress";
+pub(super) const SESSIONS4: &str = "sessions4";
+const SERVICES: &str = "services";
+const COUNTERS: &str = "counters";
+
+/// Loads programs and maps, pins them, and registers the maps with the module.
+/// When a step fails, nothing stays behind.
+pub fn start(pins: &Pins, max_sessions: u32) -> Result<(), Error> {
+    let mut object = EbpfLoader::new()
+        // Two entries a session.
+        .map_max_entries(SESSIONS4, max_sessions.saturating_mul(2))
+        .load(OBJECT)?;
+    pins.create()?;
+    let result = pin_and_register(&mut object, pins);
+    if result.is_err() {
+        // The first error is the one to report.
+        let _ = pins.remove();
+    }
+    result
+}
+
+fn pin_and_register(object: &mut Ebpf, pins: &Pins) -> Result<(), Error> {
+    for name in [INGRESS, EGRESS] {
+        let program: &mut SchedClassifier = object
+            .program_mut(name)
+            .ok_or(Error::Missing(name))?
+            .try_into()
+            .map_err(|source| Error::Program { name, source })?;
+        program
+            .load()
+            .map_err(|source| Error::Program { name, source })?;
+        let path = pins.path(name);
+        program
+            .pin(&path)
+            .map_err(|source| Error::Pin { path, source })?;
+    }
+    for name in [SESSIONS4, SERVICES, COUNTERS] {
+        let map = object.map(name).ok_or(Error::Missing(name))?;
+        let path = pins.path(name);
+        map.pin(&path)
+            .map_err(|source| Error::Pin { path, source })?;
+    }
+    proc::register_maps(
+        descriptor(object, SESSIONS4)?,
+        descriptor(object, SERVICES)?,
+    )?;
+    Ok(())
+}
+
+fn descriptor<'a>(object: &'a Ebpf, name: &'static str) -> Result<BorrowedFd<'a>, Error> {
+    let data: &MapData = match object.map(name).ok_or(Error::Missing(name))? {
+        Map::HashMap(data) | Map::Array(data) => data,
+        _ => return Err(Error::Missing(name)),
+    };
+    Ok(data.fd().as_fd())
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Where maps and programs are pinned: one folder a network namespace,
+//! `/sys/fs/bpf/ipvs-bpf/<inode of the namespace>/`.
+//!
+//! The pins are how a later run of the CLI, or bpftool, finds them. What keeps
+//! them alive is not only the pin: the module holds the maps, and the tc
+//! filters hold the programs.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MsFlags, mount};
+use nix::sys::statfs::statfs;
+
+use super::Error;
+
+const MOUNT_POINT: &str = "/sys/fs/bpf";
+/// The same through the first process's mount namespace. `ip netns exec`
+/// mounts a fresh `/sys` without it, and what is mounted there would vanish
+/// with the command.
+const MOUNT_POINT_OF_INIT: &str = "/proc/1/root/sys/fs/bpf";
+/// `BPF_FS_MAGIC` (linux/magic.h).
+const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
+
+/// The folder of the caller's network namespace.
+#[derive(Clone, Debug)]
+pub struct Pins {
+    folder: PathBuf,
+}
+
+impl Pins {
+    /// Of the caller's network namespace; mounts the BPF file system where
+    /// there is none.
+    pub fn of_this_namespace() -> Result<Self, Error> {
+        let path = "/proc/thread-self/ns/net";
+        let inode = fs::metadata(path).map_err(Error::file(path))?.ino();
+        Ok(Pins {
+            folder: bpf_fs()?.join("ipvs-bpf").join(inode.to_string()),
+        })
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Makes the folder, empty.
+    pub(super) fn create(&self) -> Result<(), Error> {
+        self.remove()?;
+        fs::create_dir_all(&self.folder).map_err(Error::file(&self.folder))
+    }
+
+    /// Removes every pin, and the folders that are then empty. None is no error.
+    pub fn remove(&self) -> Result<(), Error> {
+        match fs::remove_dir_all(&self.folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::file(&self.folder)(error));
+            }
+            _ => {}
+        }
+        // Other namespaces may have theirs beside it.
+        if let Some(parent) = self.folder.parent() {
+            let _ = fs::remove_dir(parent);
+        }
+        Ok(())
+    }
+}
+
+fn is_bpf_fs(path: &str) -> bool {
+    statfs(path).is_ok_and(|fs| fs.filesystem_type().0 as i64 == BPF_FS_MAGIC)
+}
+
+fn bpf_fs() -> Result<&'static Path, Error> {
+    for path in [MOUNT_POINT, MOUNT_POINT_OF_INIT] {
+        if is_bpf_fs(path) {
+            return Ok(Path::new(path));
+        }
+    }
+    mount(
+        Some("bpf"),
+        MOUNT_POINT,
+        Some("bpf"),
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC,
+        Some("mode=0700"),
+    )
+    .map_err(|errno| Error::file(MOUNT_POINT)(errno.into()))?;
+    Ok(Path::new(MOUNT_POINT))
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What can go wrong between the CLI and the module.
+
+use std::io;
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{path}: {source}")]
+    File { path: PathBuf, source: io::Error },
+    /// The module's own words for why it refused a write.
+    #[error("the module ip_vs_bpf refused: {reason}")]
+    Refused { reason: String },
+    #[error(
+        "{path} reads \"{line}\", which this build does not understand: module and ipvs-bpf are not of one version"
+    )]
+    Unreadable { path: PathBuf, line: String },
+    #[error("the module {name} could not be loaded: {reason}")]
+    Load { name: String, reason: String },
+    #[error("the module ip_vs_bpf could not be unloaded: {0}")]
+    Unload(io::Error),
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Loading and unloading the module.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+use nix::errno::Errno;
+use nix::kmod::{DeleteModuleFlags, ModuleInitFlags, delete_module, finit_module};
+
+use super::Error;
+
+const NAME: &str = "ip_vs_bpf";
+
+pub fn is_loaded() -> bool {
+    Path::new("/sys/module").join(NAME).exists()
+}
+
+/// Loads it if it is not there: by modprobe, or from the file that the user
+/// named. IPVS itself comes with it.
+pub fn load(file: Option<&Path>) -> Result<(), Error> {
+    if is_loaded() {
+        return Ok(());
+    }
+    let Some(path) = file else {
+        return modprobe(
+            NAME,
+            "install the package of the module, or name its file with --module",
+        );
+    };
+    // What modprobe would have loaded first.
+    modprobe("ip_vs", "this kernel has no IPVS")?;
+    let open = File::open(path).map_err(|source| Error::File {
+        path: path.to_owned(),
+        source,
+    })?;
+    match finit_module(&open, c"", ModuleInitFlags::empty()) {
+        // Another process was quicker.
+        Ok(()) | Err(Errno::EEXIST) => Ok(()),
+        Err(errno) => Err(Error::Load {
+            name: path.display().to_string(),
+            reason: explain(errno),
+        }),
+    }
+}
+
+/// Loads IPVS where it is not there.
+pub fn load_ipvs() -> Result<(), Error> {
+    if Path::new("/proc/net/ip_vs").exists() {
+        return Ok(());
+    }
+    modprobe("ip_vs", "this kernel has no IPVS")
+}
+
+/// What `unload` found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unloaded {
+    Yes,
+    NotLoaded,
+    /// Another network namespace uses it.
+    InUse,
+}
+
+pub fn unload() -> Result<Unloaded, Error> {
+    match delete_module(c"ip_vs_bpf", DeleteModuleFlags::O_NONBLOCK) {
+        Ok(()) => Ok(Unloaded::Yes),
+        Err(Errno::ENOENT) => Ok(Unloaded::NotLoaded),
+        Err(Errno::EWOULDBLOCK | Errno::EBUSY) => Ok(Unloaded::InUse),
+        Err(errno) => Err(Error::Unload(errno.into())),
+    }
+}
+
+fn modprobe(name: &str, cure: &str) -> Result<(), Error> {
+    let fail = |reason: String| Error::Load {
+        name: name.to_owned(),
+        reason: format!("{reason}; {cure}"),
+    };
+    let output = Command::new("modprobe")
+        .arg(name)
+        .output()
+        .map_err(|error: io::Error| fail(format!("modprobe: {error}")))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    Err(fail(
+        words.trim().trim_start_matches("modprobe: ").to_owned(),
+    ))
+}
+
+/// What the kernel means by refusing a module (kernel/module/main.c).
+fn explain(errno: Errno) -> String {
+    match errno {
+        Errno::ENOEXEC => {
+            "it was built for another kernel (see `dmesg`); build it for this one".to_owned()
+        }
+        Errno::EKEYREJECTED => {
+            "Secure Boot takes only signed modules; sign it with a key of the machine".to_owned()
+        }
+        Errno::ENOENT => "a symbol that it needs is missing; load ip_vs first".to_owned(),
+        errno => io::Error::from(errno).to_string(),
+    }
+}

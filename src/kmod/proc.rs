@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The module's files under `/proc/net/ip_vs_bpf`, in the network namespace of
+//! the caller. Each write is one transaction of the module's.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use super::Error;
+use super::text;
+pub use super::text::{FullNatChange, FullNatLine, LocalIpChange, LocalIpLine, RegisteredMaps};
+
+/// The main thread's `/proc/net` would be another one's after `setns(2)`.
+const FOLDER: &str = "/proc/thread-self/net/ip_vs_bpf";
+/// How the module begins the line that says why the last write failed.
+const ERROR_PREFIX: &str = "# error: ";
+/// The module takes 256 KiB a write.
+const WRITE_MAX: usize = 256 * 1024;
+
+fn path(name: &str) -> PathBuf {
+    Path::new(FOLDER).join(name)
+}
+
+fn file_error(path: PathBuf) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::File { path, source }
+}
+
+/// The lines of a file, without the comment; none when the module is not
+/// loaded.
+fn lines(name: &str) -> Result<Vec<String>, Error> {
+    let path = path(name);
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(text
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(str::to_owned)
+            .collect()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(file_error(path)(error)),
+    }
+}
+
+fn parsed<T>(name: &str, parse: fn(&str) -> Option<T>) -> Result<Vec<T>, Error> {
+    lines(name)?
+        .into_iter()
+        .map(|line| {
+            parse(&line).ok_or_else(|| Error::Unreadable {
+                path: path(name),
+                line,
+            })
+        })
+        .collect()
+}
+
+fn write(name: &str, text: &str) -> Result<(), Error> {
+    let path = path(name);
+    let mut file: File = OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .map_err(file_error(path.clone()))?;
+    // One write(2): File does not buffer, and write_all() would go on after a
+    // short one, which the module never makes.
+    match file.write_all(text.as_bytes()) {
+        Ok(()) => Ok(()),
+        Err(error) => Err(match reason(&path) {
+            Some(reason) => Error::Refused { reason },
+            None => file_error(path)(error),
+        }),
+    }
+}
+
+fn reason(path: &Path) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let reason = text.lines().next()?.strip_prefix(ERROR_PREFIX)?;
+    Some(reason.to_owned())
+}
+
+/// Writes lines, as many at once as the module takes.
+fn write_lines(name: &str, lines: impl Iterator<Item = String>) -> Result<(), Error> {
+    let mut text = String::new();
+    for line in lines {
+        if text.len() + line.len() > WRITE_MAX {
+            write(name, &text)?;
+            text.clear();
+        }
+        text.push_str(&line);
+    }
+    if text.is_empty() {
+        return Ok(());
+    }
+    write(name, &text)
+}
+
+/// `None`: none are, or the module is not loaded.
+pub fn registered_maps() -> Result<Option<RegisteredMaps>, Error> {
+    text::maps(&lines("map")?).map_err(|line| Error::Unreadable {
+        path: path("map"),
+        line,
+    })
+}
+
+pub fn register_maps(sessions4: BorrowedFd<'_>, services: BorrowedFd<'_>) -> Result<(), Error> {
+    let text = format!(
+        "sessions4 {} services {}\n",
+        sessions4.as_raw_fd(),
+        services.as_raw_fd()
+    );
+    write("map", &text)
+}
+
+/// The module refuses it while full-NAT services or sessions are there.
+pub fn unregister_maps() -> Result<(), Error> {
+    write("map", "none\n")
+}
+
+pub fn local_ips() -> Result<Vec<LocalIpLine>, Error> {
+    parsed("local_ips", text::local_ip)
+}
+
+pub fn change_local_ips(changes: &[LocalIpChange]) -> Result<(), Error> {
+    write_lines("local_ips", changes.iter().map(LocalIpChange::line))
+}
+
+pub fn full_nat() -> Result<Vec<FullNatLine>, Error> {
+    parsed("services", text::full_nat)
+}
+
+pub fn change_full_nat(changes: &[FullNatChange]) -> Result<(), Error> {
+    write_lines("services", changes.iter().map(FullNatChange::line))
+}
+
+/// Name and value of every counter, in the module's order.
+pub fn counters() -> Result<Vec<(String, u64)>, Error> {
+    parsed("stats", |line| {
+        let (name, value) = line.split_once(' ')?;
+        Some((name.to_owned(), value.parse().ok()?))
+    })
+}

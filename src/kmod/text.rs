@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The text of the module's proc files: what the kernel prints, and what it
+//! reads (`kmod/services.c`, `local_ips.c`, `maps.c`).
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::model::{LocalIp, PortRange, Protocol, ServiceKey};
+
+/// A line of `local_ips`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalIpLine {
+    pub local_ip: LocalIp,
+    pub ports: PortRange,
+    pub sessions: u32,
+}
+
+/// A line of `services`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FullNatLine {
+    pub key: ServiceKey,
+    /// `None`: no longer configured, but sessions live.
+    pub pool: Option<String>,
+    pub sessions: u32,
+}
+
+/// The maps that are registered, by their kernel ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegisteredMaps {
+    pub sessions4: u32,
+    /// Two a session.
+    pub sessions4_entries: u32,
+    pub services: u32,
+}
+
+/// "default 10.2.0.1 1024-65535 sessions 0"
+pub(super) fn local_ip(line: &str) -> Option<LocalIpLine> {
+    let mut words = line.split(' ');
+    let pool = words.next()?.to_owned();
+    let address: IpAddr = words.next()?.parse().ok()?;
+    let (first, last) = words.next()?.split_once('-')?;
+    let ports = PortRange {
+        first: first.parse().ok()?,
+        last: last.parse().ok()?,
+    };
+    Some(LocalIpLine {
+        local_ip: LocalIp { pool, address },
+        ports,
+        sessions: labelled(&mut words, "sessions")?,
+    })
+}
+
+/// "tcp 10.0.0.1:80 default id 1 sessions 0"
+pub(super) fn full_nat(line: &str) -> Option<FullNatLine> {
+    let mut words = line.split(' ');
+    let protocol = match words.next()? {
+        "tcp" => Protocol::Tcp,
+        "udp" => Protocol::Udp,
+        _ => return None,
+    };
+    let address: SocketAddr = words.next()?.parse().ok()?;
+    let pool = words.next()?;
+    labelled(&mut words, "id")?;
+    Some(FullNatLine {
+        key: ServiceKey::Address { protocol, address },
+        pool: (pool != "-").then(|| pool.to_owned()),
+        sessions: labelled(&mut words, "sessions")?,
+    })
+}
+
+/// "sessions4 id 2 type 1 key 16 value 16 entries 2097152", then "services …";
+/// `Ok(None)`: nothing is registered. `Err`: the line that is not understood.
+pub(super) fn maps(lines: &[String]) -> Result<Option<RegisteredMaps>, String> {
+    let (Some(sessions4), Some(services)) = (lines.first(), lines.get(1)) else {
+        return match lines.first() {
+            Some(line) => Err(line.clone()),
+            None => Ok(None),
+        };
+    };
+    let (sessions4, sessions4_entries) =
+        map(sessions4, "sessions4").ok_or_else(|| sessions4.clone())?;
+    let (services, _) = map(services, "services").ok_or_else(|| services.clone())?;
+    Ok(Some(RegisteredMaps {
+        sessions4,
+        sessions4_entries,
+        services,
+    }))
+}
+
+/// Id and entries of the map of that name.
+fn map(line: &str, name: &str) -> Option<(u32, u32)> {
+    let mut words = line.split(' ');
+    if words.next()? != name {
+        return None;
+    }
+    let id = labelled(&mut words, "id")?;
+    for label in ["type", "key", "value"] {
+        labelled(&mut words, label)?;
+    }
+    Some((id, labelled(&mut words, "entries")?))
+}
+
+fn labelled<'a>(words: &mut impl Iterator<Item = &'a str>, label: &str) -> Option<u32> {
+    if words.next()? != label {
+        return None;
+    }
+    words.next()?.parse().ok()
+}
+
+/// A change of `local_ips`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LocalIpChange {
+    /// Added, or its pool or ports changed.
+    Set(LocalIp, PortRange),
+    Remove(IpAddr),
+}
+
+impl LocalIpChange {
+    pub(super) fn line(&self) -> String {
+        match self {
+            LocalIpChange::Set(LocalIp { pool, address }, ports) => {
+                format!("+ {pool} {address} {ports}\n")
+            }
+            LocalIpChange::Remove(address) => format!("- {address}\n"),
+        }
+    }
+}
+
+/// A change of `services`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FullNatChange {
+    /// Added, or its pool changed.
+    Set(ServiceKey, String),
+    Remove(ServiceKey),
+}
+
+impl FullNatChange {
+    pub(super) fn line(&self) -> String {
+        match self {
+            FullNatChange::Set(key, pool) => format!("+ {} {pool}\n", words(key)),
+            FullNatChange::Remove(key) => format!("- {}\n", words(key)),
+        }
+    }
+}
+
+fn words(key: &ServiceKey) -> String {
+    match key {
+        ServiceKey::Address { protocol, address } => format!("{protocol} {address}"),
+        // The module refuses it, and says so.
+        ServiceKey::Fwmark { mark, .. } => format!("fwmark {mark}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_that_the_module_prints_is_understood() {
+        let line = local_ip("default 10.2.0.1 1024-65535 sessions 3").unwrap();
+        assert_eq!(line.local_ip.pool, "default");
+        assert_eq!(line.ports.to_string(), "1024-65535");
+        assert_eq!(line.sessions, 3);
+
+        let line = full_nat("udp 10.0.0.1:53 - id 7 sessions 2").unwrap();
+        assert_eq!(line.key.to_string(), "udp://10.0.0.1:53");
+        assert_eq!(line.pool, None);
+
+        let lines = [
+            "sessions4 id 2 type 1 key 16 value 16 entries 2097152".to_owned(),
+            "services id 1 type 2 key 4 value 20 entries 65536".to_owned(),
+        ];
+        let maps = maps(&lines).unwrap().unwrap();
+        assert_eq!(
+            (maps.sessions4, maps.sessions4_entries, maps.services),
+            (2, 2097152, 1)
+        );
+    }
+
+    #[test]
+    fn strange_lines_are_refused_not_misread() {
+        for line in [
+            "",
+            " ",
+            "default",
+            "default x 1-2 sessions 0",
+            "default 10.0.0.1 1-x sessions 0",
+            "default 10.0.0.1 1-2",
+        ] {
+            assert_eq!(local_ip(line), None, "{line}");
+        }
+        for line in [
+            "",
+            "icmp 10.0.0.1:80 p id 1 sessions 0",
+            "tcp 10.0.0.1 p id 1 sessions 0",
+            "tcp 10.0.0.1:80 p id 1",
+        ] {
+            assert_eq!(full_nat(line), None, "{line}");
+        }
+        assert_eq!(maps(&[]), Ok(None));
+        assert_eq!(
+            maps(&["sessions4 id x".to_owned()]),
+            Err("sessions4 id x".to_owned())
+        );
+    }
+
+    #[test]
+    fn changes_are_the_lines_that_the_module_reads() {
+        let key = ServiceKey::Address {
+            protocol: Protocol::Tcp,
+            address: "10.0.0.1:80".parse().unwrap(),
+        };
+        assert_eq!(
+            FullNatChange::Set(key.clone(), "a".into()).line(),
+            "+ tcp 10.0.0.1:80 a\n"
+        );
+        assert_eq!(FullNatChange::Remove(key).line(), "- tcp 10.0.0.1:80\n");
+        let address = "10.2.0.1".parse().unwrap();
+        let set = LocalIpChange::Set(
+            LocalIp {
+                pool: "a".into(),
+                address,
+            },
+            PortRange { first: 1, last: 2 },
+        );
+        assert_eq!(set.line(), "+ a 10.2.0.1 1-2\n");
+        assert_eq!(LocalIpChange::Remove(address).line(), "- 10.2.0.1\n");
+    }
+}
