@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A plan for scripts (`--json`).
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use super::order::Plan;
+use super::refusal::Refusal;
+use super::step::{Op, Place, Step};
+use crate::model::{
+    Forward, Netmask, Persistence, Server, Service, ServiceKey, Tunnel, TunnelChecksum,
+};
+
+/// `{"steps": [STEP…], "refusals": [{"reason": "max_sessions", "message": "…"}…]}`.
+/// Both are always there. The steps are in the order of execution; with a
+/// refusal none is carried out. A `reason` is one of those of
+/// [`Refusal::reason`]; a `message` is for people and may change.
+impl Serialize for Plan {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut plan = serializer.serialize_struct("Plan", 2)?;
+        plan.serialize_field("steps", &self.steps)?;
+        plan.serialize_field("refusals", &self.refusals)?;
+        plan.end()
+    }
+}
+
+impl Serialize for Refusal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut refusal = serializer.serialize_struct("Refusal", 2)?;
+        refusal.serialize_field("reason", self.reason())?;
+        refusal.serialize_field("message", &self.to_string())?;
+        refusal.end()
+    }
+}
+
+/// Every step is an object with
+///
+/// * `op`: `"add"`, `"change"` or `"remove"`;
+/// * `object`, and the keys that name it:
+///
+///   | `object` | named by | value |
+///   | --- | --- | --- |
+///   | `datapath` | | `max_sessions` |
+///   | `interface` | `interface` | none |
+///   | `local_ip` | `address` | `pool`, `ports` (`"1024-65535"`) |
+///   | `full_nat` | `service` | `pool` |
+///   | `service` | `service` | `scheduler`, `scheduler_flags` (three booleans), `persistence` (null, or `timeout` in seconds, `netmask`, `engine` or null), `one_packet` |
+///   | `server` | `service`, `server` | `weight`, `forward` (`masq`, `route`, `tunnel`, `local`), `tunnel` (null, or `type`, `port` or null, `checksum`), `upper_threshold`, `lower_threshold` |
+///
+/// * `old` (of a change or a removal) and `new` (of an addition or a change):
+///   the whole value, also what stays. A removed service's `old` also has
+///   `servers`, the addresses of those that go with it.
+///
+/// Addresses are strings: an IP address, `"10.0.0.1:80"` or `"[fd00::1]:80"`
+/// for a server; a service is what it is in the file (`"tcp://10.0.0.1:80"`,
+/// `"fwmark6://7"`). A `netmask` is dotted for IPv4, a prefix length (a number)
+/// for IPv6. Keys may be added, none is renamed.
+impl Serialize for Step {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Record::of(self).serialize(serializer)
+    }
+}
+
+#[derive(Serialize)]
+struct Record<'a> {
+    op: &'static str,
+    object: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interface: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old: Option<Value<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new: Option<Value<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Value<'a> {
+    Datapath {
+        max_sessions: u32,
+    },
+    LocalIp {
+        pool: &'a str,
+        ports: String,
+    },
+    FullNat {
+        pool: &'a str,
+    },
+    Service {
+        scheduler: &'a str,
+        scheduler_flags: [bool; 3],
+        persistence: Option<PersistenceValue<'a>>,
+        one_packet: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        servers: Option<Vec<SocketAddr>>,
+    },
+    Server {
+        weight: u32,
+        forward: &'static str,
+        tunnel: Option<TunnelValue>,
+        upper_threshold: u32,
+        lower_threshold: u32,
+    },
+}
+
+#[derive(Serialize)]
+struct PersistenceValue<'a> {
+    timeout: u32,
+    netmask: NetmaskValue,
+    engine: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum NetmaskValue {
+    V4(Ipv4Addr),
+    V6(u8),
+}
+
+#[derive(Serialize)]
+struct TunnelValue {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    port: Option<u16>,
+    checksum: &'static str,
+}
+
+impl<'a> Record<'a> {
+    fn of(step: &'a Step) -> Self {
+        match step {
+            Step::StartDatapath { max_sessions } | Step::StopDatapath { max_sessions } => {
+                let value = Value::Datapath {
+                    max_sessions: *max_sessions,
+                };
+                Record::object(step, "datapath").value(value)
+            }
+            Step::Attach { interface } | Step::Detach { interface } => Record {
+                interface: Some(interface),
+                ..Record::object(step, "interface")
+            },
+            Step::AddLocalIp {
+                address,
+                new: place,
+            }
+            | Step::RemoveLocalIp {
+                address,
+                old: place,
+            } => Record::local_ip(step, *address).value(place.into()),
+            Step::ChangeLocalIp { address, old, new } => {
+                Record::local_ip(step, *address).change(old.into(), new.into())
+            }
+            Step::AddFullNat { service, pool } | Step::RemoveFullNat { service, pool } => {
+                Record::service(step, "full_nat", service).value(Value::FullNat { pool })
+            }
+            Step::ChangeFullNat { service, old, new } => Record::service(step, "full_nat", service)
+                .change(Value::FullNat { pool: old }, Value::FullNat { pool: new }),
+            Step::AddService { service, new } => {
+                Record::service(step, "service", service).value(Value::service(new, false))
+            }
+            Step::ChangeService { service, old, new } => Record::service(step, "service", service)
+                .change(Value::service(old, false), Value::service(new, false)),
+            Step::RemoveService { service, old } => {
+                Record::service(step, "service", service).value(Value::service(old, true))
+            }
+            Step::AddServer {
+                service,
+                server,
+                new: value,
+            }
+            | Step::RemoveServer {
+                service,
+                server,
+                old: value,
+            } => Record::server(step, service, *server).value(value.into()),
+            Step::ChangeServer {
+                service,
+                server,
+                old,
+                new,
+            } => Record::server(step, service, *server).change(old.into(), new.into()),
+        }
+    }
+
+    fn object(step: &Step, object: &'static str) -> Self {
+        Record {
+            op: match step.op() {
+                Op::Add => "add",
+                Op::Change => "change",
+                Op::Remove => "remove",
+            },
+            object,
+            interface: None,
+            address: None,
+            service: None,
+            server: None,
+            old: None,
+            new: None,
+        }
+    }
+
+    fn local_ip(step: &Step, address: IpAddr) -> Self {
+        Record {
+            address: Some(address),
+            ..Record::object(step, "local_ip")
+        }
+    }
+
+    fn service(step: &Step, object: &'static str, service: &ServiceKey) -> Self {
+        Record {
+            service: Some(service.to_string()),
+            ..Record::object(step, object)
+        }
+    }
+
+    fn server(step: &Step, service: &ServiceKey, server: SocketAddr) -> Self {
+        Record {
+            server: Some(server),
+            ..Record::service(step, "server", service)
+        }
+    }
+
+    /// The one value that an addition or a removal has.
+    fn value(self, value: Value<'a>) -> Self {
+        if self.op == "remove" {
+            Record {
+                old: Some(value),
+                ..self
+            }
+        } else {
+            Record {
+                new: Some(value),
+                ..self
+            }
+        }
+    }
+
+    fn change(self, old: Value<'a>, new: Value<'a>) -> Self {
+        Record {
+            old: Some(old),
+            new: Some(new),
+            ..self
+        }
+    }
+}
+
+impl<'a> From<&'a Place> for Value<'a> {
+    fn from(place: &'a Place) -> Self {
+        Value::LocalIp {
+            pool: &place.pool,
+            ports: place.ports.to_string(),
+        }
+    }
+}
+
+impl<'a> Value<'a> {
+    fn service(service: &'a Service, with_servers: bool) -> Self {
+        Value::Service {
+            scheduler: &service.scheduler,
+            scheduler_flags: service.scheduler_flags,
+            persistence: service.persistence.as_ref().map(PersistenceValue::from),
+            one_packet: service.one_packet,
+            servers: with_servers.then(|| service.servers.keys().copied().collect()),
+        }
+    }
+}
+
+impl<'a> From<&'a Persistence> for PersistenceValue<'a> {
+    fn from(persistence: &'a Persistence) -> Self {
+        PersistenceValue {
+            timeout: persistence.timeout,
+            netmask: match persistence.netmask {
+                Netmask::V4(mask) => NetmaskValue::V4(mask),
+                Netmask::V6(length) => NetmaskValue::V6(length),
+            },
+            engine: persistence.engine.as_deref(),
+        }
+    }
+}
+
+impl From<&Server> for Value<'_> {
+    fn from(server: &Server) -> Self {
+        let (forward, tunnel) = match server.forward {
+            Forward::Masq => ("masq", None),
+            Forward::Route => ("route", None),
+            Forward::Local => ("local", None),
+            Forward::Tunnel(tunnel) => ("tunnel", Some(tunnel.into())),
+        };
+        Value::Server {
+            weight: server.weight,
+            forward,
+            tunnel,
+            upper_threshold: server.upper_threshold,
+            lower_threshold: server.lower_threshold,
+        }
+    }
+}
+
+impl From<Tunnel> for TunnelValue {
+    fn from(tunnel: Tunnel) -> Self {
+        let (kind, port, checksum) = match tunnel {
+            Tunnel::Ipip => ("ipip", None, TunnelChecksum::None),
+            Tunnel::Gue { port, checksum } => ("gue", Some(port), checksum),
+            Tunnel::Gre { checksum } => ("gre", None, checksum),
+        };
+        TunnelValue {
+            kind,
+            port,
+            checksum: match checksum {
+                TunnelChecksum::None => "none",
+                TunnelChecksum::Full => "full",
+                TunnelChecksum::Remote => "remote",
+            },
+        }
+    }
+}

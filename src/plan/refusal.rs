@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Why a plan must not be carried out, and the cure.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::model::{Family, Forward, ServiceKey, State};
+
+/// A part of the goal that no order of steps reaches. Its
+/// [`Display`](fmt::Display) names the thing and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The session map cannot grow or shrink under living sessions.
+    MaxSessions { running: u32, wanted: u32 },
+    /// Local IPs or full-NAT services without the eBPF programs.
+    NoDatapath,
+    /// The module knows an address once.
+    AddressInTwoPools { address: IpAddr, pools: [String; 2] },
+    /// Every new connection of the service would be dropped.
+    EmptyPool {
+        service: ServiceKey,
+        pool: String,
+        family: Family,
+    },
+    /// IPVS shows the module only the connections that it masquerades; this
+    /// server's would be native.
+    NotMasquerading {
+        service: ServiceKey,
+        server: SocketAddr,
+    },
+    /// The last address of a pool in use cannot be the first of another one.
+    LastAddress {
+        address: IpAddr,
+        from: String,
+        to: String,
+    },
+}
+
+impl Refusal {
+    /// Stable, for scripts.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Refusal::MaxSessions { .. } => "max_sessions",
+            Refusal::NoDatapath => "no_datapath",
+            Refusal::AddressInTwoPools { .. } => "address_in_two_pools",
+            Refusal::EmptyPool { .. } => "empty_pool",
+            Refusal::NotMasquerading { .. } => "not_masquerading",
+            Refusal::LastAddress { .. } => "last_address",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::MaxSessions { running, wanted } => write!(
+                f,
+                "max_sessions {running} → {wanted}: it can change only when no session lives: \
+                 run `ipvs-bpf down` first"
+            ),
+            Refusal::NoDatapath => write!(
+                f,
+                "full NAT needs the eBPF programs on an interface: \
+                 list one in `interfaces` under [director]"
+            ),
+            Refusal::AddressInTwoPools { address, pools } => write!(
+                f,
+                "local IP {address} is in the pools {:?} and {:?}: leave it in one",
+                pools[0], pools[1]
+            ),
+            Refusal::EmptyPool {
+                service,
+                pool,
+                family,
+            } => write!(
+                f,
+                "{service} takes full NAT from pool {pool:?}, which would have no {family} \
+                 address: add one under [local_ips.{pool}]"
+            ),
+            Refusal::NotMasquerading { service, server } => write!(
+                f,
+                "{service} → {server}: a server of a full-NAT service must be `masq`: \
+                 change its `forward`, or remove the server"
+            ),
+            Refusal::LastAddress { address, from, to } => write!(
+                f,
+                "local IP {address} is the last of pool {from:?}, which services use, and cannot \
+                 be the first of pool {to:?}: give {to:?} another address, or run \
+                 `ipvs-bpf down` first"
+            ),
+        }
+    }
+}
+
+/// What is wrong with the goal whatever the order.
+pub(super) fn refusals(goal: &State, actual: &State) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    match (&actual.datapath, &goal.datapath) {
+        (Some(running), Some(wanted)) if running.max_sessions != wanted.max_sessions => {
+            refusals.push(Refusal::MaxSessions {
+                running: running.max_sessions,
+                wanted: wanted.max_sessions,
+            });
+        }
+        (_, None) if !goal.local_ips.is_empty() || !goal.full_nat.is_empty() => {
+            refusals.push(Refusal::NoDatapath);
+        }
+        _ => {}
+    }
+
+    let pools: BTreeSet<(&str, Family)> = goal
+        .local_ips
+        .keys()
+        .map(|ip| (ip.pool.as_str(), Family::of(ip.address)))
+        .collect();
+    for (key, pool) in &goal.full_nat {
+        if !pools.contains(&(pool.as_str(), key.family())) {
+            refusals.push(Refusal::EmptyPool {
+                service: key.clone(),
+                pool: pool.clone(),
+                family: key.family(),
+            });
+        }
+        let Some(service) = goal.services.get(key) else {
+            continue;
+        };
+        for (address, server) in &service.servers {
+            if server.forward != Forward::Masq {
+                refusals.push(Refusal::NotMasquerading {
+                    service: key.clone(),
+                    server: *address,
+                });
+            }
+        }
+    }
+    refusals
+}

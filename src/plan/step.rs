@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! One thing to do to one object of the kernel.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::model::{PortRange, Server, Service, ServiceKey};
+
+/// One change of one kernel object. What is changed or removed carries its old
+/// value, so that it can be shown.
+///
+/// A step's [`Display`](std::fmt::Display) is one line (`~ tcp://10.0.0.1:80 →
+/// 10.2.0.2:8080 weight 1 → 3`); its JSON is described at its `Serialize`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Load the module, the maps and the programs, and register the maps with
+    /// the module. Attaches nothing yet.
+    StartDatapath {
+        max_sessions: u32,
+    },
+    /// Attach both programs to this interface.
+    Attach {
+        interface: String,
+    },
+    Detach {
+        interface: String,
+    },
+    /// Give the maps back and unload the programs and the module.
+    StopDatapath {
+        max_sessions: u32,
+    },
+
+    AddLocalIp {
+        address: IpAddr,
+        new: Place,
+    },
+    /// Other ports, another pool, or both. The module's table is keyed by the
+    /// address, so a move is one change of one entry and the address is never
+    /// in no pool or in two.
+    ChangeLocalIp {
+        address: IpAddr,
+        old: Place,
+        new: Place,
+    },
+    RemoveLocalIp {
+        address: IpAddr,
+        old: Place,
+    },
+
+    /// From now on, new connections of this service are full NAT.
+    AddFullNat {
+        service: ServiceKey,
+        pool: String,
+    },
+    ChangeFullNat {
+        service: ServiceKey,
+        old: String,
+        new: String,
+    },
+    /// New connections are native again; sessions that live keep their NAT.
+    RemoveFullNat {
+        service: ServiceKey,
+        pool: String,
+    },
+
+    /// `new.servers` is empty: each server is a step of its own.
+    AddService {
+        service: ServiceKey,
+        new: Service,
+    },
+    /// The service's own attributes; `servers` is empty in both.
+    ChangeService {
+        service: ServiceKey,
+        old: Service,
+        new: Service,
+    },
+    /// The kernel removes the servers in `old.servers` with their service.
+    RemoveService {
+        service: ServiceKey,
+        old: Service,
+    },
+
+    AddServer {
+        service: ServiceKey,
+        server: SocketAddr,
+        new: Server,
+    },
+    /// `IPVS_CMD_SET_DEST` edits everything about a server but its address,
+    /// the forwarding method included.
+    ChangeServer {
+        service: ServiceKey,
+        server: SocketAddr,
+        old: Server,
+        new: Server,
+    },
+    RemoveServer {
+        service: ServiceKey,
+        server: SocketAddr,
+        old: Server,
+    },
+}
+
+/// Where a local IP serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub pool: String,
+    pub ports: PortRange,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    Add,
+    Change,
+    Remove,
+}
+
+impl Op {
+    /// As in a diff: `+`, `~`, `-`.
+    pub fn sign(self) -> char {
+        match self {
+            Op::Add => '+',
+            Op::Change => '~',
+            Op::Remove => '-',
+        }
+    }
+}
+
+impl Step {
+    pub fn op(&self) -> Op {
+        match self {
+            Step::StartDatapath { .. }
+            | Step::Attach { .. }
+            | Step::AddLocalIp { .. }
+            | Step::AddFullNat { .. }
+            | Step::AddService { .. }
+            | Step::AddServer { .. } => Op::Add,
+            Step::ChangeLocalIp { .. }
+            | Step::ChangeFullNat { .. }
+            | Step::ChangeService { .. }
+            | Step::ChangeServer { .. } => Op::Change,
+            Step::Detach { .. }
+            | Step::StopDatapath { .. }
+            | Step::RemoveLocalIp { .. }
+            | Step::RemoveFullNat { .. }
+            | Step::RemoveService { .. }
+            | Step::RemoveServer { .. } => Op::Remove,
+        }
+    }
+
+    /// Changes the module's table of local IPs.
+    pub fn is_local_ip(&self) -> bool {
+        matches!(
+            self,
+            Step::AddLocalIp { .. } | Step::ChangeLocalIp { .. } | Step::RemoveLocalIp { .. }
+        )
+    }
+
+    /// Changes the module's table of full-NAT services.
+    pub fn is_full_nat(&self) -> bool {
+        matches!(
+            self,
+            Step::AddFullNat { .. } | Step::ChangeFullNat { .. } | Step::RemoveFullNat { .. }
+        )
+    }
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A step in words, on one line.
+
+use std::fmt::{self, Display};
+use std::net::Ipv4Addr;
+
+use super::step::{Place, Step};
+use crate::model::{Forward, Netmask, Persistence, Server, Service, Tunnel, TunnelChecksum};
+
+impl Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.op().sign())?;
+        match self {
+            Step::StartDatapath { .. }
+            | Step::StopDatapath { .. }
+            | Step::Attach { .. }
+            | Step::Detach { .. }
+            | Step::AddLocalIp { .. }
+            | Step::ChangeLocalIp { .. }
+            | Step::RemoveLocalIp { .. } => f.write_str(&facts(self)),
+            Step::AddFullNat { service, .. }
+            | Step::ChangeFullNat { service, .. }
+            | Step::RemoveFullNat { service, .. }
+            | Step::AddService { service, .. }
+            | Step::ChangeService { service, .. }
+            | Step::RemoveService { service, .. } => write!(f, "{service} {}", facts(self)),
+            Step::AddServer { service, .. }
+            | Step::ChangeServer { service, .. }
+            | Step::RemoveServer { service, .. } => write!(f, "{service} → {}", facts(self)),
+        }
+    }
+}
+
+/// What a step says beyond its sign and its service's name.
+pub(super) fn facts(step: &Step) -> String {
+    match step {
+        Step::StartDatapath { max_sessions } | Step::StopDatapath { max_sessions } => {
+            format!("datapath for {max_sessions} sessions")
+        }
+        Step::Attach { interface } | Step::Detach { interface } => {
+            format!("interface {}", interface.escape_debug())
+        }
+        Step::AddLocalIp {
+            address,
+            new: place,
+        }
+        | Step::RemoveLocalIp {
+            address,
+            old: place,
+        } => {
+            format!(
+                "local IP {address} in pool {:?}, ports {}",
+                place.pool, place.ports
+            )
+        }
+        Step::ChangeLocalIp { address, old, new } => {
+            format!("local IP {address} {}", place_change(old, new))
+        }
+        Step::AddFullNat { pool, .. } | Step::RemoveFullNat { pool, .. } => {
+            format!("full NAT from pool {pool:?}")
+        }
+        Step::ChangeFullNat { old, new, .. } => format!("full NAT from pool {old:?} → {new:?}"),
+        Step::AddService { new, .. } => service_facts(new),
+        Step::ChangeService { old, new, .. } => service_change(old, new),
+        Step::RemoveService { old, .. } => match old.servers.len() {
+            0 => service_facts(old),
+            1 => format!("{} with its server", service_facts(old)),
+            n => format!("{} with its {n} servers", service_facts(old)),
+        },
+        Step::AddServer { server, new, .. } => format!("{server} {}", server_facts(new)),
+        Step::ChangeServer {
+            server, old, new, ..
+        } => format!("{server} {}", server_change(old, new)),
+        Step::RemoveServer { server, .. } => server.to_string(),
+    }
+}
+
+/// Collects "name old → new" for what differs.
+#[derive(Default)]
+struct Changes(Vec<String>);
+
+impl Changes {
+    fn add(&mut self, name: &str, old: impl Display, new: impl Display) {
+        let (old, new) = (old.to_string(), new.to_string());
+        if old != new {
+            self.0.push(format!("{name} {old} → {new}"));
+        }
+    }
+
+    fn list(self) -> String {
+        self.0.join(", ")
+    }
+}
+
+fn place_change(old: &Place, new: &Place) -> String {
+    let mut changes = Changes::default();
+    let quoted = |place: &Place| format!("{:?}", place.pool);
+    if old.pool == new.pool {
+        changes.0.push(format!("in pool {}", quoted(old)));
+    }
+    changes.add("pool", quoted(old), quoted(new));
+    changes.add("ports", old.ports, new.ports);
+    changes.list()
+}
+
+fn service_facts(service: &Service) -> String {
+    let mut facts = vec![service.scheduler.escape_debug().to_string()];
+    if service.scheduler_flags.contains(&true) {
+        facts.push(scheduler_flags(service));
+    }
+    if let Some(persistence) = &service.persistence {
+        facts.push(format!("persistent {}", persistence_facts(persistence)));
+    }
+    if service.one_packet {
+        facts.push("one-packet".to_owned());
+    }
+    facts.join(", ")
+}
+
+fn service_change(old: &Service, new: &Service) -> String {
+    let persistence = |service: &Service| {
+        service
+            .persistence
+            .as_ref()
+            .map_or("none".to_owned(), persistence_facts)
+    };
+    let one_packet = |service: &Service| if service.one_packet { "on" } else { "off" };
+
+    let mut changes = Changes::default();
+    changes.add(
+        "scheduler",
+        old.scheduler.escape_debug(),
+        new.scheduler.escape_debug(),
+    );
+    // The same bits have other names under another scheduler.
+    if old.scheduler_flags != new.scheduler_flags {
+        changes.add("flags", scheduler_flags(old), scheduler_flags(new));
+    }
+    changes.add("persistence", persistence(old), persistence(new));
+    changes.add("one-packet", one_packet(old), one_packet(new));
+    changes.list()
+}
+
+/// As `ipvsadm --sched-flags` names them.
+fn scheduler_flags(service: &Service) -> String {
+    let names = match service.scheduler.as_str() {
+        "sh" => ["sh-fallback", "sh-port", "flag-3"],
+        "mh" => ["mh-fallback", "mh-port", "flag-3"],
+        _ => ["flag-1", "flag-2", "flag-3"],
+    };
+    let set: Vec<&str> = names
+        .into_iter()
+        .zip(service.scheduler_flags)
+        .filter_map(|(name, set)| set.then_some(name))
+        .collect();
+    if set.is_empty() {
+        "none".to_owned()
+    } else {
+        set.join("+")
+    }
+}
+
+fn persistence_facts(persistence: &Persistence) -> String {
+    let mut facts = format!("{} s", persistence.timeout);
+    match persistence.netmask {
+        Netmask::V4(Ipv4Addr::BROADCAST) | Netmask::V6(128) => {}
+        Netmask::V4(mask) => {
+            let ones = mask.to_bits().leading_ones();
+            if mask.to_bits().count_ones() == ones {
+                facts += &format!(" by /{ones}");
+            } else {
+                facts += &format!(" by mask {mask}");
+            }
+        }
+        Netmask::V6(length) => facts += &format!(" by /{length}"),
+    }
+    if let Some(engine) = &persistence.engine {
+        facts += &format!(" engine {}", engine.escape_debug());
+    }
+    facts
+}
+
+fn server_facts(server: &Server) -> String {
+    let mut facts = format!("weight {}", server.weight);
+    if server.forward != Forward::Masq {
+        facts += &format!(", {}", forward(&server.forward));
+    }
+    if server.upper_threshold != 0 {
+        facts += &format!(", upper threshold {}", server.upper_threshold);
+    }
+    if server.lower_threshold != 0 {
+        facts += &format!(", lower threshold {}", server.lower_threshold);
+    }
+    facts
+}
+
+fn server_change(old: &Server, new: &Server) -> String {
+    let mut changes = Changes::default();
+    changes.add("weight", old.weight, new.weight);
+    changes.add("forward", forward(&old.forward), forward(&new.forward));
+    changes.add("upper threshold", old.upper_threshold, new.upper_threshold);
+    changes.add("lower threshold", old.lower_threshold, new.lower_threshold);
+    changes.list()
+}
+
+fn forward(forward: &Forward) -> String {
+    match forward {
+        Forward::Masq => "masq".to_owned(),
+        Forward::Route => "route".to_owned(),
+        Forward::Local => "local".to_owned(),
+        Forward::Tunnel(Tunnel::Ipip) => "tunnel ipip".to_owned(),
+        Forward::Tunnel(Tunnel::Gue { port, checksum }) => {
+            format!("tunnel gue port {port}{}", tunnel_checksum(*checksum))
+        }
+        Forward::Tunnel(Tunnel::Gre { checksum }) => {
+            format!("tunnel gre{}", tunnel_checksum(*checksum))
+        }
+    }
+}
+
+fn tunnel_checksum(checksum: TunnelChecksum) -> &'static str {
+    match checksum {
+        TunnelChecksum::None => "",
+        TunnelChecksum::Full => " checksum full",
+        TunnelChecksum::Remote => " checksum remote",
+    }
+}
