@@ -1,1 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
+//! The generic-netlink family `IPVS` (`include/uapi/linux/ip_vs.h`,
+//! `net/netfilter/ipvs/ip_vs_ctl.c`): its messages, and a handle that speaks
+//! them to the kernel.
+
+pub mod attribute;
+mod conversation;
+pub mod daemon;
+pub mod destination;
+pub mod error;
+mod extended_ack;
+mod family;
+pub mod handle;
+pub mod info;
+pub mod message;
+pub mod service;
+pub mod socket;
+pub mod statistics;
+
+pub use error::{Error, Operation, Reason};
+pub use handle::Ipvs;
+pub use info::Info;
+pub use statistics::{Connections, Counters, ServerStatistics, ServiceStatistics};

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What can go wrong between us and the kernel's IPVS, told as what was asked
+//! and why it failed.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+use nix::errno::Errno;
+use thiserror::Error;
+
+use crate::model::ServiceKey;
+
+/// Reads as one sentence: what failed, why, and the cure where there is one.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The kernel said no, and changed nothing.
+    #[error("cannot {operation}: {reason}{}", Said(message))]
+    Refused {
+        operation: Box<Operation>,
+        reason: Reason,
+        /// The kernel's own words (extended acknowledgement), if it had any.
+        message: Option<String>,
+    },
+    /// Whether a change was carried out must be read back.
+    #[error(
+        "cannot tell whether it was possible to {operation}: the kernel's answer was lost; \
+         trying again is safe"
+    )]
+    Lost { operation: Box<Operation> },
+    /// A dump was disturbed by changes every time it was tried.
+    #[error("cannot {operation}: it changes all the time; try again")]
+    Inconsistent { operation: Box<Operation> },
+    #[error("cannot {operation}: the kernel's answer cannot be read: {fault}")]
+    Malformed {
+        operation: Box<Operation>,
+        fault: String,
+    },
+    /// The kernel has something that this program has no word for, and thus
+    /// cannot compare or keep.
+    #[error(
+        "cannot {operation}: the kernel has {what}, which is unknown here; \
+         remove it with the tool that added it"
+    )]
+    Foreign {
+        operation: Box<Operation>,
+        what: String,
+    },
+    #[error("cannot {operation}: the netlink socket failed: {source}")]
+    Socket {
+        operation: Box<Operation>,
+        source: io::Error,
+    },
+}
+
+/// What was asked of the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    FindFamily,
+    GetInfo,
+    ListServices,
+    GetService {
+        service: ServiceKey,
+    },
+    ListServers {
+        service: ServiceKey,
+    },
+    AddService {
+        service: ServiceKey,
+        scheduler: String,
+        engine: Option<String>,
+    },
+    ChangeService {
+        service: ServiceKey,
+        scheduler: String,
+        engine: Option<String>,
+    },
+    RemoveService {
+        service: ServiceKey,
+    },
+    AddServer {
+        service: ServiceKey,
+        server: SocketAddr,
+    },
+    ChangeServer {
+        service: ServiceKey,
+        server: SocketAddr,
+    },
+    RemoveServer {
+        service: ServiceKey,
+        server: SocketAddr,
+    },
+    Flush,
+}
+
+/// Why the kernel refused: its errno, in the meaning that it has for the
+/// operation.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Reason {
+    #[error("the kernel has no IPVS: `modprobe ip_vs` loads it")]
+    NoFamily,
+    #[error("it needs the capability CAP_NET_ADMIN of the host: run it as root")]
+    NotPermitted,
+    #[error("the service exists already")]
+    ServiceExists,
+    #[error("there is no such service")]
+    NoSuchService,
+    #[error("the service has that server already")]
+    ServerExists,
+    #[error("the service has no such server")]
+    NoSuchServer,
+    #[error("the kernel has no scheduler `{scheduler}`: `modprobe ip_vs_{scheduler}` loads it")]
+    NoScheduler { scheduler: String },
+    #[error(
+        "the kernel lacks the scheduler `{scheduler}` or the persistence engine `{engine}`: \
+         `modprobe ip_vs_{scheduler}` and `modprobe ip_vs_pe_{engine}` load them"
+    )]
+    NoSchedulerOrEngine { scheduler: String, engine: String },
+    /// Names are of 1 to 15 bytes, none of them NUL.
+    #[error("no scheduler or persistence engine can be named {name:?}")]
+    BadName { name: String },
+    #[error("a firewall mark of 0 marks nothing: use 1 or more")]
+    FwmarkZero,
+    #[error("the kernel has no IPVS for this address family (IPv6 may be off)")]
+    NoAddressFamily,
+    #[error("the weight is above 2147483647, or the lower threshold above the upper one")]
+    OutOfRange,
+    #[error(
+        "the kernel finds it invalid: the persistence netmask of an IPv6 service is a prefix of \
+         1 to 128, and the scheduler may refuse what it is given"
+    )]
+    InvalidService,
+    #[error(
+        "the kernel finds it invalid: the address must be unicast or the host's own, the \
+         upper threshold at most 2147483647, a GUE port not 0, and a server of the other \
+         address family needs a tunnel and a stopped synchronisation daemon"
+    )]
+    InvalidServer,
+    #[error("the module ip_vs is being unloaded")]
+    Unloading,
+    #[error("the kernel is out of memory")]
+    OutOfMemory,
+    #[error("{text} ({0:?})", text = .0.desc())]
+    Other(Errno),
+}
+
+impl Reason {
+    /// `ip_vs_genl_set_cmd()` and what it calls, `genl_rcv_msg()` before it.
+    fn of(operation: &Operation, errno: Errno) -> Self {
+        use Operation as Op;
+        match (errno, operation) {
+            (Errno::EPERM | Errno::EACCES, _) => Reason::NotPermitted,
+            (Errno::ENOMEM, _) => Reason::OutOfMemory,
+            (Errno::ENOPROTOOPT, _) => Reason::Unloading,
+            (Errno::ESRCH, _) => Reason::NoSuchService,
+            (Errno::EAFNOSUPPORT, _) => Reason::NoAddressFamily,
+            (Errno::EEXIST, Op::AddService { .. }) => Reason::ServiceExists,
+            (Errno::EEXIST, Op::AddServer { .. }) => Reason::ServerExists,
+            (
+                Errno::ENOENT,
+                Op::AddService {
+                    scheduler, engine, ..
+                }
+                | Op::ChangeService {
+                    scheduler, engine, ..
+                },
+            ) => match engine.clone() {
+                None => Reason::NoScheduler {
+                    scheduler: scheduler.clone(),
+                },
+                Some(engine) => Reason::NoSchedulerOrEngine {
+                    scheduler: scheduler.clone(),
+                    engine,
+                },
+            },
+            (Errno::ENOENT, Op::ChangeServer { .. } | Op::RemoveServer { .. }) => {
+                Reason::NoSuchServer
+            }
+            // The family went away together with its module.
+            (Errno::ENOENT, _) => Reason::NoFamily,
+            (Errno::ERANGE, Op::AddServer { .. } | Op::ChangeServer { .. }) => Reason::OutOfRange,
+            (Errno::EINVAL, Op::AddServer { .. } | Op::ChangeServer { .. }) => {
+                Reason::InvalidServer
+            }
+            (Errno::EINVAL, Op::AddService { .. } | Op::ChangeService { .. }) => {
+                Reason::InvalidService
+            }
+            (errno, _) => Reason::Other(errno),
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Operation::FindFamily => write!(f, "find IPVS in the kernel"),
+            Operation::GetInfo => write!(f, "read the version of IPVS"),
+            Operation::ListServices => write!(f, "list the services"),
+            Operation::GetService { service } => write!(f, "read the service {service}"),
+            Operation::ListServers { service } => {
+                write!(f, "list the servers of the service {service}")
+            }
+            Operation::AddService { service, .. } => write!(f, "add the service {service}"),
+            Operation::ChangeService { service, .. } => write!(f, "change the service {service}"),
+            Operation::RemoveService { service } => write!(f, "remove the service {service}"),
+            Operation::AddServer { service, server } => {
+                write!(f, "add the server {server} to the service {service}")
+            }
+            Operation::ChangeServer { service, server } => {
+                write!(f, "change the server {server} of the service {service}")
+            }
+            Operation::RemoveServer { service, server } => {
+                write!(f, "remove the server {server} from the service {service}")
+            }
+            Operation::Flush => write!(f, "remove all services"),
+        }
+    }
+}
+
+struct Said<'a>(&'a Option<String>);
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(message) => write!(f, " (the kernel says: {message})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error {
+    /// Why the kernel refused, if that is what happened.
+    pub fn reason(&self) -> Option<&Reason> {
+        match self {
+            Error::Refused { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+/// An error before it is known what was being done.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Kernel {
+        errno: Errno,
+        message: Option<String>,
+    },
+    Refused(Reason),
+    Lost,
+    Inconsistent,
+    Malformed(String),
+    Foreign(String),
+    Socket(io::Error),
+}
+
+impl Failure {
+    pub fn missing(attribute: &str) -> Self {
+        Failure::Malformed(format!("{attribute} is missing"))
+    }
+
+    pub fn during(self, operation: Operation) -> Error {
+        let operation = Box::new(operation);
+        match self {
+            Failure::Kernel { errno, message } => Error::Refused {
+                reason: Reason::of(&operation, errno),
+                operation,
+                message,
+            },
+            Failure::Refused(reason) => Error::Refused {
+                operation,
+                reason,
+                message: None,
+            },
+            Failure::Lost => Error::Lost { operation },
+            Failure::Inconsistent => Error::Inconsistent { operation },
+            Failure::Malformed(fault) => Error::Malformed { operation, fault },
+            Failure::Foreign(what) => Error::Foreign { operation, what },
+            Failure::Socket(source) => Error::Socket { operation, source },
+        }
+    }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Counters and rates of services and servers: `IPVS_STATS_ATTR_*`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde::Serialize;
+
+use super::attribute::{Counter, attributes};
+
+attributes! {
+    /// The same numbers in `*_STATS` and in `*_STATS64`, in other widths.
+    pub enum StatsAttribute {
+        Conns(Counter) = 1,
+        Inpkts(Counter) = 2,
+        Outpkts(Counter) = 3,
+        Inbytes(Counter) = 4,
+        Outbytes(Counter) = 5,
+        Cps(Counter) = 6,
+        Inpps(Counter) = 7,
+        Outpps(Counter) = 8,
+        Inbps(Counter) = 9,
+        Outbps(Counter) = 10,
+    }
+}
+
+/// What a service or a server has done since it was added or zeroed, and the
+/// kernel's estimate of its present rates (over about two seconds).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counters {
+    /// Connections scheduled.
+    pub connections: u64,
+    pub incoming_packets: u64,
+    pub outgoing_packets: u64,
+    pub incoming_bytes: u64,
+    pub outgoing_bytes: u64,
+    pub connections_per_second: u64,
+    pub incoming_packets_per_second: u64,
+    pub outgoing_packets_per_second: u64,
+    pub incoming_bytes_per_second: u64,
+    pub outgoing_bytes_per_second: u64,
+}
+
+/// The connections that a server has now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Connections {
+    pub active: u32,
+    pub inactive: u32,
+    /// Persistence templates.
+    pub persistent: u32,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceStatistics {
+    pub counters: Counters,
+    pub servers: BTreeMap<SocketAddr, ServerStatistics>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ServerStatistics {
+    pub connections: Connections,
+    pub counters: Counters,
+}
+
+impl Counters {
+    /// What is absent counts as 0.
+    pub(super) fn read(attributes: &[StatsAttribute]) -> Self {
+        let mut counters = Counters::default();
+        for attribute in attributes {
+            let (place, value) = match attribute {
+                StatsAttribute::Conns(value) => (&mut counters.connections, value),
+                StatsAttribute::Inpkts(value) => (&mut counters.incoming_packets, value),
+                StatsAttribute::Outpkts(value) => (&mut counters.outgoing_packets, value),
+                StatsAttribute::Inbytes(value) => (&mut counters.incoming_bytes, value),
+                StatsAttribute::Outbytes(value) => (&mut counters.outgoing_bytes, value),
+                StatsAttribute::Cps(value) => (&mut counters.connections_per_second, value),
+                StatsAttribute::Inpps(value) => (&mut counters.incoming_packets_per_second, value),
+                StatsAttribute::Outpps(value) => (&mut counters.outgoing_packets_per_second, value),
+                StatsAttribute::Inbps(value) => (&mut counters.incoming_bytes_per_second, value),
+                StatsAttribute::Outbps(value) => (&mut counters.outgoing_bytes_per_second, value),
+                StatsAttribute::Other(_) => continue,
+            };
+            *place = value.get();
+        }
+        counters
+    }
+}
