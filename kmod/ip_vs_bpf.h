@@ -214,6 +214,9 @@ int session_done_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp);
 int sessions_module_init(void);
 void sessions_module_exit(void);
 
+/* flush.c */
+void sessions_flush(struct director *director);
+
 /* ipvs_hook.c */
 nf_hookfn *ipvs_in_hook(struct net *net);
 

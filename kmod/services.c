@@ -6,6 +6,8 @@
  *     + PROTOCOL ADDRESS:PORT POOL    full NAT from that pool from now on
  *     - PROTOCOL ADDRESS:PORT         native again; sessions live on
  *
+ * or the one word "flush", which ends the sessions that so live on.
+ *
  * PROTOCOL is tcp or udp. Reading gives the listed services, and those whose
  * sessions outlive them:
  *
@@ -253,6 +255,11 @@ int services_write(struct director *director, char *text)
 	int err = 0;
 	char *line;
 
+	if (!strcmp(text, "flush\n")) {
+		sessions_flush(director);
+		services_reap(director);
+		return 0;
+	}
 	if (!rcu_access_pointer(director->maps))
 		return refuse(director->services_error, -ENXIO, 0,
 			      "no eBPF maps are registered: write them to the file map first");

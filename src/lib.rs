@@ -2,11 +2,16 @@
 //! ipvs-bpf: declarative IPVS with full NAT by eBPF.
 //!
 //! Data flows one way: text → [`config`] → [`plan`] ← actual state
-//! ([`ipvs_netlink`], [`kmod`], [`datapath`]); the plan's steps → kernel.
+//! ([`director`]); the plan's steps → [`director`] → kernel
+//! ([`ipvs_netlink`], [`kmod`], [`datapath`]).
 
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod datapath;
+pub mod director;
 pub mod ipvs_netlink;
 pub mod kmod;
 pub mod model;
+pub mod output;
 pub mod plan;

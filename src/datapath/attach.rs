@@ -16,7 +16,7 @@ use aya::programs::tc::{
 };
 use nix::net::if_::{if_nameindex, if_nametoindex};
 
-use super::filters::{self, Direction};
+use super::filters::{self, Direction, Filter};
 use super::object::{EGRESS, INGRESS};
 use super::{Error, Pins};
 
@@ -112,35 +112,46 @@ fn is_there_already(error: &TcError) -> bool {
     }
 }
 
-/// The interfaces that carry both programs. With `pins`, only those that carry
-/// the pinned ones: what another build left is then to be replaced.
-pub fn attached_interfaces(pins: Option<&Pins>) -> Result<BTreeSet<String>, Error> {
-    let mut ids = Vec::new();
-    for (name, direction, _) in PROGRAMS {
-        let id = match pins {
-            Some(pins) => Some(program_id(pins, name)?),
-            None => None,
-        };
-        ids.push((name, direction, id));
-    }
-    let interfaces = if_nameindex().map_err(|errno| Error::Filters(errno.into()))?;
-    let mut attached = BTreeSet::new();
-    for interface in &interfaces {
+/// The interfaces that carry both of the pinned programs. Where another build
+/// left its own, they are to be attached anew.
+pub fn attached_interfaces(pins: &Pins) -> Result<BTreeSet<String>, Error> {
+    let ingress = program_id(pins, INGRESS)?;
+    let egress = program_id(pins, EGRESS)?;
+    interfaces_where(|index| {
+        Ok(has(index, Direction::Ingress, |filter| {
+            filter.program == ingress
+        })? && has(index, Direction::Egress, |filter| filter.program == egress)?)
+    })
+}
+
+/// The interfaces that carry a program of ours, of whatever build.
+pub fn interfaces_with_leftovers() -> Result<BTreeSet<String>, Error> {
+    interfaces_where(|index| {
+        Ok(
+            has(index, Direction::Ingress, |filter| filter.name == INGRESS)?
+                || has(index, Direction::Egress, |filter| filter.name == EGRESS)?,
+        )
+    })
+}
+
+fn has(index: u32, direction: Direction, is_ours: impl Fn(&Filter) -> bool) -> Result<bool, Error> {
+    let filters = filters::list(index, direction).map_err(Error::Filters)?;
+    Ok(filters.iter().any(is_ours))
+}
+
+fn interfaces_where(
+    mut condition: impl FnMut(u32) -> Result<bool, Error>,
+) -> Result<BTreeSet<String>, Error> {
+    let mut found = BTreeSet::new();
+    for interface in &if_nameindex().map_err(|errno| Error::Filters(errno.into()))? {
         let Ok(name) = interface.name().to_str() else {
             continue;
         };
-        let mut complete = true;
-        for (program, direction, id) in &ids {
-            let found = filters::list(interface.index(), *direction).map_err(Error::Filters)?;
-            complete &= found
-                .iter()
-                .any(|filter| filter.name == *program && id.is_none_or(|id| id == filter.program));
-        }
-        if complete {
-            attached.insert(name.to_owned());
+        if condition(interface.index())? {
+            found.insert(name.to_owned());
         }
     }
-    Ok(attached)
+    Ok(found)
 }
 
 fn program_id(pins: &Pins, name: &'static str) -> Result<u32, Error> {

@@ -10,7 +10,7 @@ mod object;
 mod pins;
 mod sessions;
 
-pub use attach::{attach, attached_interfaces, detach};
+pub use attach::{attach, attached_interfaces, detach, interfaces_with_leftovers};
 pub use error::Error;
 pub use object::start;
 pub use pins::Pins;

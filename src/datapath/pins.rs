@@ -68,7 +68,7 @@ impl Pins {
 }
 
 fn is_bpf_fs(path: &str) -> bool {
-    statfs(path).is_ok_and(|fs| fs.filesystem_type().0 as i64 == BPF_FS_MAGIC)
+    statfs(path).is_ok_and(|fs| fs.filesystem_type().0 == BPF_FS_MAGIC)
 }
 
 fn bpf_fs() -> Result<&'static Path, Error> {

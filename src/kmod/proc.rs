@@ -130,6 +130,12 @@ pub fn change_full_nat(changes: &[FullNatChange]) -> Result<(), Error> {
     write_lines("services", changes.iter().map(FullNatChange::line))
 }
 
+/// Ends the sessions of services that are no longer configured. A connection
+/// that is in use at this moment may need another call.
+pub fn flush_sessions() -> Result<(), Error> {
+    write("services", "flush\n")
+}
+
 /// Name and value of every counter, in the module's order.
 pub fn counters() -> Result<Vec<(String, u64)>, Error> {
     parsed("stats", |line| {

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Why a command failed, and the exit status that says so.
+
+use std::io;
+
+use crate::config;
+use crate::director;
+
+use super::BAD_FILE;
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("this needs root: it configures IPVS, eBPF and a kernel module; try `sudo ipvs-bpf …`")]
+    NotRoot,
+    #[error(transparent)]
+    Config(#[from] config::Failure),
+    /// The diagnostics are printed by themselves.
+    #[error("{file}: {count} {}, nothing was changed", if *.count == 1 { "mistake" } else { "mistakes" })]
+    Mistakes { file: String, count: usize },
+    #[error(transparent)]
+    Director(#[from] director::Error),
+    #[error(
+        "{source}\n{done} of {all} steps were carried out; run `ipvs-bpf plan` to see what is left"
+    )]
+    Step {
+        source: director::Error,
+        done: usize,
+        all: usize,
+    },
+    #[error("the plan cannot be carried out; nothing was changed")]
+    Refused,
+    #[error(
+        "the kernel differs from the file although every step succeeded; is another program changing it?\n{0}"
+    )]
+    NotConverged(String),
+    #[error("writing the output: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl Error {
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Error::Config(_) | Error::Mistakes { .. } => BAD_FILE,
+            _ => 1,
+        }
+    }
+}

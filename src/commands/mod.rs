@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! One file a verb. Each wires the parts together and says what happened.
+
+mod apply;
+mod desired;
+mod down;
+mod error;
+mod man;
+mod plan;
+mod show;
+mod validate;
+
+use std::process::ExitCode;
+
+use nix::unistd::geteuid;
+
+use crate::cli::{Cli, Command};
+use crate::director;
+use error::Error;
+
+/// Exit status of `plan` where there are changes, and of bad files and usage.
+const CHANGES: u8 = 2;
+const BAD_FILE: u8 = 2;
+
+/// Runs the command; its errors are printed here.
+pub fn run(cli: &Cli) -> ExitCode {
+    match dispatch(cli) {
+        Ok(code) => code,
+        // The reader of our output has seen enough.
+        Err(Error::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("ipvs-bpf: {error}");
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<ExitCode, Error> {
+    // These look at no kernel.
+    match &cli.command {
+        Command::Validate(args) => return validate::run(args, &cli.global),
+        Command::Man(args) => return man::run(args),
+        _ => {}
+    }
+    if !geteuid().is_root() {
+        return Err(Error::NotRoot);
+    }
+    if let Some(name) = &cli.global.netns {
+        director::enter(name)?;
+    }
+    match &cli.command {
+        Command::Apply(args) => apply::run(args, &cli.global),
+        Command::Plan(args) => plan::run(&args.reconcile, &cli.global),
+        Command::Show(args) => show::run(args, &cli.global),
+        Command::Down(args) => down::run(args, &cli.global),
+        Command::Validate(args) => validate::run(args, &cli.global),
+        Command::Man(args) => man::run(args),
+    }
+}

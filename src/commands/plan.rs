@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `ipvs-bpf plan`.
+
+use std::io;
+use std::process::ExitCode;
+
+use super::{CHANGES, Error, desired};
+use crate::cli::{Global, Reconcile};
+use crate::director;
+use crate::output;
+use crate::plan::{Options, Plan, plan};
+
+pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> {
+    let plan = compute(args)?;
+    print(&plan, global)?;
+    if !plan.refusals.is_empty() {
+        return Err(Error::Refused);
+    }
+    Ok(if plan.steps.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(CHANGES)
+    })
+}
+
+pub(super) fn compute(args: &Reconcile) -> Result<Plan, Error> {
+    let desired = desired::state(&args.file.file)?;
+    let options = Options {
+        keep_weights: args.keep_weights,
+        prune: !args.no_prune,
+    };
+    Ok(plan(&desired, &director::observe()?, &options))
+}
+
+pub(super) fn print(plan: &Plan, global: &Global) -> io::Result<()> {
+    if global.json {
+        let json = serde_json::to_string_pretty(plan).map_err(io::Error::from)?;
+        return output::print(json);
+    }
+    output::print(plan.diff(output::colour(&io::stdout())))
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Carrying out the steps of a plan.
+
+use std::path::Path;
+
+use super::Error;
+use crate::datapath::{self, Pins};
+use crate::ipvs_netlink::Ipvs;
+use crate::kmod::module;
+use crate::kmod::proc::{self, FullNatChange, LocalIpChange};
+use crate::model::LocalIp;
+use crate::plan::Step;
+
+/// The kernel as the steps see it; connects to IPVS when the first step needs
+/// it.
+pub struct Kernel<'a> {
+    module_file: Option<&'a Path>,
+    ipvs: Option<Ipvs>,
+}
+
+impl<'a> Kernel<'a> {
+    /// `module_file`: the file of the module, instead of what modprobe finds.
+    pub fn new(module_file: Option<&'a Path>) -> Self {
+        Kernel {
+            module_file,
+            ipvs: None,
+        }
+    }
+
+    /// Carries out one transaction of a plan
+    /// ([`crate::plan::Plan::transactions`]): one step, or several that the
+    /// module makes effective together. After an error nothing of this
+    /// transaction has taken effect.
+    pub fn carry_out(&mut self, transaction: &[Step]) -> Result<(), Error> {
+        match transaction {
+            [] => Ok(()),
+            [step, ..] if step.is_local_ip() => {
+                let changes: Vec<_> = transaction.iter().filter_map(local_ip_change).collect();
+                Ok(proc::change_local_ips(&changes)?)
+            }
+            [step, ..] if step.is_full_nat() => {
+                let changes: Vec<_> = transaction.iter().filter_map(full_nat_change).collect();
+                Ok(proc::change_full_nat(&changes)?)
+            }
+            steps => steps.iter().try_for_each(|step| self.step(step)),
+        }
+    }
+
+    fn ipvs(&mut self) -> Result<&mut Ipvs, Error> {
+        if self.ipvs.is_none() {
+            module::load_ipvs()?;
+        }
+        match &mut self.ipvs {
+            Some(ipvs) => Ok(ipvs),
+            none => Ok(none.insert(Ipvs::connect()?)),
+        }
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), Error> {
+        match step {
+            Step::StartDatapath { max_sessions } => {
+                module::load(self.module_file)?;
+                datapath::start(&Pins::of_this_namespace()?, *max_sessions)?;
+            }
+            Step::StopDatapath { .. } => stop_datapath()?,
+            Step::Attach { interface } => datapath::attach(&Pins::of_this_namespace()?, interface)?,
+            Step::Detach { interface } => datapath::detach(&Pins::of_this_namespace()?, interface)?,
+            Step::AddService { service, new } => self.ipvs()?.add_service(service, new)?,
+            Step::ChangeService { service, new, .. } => {
+                self.ipvs()?.change_service(service, new)?;
+            }
+            Step::RemoveService { service, .. } => self.ipvs()?.remove_service(service)?,
+            Step::AddServer {
+                service,
+                server,
+                new,
+            } => self.ipvs()?.add_server(service, *server, new)?,
+            Step::ChangeServer {
+                service,
+                server,
+                new,
+                ..
+            } => self.ipvs()?.change_server(service, *server, new)?,
+            Step::RemoveServer {
+                service, server, ..
+            } => self.ipvs()?.remove_server(service, *server)?,
+            // Transactions of the module's tables: carry_out() takes them.
+            Step::AddLocalIp { .. }
+            | Step::ChangeLocalIp { .. }
+            | Step::RemoveLocalIp { .. }
+            | Step::AddFullNat { .. }
+            | Step::ChangeFullNat { .. }
+            | Step::RemoveFullNat { .. } => {}
+        }
+        Ok(())
+    }
+}
+
+fn local_ip_change(step: &Step) -> Option<LocalIpChange> {
+    match step {
+        Step::AddLocalIp { address, new } | Step::ChangeLocalIp { address, new, .. } => {
+            let local_ip = LocalIp {
+                pool: new.pool.clone(),
+                address: *address,
+            };
+            Some(LocalIpChange::Set(local_ip, new.ports))
+        }
+        Step::RemoveLocalIp { address, .. } => Some(LocalIpChange::Remove(*address)),
+        _ => None,
+    }
+}
+
+fn full_nat_change(step: &Step) -> Option<FullNatChange> {
+    match step {
+        Step::AddFullNat { service, pool } => {
+            Some(FullNatChange::Set(service.clone(), pool.clone()))
+        }
+        Step::ChangeFullNat { service, new, .. } => {
+            Some(FullNatChange::Set(service.clone(), new.clone()))
+        }
+        Step::RemoveFullNat { service, .. } => Some(FullNatChange::Remove(service.clone())),
+        _ => None,
+    }
+}
+
+/// The module stays where another network namespace uses it.
+pub(super) fn stop_datapath() -> Result<(), Error> {
+    proc::unregister_maps()?;
+    Pins::of_this_namespace()?.remove()?;
+    module::unload()?;
+    Ok(())
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What can go wrong between us and the kernel, whichever part of it.
+
+use std::io;
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Ipvs(#[from] crate::ipvs_netlink::Error),
+    #[error(transparent)]
+    Module(#[from] crate::kmod::Error),
+    #[error(transparent)]
+    Datapath(#[from] crate::datapath::Error),
+    #[error("no network namespace \"{name}\": {source}; `ip netns list` lists them")]
+    Namespace { name: String, source: io::Error },
+    #[error("{path}: {source}")]
+    File { path: PathBuf, source: io::Error },
+    #[error("listing the interfaces: {0}")]
+    Interfaces(io::Error),
+    #[error("{0} sessions still live after their services were removed; run `ipvs-bpf down` again")]
+    SessionsRemain(u32),
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The director as the kernel has it: observing its state, and carrying out
+//! the steps of a plan.
+
+mod carry_out;
+mod error;
+mod lock;
+mod namespace;
+mod observe;
+mod teardown;
+
+pub use carry_out::Kernel;
+pub use error::Error;
+pub use lock::Lock;
+pub use namespace::enter;
+pub use observe::{interfaces, observe, statistics};
+pub use teardown::teardown;

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Entering a network namespace by the name that `ip netns` gave it.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use nix::sched::{CloneFlags, setns};
+
+use super::Error;
+
+/// Only the network changes; files and mounts stay the caller's. The process
+/// has one thread.
+pub fn enter(name: &str) -> Result<(), Error> {
+    let fail = |source: io::Error| Error::Namespace {
+        name: name.to_owned(),
+        source,
+    };
+    if name.is_empty() || name.contains('/') {
+        return Err(fail(io::ErrorKind::InvalidInput.into()));
+    }
+    let file = File::open(Path::new("/run/netns").join(name)).map_err(fail)?;
+    setns(file, CloneFlags::CLONE_NEWNET).map_err(|errno| fail(errno.into()))
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Taking everything of ours out of the kernel again, in the opposite order of
+//! an `apply`. What is not there is passed over, so that a run that failed can
+//! be repeated.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::Error;
+use super::carry_out::stop_datapath;
+use super::observe::{is_absent, observe_services};
+use crate::datapath::{self, Pins};
+use crate::ipvs_netlink::Ipvs;
+use crate::kmod::module;
+use crate::kmod::proc::{self, FullNatChange, LocalIpChange};
+
+/// How long sessions may take to end. Each is gone as soon as no packet uses
+/// its connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Reports each thing that it has taken away to `done`, in a few words.
+pub fn teardown(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    remove_services(keep_native, done)?;
+    if module::is_loaded() {
+        remove_full_nat(done)?;
+        end_sessions(done)?;
+        remove_local_ips(done)?;
+    }
+    detach(done)?;
+    if module::is_loaded() {
+        stop_datapath()?;
+        done(if module::is_loaded() {
+            "the maps; the module stays, another network namespace uses it"
+        } else {
+            "the maps and the module ip_vs_bpf"
+        });
+    } else {
+        Pins::of_this_namespace()?.remove()?;
+    }
+    Ok(())
+}
+
+fn remove_services(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    let mut ipvs = match Ipvs::connect() {
+        Ok(ipvs) => ipvs,
+        Err(error) if is_absent(&error) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let full_nat = proc::full_nat()?;
+    for key in observe_services()?.keys() {
+        if keep_native && !full_nat.iter().any(|line| line.key == *key) {
+            continue;
+        }
+        ipvs.remove_service(key)?;
+        done(&key.to_string());
+    }
+    Ok(())
+}
+
+fn remove_full_nat(done: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    let changes: Vec<_> = proc::full_nat()?
+        .into_iter()
+        .filter(|line| line.pool.is_some())
+        .map(|line| FullNatChange::Remove(line.key))
+        .collect();
+    proc::change_full_nat(&changes)?;
+    if !changes.is_empty() {
+        done("the full-NAT services of the module");
+    }
+    Ok(())
+}
+
+fn end_sessions(done: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    let begin = Instant::now();
+    let mut ended = 0;
+    loop {
+        let left: u32 = proc::full_nat()?.iter().map(|line| line.sessions).sum();
+        ended = ended.max(left);
+        if left == 0 {
+            break;
+        }
+        if begin.elapsed() > PATIENCE {
+            return Err(Error::SessionsRemain(left));
+        }
+        proc::flush_sessions()?;
+        sleep(PAUSE);
+    }
+    if ended > 0 {
+        done(&format!("{ended} sessions"));
+    }
+    Ok(())
+}
+
+fn remove_local_ips(done: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    let changes: Vec<_> = proc::local_ips()?
+        .into_iter()
+        .map(|line| LocalIpChange::Remove(line.local_ip.address))
+        .collect();
+    proc::change_local_ips(&changes)?;
+    if !changes.is_empty() {
+        done(&format!("{} local IPs", changes.len()));
+    }
+    Ok(())
+}
+
+fn detach(done: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    let interfaces = datapath::interfaces_with_leftovers()?;
+    if interfaces.is_empty() {
+        return Ok(());
+    }
+    let pins = Pins::of_this_namespace()?;
+    for interface in interfaces {
+        datapath::detach(&pins, &interface)?;
+        done(&format!("the programs at {interface}"));
+    }
+    Ok(())
+}

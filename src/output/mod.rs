@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What the commands print: tables for people, JSON for programs.
+
+pub mod json;
+pub mod tables;
+mod terminal;
+
+pub use terminal::{colour, print};

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Printing to standard output.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+
+/// Prints a line. That the reader has closed the pipe is reported as an error
+/// of that kind, which is no failure of ours.
+pub fn print(text: impl Display) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
+}
+
+/// Whether a stream takes colours: a terminal does, unless NO_COLOR is set
+/// (no-color.org).
+pub fn colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
