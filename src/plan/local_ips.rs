@@ -7,8 +7,7 @@
 //! empty a pool that a listed service draws from, and a service can enter only
 //! a pool that has an address. So a move comes before, unless it takes the last
 //! address of a pool in use: that one waits until the services have left. Where
-//! the pool that it moves to has to have it before, no order exists, and the
-//! plan says so.
+//! the pool that it moves to has to have it before, the plan is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

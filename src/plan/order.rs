@@ -12,16 +12,15 @@
 //! | `ipvs` | services and servers come and change |
 //! | `ipvs_leaving` | weights fall to 0; servers, then services, go |
 //! | `native` | services stop being full NAT |
-//! | `local_ips_leaving` | addresses go; see [`super::local_ips`] |
+//! | `local_ips_leaving` | addresses go; which of them wait until here: `local_ips.rs` |
 //! | `stop` | programs are detached, the datapath stops |
 //!
 //! IPVS decides at a connection's birth which module serves it, for its whole
 //! life. A full-NAT service's connection that is born before the module knows
 //! the service is native: its server's replies bypass the director, and it
-//! hangs. So IPVS gets to know such a service last and forgets it first:
-//! whenever a service of IPVS is full NAT in both states, or new, the module
-//! has it listed, its pool has an address, and every interface has the
-//! programs. The removals mirror the additions for the same reason.
+//! hangs. So IPVS gets to know such a service last and forgets it first: before
+//! IPVS has it, or any change of it, the module has it listed, its pool has an
+//! address, and every interface has the programs. The removals mirror the additions for the same reason.
 //!
 //! Additions come before removals, so that a service whose servers are all
 //! replaced always has one that takes connections (hence a weight that falls to

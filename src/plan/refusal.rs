@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::model::{Family, Forward, ServiceKey, State};
 
-/// A part of the goal that no order of steps reaches. Its
+/// A part of the goal that the steps do not reach. Its
 /// [`Display`](fmt::Display) names the thing and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {

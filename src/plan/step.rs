@@ -25,6 +25,8 @@ pub enum Step {
         interface: String,
     },
     /// Give the maps back and unload the programs and the module.
+    ///
+    /// The module refuses to give the maps back while sessions live.
     StopDatapath {
         max_sessions: u32,
     },

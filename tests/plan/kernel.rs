@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A kernel to carry plans out on: it does what a step says, and refuses what
+//! IPVS and the module refuse.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipvs_bpf::model::{Datapath, Family, LocalIp, State};
+use ipvs_bpf::plan::{Place, Plan, Step};
+
+/// Carries out the whole plan and returns the state that it ends in. `each` sees
+/// the state after each transaction.
+pub fn carry_out(
+    plan: &Plan,
+    actual: &State,
+    mut each: impl FnMut(&State),
+) -> Result<State, String> {
+    let mut state = actual.clone();
+    let transactions = plan
+        .transactions()
+        .map_err(|refusals| format!("refused: {refusals:?}"))?;
+    for transaction in transactions {
+        let before = state.clone();
+        for step in transaction {
+            apply(step, &mut state).map_err(|error| format!("{step}: {error}"))?;
+        }
+        no_pool_in_use_is_emptied(&before, &state)
+            .map_err(|error| format!("{transaction:?}: {error}"))?;
+        each(&state);
+    }
+    Ok(state)
+}
+
+/// `build()` in kmod/local_ips.c.
+fn no_pool_in_use_is_emptied(before: &State, after: &State) -> Result<(), String> {
+    let is_empty = |state: &State, pool: &str| !state.local_ips.keys().any(|ip| ip.pool == pool);
+    for pool in after.full_nat.values() {
+        if is_empty(after, pool) && !is_empty(before, pool) {
+            return Err(format!("EBUSY: pool {pool} would be empty"));
+        }
+    }
+    Ok(())
+}
+
+fn apply(step: &Step, state: &mut State) -> Result<(), String> {
+    match step {
+        Step::StartDatapath { max_sessions } => {
+            check(state.datapath.is_none(), "already runs")?;
+            state.datapath = Some(Datapath {
+                max_sessions: *max_sessions,
+                ..Datapath::default()
+            });
+            Ok(())
+        }
+        Step::Attach { interface } => {
+            let datapath = state.datapath.as_mut().ok_or("nothing to attach")?;
+            let fresh = datapath.interfaces.insert(interface.clone());
+            check(fresh, "EEXIST")
+        }
+        Step::Detach { interface } => {
+            let datapath = state.datapath.as_mut().ok_or("nothing to detach")?;
+            check(datapath.interfaces.remove(interface), "ENOENT")
+        }
+        Step::StopDatapath { max_sessions } => {
+            check(state.full_nat.is_empty(), "EBUSY: full-NAT services")?;
+            check(state.local_ips.is_empty(), "local IPs are left")?;
+            let datapath = state.datapath.take().ok_or("does not run")?;
+            check(datapath.interfaces.is_empty(), "still attached")?;
+            check(datapath.max_sessions == *max_sessions, "old value")
+        }
+
+        Step::AddLocalIp { address, new } => {
+            check(state.datapath.is_some(), "no module")?;
+            check(place(state, *address).is_none(), "EEXIST")?;
+            put(state, *address, new);
+            Ok(())
+        }
+        Step::ChangeLocalIp { address, old, new } => {
+            check(old != new, "no change")?;
+            take(state, *address, old)?;
+            put(state, *address, new);
+            Ok(())
+        }
+        Step::RemoveLocalIp { address, old } => take(state, *address, old),
+
+        Step::AddFullNat { service, pool } => {
+            check(state.datapath.is_some(), "ENXIO: no maps")?;
+            check(has_address(state, pool, service.family()), "ENOENT: pool")?;
+            insert(&mut state.full_nat, service, pool)
+        }
+        Step::ChangeFullNat { service, old, new } => {
+            check(has_address(state, new, service.family()), "ENOENT: pool")?;
+            replace(&mut state.full_nat, service, old, new)
+        }
+        Step::RemoveFullNat { service, pool } => remove(&mut state.full_nat, service, pool),
+
+        Step::AddService { service, new } => {
+            check(new.servers.is_empty(), "servers are steps of their own")?;
+            insert(&mut state.services, service, new)
+        }
+        Step::ChangeService { service, old, new } => {
+            check(
+                old.servers.is_empty() && new.servers.is_empty(),
+                "servers are steps of their own",
+            )?;
+            let running = state.services.get_mut(service).ok_or("ESRCH")?;
+            let servers = std::mem::take(&mut running.servers);
+            check(running == old, "old value")?;
+            check(old != new, "no change")?;
+            *running = new.clone();
+            running.servers = servers;
+            Ok(())
+        }
+        Step::RemoveService { service, old } => remove(&mut state.services, service, old),
+
+        Step::AddServer {
+            service,
+            server,
+            new,
+        } => {
+            let service = state.services.get_mut(service).ok_or("ESRCH")?;
+            insert(&mut service.servers, server, new)
+        }
+        Step::ChangeServer {
+            service,
+            server,
+            old,
+            new,
+        } => {
+            let service = state.services.get_mut(service).ok_or("ESRCH")?;
+            replace(&mut service.servers, server, old, new)
+        }
+        Step::RemoveServer {
+            service,
+            server,
+            old,
+        } => {
+            let service = state.services.get_mut(service).ok_or("ESRCH")?;
+            remove(&mut service.servers, server, old)
+        }
+    }
+}
+
+fn check(holds: bool, error: &str) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(error.to_owned()) }
+}
+
+fn insert<K: Ord + Clone, V: Clone>(
+    table: &mut BTreeMap<K, V>,
+    key: &K,
+    new: &V,
+) -> Result<(), String> {
+    check(table.insert(key.clone(), new.clone()).is_none(), "EEXIST")
+}
+
+fn replace<K: Ord, V: Clone + PartialEq>(
+    table: &mut BTreeMap<K, V>,
+    key: &K,
+    old: &V,
+    new: &V,
+) -> Result<(), String> {
+    let value = table.get_mut(key).ok_or("ENOENT")?;
+    check(value == old, "old value")?;
+    check(old != new, "no change")?;
+    *value = new.clone();
+    Ok(())
+}
+
+fn remove<K: Ord, V: PartialEq>(
+    table: &mut BTreeMap<K, V>,
+    key: &K,
+    old: &V,
+) -> Result<(), String> {
+    let value = table.remove(key).ok_or("ENOENT")?;
+    check(value == *old, "old value")
+}
+
+/// The module's table is keyed by the address alone.
+fn place(state: &State, address: IpAddr) -> Option<Place> {
+    let mut places = state
+        .local_ips
+        .iter()
+        .filter(|(ip, _)| ip.address == address)
+        .map(|(ip, ports)| Place {
+            pool: ip.pool.clone(),
+            ports: *ports,
+        });
+    let place = places.next();
+    assert!(places.next().is_none(), "{address} is in two pools");
+    place
+}
+
+fn put(state: &mut State, address: IpAddr, new: &Place) {
+    let pool = new.pool.clone();
+    state.local_ips.insert(LocalIp { pool, address }, new.ports);
+}
+
+fn take(state: &mut State, address: IpAddr, old: &Place) -> Result<(), String> {
+    check(place(state, address).as_ref() == Some(old), "old value")?;
+    let pool = old.pool.clone();
+    state.local_ips.remove(&LocalIp { pool, address });
+    Ok(())
+}
+
+pub fn has_address(state: &State, pool: &str, family: Family) -> bool {
+    state
+        .local_ips
+        .keys()
+        .any(|ip| ip.pool == pool && Family::of(ip.address) == family)
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A state as the cases write it: the keys of the product's own file, reduced
+//! to what the plan sees, and able to say what only a kernel can hold (a
+//! service that the module lists and IPVS does not have).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use ipvs_bpf::model::{
+    Datapath, Family, Forward, LocalIp, Netmask, Persistence, PortRange, Protocol, Server, Service,
+    ServiceKey, State, Tunnel, TunnelChecksum,
+};
+use ipvs_bpf::plan::Options;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StateFile {
+    #[serde(default)]
+    options: OptionsTable,
+    datapath: Option<DatapathTable>,
+    #[serde(default)]
+    local_ips: BTreeMap<String, PoolTable>,
+    #[serde(default)]
+    service: Vec<ServiceTable>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OptionsTable {
+    keep_weights: Option<bool>,
+    prune: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DatapathTable {
+    interfaces: BTreeSet<String>,
+    max_sessions: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PoolTable {
+    addresses: Vec<IpAddr>,
+    ports: Option<[u16; 2]>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServiceTable {
+    address: String,
+    snat: Option<String>,
+    /// Absent: IPVS does not have the service, the module alone does.
+    scheduler: Option<String>,
+    #[serde(default)]
+    scheduler_flags: [bool; 3],
+    persistence: Option<PersistenceTable>,
+    #[serde(default)]
+    one_packet: bool,
+    #[serde(default)]
+    server: Vec<ServerTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PersistenceTable {
+    timeout: u32,
+    netmask: Option<toml::Value>,
+    engine: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServerTable {
+    address: SocketAddr,
+    weight: Option<u32>,
+    /// `masq`, `route`, `local`, or a tunnel.
+    forward: Option<String>,
+    tunnel: Option<TunnelTable>,
+    #[serde(default)]
+    upper_threshold: u32,
+    #[serde(default)]
+    lower_threshold: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, tag = "type", rename_all = "lowercase")]
+enum TunnelTable {
+    Ipip,
+    Gue { port: u16, checksum: Checksum },
+    Gre { checksum: Checksum },
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Checksum {
+    None,
+    Full,
+    Remote,
+}
+
+pub fn read(path: &Path) -> (State, Options) {
+    let fail = |error: &dyn std::fmt::Display| -> ! { panic!("{}: {error}", path.display()) };
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| fail(&error));
+    let file: StateFile = toml::from_str(&text).unwrap_or_else(|error| fail(&error));
+    let default = Options::default();
+    let options = Options {
+        keep_weights: file.options.keep_weights.unwrap_or(default.keep_weights),
+        prune: file.options.prune.unwrap_or(default.prune),
+    };
+    (state(file), options)
+}
+
+fn state(file: StateFile) -> State {
+    let mut state = State {
+        datapath: file.datapath.map(|datapath| Datapath {
+            interfaces: datapath.interfaces,
+            max_sessions: datapath.max_sessions,
+        }),
+        ..State::default()
+    };
+    for (pool, table) in file.local_ips {
+        let [first, last] = table.ports.unwrap_or([1024, 65535]);
+        for address in table.addresses {
+            let pool = pool.clone();
+            state
+                .local_ips
+                .insert(LocalIp { pool, address }, PortRange { first, last });
+        }
+    }
+    for table in file.service {
+        let key = service_key(&table.address);
+        if let Some(pool) = &table.snat {
+            state.full_nat.insert(key.clone(), pool.clone());
+        }
+        if let Some(service) = service(table, key.family()) {
+            state.services.insert(key, service);
+        }
+    }
+    state
+}
+
+fn service_key(text: &str) -> ServiceKey {
+    let (scheme, rest) = text.split_once("://").unwrap();
+    let protocol = match scheme {
+        "tcp" => Protocol::Tcp,
+        "udp" => Protocol::Udp,
+        "sctp" => Protocol::Sctp,
+        "fwmark" | "fwmark6" => {
+            return ServiceKey::Fwmark {
+                mark: rest.parse().unwrap(),
+                family: if scheme == "fwmark" {
+                    Family::Ipv4
+                } else {
+                    Family::Ipv6
+                },
+            };
+        }
+        _ => panic!("{text}"),
+    };
+    ServiceKey::Address {
+        protocol,
+        address: rest.parse().unwrap(),
+    }
+}
+
+fn service(table: ServiceTable, family: Family) -> Option<Service> {
+    Some(Service {
+        scheduler: table.scheduler?,
+        scheduler_flags: table.scheduler_flags,
+        persistence: table.persistence.map(|persistence| Persistence {
+            timeout: persistence.timeout,
+            netmask: persistence
+                .netmask
+                .map_or(Netmask::whole(family), |netmask| match netmask {
+                    toml::Value::String(mask) => Netmask::V4(mask.parse::<Ipv4Addr>().unwrap()),
+                    other => Netmask::V6(other.as_integer().unwrap().try_into().unwrap()),
+                }),
+            engine: persistence.engine,
+        }),
+        one_packet: table.one_packet,
+        servers: table
+            .server
+            .into_iter()
+            .map(|server| (server.address, self::server(server)))
+            .collect(),
+    })
+}
+
+fn server(table: ServerTable) -> Server {
+    let forward = match (table.forward.as_deref(), table.tunnel) {
+        (_, Some(tunnel)) => Forward::Tunnel(self::tunnel(tunnel)),
+        (None | Some("masq"), None) => Forward::Masq,
+        (Some("route"), None) => Forward::Route,
+        (Some("local"), None) => Forward::Local,
+        (Some(other), None) => panic!("forward {other}"),
+    };
+    Server {
+        weight: table.weight.unwrap_or(1),
+        forward,
+        upper_threshold: table.upper_threshold,
+        lower_threshold: table.lower_threshold,
+    }
+}
+
+fn tunnel(table: TunnelTable) -> Tunnel {
+    let checksum = |checksum| match checksum {
+        Checksum::None => TunnelChecksum::None,
+        Checksum::Full => TunnelChecksum::Full,
+        Checksum::Remote => TunnelChecksum::Remote,
+    };
+    match table {
+        TunnelTable::Ipip => Tunnel::Ipip,
+        TunnelTable::Gue { port, checksum: c } => Tunnel::Gue {
+            port,
+            checksum: checksum(c),
+        },
+        TunnelTable::Gre { checksum: c } => Tunnel::Gre {
+            checksum: checksum(c),
+        },
+    }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Any state of a small world: few names, so that two states meet often.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use ipvs_bpf::model::{
+    Datapath, Family, Forward, LocalIp, Netmask, Persistence, PortRange, Protocol, Server, Service,
+    ServiceKey, State, Tunnel, TunnelChecksum,
+};
+use proptest::collection::{btree_map, btree_set};
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+use super::kernel::has_address;
+
+/// A state that a checked file, or a kernel, can have: whatever needs the
+/// datapath has it, an address is in one pool, and a full-NAT service has a
+/// pool with an address and servers that masquerade.
+pub fn state() -> impl Strategy<Value = State> {
+    (
+        proptest::option::weighted(0.8, btree_set(interface(), 1..4)),
+        btree_map(local_ip(), (pool(), ports()), 0..6),
+        btree_map(service_key(), pool(), 0..5),
+        btree_map(service_key(), service(), 0..5),
+    )
+        .prop_map(|(interfaces, local_ips, full_nat, services)| {
+            let mut state = State {
+                datapath: interfaces.map(|interfaces| Datapath {
+                    interfaces,
+                    max_sessions: 1024,
+                }),
+                services,
+                ..State::default()
+            };
+            if state.datapath.is_some() {
+                for (address, (pool, ports)) in local_ips {
+                    state.local_ips.insert(LocalIp { pool, address }, ports);
+                }
+                state.full_nat = full_nat;
+            }
+            let with_addresses = state.clone();
+            state
+                .full_nat
+                .retain(|key, pool| has_address(&with_addresses, pool, key.family()));
+            masquerade(&mut state);
+            state
+        })
+}
+
+/// The same with every address in a pool that depends on the address alone, so
+/// that none moves between two such states.
+pub fn state_with_fixed_pools() -> impl Strategy<Value = State> {
+    state().prop_map(|mut state| {
+        state.local_ips = std::mem::take(&mut state.local_ips)
+            .into_iter()
+            .map(|(ip, ports)| {
+                let odd = match ip.address {
+                    IpAddr::V4(address) => address.to_bits() & 1,
+                    IpAddr::V6(address) => (address.to_bits() & 1) as u32,
+                };
+                let pool = if odd == 1 { "a" } else { "b" }.to_owned();
+                (LocalIp { pool, ..ip }, ports)
+            })
+            .collect();
+        let with_addresses = state.clone();
+        state
+            .full_nat
+            .retain(|key, pool| has_address(&with_addresses, pool, key.family()));
+        state
+    })
+}
+
+fn masquerade(state: &mut State) {
+    for key in state.full_nat.keys() {
+        if let Some(service) = state.services.get_mut(key) {
+            for server in service.servers.values_mut() {
+                server.forward = Forward::Masq;
+            }
+        }
+    }
+}
+
+fn interface() -> impl Strategy<Value = String> {
+    select(vec!["eth0", "eth1", "eth2"]).prop_map(str::to_owned)
+}
+
+fn pool() -> impl Strategy<Value = String> {
+    select(vec!["a", "b", "c"]).prop_map(str::to_owned)
+}
+
+fn local_ip() -> impl Strategy<Value = IpAddr> {
+    let addresses = [
+        "10.2.0.1", "10.2.0.2", "10.2.0.3", "10.2.0.4", "fd00::1", "fd00::2",
+    ];
+    select(addresses.map(|address| address.parse().unwrap()).to_vec())
+}
+
+fn ports() -> impl Strategy<Value = PortRange> {
+    select(vec![(1024, 65535), (1024, 2047)]).prop_map(|(first, last)| PortRange { first, last })
+}
+
+fn service_key() -> impl Strategy<Value = ServiceKey> {
+    let address = |protocol, address: &str| ServiceKey::Address {
+        protocol,
+        address: address.parse().unwrap(),
+    };
+    let mark = |family| ServiceKey::Fwmark { mark: 7, family };
+    select(vec![
+        address(Protocol::Tcp, "10.0.0.1:80"),
+        address(Protocol::Udp, "10.0.0.1:80"),
+        address(Protocol::Tcp, "10.0.0.1:443"),
+        address(Protocol::Tcp, "[fd00::a]:80"),
+        mark(Family::Ipv4),
+        mark(Family::Ipv6),
+    ])
+}
+
+fn service() -> impl Strategy<Value = Service> {
+    (
+        select(vec!["rr", "wrr", "sh"]),
+        any::<bool>(),
+        proptest::option::of(persistence()),
+        servers(),
+    )
+        .prop_map(|(scheduler, flag, persistence, servers)| Service {
+            scheduler: scheduler.to_owned(),
+            scheduler_flags: [flag, false, false],
+            persistence,
+            one_packet: false,
+            servers,
+        })
+}
+
+fn persistence() -> impl Strategy<Value = Persistence> {
+    (select(vec![0, 300]), select(vec![None, Some("sip")])).prop_map(|(timeout, engine)| {
+        Persistence {
+            timeout,
+            netmask: Netmask::whole(Family::Ipv4),
+            engine: engine.map(str::to_owned),
+        }
+    })
+}
+
+fn servers() -> impl Strategy<Value = BTreeMap<SocketAddr, Server>> {
+    let addresses: Vec<SocketAddr> = ["10.3.0.1:80", "10.3.0.2:80", "10.3.0.3:80", "10.3.0.3:81"]
+        .map(|address| address.parse().unwrap())
+        .to_vec();
+    let count = addresses.len();
+    (
+        subsequence(addresses, 0..=count),
+        proptest::collection::vec(server(), count),
+    )
+        .prop_map(|(addresses, servers)| addresses.into_iter().zip(servers).collect())
+}
+
+fn server() -> impl Strategy<Value = Server> {
+    let forwards = vec![
+        Forward::Masq,
+        Forward::Masq,
+        Forward::Route,
+        Forward::Local,
+        Forward::Tunnel(Tunnel::Gue {
+            port: 6080,
+            checksum: TunnelChecksum::Remote,
+        }),
+    ];
+    (
+        0..3_u32,
+        select(forwards),
+        select(vec![(0, 0), (100, 0), (100, 50)]),
+    )
+        .prop_map(|(weight, forward, (upper, lower))| Server {
+            weight,
+            forward,
+            upper_threshold: upper,
+            lower_threshold: lower,
+        })
+}
