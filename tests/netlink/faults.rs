@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Answers that come in pieces, late, twice, cut off, or not at all.
+
+use std::net::SocketAddr;
+
+use ipvs_bpf::ipvs_netlink::message::{Attributes, CmdAttribute, Command};
+use ipvs_bpf::ipvs_netlink::{Error, Reason, destination, service};
+use ipvs_bpf::model::ServiceKey;
+use netlink_packet_core::{NLM_F_DUMP_INTR, NLMSG_NOOP, NLMSG_OVERRUN};
+use nix::libc::{EBUSY, EINTR, EIO, ENOBUFS, ESRCH};
+
+use crate::encoding::{masq, plain, tcp};
+use crate::scripted::{
+    FAMILY, Request, Step, ack, answering, attribute, done, dumped, kernel, message, refusal,
+};
+
+fn service(sequence: u32, key: &ServiceKey) -> Vec<u8> {
+    let attributes = service::whole(key, &plain());
+    dumped(
+        sequence,
+        Command::NewService,
+        vec![CmdAttribute::Service(attributes)],
+    )
+}
+
+fn server(sequence: u32, address: SocketAddr) -> Vec<u8> {
+    let attributes = destination::whole(address, &masq());
+    dumped(
+        sequence,
+        Command::NewDest,
+        vec![CmdAttribute::Dest(attributes)],
+    )
+}
+
+fn web() -> ServiceKey {
+    tcp("10.0.0.1:80")
+}
+
+fn backend(number: u8) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, number], 80))
+}
+
+/// The servers of one service, each a step of what the kernel sends.
+fn servers_from(
+    mut steps: impl FnMut(usize, u32) -> Vec<Step>,
+) -> Result<(Vec<SocketAddr>, usize), Error> {
+    let mut asked = 0;
+    let (mut ipvs, _) = kernel(|request: &Request| match request.message.command {
+        Command::GetService => vec![Step::Datagram(
+            [service(request.sequence, &web()), done(request.sequence, 0)].concat(),
+        )],
+        _ => {
+            asked += 1;
+            steps(asked, request.sequence)
+        }
+    });
+    let services = ipvs.services()?;
+    drop(ipvs);
+    Ok((services[&web()].servers.keys().copied().collect(), asked))
+}
+
+#[test]
+fn a_missing_services_empty_success_is_no_service_without_servers() {
+    let gone = tcp("10.0.0.9:80");
+    let (mut ipvs, _) = kernel(|request: &Request| {
+        let sequence = request.sequence;
+        let Attributes::Cmd(named) = &request.message.attributes else {
+            panic!("{:?}", request.message);
+        };
+        let about = |key| named == &[CmdAttribute::Service(service::key(key))];
+        let answer = match request.message.command {
+            Command::GetService if named.is_empty() => [
+                service(sequence, &gone),
+                service(sequence, &web()),
+                done(sequence, 0),
+            ]
+            .concat(),
+            Command::GetService if about(&gone) => refusal(sequence, ESRCH),
+            Command::GetDest if about(&gone) => done(sequence, 0),
+            Command::GetDest if about(&web()) => {
+                [server(sequence, backend(2)), done(sequence, 0)].concat()
+            }
+            _ => panic!("{:?}", request.message),
+        };
+        vec![Step::Datagram(answer)]
+    });
+    let services = ipvs.services().unwrap();
+    assert_eq!(services.keys().collect::<Vec<_>>(), [&web()]);
+}
+
+#[test]
+fn a_dump_may_have_many_datagrams_of_many_messages() {
+    let (servers, _) = servers_from(|_, sequence| {
+        vec![
+            Step::Datagram([server(sequence, backend(2)), server(sequence, backend(3))].concat()),
+            Step::Datagram(server(sequence, backend(4))),
+            Step::Datagram([server(sequence, backend(5)), done(sequence, 0)].concat()),
+        ]
+    })
+    .unwrap();
+    assert_eq!(servers, [2, 3, 4, 5].map(backend));
+}
+
+#[test]
+fn the_error_of_a_dump_is_in_its_done_message() {
+    let error = servers_from(|_, sequence| {
+        vec![Step::Datagram(
+            [server(sequence, backend(2)), done(sequence, -EIO)].concat(),
+        )]
+    })
+    .unwrap_err();
+    assert_eq!(
+        error.reason(),
+        Some(&Reason::Other(nix::errno::Errno::EIO)),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_done_message_without_a_code_is_a_success() {
+    let (servers, _) = servers_from(|_, sequence| {
+        let done = message(sequence, 3, 2, &[]);
+        vec![Step::Datagram(
+            [server(sequence, backend(2)), done].concat(),
+        )]
+    })
+    .unwrap();
+    assert_eq!(servers, [backend(2)]);
+}
+
+#[test]
+fn a_signal_does_not_disturb() {
+    let (servers, asked) = servers_from(|_, sequence| {
+        vec![
+            Step::Errno(EINTR),
+            Step::Datagram(server(sequence, backend(2))),
+            Step::Errno(EINTR),
+            Step::Datagram(done(sequence, 0)),
+        ]
+    })
+    .unwrap();
+    assert_eq!((servers, asked), (vec![backend(2)], 1));
+}
+
+#[test]
+fn a_dump_that_overran_the_socket_is_asked_for_again_after_its_end() {
+    let (servers, asked) = servers_from(|asked, sequence| {
+        let mut steps = vec![Step::Datagram(server(sequence, backend(2)))];
+        if asked == 1 {
+            steps.push(Step::Errno(ENOBUFS));
+        } else {
+            steps.push(Step::Datagram(server(sequence, backend(3))));
+        }
+        steps.push(Step::Datagram(done(sequence, 0)));
+        steps
+    })
+    .unwrap();
+    assert_eq!((servers, asked), (vec![backend(2), backend(3)], 2));
+}
+
+#[test]
+fn an_overrun_message_is_an_overrun() {
+    let (_, asked) = servers_from(|asked, sequence| {
+        let mut answer = server(sequence, backend(2));
+        if asked == 1 {
+            answer.extend(message(sequence, NLMSG_OVERRUN, 0, &[]));
+        }
+        answer.extend(done(sequence, 0));
+        vec![Step::Datagram(answer)]
+    })
+    .unwrap();
+    assert_eq!(asked, 2);
+}
+
+#[test]
+fn a_datagram_that_was_cut_off_is_asked_for_again_with_room_for_it() {
+    let count = 2_000u16;
+    let address = |number: u16| SocketAddr::from(([10, 1, (number >> 8) as u8, number as u8], 80));
+    let (servers, asked) = servers_from(|_, sequence| {
+        let many: Vec<u8> = (0..count)
+            .flat_map(|number| server(sequence, address(number)))
+            .collect();
+        assert!(many.len() > 128 << 10);
+        vec![Step::Datagram(many), Step::Datagram(done(sequence, 0))]
+    })
+    .unwrap();
+    assert_eq!((servers.len(), asked), (usize::from(count), 2));
+}
+
+#[test]
+fn a_dump_that_was_disturbed_is_asked_for_again() {
+    let disturbed = |sequence| {
+        let mut answer = server(sequence, backend(2));
+        answer[6] |= NLM_F_DUMP_INTR as u8;
+        answer
+    };
+    let (servers, asked) = servers_from(|asked, sequence| {
+        let answer = match asked {
+            1 => disturbed(sequence),
+            _ => server(sequence, backend(3)),
+        };
+        vec![Step::Datagram([answer, done(sequence, 0)].concat())]
+    })
+    .unwrap();
+    assert_eq!((servers, asked), (vec![backend(3)], 2));
+
+    let error = servers_from(|_, sequence| {
+        vec![Step::Datagram(
+            [disturbed(sequence), done(sequence, 0)].concat(),
+        )]
+    })
+    .unwrap_err();
+    assert!(matches!(error, Error::Inconsistent { .. }), "{error:?}");
+}
+
+#[test]
+fn messages_of_another_sequence_number_are_passed_over() {
+    let (servers, _) = servers_from(|_, sequence| {
+        vec![
+            Step::Datagram(done(sequence - 1, -EIO)),
+            Step::Datagram(
+                [
+                    server(sequence + 1, backend(9)),
+                    refusal(sequence - 1, EBUSY),
+                    server(sequence, backend(2)),
+                    message(sequence, NLMSG_NOOP, 0, &[]),
+                    done(sequence, 0),
+                ]
+                .concat(),
+            ),
+        ]
+    })
+    .unwrap();
+    assert_eq!(servers, [backend(2)]);
+}
+
+#[test]
+fn a_dump_is_read_to_its_end_after_a_message_that_cannot_be_read() {
+    let mut asked = 0;
+    let mut ipvs = answering(|command, sequence| {
+        asked += 1;
+        match (command, asked) {
+            (Command::GetService, 1) => {
+                let cut = attribute(1, &[&[9, 0, 1, 0][..], &[0; 2]].concat());
+                let body = [&[1, 1, 0, 0][..], &cut].concat();
+                vec![
+                    message(sequence, FAMILY, 2, &body),
+                    service(sequence, &web()),
+                    done(sequence, 0),
+                ]
+            }
+            (Command::GetService, _) => vec![service(sequence, &web()), done(sequence, 0)],
+            _ => vec![server(sequence, backend(2)), done(sequence, 0)],
+        }
+    });
+    let error = ipvs.services().unwrap_err();
+    assert!(matches!(error, Error::Malformed { .. }), "{error:?}");
+    assert_eq!(ipvs.services().unwrap().len(), 1);
+}
+
+#[test]
+fn a_change_whose_answer_is_lost_is_not_sent_twice() {
+    for fault in [Some(Step::Errno(ENOBUFS)), None] {
+        let mut fault = Some(fault);
+        let (mut ipvs, requests) = kernel(|request: &Request| match fault.take() {
+            Some(step) => step.into_iter().collect(),
+            // The lost answer may come after all, before the next one.
+            None => vec![
+                Step::Datagram(refusal(request.sequence - 1, ESRCH)),
+                Step::Datagram(ack(request.sequence)),
+            ],
+        });
+        let error = ipvs.remove_service(&web()).unwrap_err();
+        assert!(matches!(error, Error::Lost { .. }), "{error:?}");
+        assert_eq!(requests.borrow().len(), 1);
+        ipvs.remove_service(&web()).unwrap();
+    }
+}
+
+#[test]
+fn a_socket_that_fails_is_an_error_that_says_so() {
+    let (mut ipvs, _) = kernel(|_: &Request| vec![Step::Errno(EIO)]);
+    let error = ipvs.flush().unwrap_err();
+    assert!(matches!(error, Error::Socket { .. }), "{error:?}");
+    assert!(error.to_string().contains("Input/output error"), "{error}");
+}
+
+/// Every message cut at every length, and with every byte changed, in every
+/// place where an answer is read.
+#[test]
+fn no_bytes_make_the_reader_panic() {
+    let sequence = 2;
+    let whole = [
+        service(sequence, &web()),
+        server(sequence, backend(2)),
+        refusal(sequence, ESRCH),
+        crate::scripted::refusal_saying(sequence, ESRCH, "no", Some(&[1; 20])),
+        done(sequence, 0),
+    ]
+    .concat();
+    let spoiled = (0..whole.len()).flat_map(|at| {
+        let cut = whole[..at].to_vec();
+        let changed = [0x00, 0x01, 0x7f, 0x80, 0xff].map(|byte| {
+            let mut bytes = whole.clone();
+            bytes[at] = byte;
+            bytes
+        });
+        std::iter::once(cut).chain(changed)
+    });
+    for bytes in spoiled {
+        // The first question of a handle has sequence number 2.
+        let ask = || kernel(|_: &Request| vec![Step::Datagram(bytes.clone())]).0;
+        let _ = ask().services();
+        let _ = ask().info();
+        let _ = ask().flush();
+    }
+}
