@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The front door. `make` alone lists the targets.
+
+# The lab's kernel: the beginning of a release.
+export KERNEL ?= 6.1
+# A kernel tree to build the module against, instead of the lab's.
+KDIR ?= $(shell lab/kernel kdir $(KERNEL))
+RELEASE = $(shell sed -n "s/.*UTS_RELEASE \"\(.*\)\"/\1/p" $(KDIR)/include/generated/utsrelease.h)
+MODULE = $(CURDIR)/target/kmod/$(RELEASE)
+# What `cargo test` and the demo load.
+export IPVS_BPF_MODULE = $(CURDIR)/target/kmod/$(shell lab/kernel release $(KERNEL) 2>/dev/null)/ip_vs_bpf.ko
+
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 20
+
+deps: ## install what is needed (Debian packages) and fetch the lab's kernel
+	@lab/deps
+
+build: cli module ## build everything into target/
+
+cli:
+	cargo build --release
+
+module: ## the kernel module alone: target/kmod/RELEASE/ip_vs_bpf.ko (KDIR=)
+	@mkdir -p $(MODULE)
+	@cp -u kmod/* $(MODULE)/
+	$(MAKE) -C $(MODULE) KDIR=$(KDIR) W=1 KCFLAGS=-Werror modules
+
+demo: deps build ## real HTTP requests through full NAT, in a virtual machine
+	lab/vm -- lab/demo
+
+test: deps lint module ## everything that proves it, end-to-end tests in the VM included
+	cargo test
+
+lint: deps ## formatting, clippy, shellcheck, man pages
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	shellcheck lab/deps lab/demo lab/guest lab/initramfs lab/kernel lab/runner lab/topology lab/vm .ci/run
+
+man: ## write the man pages into man/
+	cargo run --quiet -- man --dir man
+
+install: build ## install the CLI and the man pages below DESTDIR
+	install -Dm755 target/release/ipvs-bpf $(DESTDIR)/usr/sbin/ipvs-bpf
+	install -Dm644 -t $(DESTDIR)/usr/share/man/man8 man/*.8
+
+clean: ## remove target/
+	cargo clean
+
+.PHONY: help deps build cli module demo test lint man install clean
+.DEFAULT_GOAL := help
