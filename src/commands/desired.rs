@@ -4,11 +4,10 @@
 use std::path::Path;
 
 use super::Error;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Failure};
 use crate::director;
 use crate::model::State;
 
-/// Prints the mistakes of the file to standard error.
 pub(super) fn read(path: &Path) -> Result<Config, Error> {
     Ok(config::read(path)?)
 }
@@ -16,5 +15,7 @@ pub(super) fn read(path: &Path) -> Result<Config, Error> {
 /// With the interfaces that this host has.
 pub(super) fn state(path: &Path) -> Result<State, Error> {
     let config = read(path)?;
-    Ok(config.desired(&director::interfaces()?)?)
+    config
+        .desired(&director::interfaces()?)
+        .map_err(|diagnostics| Failure::Mistakes(Box::new(diagnostics)).into())
 }

@@ -14,9 +14,6 @@ pub(super) enum Error {
     NotRoot,
     #[error(transparent)]
     Config(#[from] config::Failure),
-    /// The diagnostics are printed by themselves.
-    #[error("{file}: {count} {}, nothing was changed", if *.count == 1 { "mistake" } else { "mistakes" })]
-    Mistakes { file: String, count: usize },
     #[error(transparent)]
     Director(#[from] director::Error),
     #[error(
@@ -40,7 +37,7 @@ pub(super) enum Error {
 impl Error {
     pub fn exit_status(&self) -> u8 {
         match self {
-            Error::Config(_) | Error::Mistakes { .. } => BAD_FILE,
+            Error::Config(_) => BAD_FILE,
             _ => 1,
         }
     }

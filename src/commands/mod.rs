@@ -15,7 +15,9 @@ use std::process::ExitCode;
 use nix::unistd::geteuid;
 
 use crate::cli::{Cli, Command};
+use crate::config::Failure;
 use crate::director;
+use crate::output;
 use error::Error;
 
 /// Exit status of `plan` where there are changes, and of bad files and usage.
@@ -31,10 +33,26 @@ pub fn run(cli: &Cli) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("ipvs-bpf: {error}");
+            report(&error);
             ExitCode::from(error.exit_status())
         }
     }
+}
+
+fn report(error: &Error) {
+    let Error::Config(Failure::Mistakes(diagnostics)) = error else {
+        eprintln!("ipvs-bpf: {error}");
+        return;
+    };
+    eprintln!("{}", diagnostics.render(output::colour(&std::io::stderr())));
+    let mistakes = match diagnostics.count() {
+        1 => "1 mistake".to_owned(),
+        count => format!("{count} mistakes"),
+    };
+    eprintln!(
+        "ipvs-bpf: {}: {mistakes}; nothing was changed",
+        diagnostics.name()
+    );
 }
 
 fn dispatch(cli: &Cli) -> Result<ExitCode, Error> {

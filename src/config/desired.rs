@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! [`Config`] → the state that it asks for on this host.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::diagnostics::{Diagnostics, Mistake, Mistakes};
+use super::parse::Config;
+use super::service::ServiceEntry;
+use crate::model::{Datapath, LocalIp, PortRange, Service, ServiceKey, State};
+
+impl Config {
+    /// `interfaces`: the names of those that the host has. A pattern that fits
+    /// none of them is a mistake.
+    pub fn desired(&self, interfaces: &[String]) -> Result<State, Diagnostics> {
+        Ok(State {
+            datapath: self.datapath(interfaces)?,
+            local_ips: self.local_ips(),
+            full_nat: self.full_nat(),
+            services: self.services(),
+        })
+    }
+
+    /// Wanted as soon as interfaces are listed, so that the last full-NAT
+    /// service can go without a restart of all.
+    fn datapath(&self, interfaces: &[String]) -> Result<Option<Datapath>, Diagnostics> {
+        let Some(director) = &self.director else {
+            return Ok(None);
+        };
+        if director.interfaces.is_empty() {
+            return Ok(None);
+        }
+        let mistakes = Mistakes::default();
+        let mut found = BTreeSet::new();
+        for (pattern, span) in &director.interfaces {
+            let before = found.len();
+            let matching = interfaces.iter().filter(|name| pattern.matches(name));
+            let mut any = false;
+            for name in matching {
+                any = true;
+                found.insert(name.clone());
+            }
+            if !any && found.len() == before {
+                mistakes.add(
+                    Mistake::new(span.clone(), format!("no interface is named {pattern}"))
+                        .help(format!("this host has: {}", interfaces.join(", "))),
+                );
+            }
+        }
+        match mistakes.into_diagnostics(&self.name, &self.text) {
+            Some(diagnostics) => Err(diagnostics),
+            None => Ok(Some(Datapath {
+                interfaces: found,
+                max_sessions: director.max_sessions,
+            })),
+        }
+    }
+
+    fn local_ips(&self) -> BTreeMap<LocalIp, PortRange> {
+        let mut local_ips = BTreeMap::new();
+        for (name, pool) in &self.pools {
+            for address in pool.addresses.keys() {
+                let local_ip = LocalIp {
+                    pool: name.clone(),
+                    address: *address,
+                };
+                local_ips.insert(local_ip, pool.ports);
+            }
+        }
+        local_ips
+    }
+
+    fn full_nat(&self) -> BTreeMap<ServiceKey, String> {
+        self.services
+            .iter()
+            .filter_map(|entry| {
+                let (key, _) = entry.key.as_ref()?;
+                let (pool, _) = entry.snat.as_ref()?;
+                Some((key.clone(), pool.clone()))
+            })
+            .collect()
+    }
+
+    fn services(&self) -> BTreeMap<ServiceKey, Service> {
+        self.services
+            .iter()
+            .filter_map(|entry| Some((entry.key.as_ref()?.0.clone(), service(entry))))
+            .collect()
+    }
+}
+
+fn service(entry: &ServiceEntry) -> Service {
+    Service {
+        scheduler: entry.scheduler.clone(),
+        scheduler_flags: entry.scheduler_flags,
+        persistence: entry
+            .persistence
+            .as_ref()
+            .map(|(persistence, _)| persistence.clone()),
+        one_packet: entry.one_packet.is_some(),
+        servers: entry
+            .servers
+            .iter()
+            .filter_map(|entry| Some((entry.address.as_ref()?.0, entry.server.clone())))
+            .collect(),
+    }
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A client, a director and two real servers in network namespaces, laid out
+//! by `lab/topology`, with real programs in them.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Tests may run beside each other, each with namespaces of its own; but the
+/// module is one for all, and whoever unloads it is alone.
+static MODULE: RwLock<()> = RwLock::new(());
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+enum Guard {
+    Shared(#[expect(dead_code)] RwLockReadGuard<'static, ()>),
+    Alone(#[expect(dead_code)] RwLockWriteGuard<'static, ()>),
+}
+
+pub struct Lab {
+    prefix: String,
+    programs: Vec<Child>,
+    _guard: Guard,
+}
+
+impl Lab {
+    /// Beside others, with an HTTP and UDP echo server at each real server.
+    pub fn new() -> Self {
+        let guard = Guard::Shared(MODULE.read().unwrap_or_else(|error| error.into_inner()));
+        Lab::with(guard)
+    }
+
+    /// No other test uses the module.
+    pub fn alone() -> Self {
+        let guard = Guard::Alone(MODULE.write().unwrap_or_else(|error| error.into_inner()));
+        Lab::with(guard)
+    }
+
+    fn with(guard: Guard) -> Self {
+        let prefix = format!("t{}-", NUMBER.fetch_add(1, Ordering::Relaxed));
+        run(Command::new("lab/topology").args(["up", &prefix]));
+        let mut lab = Lab {
+            prefix,
+            programs: Vec::new(),
+            _guard: guard,
+        };
+        for name in ["server1", "server2"] {
+            lab.start(name, &["lab/server", name], "ready");
+        }
+        lab
+    }
+
+    pub fn namespace(&self, host: &str) -> String {
+        format!("{}{host}", self.prefix)
+    }
+
+    fn command(&self, host: &str, words: &[&str]) -> Command {
+        let mut command = Command::new("ip");
+        command
+            .args(["netns", "exec", &self.namespace(host)])
+            .args(words)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a program on a host; it must succeed. Its standard output.
+    pub fn exec(&self, host: &str, words: &[&str]) -> String {
+        run(&mut self.command(host, words))
+    }
+
+    /// Runs a program on a host, however it ends.
+    pub fn try_exec(&self, host: &str, words: &[&str]) -> Output {
+        self.command(host, words).output().unwrap()
+    }
+
+    /// Starts a program that runs until the end of the test, and waits until a
+    /// line of its output contains a word.
+    pub fn start(&mut self, host: &str, words: &[&str], ready: &str) {
+        let mut child = self
+            .command(host, words)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let found = lines.any(|line| line.unwrap().contains(ready));
+        assert!(found, "{words:?} ended before it was ready");
+        self.programs.push(child);
+    }
+
+    /// `curl` at the client: the body.
+    pub fn get(&self, arguments: &[&str]) -> String {
+        let mut words = vec!["curl", "-sS", "--fail", "--max-time", "20"];
+        words.extend(arguments);
+        self.exec("client", &words)
+    }
+
+    /// Sends a datagram from the client and waits for the answer.
+    pub fn udp(&self, address: &str, port: u16, data: &str) -> String {
+        let script = format!(
+            "import socket\n\
+             s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
+             s.settimeout(10)\n\
+             s.sendto(b'{data}', ('{address}', {port}))\n\
+             print(s.recvfrom(65535)[0].decode())"
+        );
+        self.exec("client", &["python3", "-c", &script])
+    }
+
+    /// The CLI, on the director.
+    pub fn ipvs_bpf(&self, arguments: &[&str]) -> Output {
+        ipvs_bpf()
+            .args(["--netns", &self.namespace("director")])
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
+    /// The CLI on the director, with a file on its standard input.
+    pub fn with_file(&self, arguments: &[&str], toml: &str) -> Output {
+        let mut child = ipvs_bpf()
+            .args(["--netns", &self.namespace("director")])
+            .args(arguments)
+            .args(["-f", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(toml.as_bytes())
+            .unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    /// `apply`, which must succeed. What it printed.
+    pub fn apply(&self, toml: &str) -> String {
+        success(&self.with_file(&["apply"], toml))
+    }
+
+    /// The sessions that `show` lists, a line each.
+    pub fn sessions(&self) -> Vec<String> {
+        let table = success(&self.ipvs_bpf(&["show", "--sessions"]));
+        table.lines().skip(1).map(str::to_owned).collect()
+    }
+
+    /// A counter of the module.
+    pub fn counter(&self, name: &str) -> u64 {
+        let stats = self.exec("director", &["cat", "/proc/net/ip_vs_bpf/stats"]);
+        let line = stats
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("{name} ")));
+        line.expect(name).parse().unwrap()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        for program in &mut self.programs {
+            let _ = program.kill();
+            let _ = program.wait();
+        }
+        let down = self.ipvs_bpf(&["down"]);
+        let gone = Command::new("lab/topology")
+            .args(["down", &self.prefix])
+            .status()
+            .unwrap();
+        if !std::thread::panicking() {
+            success(&down);
+            assert!(gone.success());
+        }
+    }
+}
+
+/// The CLI of this build.
+pub fn ipvs_bpf() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipvs-bpf"));
+    command.stdin(Stdio::null());
+    command
+}
+
+pub fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What a program that succeeded printed.
+pub fn success(output: &Output) -> String {
+    assert!(
+        output.status.success(),
+        "{}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Waits, within bounds, until something holds.
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < Duration::from_secs(30), "never: {what}");
+        sleep(Duration::from_millis(100));
+    }
+}
+
+pub fn module_is_loaded() -> bool {
+    Path::new("/sys/module/ip_vs_bpf").exists()
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Starting and ending: what is loaded, and that nothing stays behind.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::full_nat::FILE;
+use crate::lab::{Lab, module_is_loaded, stderr, success};
+
+#[test]
+fn down_leaves_no_module_filter_qdisc_pin_or_proc_file() {
+    let lab = Lab::alone();
+    lab.apply(FILE);
+    lab.get(&["http://10.0.0.1/"]);
+    assert!(module_is_loaded());
+    assert!(Path::new("/sys/fs/bpf/ipvs-bpf").exists());
+    let qdiscs = || lab.exec("director", &["tc", "qdisc", "show"]);
+    assert!(qdiscs().contains("clsact"));
+
+    let text = success(&lab.ipvs_bpf(&["down"]));
+    assert!(
+        text.contains("tcp://10.0.0.1:80") && text.contains("sessions"),
+        "{text}"
+    );
+    assert!(!module_is_loaded());
+    assert!(!Path::new("/sys/fs/bpf/ipvs-bpf").exists());
+    assert!(!qdiscs().contains("clsact"), "{}", qdiscs());
+    assert_eq!(lab.exec("director", &["ipvsadm", "-Sn"]), "");
+    let proc = lab.try_exec("director", &["ls", "/proc/net/ip_vs_bpf"]);
+    assert!(!proc.status.success());
+    // Nothing to take away is no error.
+    assert_eq!(success(&lab.ipvs_bpf(&["down"])), "");
+}
+
+#[test]
+fn down_leaves_other_filters_and_qdiscs_alone() {
+    let lab = Lab::new();
+    lab.exec("director", &["tc", "qdisc", "add", "dev", "eth0", "clsact"]);
+    let words = [
+        "tc", "filter", "add", "dev", "eth1", "ingress", "matchall", "action", "ok",
+    ];
+    lab.apply(FILE);
+    lab.exec("director", &words);
+    lab.get(&["http://10.0.0.1/"]);
+    success(&lab.ipvs_bpf(&["down"]));
+    let qdiscs = lab.exec("director", &["tc", "qdisc", "show", "dev", "eth0"]);
+    assert!(
+        qdiscs.contains("clsact"),
+        "eth0's was there before us: {qdiscs}"
+    );
+    let filters = lab.exec(
+        "director",
+        &["tc", "filter", "show", "dev", "eth1", "ingress"],
+    );
+    assert!(
+        filters.contains("matchall") && !filters.contains("ipvs_ingress"),
+        "{filters}"
+    );
+}
+
+#[test]
+fn the_module_stays_while_sessions_live() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    lab.get(&["http://10.0.0.1/"]);
+    let output = Command::new("rmmod").arg("ip_vs_bpf").output().unwrap();
+    assert!(!output.status.success());
+    assert!(stderr(&output).contains("in use"), "{}", stderr(&output));
+    lab.get(&["http://10.0.0.1/"]);
+}
+
+#[test]
+fn a_namespace_that_ends_while_sessions_live_takes_them_along() {
+    let lab = Lab::alone();
+    lab.apply(FILE);
+    lab.get(&["http://10.0.0.1/"]);
+    lab.udp("10.0.0.1", 7, "hello");
+    crate::lab::run(Command::new("ip").args(["netns", "del", &lab.namespace("director")]));
+    // Namespaces end in the background. Nothing else uses the module, so it
+    // can go as soon as the last session has.
+    crate::lab::eventually("the module can be unloaded", || {
+        Command::new("rmmod")
+            .arg("ip_vs_bpf")
+            .output()
+            .unwrap()
+            .status
+            .success()
+    });
+    // What the end of the test takes down.
+    crate::lab::run(Command::new("ip").args(["netns", "add", &lab.namespace("director")]));
+}
+
+#[test]
+fn two_directors_in_one_kernel_do_not_mix() {
+    let one = Lab::new();
+    let two = Lab::new();
+    one.apply(FILE);
+    two.apply(FILE);
+    one.get(&["http://10.0.0.1/"]);
+    assert_eq!((one.sessions().len(), two.sessions().len()), (1, 0));
+    success(&one.ipvs_bpf(&["down"]));
+    two.get(&["http://10.0.0.1/"]);
+    assert_eq!(two.sessions().len(), 1);
+}

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! End to end, in a kernel with IPVS: `lab/runner` boots one for this binary.
+
+mod full_nat;
+mod lab;
+mod lifecycle;
+mod reconcile;

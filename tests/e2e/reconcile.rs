@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `plan` and `apply` against a kernel that others change too.
+
+use crate::full_nat::FILE;
+use crate::lab::{Lab, ipvs_bpf, stderr, success};
+
+/// Everything that a change would leave a trace in.
+fn fingerprint(lab: &Lab) -> String {
+    let files = "cat /proc/net/ip_vs_bpf/map /proc/net/ip_vs_bpf/services \
+                 /proc/net/ip_vs_bpf/local_ips; ipvsadm -Sn; \
+                 for d in eth0 eth1; do for h in ingress egress; do tc filter show dev $d $h; done; done";
+    lab.exec("director", &["sh", "-c", files])
+}
+
+#[test]
+fn a_second_apply_has_nothing_to_do_and_touches_nothing() {
+    let lab = Lab::new();
+    let first = lab.apply(FILE);
+    assert!(first.contains("+ tcp://10.0.0.1:80 rr"), "{first}");
+    let before = fingerprint(&lab);
+    assert_eq!(lab.apply(FILE), "nothing to do\n");
+    assert_eq!(fingerprint(&lab), before);
+    let plan = lab.with_file(&["plan"], FILE);
+    assert_eq!(plan.status.code(), Some(0));
+}
+
+#[test]
+fn what_was_changed_by_hand_is_found_by_plan_and_mended_by_apply() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    let web = "10.0.0.1:80";
+    let ipvsadm = |words: &[&str]| lab.exec("director", &[&["ipvsadm"], words].concat());
+    ipvsadm(&["-a", "-t", web, "-r", "10.2.0.4:8080", "-m"]);
+    ipvsadm(&["-d", "-t", web, "-r", "10.2.0.3:8080"]);
+    ipvsadm(&["-e", "-t", web, "-r", "10.2.0.2:8080", "-m", "-w", "9"]);
+    let plan = lab.with_file(&["plan"], FILE);
+    assert_eq!(plan.status.code(), Some(2), "there are changes");
+    let text = String::from_utf8(plan.stdout).unwrap();
+    for line in [
+        "- 10.2.0.4:8080",
+        "+ 10.2.0.3:8080",
+        "~ 10.2.0.2:8080 weight 9 → 1",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    lab.apply(FILE);
+    let saved = ipvsadm(&["-Sn"]);
+    assert!(saved.contains("-r 10.2.0.3:8080 -m -w 1"), "{saved}");
+    assert!(saved.contains("-r 10.2.0.2:8080 -m -w 1"), "{saved}");
+    assert!(!saved.contains("10.2.0.4"), "{saved}");
+    lab.get(&["http://10.0.0.1/"]);
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let lab = Lab::new();
+    let output = lab.with_file(&["apply", "--dry-run"], FILE);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(lab.exec("director", &["ipvsadm", "-Sn"]), "");
+    let filters = lab.exec(
+        "director",
+        &["tc", "filter", "show", "dev", "eth0", "ingress"],
+    );
+    assert_eq!(filters, "");
+}
+
+#[test]
+fn a_bad_file_is_told_with_its_line_and_changes_nothing() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    let before = fingerprint(&lab);
+    let output = lab.with_file(
+        &["apply"],
+        &FILE.replace("udp://10.0.0.1:7", "udp://10.0.0.1:70000"),
+    );
+    assert_eq!(output.status.code(), Some(2));
+    let message = stderr(&output);
+    assert!(
+        message.contains("70000") && message.contains('^'),
+        "{message}"
+    );
+    assert_eq!(fingerprint(&lab), before);
+}
+
+#[test]
+fn an_interface_that_is_not_there_is_named() {
+    let lab = Lab::new();
+    let output = lab.with_file(&["apply"], &FILE.replace("eth1", "eth9"));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("eth9"), "{}", stderr(&output));
+    assert_eq!(lab.exec("director", &["ipvsadm", "-Sn"]), "");
+}
+
+#[test]
+fn services_change_while_a_connection_lives() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    // A connection that stays open over the change, and is used after it.
+    let script = "import socket, sys, time\n\
+        s = socket.create_connection(('10.0.0.1', 80), timeout=20)\n\
+        print('open', flush=True)\n\
+        sys.stdin.readline()\n\
+        s.sendall(b'GET / HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n')\n\
+        print(s.makefile().read())";
+    let mut client = std::process::Command::new("ip")
+        .args([
+            "netns",
+            "exec",
+            &lab.namespace("client"),
+            "python3",
+            "-c",
+            script,
+        ])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 5];
+    std::io::Read::read_exact(client.stdout.as_mut().unwrap(), &mut first).unwrap();
+    assert_eq!(&first, b"open\n");
+
+    let changed = FILE.replace("addresses = [\"10.2.0.100\"]", "addresses = [\"10.2.0.1\"]");
+    let text = lab.apply(&changed);
+    assert!(text.contains("10.2.0.100"), "{text}");
+    std::io::Write::write_all(client.stdin.as_mut().unwrap(), b"\n").unwrap();
+    let answer = String::from_utf8(client.wait_with_output().unwrap().stdout).unwrap();
+    assert!(
+        answer.contains(" 10.2.0.100 "),
+        "the old session keeps its local IP: {answer}"
+    );
+    let new = lab.get(&["http://10.0.0.1/"]);
+    assert!(new.contains(" 10.2.0.1 "), "{new}");
+}
+
+#[test]
+fn a_port_that_another_application_holds_is_refused_with_that_reason() {
+    let lab = Lab::new();
+    crate::lab::run(std::process::Command::new("modprobe").arg("ip_vs_ftp"));
+    let output = lab.with_file(
+        &["apply"],
+        &FILE.replace("tcp://10.0.0.1:80", "tcp://10.0.0.1:21"),
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let message = stderr(&output);
+    assert!(
+        message.contains("ip_vs_ftp") && message.contains("21"),
+        "{message}"
+    );
+}
+
+#[test]
+fn unprivileged_use_gets_one_clear_line() {
+    let binary = ipvs_bpf().get_program().to_owned();
+    let output = std::process::Command::new("setpriv")
+        .args([
+            "--reuid",
+            "65534",
+            "--regid",
+            "65534",
+            "--clear-groups",
+            "--",
+        ])
+        .arg(binary)
+        .args(["apply", "-f", "/dev/null"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let message = stderr(&output);
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(message.contains("root"), "{message}");
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    let command = format!(
+        "set -o pipefail; {} --netns {} show | true",
+        ipvs_bpf().get_program().display(),
+        lab.namespace("director")
+    );
+    for _ in 0..5 {
+        let output = std::process::Command::new("bash")
+            .args(["-c", &command])
+            .output()
+            .unwrap();
+        assert_eq!(success(&output), "");
+        assert_eq!(stderr(&output), "");
+    }
+}
