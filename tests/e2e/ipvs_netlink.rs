@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The handle of the family IPVS against a real kernel, and against `ipvsadm`
+//! as the witness.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use ipvs_bpf::ipvs_netlink::{Ipvs, Reason};
+use ipvs_bpf::model::{
+    Family, Forward, Netmask, Persistence, Protocol, Server, Service, ServiceKey, Tunnel,
+    TunnelChecksum,
+};
+use nix::sched::{CloneFlags, unshare};
+
+/// IPVS of a new network namespace, in which the calling thread is from now on.
+fn ipvs() -> Ipvs {
+    run(Command::new("modprobe").arg("ip_vs"));
+    unshare(CloneFlags::CLONE_NEWNET).unwrap();
+    run(Command::new("ip").args(["link", "set", "lo", "up"]));
+    Ipvs::connect().unwrap()
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "{command:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The lines of `ipvsadm -Sn`, in no order.
+fn saved() -> BTreeSet<String> {
+    let text = run(Command::new("ipvsadm").arg("-Sn"));
+    text.lines().map(|line| line.trim().to_owned()).collect()
+}
+
+fn key(protocol: Protocol, address: &str) -> ServiceKey {
+    ServiceKey::Address {
+        protocol,
+        address: address.parse().unwrap(),
+    }
+}
+
+fn tcp(address: &str) -> ServiceKey {
+    key(Protocol::Tcp, address)
+}
+
+fn service(scheduler: &str) -> Service {
+    Service {
+        scheduler: scheduler.into(),
+        scheduler_flags: [false; 3],
+        persistence: None,
+        one_packet: false,
+        servers: BTreeMap::new(),
+    }
+}
+
+fn persistence(timeout: u32, netmask: Netmask, engine: Option<&str>) -> Option<Persistence> {
+    Some(Persistence {
+        timeout,
+        netmask,
+        engine: engine.map(Into::into),
+    })
+}
+
+fn server(forward: Forward, weight: u32, upper_threshold: u32, lower_threshold: u32) -> Server {
+    Server {
+        weight,
+        forward,
+        upper_threshold,
+        lower_threshold,
+    }
+}
+
+fn servers(list: &[(&str, Server)]) -> BTreeMap<SocketAddr, Server> {
+    list.iter()
+        .map(|(address, server)| (address.parse().unwrap(), server.clone()))
+        .collect()
+}
+
+const IPIP: Forward = Forward::Tunnel(Tunnel::Ipip);
+
+fn gue(port: u16, checksum: TunnelChecksum) -> Forward {
+    Forward::Tunnel(Tunnel::Gue { port, checksum })
+}
+
+fn gre(checksum: TunnelChecksum) -> Forward {
+    Forward::Tunnel(Tunnel::Gre { checksum })
+}
+
+/// Every field in every value that it can have a kind of, for both families.
+fn state() -> BTreeMap<ServiceKey, Service> {
+    use TunnelChecksum::{Full, None as Bare, Remote};
+    BTreeMap::from([
+        (
+            tcp("10.0.0.1:80"),
+            Service {
+                persistence: persistence(300, Netmask::V4(Ipv4Addr::new(255, 255, 254, 0)), None),
+                servers: servers(&[
+                    ("10.0.0.2:8080", server(Forward::Masq, 0, 1000, 10)),
+                    ("10.0.0.3:80", server(Forward::Route, i32::MAX as u32, 0, 0)),
+                    (
+                        "10.0.0.4:80",
+                        server(IPIP, 1, i32::MAX as u32, i32::MAX as u32),
+                    ),
+                    ("10.0.0.5:80", server(gue(6080, Bare), 1, 0, 0)),
+                    ("10.0.0.6:80", server(gue(1, Full), 1, 5, 0)),
+                    ("10.0.0.7:80", server(gue(65535, Remote), 1, 0, 0)),
+                    ("10.0.0.8:80", server(gre(Bare), 1, 0, 0)),
+                    ("10.0.0.9:80", server(gre(Full), 1, 0, 0)),
+                    ("[fd00::a]:80", server(IPIP, 65536, 0, 0)),
+                ]),
+                ..service("wlc")
+            },
+        ),
+        (
+            tcp("[fd00::1]:443"),
+            Service {
+                persistence: persistence(u32::from(u16::MAX), Netmask::V6(64), None),
+                servers: servers(&[
+                    ("[fd00::2]:8443", server(Forward::Masq, 5, 70_000, 65_536)),
+                    ("[fd00::3]:443", server(Forward::Route, 1, 0, 0)),
+                    ("[fd00::4]:443", server(IPIP, 1, 0, 0)),
+                    ("[fd00::5]:443", server(gue(6080, Remote), 1, 0, 0)),
+                    ("[fd00::6]:443", server(gre(Full), 1, 0, 0)),
+                    ("10.0.0.7:443", server(IPIP, 1, 0, 0)),
+                ]),
+                ..service("wrr")
+            },
+        ),
+        (
+            key(Protocol::Udp, "10.0.0.1:53"),
+            Service {
+                scheduler_flags: [true, true, false],
+                servers: servers(&[("10.0.0.2:53", server(Forward::Masq, 1, 0, 0))]),
+                ..service("sh")
+            },
+        ),
+        (
+            key(Protocol::Udp, "[fd00::1]:53"),
+            Service {
+                scheduler_flags: [false, false, true],
+                one_packet: true,
+                ..service("rr")
+            },
+        ),
+        (
+            key(Protocol::Udp, "10.0.0.1:5060"),
+            Service {
+                persistence: persistence(60, Netmask::whole(Family::Ipv4), Some("sip")),
+                ..service("rr")
+            },
+        ),
+        (
+            key(Protocol::Sctp, "10.0.0.1:132"),
+            Service {
+                scheduler_flags: [true, false, true],
+                ..service("mh")
+            },
+        ),
+        (
+            ServiceKey::Fwmark {
+                mark: u32::MAX,
+                family: Family::Ipv4,
+            },
+            Service {
+                servers: servers(&[("10.0.0.2:0", server(Forward::Route, 1, 0, 0))]),
+                ..service("wrr")
+            },
+        ),
+        (
+            ServiceKey::Fwmark {
+                mark: 0x1_0001,
+                family: Family::Ipv6,
+            },
+            Service {
+                persistence: persistence(360, Netmask::V6(1), None),
+                servers: servers(&[("[fd00::2]:0", server(Forward::Route, 1, 0, 0))]),
+                ..service("lc")
+            },
+        ),
+        (
+            tcp("10.0.0.9:0"),
+            Service {
+                persistence: persistence(300, Netmask::whole(Family::Ipv4), None),
+                ..service("none")
+            },
+        ),
+    ])
+}
+
+fn set(ipvs: &mut Ipvs, state: &BTreeMap<ServiceKey, Service>) {
+    for (key, service) in state {
+        ipvs.add_service(key, service).unwrap();
+        for (address, server) in &service.servers {
+            ipvs.add_server(key, *address, server).unwrap();
+        }
+    }
+}
+
+/// What `ipvsadm -Sn` says of [`state`]: it has no word for thresholds, and
+/// writes marks from 2^31 on as negative numbers.
+const SAVED: &str = "
+-A -t 10.0.0.1:80 -s wlc -p 300 -M 255.255.254.0
+-a -t 10.0.0.1:80 -r 10.0.0.2:8080 -m -w 0
+-a -t 10.0.0.1:80 -r 10.0.0.3:80 -g -w 2147483647
+-a -t 10.0.0.1:80 -r 10.0.0.4:80 -i -w 1 --tun-type ipip
+-a -t 10.0.0.1:80 -r 10.0.0.5:80 -i -w 1 --tun-type gue --tun-port 6080 --tun-nocsum
+-a -t 10.0.0.1:80 -r 10.0.0.6:80 -i -w 1 --tun-type gue --tun-port 1 --tun-csum
+-a -t 10.0.0.1:80 -r 10.0.0.7:80 -i -w 1 --tun-type gue --tun-port 65535 --tun-remcsum
+-a -t 10.0.0.1:80 -r 10.0.0.8:80 -i -w 1 --tun-type gre --tun-nocsum
+-a -t 10.0.0.1:80 -r 10.0.0.9:80 -i -w 1 --tun-type gre --tun-csum
+-a -t 10.0.0.1:80 -r [fd00::a]:80 -i -w 65536 --tun-type ipip
+-A -t [fd00::1]:443 -s wrr -p 65535 -M 64
+-a -t [fd00::1]:443 -r [fd00::2]:8443 -m -w 5
+-a -t [fd00::1]:443 -r [fd00::3]:443 -g -w 1
+-a -t [fd00::1]:443 -r [fd00::4]:443 -i -w 1 --tun-type ipip
+-a -t [fd00::1]:443 -r [fd00::5]:443 -i -w 1 --tun-type gue --tun-port 6080 --tun-remcsum
+-a -t [fd00::1]:443 -r [fd00::6]:443 -i -w 1 --tun-type gre --tun-csum
+-a -t [fd00::1]:443 -r 10.0.0.7:443 -i -w 1 --tun-type ipip
+-A -u 10.0.0.1:53 -s sh -b sh-fallback,sh-port
+-a -u 10.0.0.1:53 -r 10.0.0.2:53 -m -w 1
+-A -u [fd00::1]:53 -s rr -o -b flag-3
+-A -u 10.0.0.1:5060 -s rr -p 60 --pe sip
+-A --sctp-service 10.0.0.1:132 -s mh -b mh-fallback
+-A -f -1 -s wrr
+-a -f -1 -r 10.0.0.2:0 -g -w 1
+-A -f 65537 -6 -s lc -p 360 -M 1
+-a -f 65537 -6 -r [fd00::2]:0 -g -w 1
+-A -t 10.0.0.9:0 -s none -p 300
+";
+
+#[test]
+fn every_field_comes_back_as_it_was_set_and_ipvsadm_sees_the_same() {
+    let mut ipvs = ipvs();
+    assert_eq!(ipvs.services().unwrap(), BTreeMap::new());
+    let state = state();
+    set(&mut ipvs, &state);
+    assert_eq!(ipvs.services().unwrap(), state);
+    let expected: BTreeSet<String> = SAVED.trim().lines().map(Into::into).collect();
+    assert_eq!(saved(), expected);
+
+    let statistics = ipvs.statistics().unwrap();
+    assert!(statistics.keys().eq(state.keys()));
+    for (key, service) in &state {
+        assert!(statistics[key].servers.keys().eq(service.servers.keys()));
+    }
+}
+
+#[test]
+fn a_change_replaces_every_property_and_leaves_nothing_of_the_old() {
+    let mut ipvs = ipvs();
+    let state = state();
+    set(&mut ipvs, &state);
+    let mut expected = state.clone();
+    for (key, service) in &mut expected {
+        let plain = self::service("sed");
+        ipvs.change_service(key, &plain).unwrap();
+        *service = Service {
+            servers: std::mem::take(&mut service.servers),
+            ..plain
+        };
+        for (address, server) in &mut service.servers {
+            // Servers of the other family are only reached by tunnels.
+            let same_family = address.is_ipv4() == (key.family() == Family::Ipv4);
+            let forward = if same_family { Forward::Masq } else { IPIP };
+            *server = self::server(forward, 7, 9, 8);
+            ipvs.change_server(key, *address, server).unwrap();
+        }
+    }
+    assert_eq!(ipvs.services().unwrap(), expected);
+
+    // And back.
+    for (key, service) in &state {
+        ipvs.change_service(key, service).unwrap();
+        for (address, server) in &service.servers {
+            ipvs.change_server(key, *address, server).unwrap();
+        }
+    }
+    assert_eq!(ipvs.services().unwrap(), state);
+}
+
+#[test]
+fn what_is_removed_is_gone_and_nothing_else() {
+    let mut ipvs = ipvs();
+    let mut state = state();
+    set(&mut ipvs, &state);
+    let web = tcp("[fd00::1]:443");
+    for address in ["[fd00::3]:443", "10.0.0.7:443"] {
+        let address = address.parse().unwrap();
+        ipvs.remove_server(&web, address).unwrap();
+        state.get_mut(&web).unwrap().servers.remove(&address);
+    }
+    let mark = ServiceKey::Fwmark {
+        mark: u32::MAX,
+        family: Family::Ipv4,
+    };
+    ipvs.remove_service(&mark).unwrap();
+    state.remove(&mark);
+    assert_eq!(ipvs.services().unwrap(), state);
+    ipvs.flush().unwrap();
+    assert_eq!(ipvs.services().unwrap(), BTreeMap::new());
+    assert_eq!(saved(), BTreeSet::new());
+}
+
+#[test]
+fn the_kernel_refuses_with_a_reason_that_fits_the_request() {
+    let mut ipvs = ipvs();
+    let (web, none) = (tcp("10.0.0.1:80"), tcp("10.0.0.1:81"));
+    let backend: SocketAddr = "10.0.0.2:80".parse().unwrap();
+    let other: SocketAddr = "10.0.0.3:80".parse().unwrap();
+    let masq = server(Forward::Masq, 1, 0, 0);
+    ipvs.add_service(&web, &service("rr")).unwrap();
+    ipvs.add_server(&web, backend, &masq).unwrap();
+
+    let with_engine = Service {
+        persistence: persistence(60, Netmask::whole(Family::Ipv4), Some("smtp")),
+        ..service("rr")
+    };
+    let prefix_0 = Service {
+        persistence: persistence(60, Netmask::V6(0), None),
+        ..service("rr")
+    };
+    let refused = |result: Result<(), ipvs_bpf::ipvs_netlink::Error>| {
+        result.unwrap_err().reason().unwrap().clone()
+    };
+    let missing = |scheduler: &str| Reason::NoScheduler {
+        scheduler: scheduler.into(),
+    };
+    assert_eq!(
+        refused(ipvs.add_service(&web, &service("rr"))),
+        Reason::ServiceExists
+    );
+    assert_eq!(
+        refused(ipvs.add_service(&none, &service("twos"))),
+        missing("twos")
+    );
+    assert_eq!(
+        refused(ipvs.change_service(&web, &service("quantum"))),
+        missing("quantum")
+    );
+    assert_eq!(
+        refused(ipvs.add_service(&none, &with_engine)),
+        Reason::NoSchedulerOrEngine {
+            scheduler: "rr".into(),
+            engine: "smtp".into()
+        }
+    );
+    assert_eq!(
+        refused(ipvs.add_service(&tcp("[fd00::1]:80"), &prefix_0)),
+        Reason::InvalidService
+    );
+    assert_eq!(
+        refused(ipvs.change_service(&none, &service("rr"))),
+        Reason::NoSuchService
+    );
+    assert_eq!(refused(ipvs.remove_service(&none)), Reason::NoSuchService);
+    for result in [
+        ipvs.add_server(&none, backend, &masq),
+        ipvs.change_server(&none, backend, &masq),
+        ipvs.remove_server(&none, backend),
+    ] {
+        assert_eq!(refused(result), Reason::NoSuchService);
+    }
+    assert_eq!(
+        refused(ipvs.add_server(&web, backend, &masq)),
+        Reason::ServerExists
+    );
+    assert_eq!(
+        refused(ipvs.change_server(&web, other, &masq)),
+        Reason::NoSuchServer
+    );
+    assert_eq!(
+        refused(ipvs.remove_server(&web, other)),
+        Reason::NoSuchServer
+    );
+    for (address, server, reason) in [
+        (
+            "10.0.0.3:80",
+            server(Forward::Masq, 1 << 31, 0, 0),
+            Reason::OutOfRange,
+        ),
+        (
+            "10.0.0.3:80",
+            server(Forward::Masq, 1, 1, 2),
+            Reason::OutOfRange,
+        ),
+        (
+            "10.0.0.3:80",
+            server(Forward::Masq, 1, 1 << 31, 0),
+            Reason::InvalidServer,
+        ),
+        (
+            "10.0.0.3:80",
+            server(gue(0, TunnelChecksum::None), 1, 0, 0),
+            Reason::InvalidServer,
+        ),
+        ("224.0.0.1:80", masq.clone(), Reason::InvalidServer),
+        ("[fd00::3]:80", masq.clone(), Reason::InvalidServer),
+    ] {
+        let result = ipvs.add_server(&web, address.parse().unwrap(), &server);
+        assert_eq!(refused(result), reason, "{address} {server:?}");
+    }
+    let expected = Service {
+        servers: BTreeMap::from([(backend, masq)]),
+        ..service("rr")
+    };
+    assert_eq!(ipvs.services().unwrap(), BTreeMap::from([(web, expected)]));
+}
+
+#[test]
+fn the_version_is_that_of_proc() {
+    let mut ipvs = ipvs();
+    let info = ipvs.info().unwrap();
+    let proc = std::fs::read_to_string("/proc/thread-self/net/ip_vs").unwrap();
+    let (version, size) = (info.version, info.connection_table_size);
+    assert!(
+        proc.starts_with(&format!(
+            "IP Virtual Server version {version} (size={size})"
+        )),
+        "{proc}"
+    );
+}
+
+/// Several datagrams in a dump, and services that vanish while it lasts: none
+/// of them is ever seen without its server.
+#[test]
+fn a_service_that_vanishes_during_a_listing_never_looks_empty() {
+    let mut ipvs = ipvs();
+    let mut remover = Ipvs::connect().unwrap();
+    let address = |number: u16| SocketAddr::from(([10, 1, (number >> 8) as u8, number as u8], 80));
+    let keys: Vec<ServiceKey> = (0..600)
+        .map(|number| ServiceKey::Address {
+            protocol: Protocol::Tcp,
+            address: address(number),
+        })
+        .collect();
+    let backend = "10.0.0.2:80".parse().unwrap();
+    for key in &keys {
+        ipvs.add_service(key, &service("rr")).unwrap();
+        ipvs.add_server(key, backend, &server(Forward::Masq, 1, 0, 0))
+            .unwrap();
+    }
+    assert_eq!(ipvs.services().unwrap().len(), keys.len());
+    let removal = thread::spawn(move || {
+        for key in &keys {
+            remover.remove_service(key).unwrap();
+        }
+    });
+    let mut listings = 0;
+    while !removal.is_finished() {
+        for (key, service) in ipvs.services().unwrap() {
+            assert_eq!(service.servers.len(), 1, "{key}");
+        }
+        listings += 1;
+    }
+    removal.join().unwrap();
+    assert!(listings > 0);
+    assert_eq!(ipvs.services().unwrap(), BTreeMap::new());
+}
