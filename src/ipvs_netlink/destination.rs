@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Real servers on the wire, where they are called destinations:
-//! `IPVS_DEST_ATTR_*`, to and from [`model::Server`].
+//! `IPVS_DEST_ATTR_*`, to and from [`Server`].
 
 use std::net::SocketAddr;
 

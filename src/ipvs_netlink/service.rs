@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Virtual services on the wire: `IPVS_SVC_ATTR_*`, to and from
-//! [`model::Service`].
+//! [`Service`].
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};

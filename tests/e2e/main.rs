@@ -2,6 +2,7 @@
 //! End to end, in a kernel with IPVS: `lab/runner` boots one for this binary.
 
 mod full_nat;
+mod ipvs_netlink;
 mod lab;
 mod lifecycle;
 mod reconcile;

@@ -4,6 +4,8 @@
 
 mod encoding;
 mod faults;
+mod golden;
 mod reading;
 mod refusals;
+mod replay;
 mod scripted;

@@ -143,17 +143,37 @@ fn stats64_is_preferred_and_an_unknown_attribute_in_it_passed_over() {
         DestAttribute::Other(DefaultNla::new(99, vec![0; 40])),
     ]);
     let mut service = service(&key);
-    // A kernel without STATS64.
-    service.push(SvcAttribute::Stats(vec![
-        StatsAttribute::Inpkts(Counter::U32(7)),
-        StatsAttribute::Inbytes(Counter::U64(1 << 33)),
-    ]));
+    service.extend([
+        SvcAttribute::Stats64(vec![StatsAttribute::Conns(Counter::U64(1 << 42))]),
+        SvcAttribute::Stats(vec![StatsAttribute::Conns(Counter::U32(6))]),
+    ]);
     let statistics = holding(service, server).statistics().unwrap();
     let counters = statistics[&key].servers[&address].counters;
     assert_eq!(counters.connections, 1 << 40);
     assert_eq!(counters.outgoing_bytes_per_second, 1 << 41);
-    assert_eq!(statistics[&key].counters.incoming_packets, 7);
-    assert_eq!(statistics[&key].counters.incoming_bytes, 1 << 33);
+    assert_eq!(statistics[&key].counters.connections, 1 << 42);
+}
+
+#[test]
+fn a_kernel_without_stats64_has_counters_too() {
+    let key = tcp("10.0.0.1:80");
+    let address = "10.0.0.2:80".parse().unwrap();
+    let stats = vec![
+        StatsAttribute::Inpkts(Counter::U32(7)),
+        StatsAttribute::Inbytes(Counter::U64(1 << 33)),
+    ];
+    let mut service = service(&key);
+    service.push(SvcAttribute::Stats(stats.clone()));
+    let mut server = destination::whole(address, &masq());
+    server.push(DestAttribute::Stats(stats));
+    let statistics = holding(service, server).statistics().unwrap();
+    for counters in [
+        statistics[&key].counters,
+        statistics[&key].servers[&address].counters,
+    ] {
+        assert_eq!(counters.incoming_packets, 7);
+        assert_eq!(counters.incoming_bytes, 1 << 33);
+    }
 }
 
 #[test]

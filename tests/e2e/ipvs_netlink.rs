@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The handle of the family IPVS against a real kernel, and against `ipvsadm`
+//! as the witness.
+
+mod state;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use ipvs_bpf::ipvs_netlink::{Ipvs, Reason};
+use ipvs_bpf::model::{Family, Forward, Netmask, Protocol, Service, ServiceKey, TunnelChecksum};
+use nix::sched::{CloneFlags, unshare};
+
+use self::state::{IPIP, SAVED, gue, persistence, server, service, state, tcp};
+
+/// IPVS of a new network namespace, in which the calling thread is from now on.
+fn ipvs() -> Ipvs {
+    run(Command::new("modprobe").arg("ip_vs"));
+    unshare(CloneFlags::CLONE_NEWNET).unwrap();
+    run(Command::new("ip").args(["link", "set", "lo", "up"]));
+    Ipvs::connect().unwrap()
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "{command:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The lines of `ipvsadm -Sn`, in no order.
+fn saved() -> BTreeSet<String> {
+    let text = run(Command::new("ipvsadm").arg("-Sn"));
+    text.lines().map(|line| line.trim().to_owned()).collect()
+}
+
+fn set(ipvs: &mut Ipvs, state: &BTreeMap<ServiceKey, Service>) {
+    for (key, service) in state {
+        ipvs.add_service(key, service).unwrap();
+        for (address, server) in &service.servers {
+            ipvs.add_server(key, *address, server).unwrap();
+        }
+    }
+}
+
+#[test]
+fn every_field_comes_back_as_it_was_set_and_ipvsadm_sees_the_same() {
+    let mut ipvs = ipvs();
+    assert_eq!(ipvs.services().unwrap(), BTreeMap::new());
+    let state = state();
+    set(&mut ipvs, &state);
+    assert_eq!(ipvs.services().unwrap(), state);
+    let expected: BTreeSet<String> = SAVED.trim().lines().map(Into::into).collect();
+    assert_eq!(saved(), expected);
+
+    let statistics = ipvs.statistics().unwrap();
+    assert!(statistics.keys().eq(state.keys()));
+    for (key, service) in &state {
+        assert!(statistics[key].servers.keys().eq(service.servers.keys()));
+    }
+}
+
+#[test]
+fn a_change_replaces_every_property_and_leaves_nothing_of_the_old() {
+    let mut ipvs = ipvs();
+    let state = state();
+    set(&mut ipvs, &state);
+    let mut expected = state.clone();
+    for (key, service) in &mut expected {
+        let plain = state::service("sed");
+        ipvs.change_service(key, &plain).unwrap();
+        *service = Service {
+            servers: std::mem::take(&mut service.servers),
+            ..plain
+        };
+        for (address, server) in &mut service.servers {
+            // Servers of the other family are only reached by tunnels.
+            let same_family = address.is_ipv4() == (key.family() == Family::Ipv4);
+            let forward = if same_family { Forward::Masq } else { IPIP };
+            *server = state::server(forward, 7, 9, 8);
+            ipvs.change_server(key, *address, server).unwrap();
+        }
+    }
+    assert_eq!(ipvs.services().unwrap(), expected);
+
+    // And back.
+    for (key, service) in &state {
+        ipvs.change_service(key, service).unwrap();
+        for (address, server) in &service.servers {
+            ipvs.change_server(key, *address, server).unwrap();
+        }
+    }
+    assert_eq!(ipvs.services().unwrap(), state);
+}
+
+#[test]
+fn what_is_removed_is_gone_and_nothing_else() {
+    let mut ipvs = ipvs();
+    let mut state = state();
+    set(&mut ipvs, &state);
+    let web = tcp("[fd00::1]:443");
+    for address in ["[fd00::3]:443", "10.0.0.7:443"] {
+        let address = address.parse().unwrap();
+        ipvs.remove_server(&web, address).unwrap();
+        state.get_mut(&web).unwrap().servers.remove(&address);
+    }
+    let mark = ServiceKey::Fwmark {
+        mark: u32::MAX,
+        family: Family::Ipv4,
+    };
+    ipvs.remove_service(&mark).unwrap();
+    state.remove(&mark);
+    assert_eq!(ipvs.services().unwrap(), state);
+    ipvs.flush().unwrap();
+    assert_eq!(ipvs.services().unwrap(), BTreeMap::new());
+    assert_eq!(saved(), BTreeSet::new());
+}
+
+#[test]
+fn the_kernel_refuses_with_a_reason_that_fits_the_request() {
+    let mut ipvs = ipvs();
+    let (web, none) = (tcp("10.0.0.1:80"), tcp("10.0.0.1:81"));
+    let backend: SocketAddr = "10.0.0.2:80".parse().unwrap();
+    let other: SocketAddr = "10.0.0.3:80".parse().unwrap();
+    let masq = server(Forward::Masq, 1, 0, 0);
+    ipvs.add_service(&web, &service("rr")).unwrap();
+    ipvs.add_server(&web, backend, &masq).unwrap();
+
+    let with_engine = Service {
+        persistence: persistence(60, Netmask::whole(Family::Ipv4), Some("smtp")),
+        ..service("rr")
+    };
+    let prefix_0 = Service {
+        persistence: persistence(60, Netmask::V6(0), None),
+        ..service("rr")
+    };
+    let refused = |result: Result<(), ipvs_bpf::ipvs_netlink::Error>| {
+        result.unwrap_err().reason().unwrap().clone()
+    };
+    let missing = |scheduler: &str| Reason::NoScheduler {
+        scheduler: scheduler.into(),
+    };
+    assert_eq!(
+        refused(ipvs.add_service(&web, &service("rr"))),
+        Reason::ServiceExists
+    );
+    assert_eq!(
+        refused(ipvs.add_service(&none, &service("twos"))),
+        missing("twos")
+    );
+    assert_eq!(
+        refused(ipvs.change_service(&web, &service("quantum"))),
+        missing("quantum")
+    );
+    assert_eq!(
+        refused(ipvs.add_service(&none, &with_engine)),
+        Reason::NoSchedulerOrEngine {
+            scheduler: "rr".into(),
+            engine: "smtp".into()
+        }
+    );
+    assert_eq!(
+        refused(ipvs.add_service(&tcp("[fd00::1]:80"), &prefix_0)),
+        Reason::InvalidService
+    );
+    assert_eq!(
+        refused(ipvs.change_service(&none, &service("rr"))),
+        Reason::NoSuchService
+    );
+    assert_eq!(refused(ipvs.remove_service(&none)), Reason::NoSuchService);
+    for result in [
+        ipvs.add_server(&none, backend, &masq),
+        ipvs.change_server(&none, backend, &masq),
+        ipvs.remove_server(&none, backend),
+    ] {
+        assert_eq!(refused(result), Reason::NoSuchService);
+    }
+    assert_eq!(
+        refused(ipvs.add_server(&web, backend, &masq)),
+        Reason::ServerExists
+    );
+    assert_eq!(
+        refused(ipvs.change_server(&web, other, &masq)),
+        Reason::NoSuchServer
+    );
+    assert_eq!(
+        refused(ipvs.remove_server(&web, other)),
+        Reason::NoSuchServer
+    );
+    for (address, server, reason) in [
+        (
+            "10.0.0.3:80",
+            server(Forward::Masq, 1 << 31, 0, 0),
+            Reason::OutOfRange,
+        ),
+        (
+            "10.0.0.3:80",
+            server(Forward::Masq, 1, 1, 2),
+            Reason::OutOfRange,
+        ),
+        (
+            "10.0.0.3:80",
+            server(Forward::Masq, 1, 1 << 31, 0),
+            Reason::InvalidServer,
+        ),
+        (
+            "10.0.0.3:80",
+            server(gue(0, TunnelChecksum::None), 1, 0, 0),
+            Reason::InvalidServer,
+        ),
+        ("224.0.0.1:80", masq.clone(), Reason::InvalidServer),
+        ("[fd00::3]:80", masq.clone(), Reason::InvalidServer),
+    ] {
+        let result = ipvs.add_server(&web, address.parse().unwrap(), &server);
+        assert_eq!(refused(result), reason, "{address} {server:?}");
+    }
+    let expected = Service {
+        servers: BTreeMap::from([(backend, masq)]),
+        ..service("rr")
+    };
+    assert_eq!(ipvs.services().unwrap(), BTreeMap::from([(web, expected)]));
+}
+
+#[test]
+fn the_version_is_that_of_proc() {
+    let mut ipvs = ipvs();
+    let info = ipvs.info().unwrap();
+    let proc = std::fs::read_to_string("/proc/thread-self/net/ip_vs").unwrap();
+    let (version, size) = (info.version, info.connection_table_size);
+    assert!(
+        proc.starts_with(&format!(
+            "IP Virtual Server version {version} (size={size})"
+        )),
+        "{proc}"
+    );
+}
+
+/// Several datagrams in a dump, and services that vanish while it lasts: none
+/// of them is ever seen without its server.
+#[test]
+fn a_service_that_vanishes_during_a_listing_never_looks_empty() {
+    let mut ipvs = ipvs();
+    let mut remover = Ipvs::connect().unwrap();
+    let address = |number: u16| SocketAddr::from(([10, 1, (number >> 8) as u8, number as u8], 80));
+    let keys: Vec<ServiceKey> = (0..600)
+        .map(|number| ServiceKey::Address {
+            protocol: Protocol::Tcp,
+            address: address(number),
+        })
+        .collect();
+    let backend = "10.0.0.2:80".parse().unwrap();
+    for key in &keys {
+        ipvs.add_service(key, &service("rr")).unwrap();
+        ipvs.add_server(key, backend, &server(Forward::Masq, 1, 0, 0))
+            .unwrap();
+    }
+    assert_eq!(ipvs.services().unwrap().len(), keys.len());
+    let removal = thread::spawn(move || {
+        for key in &keys {
+            remover.remove_service(key).unwrap();
+        }
+    });
+    let mut listings = 0;
+    while !removal.is_finished() {
+        for (key, service) in ipvs.services().unwrap() {
+            assert_eq!(service.servers.len(), 1, "{key}");
+        }
+        listings += 1;
+    }
+    removal.join().unwrap();
+    assert!(listings > 0);
+    assert_eq!(ipvs.services().unwrap(), BTreeMap::new());
+}
