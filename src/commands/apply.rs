@@ -3,9 +3,10 @@
 
 use std::process::ExitCode;
 
-use super::{Error, plan};
-use crate::cli::{Apply, Global};
+use super::{Error, desired, plan};
+use crate::cli::{Apply, Global, Reconcile};
 use crate::director::{Kernel, Lock};
+use crate::model::State;
 use crate::plan::Plan;
 
 pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
@@ -13,11 +14,13 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
         return plan::run(&args.reconcile, global);
     }
     let _lock = Lock::take(|| eprintln!("waiting for another ipvs-bpf to finish"))?;
-    let plan = plan::compute(&args.reconcile)?;
+    // Read once: standard input has no second time.
+    let desired = desired::state(&args.reconcile.file.file)?;
+    let plan = plan::against_kernel(&desired, &args.reconcile)?;
     plan::print(&plan, global)?;
     carry_out(&plan, global)?;
     if !plan.steps.is_empty() {
-        verify(args)?;
+        verify(&desired, &args.reconcile)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -44,8 +47,8 @@ fn carry_out(plan: &Plan, global: &Global) -> Result<(), Error> {
 }
 
 /// Reads the kernel again: nothing may be left to do.
-fn verify(args: &Apply) -> Result<(), Error> {
-    let left = plan::compute(&args.reconcile)?;
+fn verify(desired: &State, args: &Reconcile) -> Result<(), Error> {
+    let left = plan::against_kernel(desired, args)?;
     if left.is_empty() {
         return Ok(());
     }

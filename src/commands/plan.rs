@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use super::{CHANGES, Error, desired};
 use crate::cli::{Global, Reconcile};
 use crate::director;
+use crate::model::State;
 use crate::output;
 use crate::plan::{Options, Plan, plan};
 
 pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> {
-    let plan = compute(args)?;
+    let plan = against_kernel(&desired::state(&args.file.file)?, args)?;
     print(&plan, global)?;
     if !plan.refusals.is_empty() {
         return Err(Error::Refused);
@@ -23,13 +24,13 @@ pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> 
     })
 }
 
-pub(super) fn compute(args: &Reconcile) -> Result<Plan, Error> {
-    let desired = desired::state(&args.file.file)?;
+/// The plan from what the kernel has now.
+pub(super) fn against_kernel(desired: &State, args: &Reconcile) -> Result<Plan, Error> {
     let options = Options {
         keep_weights: args.keep_weights,
         prune: !args.no_prune,
     };
-    Ok(plan(&desired, &director::observe()?, &options))
+    Ok(plan(desired, &director::observe()?, &options))
 }
 
 pub(super) fn print(plan: &Plan, global: &Global) -> io::Result<()> {

@@ -90,14 +90,6 @@ struct Record<'a> {
 }
 
 impl Diagnostics {
-    pub(super) fn one(name: &str, text: &str, mistake: Mistake) -> Self {
-        Diagnostics {
-            name: name.to_owned(),
-            text: text.to_owned(),
-            mistakes: vec![mistake],
-        }
-    }
-
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -11,7 +11,6 @@ const MOST_SESSIONS: i64 = 1 << 30;
 
 #[derive(Clone, Debug)]
 pub(super) struct Director {
-    pub span: Span,
     /// Names or shell patterns, with their places for a later complaint.
     pub interfaces: Vec<(glob::Pattern, Span)>,
     pub fast_path: Option<(bool, Span)>,
@@ -36,7 +35,6 @@ pub(super) fn read(section: Section) -> Director {
         }
     }
     let director = Director {
-        span: section.span.clone(),
         interfaces,
         fast_path: section.boolean("fast_path"),
         max_sessions: section

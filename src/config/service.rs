@@ -22,7 +22,6 @@ const PERSISTENCE: u32 = 300;
 /// A service as it is written, and where its parts stand.
 #[derive(Clone, Debug)]
 pub(super) struct ServiceEntry {
-    pub span: Span,
     pub key: Option<(ServiceKey, Span)>,
     pub scheduler: String,
     pub scheduler_flags: [bool; 3],
@@ -75,7 +74,6 @@ pub(super) fn read(section: Section) -> ServiceEntry {
         .map(server::read)
         .collect();
     let entry = ServiceEntry {
-        span: section.span.clone(),
         key,
         scheduler: scheduler.unwrap_or_default().to_owned(),
         scheduler_flags,
