@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! One change at a time in a network namespace.
+//! One change at a time on this host: network namespaces share the module, and
+//! one may unload it just when another has loaded it.
 
 use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt;
 
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::Error;
 
 const FOLDER: &str = "/run/ipvs-bpf";
+const FILE: &str = "/run/ipvs-bpf/lock";
 
 /// Held until it is dropped or the process ends, however it ends.
 #[derive(Debug)]
@@ -17,26 +19,17 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Of the caller's network namespace. Waits for another holder, and calls
-    /// `waiting` before it does.
+    /// Waits for another holder, and calls `waiting` before it does.
     pub fn take(waiting: impl FnOnce()) -> Result<Self, Error> {
-        let namespace = "/proc/thread-self/ns/net";
-        let inode = fs::metadata(namespace)
-            .map_err(|source| Error::File {
-                path: namespace.into(),
-                source,
-            })?
-            .ino();
-        let path = format!("{FOLDER}/{inode}.lock");
         let fail = |source| Error::File {
-            path: path.clone().into(),
+            path: FILE.into(),
             source,
         };
         fs::create_dir_all(FOLDER).map_err(fail)?;
-        let file = File::create(&path).map_err(fail)?;
+        let file = File::create(FILE).map_err(fail)?;
         let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => return Ok(Lock { _file: lock }),
-            Err((file, nix::errno::Errno::EWOULDBLOCK)) => file,
+            Err((file, Errno::EWOULDBLOCK)) => file,
             Err((_, errno)) => return Err(fail(errno.into())),
         };
         waiting();
