@@ -35,6 +35,7 @@ test: deps lint module ## everything that proves it, end-to-end tests in the VM 
 lint: deps ## formatting, clippy, shellcheck, man pages
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	cargo run --quiet -- man --dir target/man && diff -r man target/man # else: make man
 	shellcheck lab/deps lab/demo lab/guest lab/initramfs lab/kernel lab/runner lab/topology lab/vm .ci/run
 
 man: ## write the man pages into man/

@@ -106,7 +106,7 @@ impl Lab {
              s.sendto(b'{data}', ('{address}', {port}))\n\
              print(s.recvfrom(65535)[0].decode())"
         );
-        self.exec("client", &["python3", "-c", &script])
+        self.exec("client", &["/usr/bin/python3", "-c", &script])
     }
 
     /// The CLI, on the director.

@@ -107,7 +107,7 @@ fn services_change_while_a_connection_lives() {
             "netns",
             "exec",
             &lab.namespace("client"),
-            "python3",
+            "/usr/bin/python3",
             "-c",
             script,
         ])
