@@ -30,13 +30,14 @@ demo: deps build ## real HTTP requests through full NAT, in a virtual machine
 	lab/vm -- lab/demo
 
 test: deps lint module ## everything that proves it, end-to-end tests in the VM included
+	lab/selftest
 	cargo test
 
 lint: deps ## formatting, clippy, shellcheck, man pages
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo run --quiet -- man --dir target/man && diff -r man target/man # else: make man
-	shellcheck lab/deps lab/demo lab/guest lab/initramfs lab/kernel lab/runner lab/topology lab/vm .ci/run
+	shellcheck lab/deps lab/demo lab/guest lab/initramfs lab/kernel lab/runner lab/selftest lab/topology lab/vm .ci/run
 
 man: ## write the man pages into man/
 	cargo run --quiet -- man --dir man
