@@ -11,7 +11,8 @@ use aya::{Ebpf, EbpfLoader};
 use super::{Error, Pins};
 use crate::kmod::proc;
 
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
+/// `bpf/ipvs_bpf.c`, compiled by `build.rs`.
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
 
 pub(super) const INGRESS: &str = "ipvs_ingress";
 pub(super) const EGRESS: &str = "ipvs_egress";
