@@ -46,7 +46,7 @@ int ipvs_egress(struct __sk_buff *skb)
 	original.daddr = service->vaddr[0];
 	original.dport = service->vport;
 	session = bpf_map_lookup_elem(&sessions4, &original);
-	if (!session) {
+	if (!session || session->direction != IPVS_BPF_ORIGINAL) {
 		count(IPVS_BPF_NO_SESSION);
 		return TC_ACT_SHOT;
 	}
@@ -71,6 +71,8 @@ int ipvs_ingress(struct __sk_buff *skb)
 	struct ipvs_bpf_session4 *session;
 	struct packet packet;
 
+	/* An id that a packet brought from another namespace is not ours. */
+	skb->tc_index = 0;
 	if (parse(skb, &packet) != PARSE_OK)
 		return TC_ACT_UNSPEC;
 	session = bpf_map_lookup_elem(&sessions4, &packet.tuple);

@@ -75,6 +75,7 @@ static struct director *director_new(struct net *net)
 	hash_init(director->local_ips);
 	INIT_LIST_HEAD(&director->pools);
 	INIT_LIST_HEAD(&director->port_apps);
+	INIT_LIST_HEAD(&director->dying_port_apps);
 	/* Id 0 is no service: skb->tc_index is 0 where nobody set it. */
 	xa_init_flags(&director->service_ids, XA_FLAGS_ALLOC1);
 	INIT_WORK(&director->reap, director_reap);

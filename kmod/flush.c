@@ -22,7 +22,7 @@ static void end(struct director *director, const struct ipvs_bpf_tuple4 *origina
 	cp = ip_vs_conn_in_get(&param);
 	if (!cp)
 		return;
-	if (cp->packet_xmit == transmit)
+	if (cp->packet_xmit == transmit || cp->packet_xmit == transmit_refusal)
 		cp->timeout = 0;
 	ip_vs_conn_put(cp);
 }

@@ -38,6 +38,7 @@
 enum counter {
 	COUNT_SESSIONS_CREATED,
 	COUNT_SESSIONS_ENDED,
+	COUNT_DELETE_FAILED,
 	COUNT_PORT_COLLISIONS,
 	COUNT_SERVER_IS_LOCAL,
 	COUNT_ONE_PACKET,
@@ -113,22 +114,40 @@ struct port_app {
 	__be16 port;
 	unsigned int services; /* that need it, listed or not */
 	struct ip_vs_app *app; /* IPVS's copy of what we registered */
+	struct ip_vs_app *inc; /* its incarnation for the port */
 	char name[24];
 };
 
+/* A full-NAT connection: what cp->app_data points at while the connection is
+ * bound to our application. Freed a grace period later: a packet may have read
+ * the pointer.
+ */
+struct session {
+	struct director *director;
+	struct service *service;
+	struct local_ip *local_ip;
+	struct ipvs_bpf_tuple4 original; /* client -> VIP */
+	struct ipvs_bpf_tuple4 reply;    /* real server -> local IP */
+	struct rcu_head rcu;
+};
+
 /* A full-NAT service. Removed from the configuration it stays, unlisted,
- * until its last session has ended: packets of that session need it.
+ * until the last connection bound to it has ended: packets of that connection
+ * need it.
  */
 struct service {
 	struct hlist_node node; /* director->services */
 	__be32 vaddr;
 	__be16 vport;
 	u8 protocol;
-	bool listed; /* new connections become sessions; READ_ONCE */
+	bool listed; /* new connections become sessions; load with acquire */
 	u16 id;      /* in director->service_ids, and in skb->tc_index */
 	struct pool __rcu *pool;
 	struct port_app *app;
 	atomic_t sessions;
+	atomic_t bound; /* connections bound to our application: sessions, and
+			 * those that were refused one */
+	struct session refused; /* stands for all of the latter */
 	struct rcu_head rcu;
 	/* Of the transaction under way, under config: */
 	struct pool *next_pool;
@@ -140,14 +159,16 @@ struct service {
 
 struct director {
 	struct net *net;
-	refcount_t refs; /* the namespace, and each session */
+	refcount_t refs; /* the namespace, and each bound connection */
 	struct rcu_head rcu;
 	struct mutex config;
 	struct maps __rcu *maps; /* NULL: nothing is registered, no hook is set */
 	DECLARE_HASHTABLE(services, 10);
 	struct xarray service_ids;
 	struct list_head port_apps;
+	struct list_head dying_port_apps; /* until port_apps_purge() */
 	DECLARE_HASHTABLE(local_ips, 8);
+	unsigned int local_ip_count; /* in that table */
 	struct list_head pools;
 	atomic_t sessions;
 	struct work_struct reap; /* frees services whose last session ended */
@@ -159,17 +180,6 @@ struct director {
 	char services_error[ERROR_SIZE];
 	char local_ips_error[ERROR_SIZE];
 	char map_error[ERROR_SIZE];
-};
-
-/* A full-NAT connection: what cp->app_data points at. It lives as long as the
- * connection is bound to our application.
- */
-struct session {
-	struct director *director;
-	struct service *service;
-	struct local_ip *local_ip;
-	struct ipvs_bpf_tuple4 original; /* client -> VIP */
-	struct ipvs_bpf_tuple4 reply;    /* real server -> local IP */
 };
 
 /* director.c */
@@ -196,10 +206,11 @@ void services_exit(struct director *director);
 void services_free(struct director *director);
 
 /* port_apps.c */
-extern struct ip_vs_app ip_vs_bpf_app;
 struct port_app *port_app_get(struct director *director, u8 protocol,
 			      __be16 port);
 void port_app_put(struct director *director, struct port_app *app);
+void port_apps_purge(struct director *director);
+void port_apps_leave(struct director *director);
 
 /* local_ips.c */
 int local_ips_write(struct director *director, char *text);
@@ -229,7 +240,7 @@ int transmit(struct sk_buff *skb, struct ip_vs_conn *cp,
 	     struct ip_vs_protocol *pp, struct ip_vs_iphdr *iph);
 int transmit_refusal(struct sk_buff *skb, struct ip_vs_conn *cp,
 		     struct ip_vs_protocol *pp, struct ip_vs_iphdr *iph);
-bool packet_fits(const struct sk_buff *skb, unsigned int mtu);
+bool exceeds(const struct sk_buff *skb, unsigned int mtu);
 int send(struct net *net, struct sk_buff *skb, struct rtable *rt,
 	 u16 service_id);
 

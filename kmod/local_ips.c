@@ -19,6 +19,9 @@
 
 #include "ip_vs_bpf.h"
 
+/* Who may write need not be root of the host. */
+#define LOCAL_IPS_MAX 65536
+
 static u32 hash(__be32 addr)
 {
 	return jhash_1word((__force u32)addr, 0);
@@ -57,7 +60,7 @@ static struct pool *pool_get(struct director *director, const char *name)
 
 	if (pool)
 		return pool;
-	pool = kzalloc(sizeof(*pool), GFP_KERNEL);
+	pool = kzalloc(sizeof(*pool), GFP_KERNEL_ACCOUNT);
 	if (!pool)
 		return NULL;
 	strscpy(pool->name, name, sizeof(pool->name));
@@ -66,12 +69,17 @@ static struct pool *pool_get(struct director *director, const char *name)
 }
 
 static int prepare_set(struct director *director, struct local_ip *ip,
-		       __be32 addr, const char *pool_name, u32 ports)
+		       __be32 addr, const char *pool_name, u32 ports,
+		       unsigned int number)
 {
 	if (!ip) {
-		ip = kzalloc(sizeof(*ip), GFP_KERNEL);
+		if (director->local_ip_count == LOCAL_IPS_MAX)
+			return refuse(director->local_ips_error, -ENOSPC, number,
+				      "more than %u local IPs", LOCAL_IPS_MAX);
+		ip = kzalloc(sizeof(*ip), GFP_KERNEL_ACCOUNT);
 		if (!ip)
 			return -ENOMEM;
+		director->local_ip_count++;
 		ip->addr = addr;
 		refcount_set(&ip->refs, 1);
 		hash_add(director->local_ips, &ip->node, hash(addr));
@@ -106,11 +114,13 @@ static int prepare(struct director *director, char *line, unsigned int number)
 	char *address = strsep(&line, " ");
 	char *range = set ? strsep(&line, " ") : NULL;
 	struct local_ip *ip;
+	const char *end;
 	u32 ports = 0;
 	__be32 addr;
 
 	if ((!set && strcmp(sign, "-")) || !address || line ||
-	    !in4_pton(address, -1, (u8 *)&addr, -1, NULL) ||
+	    !in4_pton(address, -1, (u8 *)&addr, -1, &end) || *end || !addr ||
+	    ipv4_is_multicast(addr) || ipv4_is_lbcast(addr) ||
 	    (set && (!range || !parse_ports(range, &ports))))
 		return refuse(error, -EINVAL, number,
 			      "expected \"+ POOL ADDRESS FIRST-LAST\" or \"- ADDRESS\"");
@@ -121,7 +131,7 @@ static int prepare(struct director *director, char *line, unsigned int number)
 	if (ip && ip->pending != LIP_UNTOUCHED)
 		return refuse(error, -EINVAL, number, "%pI4 is named twice", &addr);
 	if (set)
-		return prepare_set(director, ip, addr, pool, ports);
+		return prepare_set(director, ip, addr, pool, ports, number);
 	if (!ip)
 		return refuse(error, -ENOENT, number, "%pI4 is no local IP", &addr);
 	ip->pending = LIP_REMOVE;
@@ -167,7 +177,8 @@ static int build(struct director *director)
 		if (!pool->next_count)
 			continue;
 		pool->next_ips = kvmalloc(struct_size(pool->next_ips, ip,
-						      pool->next_count), GFP_KERNEL);
+						      pool->next_count),
+					  GFP_KERNEL_ACCOUNT);
 		if (!pool->next_ips)
 			return -ENOMEM;
 		pool->next_ips->count = 0;
@@ -243,6 +254,7 @@ static void finish(struct director *director, bool committed)
 	hash_for_each_safe(director->local_ips, bucket, next, ip, node) {
 		if (!ip->listed || (committed && ip->pending == LIP_REMOVE)) {
 			hash_del(&ip->node);
+			director->local_ip_count--;
 			local_ip_put(ip);
 			continue;
 		}

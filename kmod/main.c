@@ -15,8 +15,11 @@ static int __init ip_vs_bpf_init(void)
 	if (err)
 		return err;
 	err = director_module_init();
-	if (err)
+	if (err) {
+		/* Directors that were made before the failure. */
+		rcu_barrier();
 		sessions_module_exit();
+	}
 	return err;
 }
 

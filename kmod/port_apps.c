@@ -11,10 +11,10 @@
  * last session has ended, so no connection is bound any more.
  *
  * A packet of a native service on the same port may just then be between
- * finding the incarnation and taking a reference through incarnation->app.
- * The incarnation is freed after a grace period, but the application at once,
- * so after registering we let the incarnation point at ip_vs_bpf_app, which
- * lasts as long as this module; its exit waits for such readers.
+ * finding the incarnation and taking a reference through the application. The
+ * incarnation is freed after a grace period, but the application at once. So
+ * the incarnation is first made to fit no port that IPVS looks for in its hash
+ * bucket, and only a grace period later it is unregistered.
  */
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -23,7 +23,7 @@
 
 static char app_name[] = "ip_vs_bpf";
 
-struct ip_vs_app ip_vs_bpf_app = {
+static const struct ip_vs_app template = {
 	.name = app_name,
 	.type = IP_VS_APP_TYPE_FTP, /* unused by IPVS, there is no other type */
 	.module = THIS_MODULE,
@@ -44,15 +44,14 @@ static struct port_app *find(struct director *director, u8 protocol, __be16 port
 static int register_app(struct director *director, struct port_app *app)
 {
 	struct netns_ipvs *ipvs = net_ipvs(director->net);
-	struct ip_vs_app template = ip_vs_bpf_app;
-	struct ip_vs_app *registered, *incarnation;
+	struct ip_vs_app *registered, named = template;
 	int err;
 
 	if (!ipvs)
 		return -ENOENT;
-	template.name = app->name;
-	template.protocol = app->protocol;
-	registered = register_ip_vs_app(ipvs, &template);
+	named.name = app->name;
+	named.protocol = app->protocol;
+	registered = register_ip_vs_app(ipvs, &named);
 	if (IS_ERR(registered))
 		return PTR_ERR(registered);
 	err = register_ip_vs_app_inc(ipvs, registered, app->protocol,
@@ -61,10 +60,7 @@ static int register_app(struct director *director, struct port_app *app)
 		unregister_ip_vs_app(ipvs, registered);
 		return err;
 	}
-	incarnation = list_first_entry(&registered->incs_list, struct ip_vs_app,
-				       a_list);
-	incarnation->name = app_name;
-	WRITE_ONCE(incarnation->app, &ip_vs_bpf_app);
+	app->inc = list_first_entry(&registered->incs_list, struct ip_vs_app, a_list);
 	app->app = registered;
 	return 0;
 }
@@ -98,12 +94,45 @@ struct port_app *port_app_get(struct director *director, u8 protocol, __be16 por
 	return app;
 }
 
-/* The caller's service is gone for every packet that begins now. */
+/* The caller's service is gone for every packet that begins now. The
+ * application goes with the next port_apps_purge().
+ */
 void port_app_put(struct director *director, struct port_app *app)
 {
 	if (--app->services)
 		return;
-	list_del(&app->list);
-	unregister_ip_vs_app(net_ipvs(director->net), app->app);
-	kfree(app);
+	/* Whichever port it is, the lowest bit decides on the bucket
+	 * (tcp_app_hashkey(), udp_app_hashkey()), so no port of this bucket is
+	 * equal now.
+	 */
+	WRITE_ONCE(app->inc->port, app->port ^ (__force __be16)1);
+	list_move(&app->list, &director->dying_port_apps);
+}
+
+/* Unregisters what port_app_put() left, at the cost of a grace period. */
+void port_apps_purge(struct director *director)
+{
+	struct port_app *app, *next;
+
+	if (list_empty(&director->dying_port_apps))
+		return;
+	synchronize_rcu();
+	list_for_each_entry_safe(app, next, &director->dying_port_apps, list) {
+		list_del(&app->list);
+		unregister_ip_vs_app(net_ipvs(director->net), app->app);
+		kfree(app);
+	}
+}
+
+/* The namespace ends and IPVS will free what is still registered, after we
+ * have freed the names.
+ */
+void port_apps_leave(struct director *director)
+{
+	struct port_app *app;
+
+	list_for_each_entry(app, &director->port_apps, list) {
+		app->inc->name = app_name;
+		app->app->name = app_name;
+	}
 }

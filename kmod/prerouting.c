@@ -12,12 +12,14 @@
 
 #include "ip_vs_bpf.h"
 
-/* Has its input route and goes into IPVS as if at LOCAL_IN. */
+/* Goes into IPVS as if at LOCAL_IN. */
 static unsigned int request_in(struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	const struct iphdr *iph = ip_hdr(skb);
 	struct nf_hook_state local_in = *state;
 	nf_hookfn *hook = ipvs_in_hook(state->net);
+	bool had_route = skb_valid_dst(skb);
+	unsigned int verdict = NF_ACCEPT;
 
 	/* IPVS has no virtual service yet. */
 	if (!hook)
@@ -25,14 +27,43 @@ static unsigned int request_in(struct sk_buff *skb, const struct nf_hook_state *
 	/* ip_vs_in_hook() ignores packets without a route. Where there is
 	 * none, or not to this host, the packet goes its usual way.
 	 */
-	if (!skb_valid_dst(skb) &&
+	if (!had_route &&
 	    ip_route_input_noref(skb, iph->daddr, iph->saddr,
 				 compat_route_tos(iph), skb->dev))
 		return NF_ACCEPT;
-	if (!(skb_rtable(skb)->rt_flags & RTCF_LOCAL))
-		return NF_ACCEPT;
-	local_in.hook = NF_INET_LOCAL_IN;
-	return hook(NULL, skb, &local_in);
+	if (skb_rtable(skb)->rt_flags & RTCF_LOCAL) {
+		local_in.hook = NF_INET_LOCAL_IN;
+		verdict = hook(NULL, skb, &local_in);
+	}
+	/* Routed only after the rest of PREROUTING, which may yet change where
+	 * it goes.
+	 */
+	if (verdict == NF_ACCEPT && !had_route)
+		skb_dst_drop(skb);
+	return verdict;
+}
+
+/* Whether the packet is of a connection that is bound to us, which is all that
+ * a service which is not listed any more still serves.
+ */
+static bool is_bound(struct director *director, const struct service *service,
+		     const struct iphdr *iph, __be16 client_port)
+{
+	union nf_inet_addr client = { .ip = iph->saddr };
+	union nf_inet_addr vip = { .ip = service->vaddr };
+	struct ip_vs_conn_param param;
+	struct ip_vs_conn *cp;
+	bool bound;
+
+	ip_vs_conn_fill_param(net_ipvs(director->net), AF_INET, iph->protocol,
+			      &client, client_port, &vip, service->vport, &param);
+	cp = ip_vs_conn_in_get(&param);
+	if (!cp)
+		return false;
+	bound = cp->packet_xmit == transmit || cp->packet_xmit == transmit_refusal;
+	/* Leaves the timer alone. */
+	__ip_vs_conn_put(cp);
+	return bound;
 }
 
 static unsigned int prerouting(void *priv, struct sk_buff *skb,
@@ -46,7 +77,9 @@ static unsigned int prerouting(void *priv, struct sk_buff *skb,
 
 	if (!director || skb->pkt_type != PACKET_HOST)
 		return NF_ACCEPT;
-	/* Fragments come back whole at LOCAL_IN, and find IPVS there. */
+	/* Fragments come back whole at LOCAL_IN, options are looked at before
+	 * it; IPVS finds both there.
+	 */
 	if ((iph->protocol != IPPROTO_TCP && iph->protocol != IPPROTO_UDP) ||
 	    ip_is_fragment(iph))
 		return NF_ACCEPT;
@@ -62,7 +95,10 @@ static unsigned int prerouting(void *priv, struct sk_buff *skb,
 	if (!ports)
 		return NF_ACCEPT;
 	service = service_find(director, iph->protocol, iph->daddr, ports[1]);
-	if (!service)
+	if (!service || iph->ihl > 5)
+		return NF_ACCEPT;
+	if (!smp_load_acquire(&service->listed) &&
+	    !is_bound(director, service, iph, ports[0]))
 		return NF_ACCEPT;
 	return request_in(skb, state);
 }

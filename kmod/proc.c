@@ -45,7 +45,7 @@ static ssize_t write(struct file *file, const char __user *from, size_t size,
 		return -EPERM;
 	if (size > WRITE_MAX)
 		return -E2BIG;
-	text = kvmalloc(size + 1, GFP_KERNEL);
+	text = kvmalloc(size + 1, GFP_KERNEL_ACCOUNT);
 	if (!text)
 		return -ENOMEM;
 	if (copy_from_user(text, from, size)) {

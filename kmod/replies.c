@@ -136,7 +136,9 @@ unsigned int reply_in(struct director *director, struct service *service,
 	/* Half translated, it must not travel on. */
 	if (!cp)
 		return drop(director, skb, NULL, COUNT_REPLY_NO_CONNECTION);
-	session = cp->app_data;
+	session = READ_ONCE(cp->app_data);
+	if (!session)
+		return drop(director, skb, cp, COUNT_REPLY_NO_CONNECTION);
 	if (ip_hdr(skb)->ttl <= 1) {
 		reply_error(skb, session, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
 		return drop(director, skb, cp, COUNT_REPLY_TTL);
@@ -144,7 +146,8 @@ unsigned int reply_in(struct director *director, struct service *service,
 	rt = route_to_client(director->net, skb, service->vaddr);
 	if (IS_ERR(rt))
 		return drop(director, skb, cp, COUNT_REPLY_NO_ROUTE);
-	if (!packet_fits(skb, dst_mtu(&rt->dst))) {
+	if (exceeds(skb, dst_mtu(&rt->dst)) &&
+	    ip_hdr(skb)->frag_off & htons(IP_DF)) {
 		u32 mtu = dst_mtu(&rt->dst);
 
 		ip_rt_put(rt);

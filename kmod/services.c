@@ -63,6 +63,8 @@ static struct service *service_new(struct director *director, u8 protocol,
 	service->protocol = protocol;
 	service->vaddr = vaddr;
 	service->vport = vport;
+	service->refused.director = director;
+	service->refused.service = service;
 	err = xa_alloc(&director->service_ids, &id, service,
 		       XA_LIMIT(1, IPVS_BPF_SERVICES - 1), GFP_KERNEL);
 	if (err)
@@ -89,7 +91,7 @@ free:
 	return ERR_PTR(err);
 }
 
-/* Not listed for a grace period or more, and without a session. */
+/* Not listed for a grace period or more, and without a connection. */
 static void service_delete(struct director *director, struct service *service)
 {
 	hash_del_rcu(&service->node);
@@ -99,7 +101,7 @@ static void service_delete(struct director *director, struct service *service)
 	kfree_rcu(service, rcu);
 }
 
-/* Frees the services that are neither listed nor used by a session. Under
+/* Frees the services that are neither listed nor used by a connection. Under
  * config; every service was unlisted by a transaction that waited for a grace
  * period before it gave config back, so the count cannot rise again.
  */
@@ -110,8 +112,9 @@ void services_reap(struct director *director)
 	int bucket;
 
 	hash_for_each_safe(director->services, bucket, next, service, node)
-		if (!service->listed && !atomic_read(&service->sessions))
+		if (!service->listed && !atomic_read(&service->bound))
 			service_delete(director, service);
+	port_apps_purge(director);
 }
 
 /* The namespace ends: services without sessions go, so that the applications
@@ -128,6 +131,7 @@ void services_exit(struct director *director)
 		WRITE_ONCE(service->listed, false);
 	synchronize_rcu();
 	services_reap(director);
+	port_apps_leave(director);
 }
 
 /* With the last reference to the director. */
@@ -150,6 +154,7 @@ static bool parse_key(char **line, u8 *protocol, __be32 *vaddr, __be16 *vport)
 	char *name = strsep(line, " ");
 	char *address = strsep(line, " ");
 	char *port = address ? strrchr(address, ':') : NULL;
+	const char *end;
 	u16 number;
 
 	if (!port)
@@ -161,7 +166,8 @@ static bool parse_key(char **line, u8 *protocol, __be32 *vaddr, __be16 *vport)
 		*protocol = IPPROTO_UDP;
 	else
 		return false;
-	if (!in4_pton(address, -1, (u8 *)vaddr, -1, NULL) ||
+	if (!in4_pton(address, -1, (u8 *)vaddr, -1, &end) || *end ||
+	    !*vaddr || ipv4_is_multicast(*vaddr) || ipv4_is_lbcast(*vaddr) ||
 	    kstrtou16(port, 10, &number) || !number)
 		return false;
 	*vport = htons(number);
@@ -236,7 +242,8 @@ static void commit_one(struct director *director, struct service *service)
 		rcu_assign_pointer(service->pool, service->next_pool);
 		service->next_pool->users++;
 	}
-	WRITE_ONCE(service->listed, service->pending == SERVICE_SET);
+	/* Who sees it listed sees its pool too. */
+	smp_store_release(&service->listed, service->pending == SERVICE_SET);
 }
 
 /* Makes what the lines asked for effective, or forgets it. */
@@ -261,7 +268,7 @@ int services_write(struct director *director, char *text)
 	int err = 0;
 	char *line;
 
-	if (!strcmp(text, "flush\n")) {
+	if (sysfs_streq(text, "flush")) {
 		sessions_flush(director);
 		services_reap(director);
 		return 0;

@@ -73,6 +73,21 @@ static int insert_original(struct bpf_map *map, const struct session *session)
 	return err;
 }
 
+/* The map refuses while something else holds its bucket, for a moment. */
+static void delete(struct director *director, struct bpf_map *map,
+		   const struct ipvs_bpf_tuple4 *tuple)
+{
+	int try, err;
+
+	for (try = 0; try < 8; try++) {
+		err = map->ops->map_delete_elem(map, (void *)tuple);
+		if (err != -EBUSY)
+			return;
+		cpu_relax();
+	}
+	count(director, COUNT_DELETE_FAILED);
+}
+
 /* Only if the entry is this session's: its reply tuple names it. */
 static void delete_original(struct bpf_map *map, const struct session *session)
 {
@@ -84,14 +99,14 @@ static void delete_original(struct bpf_map *map, const struct session *session)
 	found = map->ops->map_lookup_elem(map, (void *)&session->original);
 	if (found && found->saddr == reply->daddr && found->sport == reply->dport &&
 	    found->daddr == reply->saddr && found->dport == reply->sport)
-		map->ops->map_delete_elem(map, (void *)&session->original);
+		delete(session->director, map, &session->original);
 	spin_unlock_bh(lock);
 }
 
 /* The local IP and port of a try, deterministic, so that another director
  * makes the same choice. false: this try has none.
  */
-static bool candidate(const struct lip_array *ips, const struct session *session,
+static bool choice(const struct lip_array *ips, const struct session *session,
 		      unsigned int try, struct local_ip **ip, __be16 *port)
 {
 	const struct ipvs_bpf_tuple4 *original = &session->original;
@@ -110,6 +125,17 @@ static bool candidate(const struct lip_array *ips, const struct session *session
 	hash = jhash_3words((__force u32)original->saddr, own, try, 0);
 	*port = htons(first + reciprocal_scale(hash, last - first + 1));
 	return true;
+}
+
+/* A choice that no service has as its VIP and port: a reply to it could not be
+ * told from a request.
+ */
+static bool candidate(const struct lip_array *ips, const struct session *session,
+		      unsigned int try, struct local_ip **ip, __be16 *port)
+{
+	return choice(ips, session, try, ip, port) &&
+	       !service_find(session->director, session->reply.protocol,
+			     (*ip)->addr, *port);
 }
 
 /* Chooses the local IP and port and inserts the reply entry. */
@@ -178,7 +204,9 @@ static struct session *session_new(struct director *director,
 	return session;
 }
 
-/* Under RCU. NULL: refused, and counted why. */
+/* Under RCU, with bottom halves off: the map's allocator is per CPU. NULL:
+ * refused, and counted why.
+ */
 static struct session *session_create(struct director *director,
 				      struct service *service,
 				      const struct ip_vs_conn *cp)
@@ -204,14 +232,13 @@ static struct session *session_create(struct director *director,
 	err = insert_original(maps->sessions4, session);
 	if (err)
 		goto delete_reply;
-	refcount_inc(&director->refs);
 	atomic_inc(&director->sessions);
 	atomic_inc(&service->sessions);
 	count(director, COUNT_SESSIONS_CREATED);
 	return session;
 
 delete_reply:
-	maps->sessions4->ops->map_delete_elem(maps->sessions4, &session->reply);
+	delete(director, maps->sessions4, &session->reply);
 	atomic_dec(&session->local_ip->sessions);
 	local_ip_put(session->local_ip);
 free:
@@ -220,28 +247,53 @@ free:
 	return NULL;
 }
 
-/* Under RCU: the connection's own reference to us keeps the module, not the
- * service, so nothing of the director is touched after the last put.
- */
+static void session_free(struct rcu_head *rcu)
+{
+	kmem_cache_free(session_cache, container_of(rcu, struct session, rcu));
+}
+
+/* Under RCU, with bottom halves off. */
 static void session_end(struct session *session)
 {
 	struct director *director = session->director;
-	struct service *service = session->service;
+	/* Registered as long as a service has connections. */
 	struct maps *maps = rcu_dereference(director->maps);
 
-	/* Maps are registered as long as a service has sessions. */
 	delete_original(maps->sessions4, session);
-	maps->sessions4->ops->map_delete_elem(maps->sessions4, &session->reply);
+	delete(director, maps->sessions4, &session->reply);
 	atomic_dec(&session->local_ip->sessions);
 	local_ip_put(session->local_ip);
-	count(director, COUNT_SESSIONS_ENDED);
-	kmem_cache_free(session_cache, session);
-
+	atomic_dec(&session->service->sessions);
 	atomic_dec(&director->sessions);
+	count(director, COUNT_SESSIONS_ENDED);
+	call_rcu(&session->rcu, session_free);
+}
+
+/* The connection stays bound to the service, with a session or without one: a
+ * refused connection's transmitter is code of this module, too.
+ */
+static void bind(struct director *director, struct service *service,
+		 struct ip_vs_conn *cp)
+{
+	struct session *session;
+
+	refcount_inc(&director->refs);
+	atomic_inc(&service->bound);
+	session = session_create(director, service, cp);
+	cp->app_data = session ?: &service->refused;
+	cp->packet_xmit = session ? transmit : transmit_refusal;
+}
+
+/* Under RCU: after the last put, nothing of the director is touched that is
+ * not freed by RCU.
+ */
+static void unbind(struct director *director, struct service *service)
+{
 	/* Once the namespace's exit has begun (no director is found there any
 	 * more) no work may be queued: it has been cancelled for good.
 	 */
-	if (atomic_dec_and_test(&service->sessions) && !READ_ONCE(service->listed) &&
+	if (atomic_dec_and_test(&service->bound) &&
+	    !smp_load_acquire(&service->listed) &&
 	    director_of(director->net) == director)
 		schedule_work(&director->reap);
 	director_put(director);
@@ -264,7 +316,7 @@ static bool is_native(struct director *director, struct service *service,
 	/* A template of persistence stands for no packets. */
 	if (cp->flags & IP_VS_CONN_F_TEMPLATE)
 		return true;
-	if (!service || !READ_ONCE(service->listed)) {
+	if (!service || !smp_load_acquire(&service->listed)) {
 		count(director, COUNT_OTHER_SERVICE);
 		return true;
 	}
@@ -282,45 +334,46 @@ static bool is_native(struct director *director, struct service *service,
 }
 
 /* IPVS made a connection (ip_vs_conn_new()), chose its server and transmitter,
- * and has not hashed it yet: no other packet can see it. Its result is
- * ignored.
+ * and has not hashed it yet: no packet can see it. (Only on a backup it may be
+ * hashed, see transmit().) The result is ignored.
  */
 int session_init_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp)
 {
 	struct service *service = NULL;
 	struct director *director;
-	struct session *session;
 
 	rcu_read_lock();
+	local_bh_disable();
 	director = director_of(cp->ipvs->net);
 	if (director && cp->af == AF_INET && cp->daf == AF_INET)
 		service = service_find(director, cp->protocol, cp->vaddr.ip, cp->vport);
-	if (!director || is_native(director, service, cp)) {
+	if (!director || is_native(director, service, cp))
 		stay_native(inc, cp);
-	} else {
-		session = session_create(director, service, cp);
-		cp->app_data = session;
-		/* A refused connection stays bound, since its transmitter is
-		 * code of this module.
-		 */
-		cp->packet_xmit = session ? transmit : transmit_refusal;
-	}
+	else
+		bind(director, service, cp);
+	local_bh_enable();
 	rcu_read_unlock();
 	return 0;
 }
 
-/* IPVS ends the connection (ip_vs_conn_expire()): nobody else refers to it, so
- * no packet uses the session.
- */
+/* IPVS ends the connection, or binds it anew. */
 int session_done_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp)
 {
 	struct session *session = cp->app_data;
+	struct director *director;
+	struct service *service;
 
 	if (!session)
 		return 0;
-	cp->app_data = NULL;
+	WRITE_ONCE(cp->app_data, NULL);
+	director = session->director;
+	service = session->service;
 	rcu_read_lock();
-	session_end(session);
+	local_bh_disable();
+	if (session != &service->refused)
+		session_end(session);
+	unbind(director, service);
+	local_bh_enable();
 	rcu_read_unlock();
 	return 0;
 }

@@ -14,14 +14,12 @@
 
 #include "ip_vs_bpf.h"
 
-/* Whether the packet, or each of its segments, needs no fragmentation, or may
- * be fragmented.
- */
-bool packet_fits(const struct sk_buff *skb, unsigned int mtu)
+/* Whether the packet, or one of its segments, has to be fragmented. */
+bool exceeds(const struct sk_buff *skb, unsigned int mtu)
 {
-	if (skb->len <= mtu || !(ip_hdr(skb)->frag_off & htons(IP_DF)))
-		return true;
-	return skb_is_gso(skb) && skb_gso_validate_network_len(skb, mtu);
+	if (skb->len <= mtu)
+		return false;
+	return !skb_is_gso(skb) || !skb_gso_validate_network_len(skb, mtu);
 }
 
 /* Sends a rewritten packet along a route and takes over both. service_id is
@@ -68,10 +66,20 @@ static struct rtable *route_to_server(struct net *net, const struct sk_buff *skb
 int transmit(struct sk_buff *skb, struct ip_vs_conn *cp,
 	     struct ip_vs_protocol *pp, struct ip_vs_iphdr *iph)
 {
-	struct session *session = cp->app_data;
-	struct director *director = session->director;
+	struct session *session = READ_ONCE(cp->app_data);
+	struct director *director;
 	struct rtable *rt;
+	u16 id;
 
+	/* On a backup, IPVS binds the connections that it was told of anew when
+	 * their server is configured (ip_vs_try_bind_dest()).
+	 */
+	if (!session) {
+		kfree_skb(skb);
+		return NF_STOLEN;
+	}
+	director = session->director;
+	id = session->service->id;
 	if (ip_hdr(skb)->ttl <= 1) {
 		icmp_send(skb, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
 		return drop(director, skb, COUNT_DROP_TTL);
@@ -81,18 +89,28 @@ int transmit(struct sk_buff *skb, struct ip_vs_conn *cp,
 		icmp_send(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
 		return drop(director, skb, COUNT_DROP_NO_ROUTE);
 	}
-	if (!packet_fits(skb, dst_mtu(&rt->dst))) {
-		icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED,
-			  htonl(dst_mtu(&rt->dst)));
-		ip_rt_put(rt);
-		return drop(director, skb, COUNT_DROP_TOO_BIG);
+	if (exceeds(skb, dst_mtu(&rt->dst))) {
+		if (ip_hdr(skb)->frag_off & htons(IP_DF)) {
+			icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED,
+				  htonl(dst_mtu(&rt->dst)));
+			ip_rt_put(rt);
+			return drop(director, skb, COUNT_DROP_TOO_BIG);
+		}
+		/* The egress program would see fragments, of which only the
+		 * first has ports: nothing may be left for it to do.
+		 */
+		if (nat_source(skb, session->reply.daddr, session->reply.dport))
+			goto rewrite_failed;
+		id = 0;
 	}
-	if (nat_destination(skb, cp->daddr.ip, cp->dport)) {
-		ip_rt_put(rt);
-		return drop(director, skb, COUNT_DROP_REWRITE);
-	}
+	if (nat_destination(skb, cp->daddr.ip, cp->dport))
+		goto rewrite_failed;
 	ip_decrease_ttl(ip_hdr(skb));
-	return send(director->net, skb, rt, session->service->id);
+	return send(director->net, skb, rt, id);
+
+rewrite_failed:
+	ip_rt_put(rt);
+	return drop(director, skb, COUNT_DROP_REWRITE);
 }
 
 /* The transmitter of connections that got no session: the client is told at
@@ -101,12 +119,12 @@ int transmit(struct sk_buff *skb, struct ip_vs_conn *cp,
 int transmit_refusal(struct sk_buff *skb, struct ip_vs_conn *cp,
 		     struct ip_vs_protocol *pp, struct ip_vs_iphdr *iph)
 {
-	struct director *director = director_of(cp->ipvs->net);
+	const struct session *refused = READ_ONCE(cp->app_data);
 
 	icmp_send(skb, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
 	cp->timeout = 0;
-	if (director)
-		count(director, COUNT_DROP_REFUSED);
+	if (refused)
+		count(refused->director, COUNT_DROP_REFUSED);
 	kfree_skb(skb);
 	return NF_STOLEN;
 }

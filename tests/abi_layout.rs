@@ -53,15 +53,18 @@ fn rust() -> BTreeMap<String, usize> {
 
 /// The structs of the header with their fields, by name.
 fn fields() -> Vec<(String, Vec<String>)> {
-    HEADER
-        .split("\nstruct ")
+    let code: String = HEADER
+        .split("/*")
+        .map(|text| text.split_once("*/").map_or(text, |(_, code)| code))
+        .collect();
+    code.split("\nstruct ")
         .skip(1)
         .map(|text| {
             let (name, rest) = text.split_once(" {").unwrap();
             let body = rest.split("\n};").next().unwrap();
             let names = body.split(';').filter_map(|declaration| {
-                let words = declaration.split("*/").last()?.split_whitespace();
-                Some(words.last()?.split('[').next()?.to_owned())
+                let name = declaration.split_whitespace().last()?;
+                Some(name.split('[').next()?.to_owned())
             });
             (name.to_owned(), names.collect())
         })

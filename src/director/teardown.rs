@@ -75,9 +75,11 @@ fn end_sessions(done: &mut dyn FnMut(&str)) -> Result<(), Error> {
     let begin = Instant::now();
     let mut ended = 0;
     loop {
-        let left: u32 = proc::full_nat()?.iter().map(|line| line.sessions).sum();
+        // A service stays as long as a connection is bound to it.
+        let services = proc::full_nat()?;
+        let left: u32 = services.iter().map(|line| line.sessions).sum();
         ended = ended.max(left);
-        if left == 0 {
+        if services.is_empty() {
             break;
         }
         if begin.elapsed() > PATIENCE {
