@@ -24,8 +24,8 @@ demo: deps build ## real HTTP requests through full NAT, in a virtual machine
 	lab/vm -- lab/demo
 
 test: deps lint module ## everything that proves it, end-to-end tests in the VM included
-	cargo test
 	lab/selftest
+	cargo test
 
 lint: deps ## formatting, clippy, shellcheck, man pages, the module with W=1
 	cargo fmt --check

@@ -74,6 +74,7 @@ static struct service *service_new(struct director *director, u8 protocol,
 	service->app = port_app_get(director, protocol, vport);
 	if (IS_ERR(service->app)) {
 		err = PTR_ERR(service->app);
+		maps_set_service(director, id, NULL);
 		goto release_id;
 	}
 	hash_add_rcu(director->services, &service->node,
@@ -171,12 +172,11 @@ static int prepare_set(struct director *director, struct service *service,
 		       u8 protocol, __be32 vaddr, __be16 vport,
 		       const char *pool_name, unsigned int number)
 {
-	struct pool *pool = pool_name ? pool_find(director, pool_name) : NULL;
+	struct pool *pool = pool_find(director, pool_name);
 	char *error = director->services_error;
 
 	if (!pool)
-		return refuse(error, -ENOENT, number, "no pool \"%.15s\"",
-			      pool_name ?: "");
+		return refuse(error, -ENOENT, number, "no pool \"%.15s\"", pool_name);
 	if (!service) {
 		service = service_new(director, protocol, vaddr, vport);
 		if (service == ERR_PTR(-EEXIST))
@@ -197,22 +197,28 @@ static int prepare(struct director *director, char *line, unsigned int number)
 {
 	char *error = director->services_error;
 	char *sign = strsep(&line, " ");
+	bool set = !strcmp(sign, "+");
 	struct service *service;
+	char *pool = NULL;
 	__be32 vaddr;
 	__be16 vport;
 	u8 protocol;
+	bool valid;
 
-	if ((strcmp(sign, "+") && strcmp(sign, "-")) ||
-	    !parse_key(&line, &protocol, &vaddr, &vport))
+	valid = (set || !strcmp(sign, "-")) &&
+		parse_key(&line, &protocol, &vaddr, &vport);
+	if (valid && set)
+		pool = strsep(&line, " ");
+	if (!valid || (set && !pool) || line)
 		return refuse(error, -EINVAL, number,
 			      "expected \"+ tcp|udp ADDRESS:PORT POOL\" or \"- tcp|udp ADDRESS:PORT\"");
 	service = service_find(director, protocol, vaddr, vport);
 	if (service && service->pending != SERVICE_UNTOUCHED)
 		return refuse(error, -EINVAL, number,
 			      "%pI4:%u is named twice", &vaddr, ntohs(vport));
-	if (*sign == '+')
-		return prepare_set(director, service, protocol, vaddr, vport,
-				   strsep(&line, " "), number);
+	if (set)
+		return prepare_set(director, service, protocol, vaddr, vport, pool,
+				   number);
 	if (!service || !service->listed)
 		return refuse(error, -ENOENT, number,
 			      "%pI4:%u is no full-NAT service", &vaddr, ntohs(vport));

@@ -37,7 +37,7 @@ fn carry_out(plan: &Plan, global: &Global) -> Result<(), Error> {
         kernel
             .carry_out(transaction)
             .map_err(|source| Error::Step {
-                source,
+                source: Box::new(source),
                 done,
                 all: plan.steps.len(),
             })?;

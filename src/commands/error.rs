@@ -20,7 +20,7 @@ pub(super) enum Error {
         "{source}\n{done} of {all} steps were carried out; run `ipvs-bpf plan` to see what is left"
     )]
     Step {
-        source: director::Error,
+        source: Box<director::Error>,
         done: usize,
         all: usize,
     },

@@ -82,7 +82,7 @@ pub(super) fn range(text: &str) -> Result<(IpAddr, u64), String> {
         return Err(format!("a range has at most {LARGEST_RANGE} addresses"));
     }
     let count = 1u64 << free;
-    if number(address) % u128::from(count) != 0 {
+    if !number(address).is_multiple_of(u128::from(count)) {
         return Err(format!(
             "bits of the host are set: the range begins at {}",
             nth(address, 0, count)

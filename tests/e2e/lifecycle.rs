@@ -36,9 +36,9 @@ fn down_leaves_no_module_filter_qdisc_pin_or_proc_file() {
 fn down_leaves_other_filters_and_qdiscs_alone() {
     let lab = Lab::new();
     lab.exec("director", &["tc", "qdisc", "add", "dev", "eth0", "clsact"]);
-    let words = [
-        "tc", "filter", "add", "dev", "eth1", "ingress", "matchall", "action", "ok",
-    ];
+    // After ours: a verdict of one that is asked first is final.
+    let filter = "tc filter add dev eth1 ingress prio 60000 protocol all matchall action ok";
+    let words: Vec<&str> = filter.split(' ').collect();
     lab.apply(FILE);
     lab.exec("director", &words);
     lab.get(&["http://10.0.0.1/"]);

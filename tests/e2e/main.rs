@@ -5,4 +5,5 @@ mod full_nat;
 mod ipvs_netlink;
 mod lab;
 mod lifecycle;
+mod proc_files;
 mod reconcile;
