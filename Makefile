@@ -3,12 +3,8 @@
 
 # The lab's kernel: the beginning of a release.
 export KERNEL ?= 6.1
-# A kernel tree to build the module against, instead of the lab's.
-KDIR ?= $(shell lab/kernel kdir $(KERNEL))
-RELEASE = $(shell sed -n "s/.*UTS_RELEASE \"\(.*\)\"/\1/p" $(KDIR)/include/generated/utsrelease.h)
-MODULE = $(CURDIR)/target/kmod/$(RELEASE)
 # What `cargo test` and the demo load.
-export IPVS_BPF_MODULE = $(CURDIR)/target/kmod/$(shell lab/kernel release $(KERNEL) 2>/dev/null)/ip_vs_bpf.ko
+export IPVS_BPF_MODULE = $(CURDIR)/target/kmod/$(shell lab/kernel release 2>/dev/null)/ip_vs_bpf.ko
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 20
@@ -22,9 +18,7 @@ cli:
 	cargo build --release
 
 module: ## the kernel module alone: target/kmod/RELEASE/ip_vs_bpf.ko (KDIR=)
-	@mkdir -p $(MODULE)
-	@cp -u kmod/* $(MODULE)/
-	$(MAKE) -C $(MODULE) KDIR=$(KDIR) W=1 KCFLAGS=-Werror modules
+	lab/module
 
 demo: deps build ## real HTTP requests through full NAT, in a virtual machine
 	lab/vm -- lab/demo
@@ -33,11 +27,12 @@ test: deps lint module ## everything that proves it, end-to-end tests in the VM 
 	lab/selftest
 	cargo test
 
-lint: deps ## formatting, clippy, shellcheck, man pages
+lint: deps ## formatting, clippy, shellcheck, man pages, the module with W=1
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo run --quiet -- man --dir target/man && diff -r man target/man # else: make man
-	shellcheck lab/deps lab/demo lab/guest lab/initramfs lab/kernel lab/runner lab/selftest lab/topology lab/vm .ci/run
+	shellcheck .ci/run $$(grep -lE '^#!.*bash' lab/*)
+	lab/module --strict
 
 man: ## write the man pages into man/
 	cargo run --quiet -- man --dir man
@@ -51,3 +46,5 @@ clean: ## remove target/
 
 .PHONY: help deps build cli module demo test lint man install clean
 .DEFAULT_GOAL := help
+# The order of what a target needs is part of it.
+.NOTPARALLEL:
