@@ -142,10 +142,14 @@ fn socket(text: &str, form: &str) -> Result<SocketAddr, Wrong> {
         Ok(address) => return Ok(address),
         Err(_) => {}
     }
-    if let Ok(ip) = text.parse::<IpAddr>() {
+    let unbracketed = |text: &str| -> Option<IpAddr> {
+        let inner = text.strip_prefix('[')?.strip_suffix(']')?;
+        inner.parse().ok()
+    };
+    if let Some(ip) = text.parse().ok().or_else(|| unbracketed(text)) {
         let right = match ip {
-            IpAddr::V4(_) => format!("write \"{ip}:PORT\""),
-            IpAddr::V6(_) => format!("write \"[{ip}]:PORT\""),
+            IpAddr::V4(_) => format!("with a port it is {ip}:PORT"),
+            IpAddr::V6(_) => format!("with a port it is [{ip}]:PORT"),
         };
         return Err(Wrong::new("the port is missing", right));
     }
@@ -217,6 +221,7 @@ mod tests {
             ("http://10.0.0.1:80", "`http` is no protocol"),
             ("tcp://10.0.0.1", "port is missing"),
             ("tcp://fd00::1", "port is missing"),
+            ("tcp://[fd00::1]", "port is missing"),
             ("tcp://10.0.0.1:70000", "`70000` is no port"),
             ("tcp://10.0.0.1:+80", "`+80` is no port"),
             ("tcp://10.0.0.256:80", "`10.0.0.256` is no IP address"),

@@ -28,7 +28,7 @@ pub(super) fn read(section: Section) -> Director {
         .require("interfaces", FORM)
         .and_then(|value| array(value, "interfaces", section.mistakes));
     for value in list.unwrap_or(&[]) {
-        let Some((text, span)) = string(value, "interfaces", section.mistakes) else {
+        let Some((text, span)) = string(value, "the name of an interface", section.mistakes) else {
             continue;
         };
         match glob::Pattern::new(text) {

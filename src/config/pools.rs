@@ -105,7 +105,7 @@ fn add<'t>(
     mistakes: &Mistakes,
 ) {
     const WHAT: &str = "address or range of addresses";
-    let Some(((first, count), span)) = form(value, "addresses", WHAT, address::range, mistakes)
+    let Some(((first, count), span)) = form(value, "a local IP", WHAT, address::range, mistakes)
     else {
         return;
     };

@@ -120,7 +120,7 @@ impl<'t> Section<'t> {
         let value = self.take(key)?;
         match value.get_ref() {
             DeValue::Boolean(boolean) => Some((*boolean, value.span())),
-            _ => wrong_type(value, &format!("`{key}`"), "true or false", self.mistakes),
+            _ => wrong_type(value, key, "true or false", self.mistakes),
         }
     }
 
@@ -168,7 +168,17 @@ fn wrong_type<T>(value: &Value, what: &str, expected: &str, mistakes: &Mistakes)
             format!("write it without quotes: {text}")
         }
         ("a string", DeValue::Integer(number)) => format!("write it in quotes: \"{number}\""),
-        _ => format!("{expected} is needed here"),
+        ("a string", _) => "write a text in quotes".to_owned(),
+        ("an integer", _) => "write a whole number, without quotes".to_owned(),
+        ("an array", _) => "write it in brackets: [ … ]".to_owned(),
+        ("a table", _) => "write it in braces: { key = value }".to_owned(),
+        _ => format!("write {expected}, without quotes"),
+    };
+    // A key; what has no key of its own is called "a server".
+    let what = if what.contains([' ', '`']) {
+        what.to_owned()
+    } else {
+        format!("`{what}`")
     };
     mistakes.add(Mistake::new(
         &value.span(),
@@ -197,7 +207,7 @@ pub(super) fn string<'t>(
 ) -> Option<(&'t str, Span)> {
     match value.get_ref() {
         DeValue::String(text) => Some((text.as_ref(), value.span())),
-        _ => wrong_type(value, &format!("`{what}`"), "a string", mistakes),
+        _ => wrong_type(value, what, "a string", mistakes),
     }
 }
 
@@ -209,7 +219,7 @@ pub(super) fn integer(
     mistakes: &Mistakes,
 ) -> Option<(i64, Span)> {
     let DeValue::Integer(integer) = value.get_ref() else {
-        return wrong_type(value, &format!("`{what}`"), "an integer", mistakes);
+        return wrong_type(value, what, "an integer", mistakes);
     };
     let span = value.span();
     match i64::from_str_radix(integer.as_str(), integer.radix()) {
@@ -235,7 +245,7 @@ pub(super) fn array<'t>(
 ) -> Option<&'t [Value<'t>]> {
     match value.get_ref() {
         DeValue::Array(array) => Some(array),
-        _ => wrong_type(value, &format!("`{what}`"), "an array", mistakes),
+        _ => wrong_type(value, what, "an array", mistakes),
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) fn read(section: Section) -> ServerEntry {
     if let Some((lower, span)) = &lower {
         let help = match &upper {
             None if *lower > 0 => {
-                Some("add `upper_threshold`, from which on the lower one is awaited".to_owned())
+                Some("add `upper_threshold`: the lower one means nothing without it".to_owned())
             }
             Some((0, _)) if *lower > 0 => {
                 Some("an upper threshold of 0 is no limit: remove the lower one".to_owned())

@@ -118,7 +118,7 @@ fn scheduler<'t>(value: &'t Value<'t>, mistakes: &Mistakes) -> Option<&'t str> {
 fn scheduler_flags(value: &Value, scheduler: Option<&str>, mistakes: &Mistakes) -> [bool; 3] {
     let mut flags = [false; 3];
     for value in array(value, "scheduler_flags", mistakes).unwrap_or(&[]) {
-        let Some((name, span)) = string(value, "scheduler_flags", mistakes) else {
+        let Some((name, span)) = string(value, "a scheduler flag", mistakes) else {
             continue;
         };
         let known = SCHEDULER_FLAGS.iter().find(|(known, ..)| *known == name);

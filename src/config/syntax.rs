@@ -32,26 +32,35 @@ pub(super) fn parse<'t>(name: &str, text: &'t str) -> Result<Spanned<DeTable<'t>
             // The rest was taken for the array's elements.
             break;
         }
-        let (message, help) = match error.message().split_once(", expected ") {
-            Some((message, expected)) => (message, format!("expected {expected}")),
-            None if error.message() == "duplicate key" => (
-                "the key is already there",
-                "keep one of the two; a table is continued under one header".to_owned(),
-            ),
-            None if error.message().contains("recurs") => (
-                "tables and arrays are nested too deeply",
-                "four levels are the most that this file needs".to_owned(),
-            ),
-            None => (
-                error.message(),
-                "https://toml.io shows the syntax of TOML".to_owned(),
-            ),
-        };
+        let (message, help) = explain(error.message());
         mistakes.add(Mistake::new(&span, message, help));
     }
     match mistakes.into_diagnostics(name, text) {
         Some(diagnostics) => Err(diagnostics),
         None => Ok(document),
+    }
+}
+
+/// What the parser says, as what is wrong and what would be right.
+fn explain(message: &str) -> (&str, String) {
+    let (what, expected) = match message.split_once(", expected ") {
+        Some((what, expected)) => (what, Some(expected)),
+        None => (message, None),
+    };
+    match (what, expected) {
+        ("duplicate key", _) => ("the key is already there", "keep one of the two".to_owned()),
+        // Both are said of a word without quotes.
+        ("invalid boolean" | "string values must be quoted", _) => (
+            "it is no value",
+            "a text is written in quotes: \"…\"".to_owned(),
+        ),
+        (_, Some("nothing")) => (what, "remove it".to_owned()),
+        (_, Some(expected)) => (what, format!("expected {expected}")),
+        _ if what.contains("recurs") => (
+            "tables and arrays are nested too deeply",
+            "four levels are the most that this file needs".to_owned(),
+        ),
+        _ => (what, "https://toml.io shows the syntax of TOML".to_owned()),
     }
 }
 
@@ -61,6 +70,9 @@ fn array_is_open(text: &str, span: &Span, message: &str) -> bool {
     let begins_line = text
         .get(..span.start)
         .is_some_and(|before| before.trim_end_matches([' ', '\t']).ends_with('\n'));
+    if !begins_line || !message.contains("array") {
+        return false;
+    }
     let line = text
         .get(span.start..)
         .and_then(|rest| rest.lines().next())
@@ -71,5 +83,5 @@ fn array_is_open(text: &str, span: &Span, message: &str) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
     let looks_like_header = line.starts_with('[') && line.trim_end().ends_with(']');
-    message.contains("array") && begins_line && (looks_like_key || looks_like_header)
+    looks_like_key || looks_like_header
 }

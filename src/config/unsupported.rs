@@ -78,7 +78,7 @@ fn pools(config: &Config, mistakes: &Mistakes) {
 }
 
 fn full_nat(service: &ServiceEntry, mistakes: &Mistakes) {
-    const NATIVE: &str = "remove `snat`: IPVS itself serves it then";
+    const NATIVE: &str = "remove `snat`: the service is native IPVS then";
     let refuse = |span, what| refuse(mistakes, span, what, NATIVE);
     if let Some((_, span)) = &service.persistence {
         refuse(span, "full NAT with persistence");
