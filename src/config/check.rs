@@ -1,69 +1,96 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What only two places of a file together get wrong.
+//! What only two places of a service together get wrong.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use super::diagnostics::{Mistake, Mistakes, Span, closest};
+use super::diagnostics::{Mistake, Mistakes, Span};
+use super::full_nat;
 use super::parse::Config;
 use super::server::ServerEntry;
 use super::service::ServiceEntry;
-use crate::model::{Family, Forward, ServiceKey};
+use crate::model::{Family, Forward, Protocol, ServiceKey};
 
 pub(super) fn check(config: &Config, mistakes: &Mistakes) {
     let mut services: HashMap<&ServiceKey, &Span> = HashMap::new();
     for service in &config.services {
-        let Some((key, span)) = &service.key else {
-            continue;
-        };
-        if services.insert(key, span).is_some() {
-            mistakes.add(
-                Mistake::new(span.clone(), format!("the service {key} is listed twice"))
-                    .label("for the second time"),
-            );
+        if let Some((key, span)) = &service.key {
+            if let Some(first) = services.get(key) {
+                mistakes.add(
+                    Mistake::new(
+                        span,
+                        format!("the service {key} is listed twice"),
+                        "put all its servers into one of the two",
+                    )
+                    .see(first, "it is also here"),
+                );
+            } else {
+                services.insert(key, span);
+            }
+            every_port(service, key, span, mistakes);
+            one_packet(service, key, mistakes);
         }
-        port_of_service(service, key, span, mistakes);
-        servers(service, key, mistakes);
-        full_nat(config, service, key, mistakes);
+        servers(service, mistakes);
     }
+    full_nat::check(config, mistakes);
 }
 
 /// Port 0 is every port, which the kernel takes only with persistence.
-fn port_of_service(service: &ServiceEntry, key: &ServiceKey, span: &Span, mistakes: &Mistakes) {
+fn every_port(service: &ServiceEntry, key: &ServiceKey, span: &Span, mistakes: &Mistakes) {
     if let ServiceKey::Address { address, .. } = key
         && address.port() == 0
         && service.persistence.is_none()
     {
-        mistakes.add(
-            Mistake::new(span.clone(), "a service of every port needs persistence")
-                .label("port 0")
-                .help("add `persistence = { timeout = \"5m\" }`, or name a port"),
-        );
+        mistakes.add(Mistake::new(
+            span,
+            "port 0 is every port, which needs persistence",
+            "add `persistence = { timeout = \"5m\" }`, or name a port",
+        ));
     }
 }
 
-fn servers(service: &ServiceEntry, key: &ServiceKey, mistakes: &Mistakes) {
+/// The kernel ignores the flag for other protocols (ip_vs_core.c,
+/// ip_vs_schedule()).
+fn one_packet(service: &ServiceEntry, key: &ServiceKey, mistakes: &Mistakes) {
+    if let Some(span) = &service.one_packet
+        && let ServiceKey::Address { protocol, .. } = key
+        && *protocol != Protocol::Udp
+    {
+        mistakes.add(Mistake::new(
+            span,
+            format!("one-packet scheduling is for UDP, and {key} is not"),
+            "remove `one_packet`",
+        ));
+    }
+}
+
+fn servers(service: &ServiceEntry, mistakes: &Mistakes) {
     let mut seen: HashMap<SocketAddr, &Span> = HashMap::new();
     for server in &service.servers {
         let Some((address, span)) = &server.address else {
             continue;
         };
-        if seen.insert(*address, span).is_some() {
+        if let Some(first) = seen.get(address) {
             mistakes.add(
                 Mistake::new(
-                    span.clone(),
-                    format!("the server {address} is listed twice in {key}"),
+                    span,
+                    format!("the server {address} is listed twice in this service"),
+                    "remove one of the two; `weight` gives a server a larger share",
                 )
-                .label("for the second time"),
+                .see(first, "it is also here"),
             );
+        } else {
+            seen.insert(*address, span);
         }
-        family_of_server(server, *address, span, key, mistakes);
-        port_of_server(server, *address, span, key, mistakes);
+        if let Some((key, _)) = &service.key {
+            family_of_server(server, *address, span, key, mistakes);
+            port_of_server(server, *address, span, key, mistakes);
+        }
     }
 }
 
 /// Only tunnels lead from one family to the other (ip_vs_ctl.c,
-/// ip_vs_add_dest()).
+/// ip_vs_genl_set_cmd()).
 fn family_of_server(
     server: &ServerEntry,
     address: SocketAddr,
@@ -72,14 +99,18 @@ fn family_of_server(
     mistakes: &Mistakes,
 ) {
     let family = Family::of(address.ip());
-    if family != key.family() && !matches!(server.server.forward, Forward::Tunnel(_)) {
-        mistakes.add(
-            Mistake::new(
-                span.clone(),
-                format!("{key} is {}, its server {family}", key.family()),
-            )
-            .help("only `forward = \"tunnel\"` joins the two families"),
-        );
+    if family != key.family()
+        && let Some((Forward::Masq | Forward::Route | Forward::Local, _)) = &server.forward
+    {
+        let wanted = key.family();
+        mistakes.add(Mistake::new(
+            span,
+            format!("{key} is {wanted}, its server {address} {family}"),
+            format!(
+                "take an {wanted} address of the server, or `forward = \"tunnel\"`, \
+                 which alone joins the two"
+            ),
+        ));
     }
 }
 
@@ -91,103 +122,16 @@ fn port_of_server(
     key: &ServiceKey,
     mistakes: &Mistakes,
 ) {
-    let ServiceKey::Address { address: vip, .. } = key else {
-        return;
-    };
-    if server.server.forward != Forward::Masq && address.port() != vip.port() {
-        mistakes.add(
-            Mistake::new(
-                span.clone(),
-                format!(
-                    "port {} differs from the service's {}",
-                    address.port(),
-                    vip.port()
-                ),
-            )
-            .label(format!("must be {}", vip.port()))
-            .help("only `forward = \"masq\"` changes the port"),
-        );
-    }
-}
-
-fn full_nat(config: &Config, service: &ServiceEntry, key: &ServiceKey, mistakes: &Mistakes) {
-    let Some((pool_name, span)) = &service.snat else {
-        return;
-    };
-    match config.pools.get(pool_name) {
-        None => {
-            let mistake = Mistake::new(
-                span.clone(),
-                format!("there is no pool of local IPs `{pool_name}`"),
-            );
-            mistakes.add(
-                match closest(pool_name, config.pools.keys().map(String::as_str)) {
-                    Some(meant) => mistake.label(format!("did you mean `{meant}`?")),
-                    None => mistake.help(format!("describe it: [local_ips.{pool_name}]")),
-                },
-            );
-        }
-        Some(pool) if !pool.has(key.family()) => mistakes.add(
-            Mistake::new(
-                span.clone(),
-                format!("pool `{pool_name}` has no {} address", key.family()),
-            )
-            .help(format!("{key} needs local IPs of its own family")),
-        ),
-        Some(_) => {}
-    }
-    if config
-        .director
-        .as_ref()
-        .is_none_or(|director| director.interfaces.is_empty())
+    if let ServiceKey::Address { address: vip, .. } = key
+        && let Some((Forward::Route | Forward::Tunnel(_), _)) = &server.forward
+        && address.port() != vip.port()
     {
-        mistakes.add(
-            Mistake::new(
-                span.clone(),
-                "full NAT needs interfaces for the eBPF programs",
-            )
-            .help("list those to clients and servers: [director] interfaces = [\"eth0\"]"),
-        );
-    }
-    if let Some(one_packet) = &service.one_packet {
-        mistakes.add(
-            Mistake::new(
-                one_packet.clone(),
-                "full NAT and one-packet scheduling exclude each other",
-            )
-            .help(
-                "a one-packet connection ends when its packet is sent: a reply would find nothing",
-            ),
-        );
-    }
-    for server in &service.servers {
-        if server.server.forward != Forward::Masq {
-            mistakes.add(
-                Mistake::new(
-                    server.forward_span.clone(),
-                    "a server of a full-NAT service is masqueraded",
-                )
-                .label("must be \"masq\""),
-            );
-        }
-        if let Some((address, span)) = &server.address
-            && address.port() == 0
-        {
-            mistakes.add(Mistake::new(span.clone(), "a server needs a port").label("port 0"));
-        }
-    }
-    if let ServiceKey::Address { address, .. } = key
-        && config
-            .pools
-            .values()
-            .any(|pool| pool.addresses.contains_key(&address.ip()))
-    {
-        mistakes.add(
-            Mistake::new(
-                span.clone(),
-                format!("{} is a VIP and a local IP", address.ip()),
-            )
-            .help("replies to a local IP and requests to a VIP must be told apart"),
-        );
+        let (found, wanted) = (address.port(), vip.port());
+        let right = SocketAddr::new(address.ip(), wanted);
+        mistakes.add(Mistake::new(
+            span,
+            format!("the server's port {found} is not the service's, {wanted}"),
+            format!("write \"{right}\": only `forward = \"masq\"` changes the port"),
+        ));
     }
 }

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::diagnostics::{Diagnostics, Mistake, Mistakes};
+use super::diagnostics::{Diagnostics, Mistake, Mistakes, Span};
 use super::parse::Config;
 use super::service::ServiceEntry;
+use super::spelling::{closest, listed, quoted};
 use crate::model::{Datapath, LocalIp, PortRange, Service, ServiceKey, State};
 
 impl Config {
@@ -32,19 +33,14 @@ impl Config {
         let mistakes = Mistakes::default();
         let mut found = BTreeSet::new();
         for (pattern, span) in &director.interfaces {
-            let before = found.len();
-            let matching = interfaces.iter().filter(|name| pattern.matches(name));
-            let mut any = false;
-            for name in matching {
-                any = true;
-                found.insert(name.clone());
+            let mut matching = interfaces
+                .iter()
+                .filter(|name| pattern.matches(name))
+                .peekable();
+            if matching.peek().is_none() {
+                mistakes.add(no_interface(pattern.as_str(), span, interfaces));
             }
-            if !any && found.len() == before {
-                mistakes.add(
-                    Mistake::new(span.clone(), format!("no interface is named {pattern}"))
-                        .help(format!("this host has: {}", interfaces.join(", "))),
-                );
-            }
+            found.extend(matching.cloned());
         }
         match mistakes.into_diagnostics(&self.name, &self.text) {
             Some(diagnostics) => Err(diagnostics),
@@ -88,6 +84,18 @@ impl Config {
     }
 }
 
+fn no_interface(pattern: &str, span: &Span, interfaces: &[String]) -> Mistake {
+    let names = interfaces.iter().map(String::as_str);
+    let meant = closest(pattern, names.clone()).map_or_else(String::new, |meant| {
+        format!("did you mean {}? ", quoted(meant))
+    });
+    Mistake::new(
+        span,
+        format!("this host has no interface {}", quoted(pattern)),
+        format!("{meant}it has: {}", listed(names)),
+    )
+}
+
 fn service(entry: &ServiceEntry) -> Service {
     Service {
         scheduler: entry.scheduler.clone(),
@@ -95,12 +103,12 @@ fn service(entry: &ServiceEntry) -> Service {
         persistence: entry
             .persistence
             .as_ref()
-            .map(|(persistence, _)| persistence.clone()),
+            .and_then(|(persistence, _)| persistence.clone()),
         one_packet: entry.one_packet.is_some(),
         servers: entry
             .servers
             .iter()
-            .filter_map(|entry| Some((entry.address.as_ref()?.0, entry.server.clone())))
+            .filter_map(|entry| Some((entry.address.as_ref()?.0, entry.server())))
             .collect(),
     }
 }

@@ -1,43 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Mistakes in a file, each shown in its line with a caret.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
 /// Where in the text: bytes.
 pub(super) type Span = Range<usize>;
 
+/// As many mistakes of a file are kept; a person has long stopped reading.
+const MOST: usize = 10_000;
+/// Bytes of a line. Of a longer one only a margin around the mistake is shown:
+/// many mistakes in it would else take the square of its length.
+const LONG: usize = 4096;
+const MARGIN: usize = 200;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub(super) struct Mistake {
     span: Span,
+    /// What is wrong.
     message: String,
-    /// What stands beside the caret.
-    label: String,
-    /// What would be right; empty where the message says it.
+    /// What would be right.
     help: String,
+    /// Another place that has to do with it, and what it is.
+    other: Option<(Span, &'static str)>,
 }
 
 impl Mistake {
-    pub(super) fn new(span: Span, message: impl Into<String>) -> Self {
+    pub fn new(span: &Span, message: impl Into<String>, help: impl Into<String>) -> Self {
         Mistake {
-            span,
+            span: span.clone(),
             message: message.into(),
-            label: String::new(),
-            help: String::new(),
+            help: help.into(),
+            other: None,
         }
     }
 
-    pub(super) fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
-        self
-    }
-
-    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = help.into();
+    pub fn see(mut self, span: &Span, what: &'static str) -> Self {
+        self.other = Some((span.clone(), what));
         self
     }
 }
@@ -46,11 +49,18 @@ impl Mistake {
 #[derive(Default)]
 pub(super) struct Mistakes {
     found: RefCell<Vec<Mistake>>,
+    /// Found after [`MOST`].
+    more: Cell<usize>,
 }
 
 impl Mistakes {
     pub fn add(&self, mistake: Mistake) {
-        self.found.borrow_mut().push(mistake);
+        let mut found = self.found.borrow_mut();
+        if found.len() < MOST {
+            found.push(mistake);
+        } else {
+            self.more.set(self.more.get() + 1);
+        }
     }
 
     /// In the order of the text; `None`: there are none.
@@ -60,21 +70,27 @@ impl Mistakes {
             return None;
         }
         mistakes.sort_by_key(|mistake| mistake.span.start);
-        mistakes.dedup();
+        let newlines = text.match_indices('\n').map(|(at, _)| at + 1);
         Some(Diagnostics {
             name: name.to_owned(),
+            lines: std::iter::once(0).chain(newlines).collect(),
             text: text.to_owned(),
             mistakes,
+            more: self.more.get(),
         })
     }
 }
 
-/// All mistakes of a file.
+/// All mistakes of a file, in the order of the text.
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
     name: String,
     text: String,
+    /// Where each line begins.
+    lines: Vec<usize>,
     mistakes: Vec<Mistake>,
+    /// Found, but not kept.
+    more: usize,
 }
 
 /// A mistake for programs: `validate --json` prints a list of these. Lines and
@@ -85,17 +101,31 @@ struct Record<'a> {
     line: usize,
     column: usize,
     message: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
     help: &'a str,
 }
 
+/// A span within one line.
+struct Place<'a> {
+    /// From 1.
+    line: usize,
+    /// From 1, in characters.
+    column: usize,
+    /// What is shown of the line.
+    shown: &'a str,
+    /// Whether that is all of it.
+    whole: bool,
+    /// Bytes of `shown`.
+    span: Span,
+}
+
 impl Diagnostics {
+    /// What the file was called.
     pub fn name(&self) -> &str {
         &self.name
     }
 
     pub fn count(&self) -> usize {
-        self.mistakes.len()
+        self.mistakes.len() + self.more
     }
 
     /// For a person: each mistake with file, line, column, caret and help.
@@ -105,64 +135,87 @@ impl Diagnostics {
         } else {
             Renderer::plain()
         };
-        let rendered: Vec<String> = self
+        let mut rendered: Vec<String> = self
             .mistakes
             .iter()
             .map(|mistake| self.render_one(&renderer, mistake))
             .collect();
+        if self.more > 0 {
+            rendered.push(format!("and {} more mistakes", self.more));
+        }
         rendered.join("\n\n")
     }
 
     fn render_one(&self, renderer: &Renderer, mistake: &Mistake) -> String {
-        let mut annotation = AnnotationKind::Primary.span(self.visible(&mistake.span));
-        if !mistake.label.is_empty() {
-            annotation = annotation.label(mistake.label.as_str());
-        }
-        let snippet = Snippet::source(self.text.as_str())
-            .path(self.name.as_str())
-            .annotation(annotation);
+        let place = self.place(&mistake.span);
+        let primary = AnnotationKind::Primary.span(place.span.clone());
         let mut group = Level::ERROR
             .primary_title(mistake.message.as_str())
-            .element(snippet);
-        if !mistake.help.is_empty() {
-            group = group.element(Level::HELP.message(mistake.help.as_str()));
+            .elements(self.origin(&place))
+            .element(self.snippet(&place).annotation(primary));
+        if let Some((span, what)) = &mistake.other {
+            let place = self.place(span);
+            let context = AnnotationKind::Context
+                .span(place.span.clone())
+                .label(*what);
+            group = group
+                .elements(self.origin(&place))
+                .element(self.snippet(&place).annotation(context));
         }
+        group = group.element(Level::HELP.message(mistake.help.as_str()));
         renderer.render(&[group]).to_string()
     }
 
-    /// A span inside the text, at whole characters, and of one line: tables
-    /// span many.
-    fn visible(&self, span: &Span) -> Span {
-        let floor = |mut at: usize| {
-            at = at.min(self.text.len());
-            while !self.text.is_char_boundary(at) {
-                at -= 1;
-            }
-            at
-        };
-        let start = floor(span.start);
-        let end = floor(span.end.max(start));
-        let line_end = self
-            .text
-            .get(start..end)
-            .and_then(|text| text.find('\n'))
-            .map_or(end, |length| start + length);
-        start..line_end
+    /// Said apart where the snippet cannot count the column.
+    fn origin(&self, place: &Place) -> Option<Origin<'_>> {
+        let origin = Origin::path(self.name.as_str())
+            .line(place.line)
+            .char_column(place.column);
+        (!place.whole).then_some(origin)
+    }
+
+    fn snippet<'a, T: Clone>(&'a self, place: &Place<'a>) -> Snippet<'a, T> {
+        Snippet::source(place.shown)
+            .line_start(place.line)
+            .path(place.whole.then_some(self.name.as_str()))
+    }
+
+    /// A span's line and what it covers there: a table spans many.
+    fn place(&self, span: &Span) -> Place<'_> {
+        let start = self.whole(span.start);
+        let line = self.lines.partition_point(|begin| *begin <= start);
+        let begin = self.lines.get(line.saturating_sub(1)).map_or(0, |at| *at);
+        let end = self.lines.get(line).map_or(self.text.len(), |at| at - 1);
+        let stop = self.whole(span.end.clamp(start, end.max(start)));
+        let whole = end.saturating_sub(begin) <= LONG;
+        let margin = if whole { LONG } else { MARGIN };
+        let from = self.whole(start.saturating_sub(margin).max(begin));
+        let to = self.whole((start + margin).min(end)).max(start);
+        let before = self.text.get(begin..start).unwrap_or_default();
+        Place {
+            line,
+            column: before.chars().count() + 1,
+            shown: self.text.get(from..to).unwrap_or_default(),
+            whole,
+            span: start - from..stop.min(to) - from,
+        }
+    }
+
+    /// A place in the text, at a whole character.
+    fn whole(&self, at: usize) -> usize {
+        let at = at.min(self.text.len());
+        (0..=at)
+            .rev()
+            .find(|at| self.text.is_char_boundary(*at))
+            .unwrap_or(0)
     }
 
     fn record<'a>(&'a self, mistake: &'a Mistake) -> Record<'a> {
-        let before = self
-            .text
-            .get(..self.visible(&mistake.span).start)
-            .unwrap_or_default();
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let place = self.place(&mistake.span);
         Record {
             file: &self.name,
-            line: before.matches('\n').count() + 1,
-            column: before
-                .get(line_start..)
-                .map_or(0, |text| text.chars().count())
-                + 1,
+            line: place.line,
+            column: place.column,
             message: &mistake.message,
             help: &mistake.help,
         }
@@ -179,15 +232,4 @@ impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.render(false))
     }
-}
-
-/// The name that was probably meant.
-pub(super) fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        // One slip in a short name, two in a longer one.
-        .filter(|(distance, candidate)| *distance <= 1 + usize::from(candidate.len() > 5))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
 }

@@ -2,40 +2,47 @@
 //! `[director]`.
 
 use super::diagnostics::{Mistake, Span};
-use super::reader::{Section, string};
+use super::reader::{Section, array, string};
+use super::spelling::quoted;
 
 /// The default of `max_sessions`.
 const MAX_SESSIONS: u32 = 1_048_576;
-/// Two map entries a session are counted in 32 bits.
-const MOST_SESSIONS: i64 = 1 << 30;
+/// The table of buckets that the kernel allocates at once for two entries a
+/// session is 2 GiB then.
+const MOST_SESSIONS: i64 = 1 << 26;
 
 #[derive(Clone, Debug)]
 pub(super) struct Director {
     /// Names or shell patterns, with their places for a later complaint.
     pub interfaces: Vec<(glob::Pattern, Span)>,
+    /// `interfaces = []` is written.
+    pub none: bool,
     pub fast_path: Option<(bool, Span)>,
     pub max_sessions: u32,
 }
 
 pub(super) fn read(section: Section) -> Director {
+    const FORM: &str = "`interfaces = [\"eth0\", \"eth1\"]`: those to clients and to servers";
     let mut interfaces = Vec::new();
-    for value in section.array("interfaces") {
-        let Some((text, span)) = string(value, section.mistakes) else {
+    let list = section
+        .require("interfaces", FORM)
+        .and_then(|value| array(value, "interfaces", section.mistakes));
+    for value in list.unwrap_or(&[]) {
+        let Some((text, span)) = string(value, "the name of an interface", section.mistakes) else {
             continue;
         };
         match glob::Pattern::new(text) {
             Ok(pattern) if !text.is_empty() => interfaces.push((pattern, span)),
-            _ => section.mistakes.add(
-                Mistake::new(
-                    span,
-                    format!("`{text}` is no name or pattern of interfaces"),
-                )
-                .help("a name, or a shell pattern like \"eth*\""),
-            ),
+            _ => section.mistakes.add(Mistake::new(
+                &span,
+                format!("{} is no name or pattern of interfaces", quoted(text)),
+                "write a name like \"eth0\", or a shell pattern like \"eth*\"",
+            )),
         }
     }
     let director = Director {
         interfaces,
+        none: list.is_some_and(<[_]>::is_empty),
         fast_path: section.boolean("fast_path"),
         max_sessions: section
             .integer("max_sessions", 1, MOST_SESSIONS)

@@ -3,20 +3,25 @@
 //! that it asks for. Every mistake of a file is found in one run and shown in
 //! its line.
 
+mod address;
 mod check;
 mod desired;
 mod diagnostics;
 mod director;
 mod file;
+mod full_nat;
 mod globals;
 mod parse;
+mod persistence;
 mod pools;
 mod reader;
 mod server;
 mod service;
+mod spelling;
+mod syntax;
 mod unsupported;
 mod value;
 
-pub use diagnostics::{Diagnostics, Mistake};
+pub use diagnostics::Diagnostics;
 pub use file::{Failure, read};
 pub use parse::{Config, parse};

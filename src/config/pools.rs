@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `[local_ips.NAME]`: the pools of SNAT local IPs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
+use super::address::{self, MOST_ADDRESSES};
 use super::diagnostics::{Mistake, Mistakes, Span};
-use super::reader::{Section, Value, string};
+use super::reader::{Section, Value, array, form};
+use super::spelling::quoted;
 use super::value;
 use crate::model::{Family, PortRange};
 
@@ -20,6 +22,7 @@ const PORTS: PortRange = PortRange {
 pub(super) struct Pool {
     /// Of the name.
     pub span: Span,
+    /// With the place of each; there are none where a mistake was found.
     pub addresses: BTreeMap<IpAddr, Span>,
     pub ports: PortRange,
 }
@@ -32,15 +35,18 @@ impl Pool {
     }
 }
 
+/// Every address so far: its pool and its place.
+type Owners<'t> = HashMap<IpAddr, (&'t str, Span)>;
+
 pub(super) fn read(section: &Section) -> BTreeMap<String, Pool> {
+    let mut owners = Owners::new();
     let mut pools = BTreeMap::new();
     for (name, span, value) in section.entries() {
         check_name(name, &span, section.mistakes);
-        if let Some(pool) = pool(value, span, section.mistakes) {
-            pools.insert(name.to_owned(), pool);
+        if let Some(section) = Section::of("a pool of local IPs", value, section.mistakes) {
+            pools.insert(name.to_owned(), pool(name, span, section, &mut owners));
         }
     }
-    no_address_twice(&pools, section.mistakes);
     pools
 }
 
@@ -49,85 +55,90 @@ fn check_name(name: &str, span: &Span, mistakes: &Mistakes) {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        // The module's text has it for "no pool".
         && name != "-";
     if !fits {
-        mistakes.add(
-            Mistake::new(span.clone(), format!("`{name}` is no name of a pool"))
-                .help(format!("1 to {LONGEST_NAME} letters, digits, `-` and `_`")),
-        );
+        mistakes.add(Mistake::new(
+            span,
+            format!("{} is no name of a pool", quoted(name)),
+            format!("a name has 1 to {LONGEST_NAME} letters, digits, `-` and `_`"),
+        ));
     }
 }
 
-fn pool<'t>(value: &'t Value<'t>, span: Span, mistakes: &'t Mistakes) -> Option<Pool> {
-    let section = Section::of("a pool of local IPs", value, mistakes)?;
+fn pool<'t>(name: &'t str, span: Span, section: Section<'t>, owners: &mut Owners<'t>) -> Pool {
+    const FORM: &str = "`addresses = [\"10.2.0.100\"]`: addresses of this host";
+    let mistakes = section.mistakes;
     let mut addresses = BTreeMap::new();
-    if section.require("addresses").is_some() && section.array("addresses").is_empty() {
-        mistakes.add(Mistake::new(
-            span.clone(),
-            "a pool without an address serves nobody",
-        ));
-    }
-    for value in section.array("addresses") {
-        let Some((text, span)) = string(value, mistakes) else {
-            continue;
-        };
-        match value::range(text) {
-            Ok((first, count)) => {
-                for index in 0..count {
-                    let address = value::nth(first, index, count);
-                    if addresses.insert(address, span.clone()).is_some() {
-                        mistakes.add(
-                            Mistake::new(span.clone(), format!("{address} is listed twice"))
-                                .label("for the second time"),
-                        );
-                        break;
-                    }
-                }
-            }
-            Err(why) => mistakes.add(
-                Mistake::new(
-                    span,
-                    format!("`{text}` is no address or range of addresses"),
-                )
-                .label(why),
-            ),
-        }
-        if addresses.len() as u64 > value::LARGEST_RANGE {
+    if let Some(value) = section.require("addresses", FORM)
+        && let Some(list) = array(value, "addresses", mistakes)
+    {
+        if list.is_empty() {
             mistakes.add(Mistake::new(
-                value.span(),
-                format!("a pool has at most {} addresses", value::LARGEST_RANGE),
+                &value.span(),
+                "a pool without an address serves nobody",
+                format!("add one, or remove the pool {}", quoted(name)),
             ));
-            break;
+        }
+        for value in list {
+            add(name, value, &mut addresses, owners, mistakes);
         }
     }
-    let ports = section.string("ports").map(|(text, span)| {
-        value::ports(text).unwrap_or_else(|why| {
-            mistakes.add(Mistake::new(span, format!("`{text}` is no range of ports")).label(why));
-            PORTS
-        })
+    let ports = section.take("ports").and_then(|value| {
+        let ports = form(value, "ports", "range of ports", value::ports, mistakes)?;
+        Some(ports.0)
     });
     section.finish();
-    Some(Pool {
+    Pool {
         span,
         addresses,
         ports: ports.unwrap_or(PORTS),
-    })
+    }
 }
 
-fn no_address_twice(pools: &BTreeMap<String, Pool>, mistakes: &Mistakes) {
-    let mut owners: BTreeMap<IpAddr, &str> = BTreeMap::new();
-    for (name, pool) in pools {
-        for (address, span) in &pool.addresses {
-            if let Some(other) = owners.insert(*address, name) {
-                mistakes.add(
-                    Mistake::new(
-                        span.clone(),
-                        format!("{address} is in the pools `{other}` and `{name}`"),
-                    )
-                    .help("an address is in one pool"),
-                );
-                break;
-            }
+/// Adds what one text stands for.
+fn add<'t>(
+    name: &'t str,
+    value: &Value,
+    addresses: &mut BTreeMap<IpAddr, Span>,
+    owners: &mut Owners<'t>,
+    mistakes: &Mistakes,
+) {
+    const WHAT: &str = "address or range of addresses";
+    let Some(((first, count), span)) = form(value, "a local IP", WHAT, address::range, mistakes)
+    else {
+        return;
+    };
+    // Before the range is expanded.
+    if owners.len() as u64 + count > MOST_ADDRESSES {
+        mistakes.add(Mistake::new(
+            &span,
+            format!("with this there are more than {MOST_ADDRESSES} local IPs"),
+            "one address serves 64512 sessions with each port of a server: list fewer",
+        ));
+        return;
+    }
+    for address in (0..count).map(|index| address::nth(first, index, count)) {
+        if let Some((owner, place)) = owners.get(&address) {
+            let (message, help) = if *owner == name {
+                (
+                    format!("{address} is listed twice"),
+                    "remove one of the two",
+                )
+            } else {
+                (
+                    format!(
+                        "{address} is in two pools, {} and {}",
+                        quoted(owner),
+                        quoted(name)
+                    ),
+                    "an address is in one pool",
+                )
+            };
+            mistakes.add(Mistake::new(&span, message, help).see(place, "it is also here"));
+            break;
         }
+        owners.insert(address, (name, span.clone()));
+        addresses.insert(address, span.clone());
     }
 }

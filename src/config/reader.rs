@@ -7,10 +7,28 @@ use std::cell::RefCell;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostics::{Mistake, Mistakes, Span, closest};
+use super::diagnostics::{Mistake, Mistakes, Span};
+use super::spelling::{meant, quoted};
 
 /// A value and where it stands.
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
+
+/// A form of text that is no value, and what would be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    /// Follows "it is no address".
+    pub why: String,
+    pub right: String,
+}
+
+impl Wrong {
+    pub fn new(why: impl Into<String>, right: impl Into<String>) -> Self {
+        Wrong {
+            why: why.into(),
+            right: right.into(),
+        }
+    }
+}
 
 /// A table whose keys are taken one by one; what nobody took is unknown.
 pub(super) struct Section<'t> {
@@ -42,26 +60,25 @@ impl<'t> Section<'t> {
     pub fn of(what: &'static str, value: &'t Value<'t>, mistakes: &'t Mistakes) -> Option<Self> {
         match value.get_ref() {
             DeValue::Table(table) => Some(Section::new(what, value.span(), table, mistakes)),
-            other => {
-                mistakes.add(wrong_type(value.span(), "a table", other));
-                None
-            }
+            _ => wrong_type(value, what, "a table", mistakes),
         }
     }
 
+    /// Absence is no mistake.
     pub fn take(&self, key: &'static str) -> Option<&'t Value<'t>> {
         self.known.borrow_mut().push(key);
         self.table.get(key)
     }
 
-    /// As [`Self::take`]; absence is a mistake.
-    pub fn require(&self, key: &'static str) -> Option<&'t Value<'t>> {
+    /// Absence is a mistake; `form` is what would be right.
+    pub fn require(&self, key: &'static str, form: &str) -> Option<&'t Value<'t>> {
         let value = self.take(key);
         if value.is_none() {
-            self.mistakes.add(
-                Mistake::new(self.span.clone(), format!("{} has no `{key}`", self.what))
-                    .label(format!("`{key}` is missing")),
-            );
+            self.mistakes.add(Mistake::new(
+                &self.span,
+                format!("{} has no `{key}`", self.what),
+                format!("add {form}"),
+            ));
         }
         value
     }
@@ -70,37 +87,56 @@ impl<'t> Section<'t> {
         Section::of(what, self.take(key)?, self.mistakes)
     }
 
+    /// The tables of `[[header]]`.
+    pub fn sections(
+        &self,
+        key: &'static str,
+        header: &'static str,
+        what: &'static str,
+    ) -> impl Iterator<Item = Section<'t>> + use<'t> {
+        let mistakes = self.mistakes;
+        let elements = match self.take(key) {
+            Some(value) if matches!(value.get_ref(), DeValue::Table(_)) => {
+                mistakes.add(Mistake::new(
+                    &value.span(),
+                    format!("`{header}` is a list, of which this is no element"),
+                    format!("write it with double brackets: `[[{header}]]`"),
+                ));
+                &[]
+            }
+            Some(value) => array(value, key, mistakes).unwrap_or(&[]),
+            None => &[],
+        };
+        elements
+            .iter()
+            .filter_map(move |value| Section::of(what, value, mistakes))
+    }
+
     pub fn string(&self, key: &'static str) -> Option<(&'t str, Span)> {
-        string(self.take(key)?, self.mistakes)
+        string(self.take(key)?, key, self.mistakes)
     }
 
     pub fn boolean(&self, key: &'static str) -> Option<(bool, Span)> {
         let value = self.take(key)?;
         match value.get_ref() {
             DeValue::Boolean(boolean) => Some((*boolean, value.span())),
-            other => {
-                self.mistakes
-                    .add(wrong_type(value.span(), "true or false", other));
-                None
-            }
+            _ => wrong_type(value, key, "true or false", self.mistakes),
         }
     }
 
     pub fn integer(&self, key: &'static str, least: i64, most: i64) -> Option<(i64, Span)> {
-        integer(self.take(key)?, least, most, self.mistakes)
+        integer(self.take(key)?, key, least, most, self.mistakes)
     }
 
-    /// The elements of an array; none when the key is absent.
-    pub fn array(&self, key: &'static str) -> &'t [Value<'t>] {
-        self.take(key)
-            .map_or(&[], |value| array(value, self.mistakes))
-    }
-
-    /// Every key with its value, all of them known.
-    pub fn entries(&self) -> impl Iterator<Item = (&'t str, Span, &'t Value<'t>)> {
-        self.table
+    /// Every key with its value, all of them known, in the order of the text.
+    pub fn entries(&self) -> Vec<(&'t str, Span, &'t Value<'t>)> {
+        let mut entries: Vec<_> = self
+            .table
             .iter()
             .map(|(key, value)| (key.get_ref().as_ref(), key.span(), value))
+            .collect();
+        entries.sort_by_key(|(_, span, _)| span.start);
+        entries
     }
 
     /// Reports the keys that nobody took.
@@ -108,67 +144,130 @@ impl<'t> Section<'t> {
         let known = self.known.into_inner();
         for (key, _) in self.table.iter() {
             let name = key.get_ref().as_ref();
-            if known.contains(&name) {
-                continue;
+            if !known.contains(&name) {
+                self.mistakes.add(Mistake::new(
+                    &key.span(),
+                    format!("unknown key {} in {}", quoted(name), self.what),
+                    meant(name, known.iter().copied()),
+                ));
             }
-            let mistake =
-                Mistake::new(key.span(), format!("unknown key `{name}` in {}", self.what));
-            self.mistakes
-                .add(match closest(name, known.iter().copied()) {
-                    Some(meant) => mistake.label(format!("did you mean `{meant}`?")),
-                    None => mistake.help(format!("known are: {}", known.join(", "))),
-                });
         }
     }
 }
 
-fn wrong_type(span: Span, expected: &str, found: &DeValue) -> Mistake {
-    Mistake::new(
-        span,
-        format!("expected {expected}, found {}", found.type_str()),
-    )
-    .label(format!("must be {expected}"))
+/// Adds the mistake; the result is always `None`.
+fn wrong_type<T>(value: &Value, what: &str, expected: &str, mistakes: &Mistakes) -> Option<T> {
+    let found = value.get_ref();
+    let help = match (expected, found) {
+        ("a table", DeValue::Array(array))
+            if array.iter().any(|value| value.get_ref().is_table()) =>
+        {
+            "is it `[[…]]` where `[…]` is meant?".to_owned()
+        }
+        ("an integer", DeValue::String(text)) if text.parse::<i64>().is_ok() => {
+            format!("write it without quotes: {text}")
+        }
+        ("a string", DeValue::Integer(number)) => format!("write it in quotes: \"{number}\""),
+        ("a string", _) => "write a text in quotes".to_owned(),
+        ("an integer", _) => "write a whole number, without quotes".to_owned(),
+        ("an array", _) => "write it in brackets: [ … ]".to_owned(),
+        ("a table", _) => "write it in braces: { key = value }".to_owned(),
+        _ => format!("write {expected}, without quotes"),
+    };
+    // A key; what has no key of its own is called "a server".
+    let what = if what.contains([' ', '`']) {
+        what.to_owned()
+    } else {
+        format!("`{what}`")
+    };
+    mistakes.add(Mistake::new(
+        &value.span(),
+        format!("{what} must be {expected}, not {}", type_name(found)),
+        help,
+    ));
+    None
 }
 
-pub(super) fn string<'t>(value: &'t Value<'t>, mistakes: &Mistakes) -> Option<(&'t str, Span)> {
+fn type_name(value: &DeValue) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+pub(super) fn string<'t>(
+    value: &'t Value<'t>,
+    what: &str,
+    mistakes: &Mistakes,
+) -> Option<(&'t str, Span)> {
     match value.get_ref() {
         DeValue::String(text) => Some((text.as_ref(), value.span())),
-        other => {
-            mistakes.add(wrong_type(value.span(), "a string", other));
-            None
-        }
+        _ => wrong_type(value, what, "a string", mistakes),
     }
 }
 
 pub(super) fn integer(
     value: &Value<'_>,
+    what: &str,
     least: i64,
     most: i64,
     mistakes: &Mistakes,
 ) -> Option<(i64, Span)> {
-    let span = value.span();
     let DeValue::Integer(integer) = value.get_ref() else {
-        mistakes.add(wrong_type(span, "an integer", value.get_ref()));
-        return None;
+        return wrong_type(value, what, "an integer", mistakes);
     };
+    let span = value.span();
     match i64::from_str_radix(integer.as_str(), integer.radix()) {
         Ok(number) if (least..=most).contains(&number) => Some((number, span)),
         _ => {
-            mistakes.add(
-                Mistake::new(span, format!("{} is out of range", integer.as_str()))
-                    .label(format!("must be {least} to {most}")),
-            );
+            mistakes.add(Mistake::new(
+                &span,
+                format!(
+                    "{} is out of range for `{what}`",
+                    quoted(&integer.to_string())
+                ),
+                format!("it is {least} to {most}"),
+            ));
             None
         }
     }
 }
 
-pub(super) fn array<'t>(value: &'t Value<'t>, mistakes: &Mistakes) -> &'t [Value<'t>] {
+pub(super) fn array<'t>(
+    value: &'t Value<'t>,
+    what: &str,
+    mistakes: &Mistakes,
+) -> Option<&'t [Value<'t>]> {
     match value.get_ref() {
-        DeValue::Array(array) => array,
-        other => {
-            mistakes.add(wrong_type(value.span(), "an array", other));
-            &[]
+        DeValue::Array(array) => Some(array),
+        _ => wrong_type(value, what, "an array", mistakes),
+    }
+}
+
+/// A string of a form that `read` knows; `what` is "an address of a server".
+pub(super) fn form<T>(
+    value: &Value,
+    key: &str,
+    what: &str,
+    read: impl FnOnce(&str) -> Result<T, Wrong>,
+    mistakes: &Mistakes,
+) -> Option<(T, Span)> {
+    let (text, span) = string(value, key, mistakes)?;
+    match read(text) {
+        Ok(read) => Some((read, span)),
+        Err(Wrong { why, right }) => {
+            let comma = if why.is_empty() { "" } else { ": " };
+            mistakes.add(Mistake::new(
+                &span,
+                format!("{} is no {what}{comma}{why}", quoted(text)),
+                right,
+            ));
+            None
         }
     }
 }

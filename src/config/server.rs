@@ -3,132 +3,189 @@
 
 use std::net::SocketAddr;
 
+use super::address;
 use super::diagnostics::{Mistake, Span};
-use super::reader::Section;
-use super::value;
+use super::reader::{Section, form, string};
+use super::spelling::{meant, quoted};
 use crate::model::{Forward, Server, Tunnel, TunnelChecksum};
 
-/// The kernel keeps a weight in an `int` (ip_vs_ctl.c).
-const WEIGHT_MOST: i64 = i32::MAX as i64;
+/// The kernel keeps a weight in an `int` and compares thresholds with one
+/// (ip_vs_ctl.c, ip_vs_add_dest()).
+const MOST: i64 = i32::MAX as i64;
 const WEIGHT: u32 = 1;
 
 /// A server, and where its parts stand.
 #[derive(Clone, Debug)]
 pub(super) struct ServerEntry {
     pub address: Option<(SocketAddr, Span)>,
-    pub server: Server,
-    pub forward_span: Span,
+    /// `None`: it was no forwarding method, and nothing follows from it.
+    pub forward: Option<(Forward, Span)>,
+    pub weight: u32,
+    pub upper_threshold: u32,
+    pub lower_threshold: u32,
+}
+
+impl ServerEntry {
+    pub fn server(&self) -> Server {
+        let forward = self.forward.as_ref().map(|(forward, _)| forward.clone());
+        Server {
+            weight: self.weight,
+            forward: forward.unwrap_or(Forward::Masq),
+            upper_threshold: self.upper_threshold,
+            lower_threshold: self.lower_threshold,
+        }
+    }
 }
 
 pub(super) fn read(section: Section) -> ServerEntry {
-    let address = section.require("address").and_then(|value| {
-        let (text, span) = super::reader::string(value, section.mistakes)?;
-        match value::socket(text) {
-            Ok(address) => Some((address, span)),
-            Err(why) => {
-                section.mistakes.add(
-                    Mistake::new(span, format!("`{text}` is no address of a server")).label(why),
-                );
-                None
+    let address = section
+        .require("address", "`address = \"10.2.0.2:8080\"`")
+        .and_then(|value| {
+            form(
+                value,
+                "address",
+                "address of a server",
+                address::server,
+                section.mistakes,
+            )
+        });
+    let number = |key| {
+        let (number, span) = section.integer(key, 0, MOST)?;
+        Some((u32::try_from(number).ok()?, span))
+    };
+    let weight = number("weight").map_or(WEIGHT, |(weight, _)| weight);
+    let upper = number("upper_threshold");
+    let lower = number("lower_threshold");
+    if let Some((lower, span)) = &lower {
+        let help = match &upper {
+            None if *lower > 0 => {
+                Some("add `upper_threshold`: the lower one means nothing without it".to_owned())
             }
+            Some((0, _)) if *lower > 0 => {
+                Some("an upper threshold of 0 is no limit: remove the lower one".to_owned())
+            }
+            Some((upper, _)) if lower > upper => {
+                Some(format!("the lower threshold is at most {upper}"))
+            }
+            _ => None,
+        };
+        if let Some(help) = help {
+            let mistake = Mistake::new(span, "`lower_threshold` is above `upper_threshold`", help);
+            section.mistakes.add(match &upper {
+                Some((_, span)) => mistake.see(span, "the upper one"),
+                None => mistake,
+            });
         }
-    });
-    let number = |key, most| {
-        section
-            .integer(key, 0, most)
-            .and_then(|(number, _)| u32::try_from(number).ok())
-    };
-    let (forward, forward_span) = forward(&section);
-    let server = Server {
-        weight: number("weight", WEIGHT_MOST).unwrap_or(WEIGHT),
-        forward,
-        upper_threshold: number("upper_threshold", u32::MAX.into()).unwrap_or(0),
-        lower_threshold: number("lower_threshold", u32::MAX.into()).unwrap_or(0),
-    };
-    if server.upper_threshold != 0 && server.lower_threshold > server.upper_threshold {
-        section.mistakes.add(Mistake::new(
-            section.span.clone(),
-            format!(
-                "lower_threshold {} is above upper_threshold {}",
-                server.lower_threshold, server.upper_threshold
-            ),
-        ));
     }
+    let forward = forward(&section);
     section.finish();
     ServerEntry {
         address,
-        server,
-        forward_span,
+        forward,
+        weight,
+        upper_threshold: upper.map_or(0, |(upper, _)| upper),
+        lower_threshold: lower.map_or(0, |(lower, _)| lower),
     }
 }
 
-fn forward(section: &Section) -> (Forward, Span) {
-    let tunnel = section.section("tunnel", "a tunnel").map(tunnel);
-    let Some((text, span)) = section.string("forward") else {
-        return (Forward::Masq, section.span.clone());
+fn forward(section: &Section) -> Option<(Forward, Span)> {
+    const METHODS: [&str; 3] = ["masq", "route", "tunnel"];
+    let described = section.section("tunnel", "`tunnel`");
+    let tunnel_span = described.as_ref().map(|section| section.span.clone());
+    let tunnel = described.map(tunnel);
+    let (method, span) = match section.take("forward") {
+        None => ("masq", section.span.clone()),
+        Some(value) => string(value, "forward", section.mistakes)?,
     };
-    let forward = match text {
+    let forward = match method {
         "masq" => Forward::Masq,
         "route" => Forward::Route,
         "tunnel" => Forward::Tunnel(tunnel.unwrap_or(Tunnel::Ipip)),
         _ => {
-            section.mistakes.add(
-                Mistake::new(span.clone(), format!("unknown forwarding method `{text}`"))
-                    .label("must be masq, route or tunnel"),
-            );
-            Forward::Masq
+            section.mistakes.add(Mistake::new(
+                &span,
+                format!("{} is no forwarding method", quoted(method)),
+                meant(method, METHODS),
+            ));
+            return None;
         }
     };
-    if tunnel.is_some() && !matches!(forward, Forward::Tunnel(_)) {
-        section.mistakes.add(
-            Mistake::new(span.clone(), "a tunnel is described, but not used")
-                .label("would be \"tunnel\""),
-        );
+    if let Some(tunnel_span) = tunnel_span
+        && !matches!(forward, Forward::Tunnel(_))
+    {
+        section.mistakes.add(Mistake::new(
+            &tunnel_span,
+            "a tunnel is described, but the server is not reached through it",
+            "write `forward = \"tunnel\"`, or remove `tunnel`",
+        ));
+        return None;
     }
-    (forward, span)
+    Some((forward, span))
 }
 
 fn tunnel(section: Section) -> Tunnel {
-    let checksum = match section.string("checksum") {
-        None => TunnelChecksum::None,
-        Some(("none", _)) => TunnelChecksum::None,
+    const TYPES: [&str; 3] = ["ipip", "gue", "gre"];
+    const CHECKSUMS: [&str; 3] = ["none", "full", "remote"];
+    let mistakes = section.mistakes;
+    let unknown = |text, span, what, known: [&'static str; 3]| {
+        mistakes.add(Mistake::new(
+            span,
+            format!("{} is no {what}", quoted(text)),
+            meant(text, known),
+        ));
+    };
+    let checksum = section.string("checksum");
+    let flag = match &checksum {
+        None | Some(("none", _)) => TunnelChecksum::None,
         Some(("full", _)) => TunnelChecksum::Full,
         Some(("remote", _)) => TunnelChecksum::Remote,
         Some((text, span)) => {
-            section.mistakes.add(
-                Mistake::new(span, format!("unknown checksum `{text}`"))
-                    .label("must be none, full or remote"),
-            );
+            unknown(text, span, "checksum of a tunnel", CHECKSUMS);
             TunnelChecksum::None
         }
     };
-    let port = section.integer("port", 1, 65535);
-    let kind = section.require("type").and_then(|value| {
-        let (text, span) = super::reader::string(value, section.mistakes)?;
-        if !["ipip", "gue", "gre"].contains(&text) {
-            section.mistakes.add(
-                Mistake::new(span, format!("unknown type of tunnel `{text}`"))
-                    .label("must be ipip, gue or gre"),
-            );
-            return None;
-        }
-        Some(text)
+    let port = section.take("port");
+    let number = port.and_then(|value| {
+        let (port, _) = super::reader::integer(value, "port", 1, 65_535, mistakes)?;
+        u16::try_from(port).ok()
     });
-    if kind == Some("gue") && port.is_none() {
-        section.mistakes.add(Mistake::new(
-            section.span.clone(),
-            "a gue tunnel needs a `port`",
+    let kind = section
+        .require("type", "`type = \"gue\"`, or ipip or gre")
+        .and_then(|value| string(value, "type", mistakes));
+    let useless = |what: &str, span: &Span| {
+        mistakes.add(Mistake::new(
+            span,
+            format!("such a tunnel has no {what}"),
+            "remove it",
         ));
-    }
-    let tunnel = match kind {
-        Some("gue") => Tunnel::Gue {
-            port: port
-                .and_then(|(port, _)| u16::try_from(port).ok())
-                .unwrap_or_default(),
-            checksum,
-        },
-        Some("gre") => Tunnel::Gre { checksum },
-        _ => Tunnel::Ipip,
+    };
+    let tunnel = match &kind {
+        None => Tunnel::Ipip,
+        Some(("gue", _)) => {
+            if port.is_none() {
+                section.require("port", "`port = 6080`: the UDP port of the server");
+            }
+            Tunnel::Gue {
+                port: number.unwrap_or_default(),
+                checksum: flag,
+            }
+        }
+        Some((text, span)) => {
+            if !TYPES.contains(text) {
+                unknown(text, span, "type of tunnel", TYPES);
+            } else if let Some(port) = port {
+                useless("port", &port.span());
+            }
+            match (*text, &checksum) {
+                ("gre", Some(("remote", span))) => useless("remote checksum", span),
+                ("ipip", Some((_, span))) => useless("checksum", span),
+                _ => {}
+            }
+            match *text {
+                "gre" => Tunnel::Gre { checksum: flag },
+                _ => Tunnel::Ipip,
+            }
+        }
     };
     section.finish();
     tunnel

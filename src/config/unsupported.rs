@@ -4,72 +4,100 @@
 
 use super::diagnostics::{Mistake, Mistakes, Span};
 use super::parse::Config;
+use super::pools::Pool;
 use super::reader::Section;
 use super::service::ServiceEntry;
 use crate::model::{Family, Forward, Protocol, ServiceKey, Tunnel};
 
-fn refuse(mistakes: &Mistakes, span: &Span, what: &str) {
-    mistakes.add(
-        Mistake::new(span.clone(), format!("{what}: not supported yet")).label("not supported yet"),
-    );
+fn refuse(mistakes: &Mistakes, span: &Span, what: &str, instead: &str) {
+    mistakes.add(Mistake::new(
+        span,
+        format!("{what}: not supported yet"),
+        instead,
+    ));
 }
 
 /// Whole tables.
 pub(super) fn section(section: &Section) {
-    refuse(section.mistakes, &section.span, section.what);
+    refuse(
+        section.mistakes,
+        &section.span,
+        section.what,
+        "remove the table; the kernel's own settings hold",
+    );
 }
 
 pub(super) fn check(config: &Config, mistakes: &Mistakes) {
     if let Some(director) = &config.director
         && let Some((true, span)) = &director.fast_path
     {
-        refuse(mistakes, span, "fast_path = true");
+        let instead = "write false: every packet passes through IPVS";
+        refuse(mistakes, span, "`fast_path = true`", instead);
     }
-    for (number, pool) in config.pools.values().enumerate() {
-        if number > 0 {
-            refuse(mistakes, &pool.span, "more than one pool of local IPs");
-        }
-        if let Some((_, span)) = pool.addresses.iter().find(|(address, _)| address.is_ipv6()) {
-            refuse(mistakes, span, "an IPv6 local IP");
-        }
-    }
+    pools(config, mistakes);
     for service in &config.services {
         if service.snat.is_some() {
             full_nat(service, mistakes);
         }
-        if let Some((persistence, span)) = &service.persistence
+        if let Some((Some(persistence), span)) = &service.persistence
             && persistence.engine.is_some()
         {
-            refuse(mistakes, span, "a persistence engine");
+            let instead = "remove `engine`: a client is known by its address";
+            refuse(mistakes, span, "a persistence engine", instead);
         }
         for server in &service.servers {
-            if let Forward::Tunnel(Tunnel::Gue { .. } | Tunnel::Gre { .. }) = server.server.forward
+            if let Some((Forward::Tunnel(Tunnel::Gue { .. } | Tunnel::Gre { .. }), span)) =
+                &server.forward
             {
-                refuse(mistakes, &server.forward_span, "a gue or gre tunnel");
+                let instead = "remove `tunnel`: it is ipip then";
+                refuse(mistakes, span, "a gue or gre tunnel", instead);
             }
         }
     }
 }
 
+fn pools(config: &Config, mistakes: &Mistakes) {
+    let mut pools: Vec<&Pool> = config.pools.values().collect();
+    pools.sort_by_key(|pool| pool.span.start);
+    for pool in pools.iter().skip(1) {
+        let instead = "put all local IPs into the first one";
+        refuse(mistakes, &pool.span, "a second pool of local IPs", instead);
+    }
+    for pool in pools {
+        let addresses = pool.addresses.iter();
+        let mut ipv6: Vec<&Span> = addresses
+            .filter_map(|(address, span)| address.is_ipv6().then_some(span))
+            .collect();
+        // A range is one place.
+        ipv6.sort_by_key(|span| span.start);
+        ipv6.dedup();
+        for span in ipv6 {
+            refuse(mistakes, span, "an IPv6 local IP", "take an IPv4 address");
+        }
+    }
+}
+
 fn full_nat(service: &ServiceEntry, mistakes: &Mistakes) {
+    const NATIVE: &str = "remove `snat`: the service is native IPVS then";
+    let refuse = |span, what| refuse(mistakes, span, what, NATIVE);
+    if let Some((_, span)) = &service.persistence {
+        refuse(span, "full NAT with persistence");
+    }
     let Some((key, span)) = &service.key else {
         return;
     };
-    match key {
-        ServiceKey::Fwmark { .. } => refuse(mistakes, span, "full NAT by firewall mark"),
-        ServiceKey::Address {
-            protocol: Protocol::Sctp,
-            ..
-        } => {
-            refuse(mistakes, span, "full NAT for SCTP");
-        }
-        ServiceKey::Address { address, .. } if address.port() == 0 => {
-            refuse(mistakes, span, "full NAT for every port");
-        }
-        _ if key.family() == Family::Ipv6 => refuse(mistakes, span, "full NAT for IPv6"),
-        _ => {}
+    if key.family() == Family::Ipv6 {
+        refuse(span, "full NAT for IPv6");
     }
-    if let Some((_, span)) = &service.persistence {
-        refuse(mistakes, span, "full NAT with persistence");
+    match key {
+        ServiceKey::Fwmark { .. } => refuse(span, "full NAT by firewall mark"),
+        ServiceKey::Address { protocol, address } => {
+            if *protocol == Protocol::Sctp {
+                refuse(span, "full NAT for SCTP");
+            }
+            if address.port() == 0 {
+                refuse(span, "full NAT for every port");
+            }
+        }
     }
 }

@@ -1,167 +1,84 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The forms of single values: addresses, port ranges, durations. Each returns
-//! what is wrong as a sentence's second half.
+//! Numbers, ranges of ports and durations as they are written.
 
-use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 
-use crate::model::{Family, PortRange, Protocol, ServiceKey};
+use super::reader::Wrong;
+use crate::model::PortRange;
 
-/// Addresses that one pool entry may stand for.
-pub(super) const LARGEST_RANGE: u64 = 65_536;
+/// 31 days, the limit of ipvsadm: the kernel counts timeouts in ticks.
+const LONGEST: u64 = 31 * 86_400;
 
-/// "tcp://10.0.0.1:80", "udp://[fd00::1]:53", "fwmark://7", "fwmark6://7".
-pub(super) fn service(text: &str) -> Result<ServiceKey, String> {
-    const FORM: &str =
-        "must be like \"tcp://10.0.0.1:80\", \"udp://[fd00::1]:53\" or \"fwmark://7\"";
-    let (scheme, rest) = text.split_once("://").ok_or(FORM)?;
-    let protocol = match scheme {
-        "tcp" => Protocol::Tcp,
-        "udp" => Protocol::Udp,
-        "sctp" => Protocol::Sctp,
-        "fwmark" => return fwmark(rest, Family::Ipv4),
-        "fwmark6" => return fwmark(rest, Family::Ipv6),
-        _ => {
-            return Err(format!(
-                "`{scheme}` is none of tcp, udp, sctp, fwmark, fwmark6"
-            ));
-        }
-    };
-    Ok(ServiceKey::Address {
-        protocol,
-        address: socket(rest)?,
-    })
-}
-
-fn fwmark(text: &str, family: Family) -> Result<ServiceKey, String> {
-    match text.parse() {
-        Ok(mark) if mark != 0 => Ok(ServiceKey::Fwmark { mark, family }),
-        _ => Err("a firewall mark is 1 to 4294967295".to_owned()),
-    }
-}
-
-/// "10.0.0.1:80", "[fd00::1]:80".
-pub(super) fn socket(text: &str) -> Result<SocketAddr, String> {
-    if let Ok(address) = text.parse() {
-        return Ok(address);
-    }
-    // Say which half is wrong.
-    let (host, port) = text
-        .rsplit_once(':')
-        .ok_or("the port is missing: \"ADDRESS:PORT\"")?;
-    if text.parse::<IpAddr>().is_ok() {
-        return Err(format!(
-            "an IPv6 address with a port is written \"[{text}]:PORT\""
-        ));
-    }
-    if port.parse::<u16>().is_err() {
-        return Err(format!("`{port}` is no port: 0 to 65535"));
-    }
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    Err(format!("`{host}` is no IP address"))
-}
-
-/// "10.2.0.1" or "10.2.0.16/28": the first address and how many.
-pub(super) fn range(text: &str) -> Result<(IpAddr, u64), String> {
-    let (address, length) = match text.split_once('/') {
-        Some((address, length)) => (address, Some(length)),
-        None => (text, None),
-    };
-    let address: IpAddr = address
-        .parse()
-        .map_err(|_| format!("`{address}` is no IP address"))?;
-    let bits: u32 = if address.is_ipv4() { 32 } else { 128 };
-    let Some(length) = length else {
-        return Ok((address, 1));
-    };
-    let length = match length.parse::<u32>() {
-        Ok(length) if length <= bits => length,
-        _ => return Err(format!("`/{length}` is no prefix length: 0 to {bits}")),
-    };
-    let free = bits - length;
-    if free > 16 {
-        return Err(format!("a range has at most {LARGEST_RANGE} addresses"));
-    }
-    let count = 1u64 << free;
-    if !number(address).is_multiple_of(u128::from(count)) {
-        return Err(format!(
-            "bits of the host are set: the range begins at {}",
-            nth(address, 0, count)
-        ));
-    }
-    Ok((address, count))
-}
-
-fn number(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(address) => u32::from(address).into(),
-        IpAddr::V6(address) => address.into(),
-    }
-}
-
-/// The address of that index in the range of `count` (a power of two) addresses
-/// around `address`.
-pub(super) fn nth(address: IpAddr, index: u64, count: u64) -> IpAddr {
-    let mask = u128::from(count.saturating_sub(1));
-    let value = (number(address) & !mask) | (u128::from(index) & mask);
-    match address {
-        // The mask has at most 16 bits, so the value stays within 32.
-        IpAddr::V4(_) => IpAddr::V4((value as u32).into()),
-        IpAddr::V6(_) => IpAddr::V6(value.into()),
-    }
+/// Decimal digits alone; `parse` would take a sign.
+pub(super) fn number<T: FromStr>(text: &str) -> Option<T> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
 }
 
 /// "1024-65535".
-pub(super) fn ports(text: &str) -> Result<PortRange, String> {
-    const FORM: &str = "must be like \"1024-65535\"";
-    let (first, last) = text.split_once('-').ok_or(FORM)?;
-    let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) else {
-        return Err(FORM.to_owned());
+pub(super) fn ports(text: &str) -> Result<PortRange, Wrong> {
+    const FORM: &str = "write it like \"1024-65535\"";
+    let (first, last) = text.split_once('-').ok_or(Wrong::new("", FORM))?;
+    let (Some(first), Some(last)) = (number::<u16>(first), number::<u16>(last)) else {
+        return Err(Wrong::new("both ends are 1 to 65535", FORM));
     };
     if first == 0 {
-        return Err("port 0 cannot be used".to_owned());
+        return Err(Wrong::new("no packet comes from port 0", FORM));
     }
     if first > last {
-        return Err("the first port is above the last".to_owned());
+        return Err(Wrong::new(
+            "the first port is above the last",
+            format!("write \"{last}-{first}\""),
+        ));
     }
     Ok(PortRange { first, last })
 }
 
-/// "90s", "15m", "1h30m": seconds.
-pub(super) fn duration(text: &str) -> Result<u32, String> {
-    const FORM: &str = "must be like \"90s\", \"15m\" or \"1h30m\"";
-    let mut seconds: u64 = 0;
-    let mut digits = String::new();
-    for letter in text.chars() {
-        let unit: u64 = match letter {
-            '0'..='9' => {
-                digits.push(letter);
-                continue;
-            }
+/// "90s", "15m", "1h30m": seconds, 1 or more.
+pub(super) fn duration(text: &str) -> Result<u32, Wrong> {
+    match seconds(text) {
+        None => Err(Wrong::new(
+            "",
+            "write it like \"90s\", \"15m\" or \"1h30m\"",
+        )),
+        // The kernel takes 0 for "as it is".
+        Some(0) => Err(Wrong::new("it is nothing", "the shortest is \"1s\"")),
+        Some(seconds) => u32::try_from(seconds)
+            .ok()
+            .filter(|seconds| u64::from(*seconds) <= LONGEST)
+            .ok_or_else(|| {
+                let days = LONGEST / 86_400;
+                Wrong::new("it is too long", format!("the longest is \"{days}d\""))
+            }),
+    }
+}
+
+/// Too large sums stay too large.
+fn seconds(text: &str) -> Option<u64> {
+    let mut sum: u64 = 0;
+    let mut rest = text;
+    let mut smaller_than = u64::MAX;
+    while !rest.is_empty() {
+        let (digits, after) = rest.split_at(rest.find(|letter: char| !letter.is_ascii_digit())?);
+        let mut letters = after.chars();
+        let unit: u64 = match letters.next()? {
             's' => 1,
             'm' => 60,
             'h' => 3_600,
             'd' => 86_400,
-            _ => return Err(FORM.to_owned()),
+            _ => return None,
         };
-        let count: u64 = digits.parse().map_err(|_| FORM)?;
-        seconds = count
-            .checked_mul(unit)
-            .and_then(|more| seconds.checked_add(more))
-            .ok_or("it is too long")?;
-        digits.clear();
+        // "30m1h" and "1m1m" are slips.
+        if unit >= smaller_than || digits.is_empty() {
+            return None;
+        }
+        smaller_than = unit;
+        let count = digits.parse().unwrap_or(u64::MAX);
+        sum = sum.saturating_add(unit.saturating_mul(count));
+        rest = letters.as_str();
     }
-    if !digits.is_empty() || text.is_empty() {
-        return Err(FORM.to_owned());
-    }
-    // The kernel counts timeouts in ticks of 32 bits, a thousand a second.
-    match u32::try_from(seconds) {
-        Ok(seconds) if seconds <= LONGEST => Ok(seconds),
-        _ => Err(format!("it is longer than {} days", LONGEST / 86_400)),
-    }
+    (!text.is_empty()).then_some(sum)
 }
-
-/// 31 days, the limit of ipvsadm.
-const LONGEST: u32 = 31 * 86_400;
 
 #[cfg(test)]
 mod tests {
@@ -170,10 +87,11 @@ mod tests {
     #[test]
     fn durations_are_seconds() {
         for (text, seconds) in [
-            ("0s", 0),
+            ("1s", 1),
             ("90s", 90),
             ("15m", 900),
             ("1h30m", 5400),
+            ("1d1h1m1s", 90_061),
             ("31d", 2_678_400),
         ] {
             assert_eq!(duration(text), Ok(seconds), "{text}");
@@ -184,50 +102,41 @@ mod tests {
             "m",
             "1x",
             "-1s",
+            "+1s",
             "1.5m",
+            "1h5",
+            "0s",
+            "30m1h",
+            "1m1m",
+            "1 m",
             "32d",
             "99999999999999999999d",
-            "1h5",
+            "15м",
         ] {
             assert!(duration(text).is_err(), "{text}");
         }
     }
 
     #[test]
-    fn ranges_begin_at_their_first_address() {
+    fn ranges_of_ports_have_two_ends_in_order() {
         assert_eq!(
-            range("10.2.0.16/28"),
-            Ok(("10.2.0.16".parse().unwrap(), 16))
-        );
-        assert_eq!(range("fd00::1"), Ok(("fd00::1".parse().unwrap(), 1)));
-        assert_eq!(
-            nth("10.2.0.16".parse().unwrap(), 15, 16).to_string(),
-            "10.2.0.31"
+            ports("1-65535"),
+            Ok(PortRange {
+                first: 1,
+                last: 65535
+            })
         );
         assert_eq!(
-            nth("fd00::f0".parse().unwrap(), 3, 16).to_string(),
-            "fd00::f3"
+            ports("80-80"),
+            Ok(PortRange {
+                first: 80,
+                last: 80
+            })
         );
         for text in [
-            "",
-            "10.2.0.17/28",
-            "10.0.0.0/8",
-            "10.2.0.1/33",
-            "fd00::/64",
-            "10.2.0/24",
-            "10.2.0.1/",
+            "", "80", "0-1", "2-1", "1-65536", "1-+2", "1--2", "a-b", "1-",
         ] {
-            assert!(range(text).is_err(), "{text}");
+            assert!(ports(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn what_is_wrong_with_an_address_is_said() {
-        assert!(socket("10.0.0.1").unwrap_err().contains("port is missing"));
-        assert!(socket("10.0.0.1:70000").unwrap_err().contains("70000"));
-        assert!(socket("10.0.0.256:80").unwrap_err().contains("10.0.0.256"));
-        assert!(socket("fd00::1").unwrap_err().contains("[fd00::1]"));
-        assert!(service("http://10.0.0.1:80").unwrap_err().contains("http"));
-        assert!(service("fwmark://0").is_err());
     }
 }

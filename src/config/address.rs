@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Addresses as they are written: of services, of servers, of local IPs.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::reader::Wrong;
+use super::spelling::{meant, quoted};
+use super::value::number;
+use crate::model::{Family, Protocol, ServiceKey};
+
+/// Addresses of all pools together.
+pub(super) const MOST_ADDRESSES: u64 = 65_536;
+
+const SERVICE: &str =
+    "write it like \"tcp://10.0.0.1:80\", \"udp://[fd00::1]:53\" or \"fwmark://7\"";
+const SERVER: &str = "write it like \"10.2.0.2:8080\" or \"[fd00:2::2]:8080\"";
+const RANGE: &str = "write it like \"10.2.0.1\" or \"10.2.0.16/28\"";
+
+/// "tcp://10.0.0.1:80", "udp://[fd00::1]:53", "fwmark://7", "fwmark6://7".
+pub(super) fn service(text: &str) -> Result<ServiceKey, Wrong> {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Err(match text.parse::<SocketAddr>() {
+            Ok(_) => Wrong::new("the protocol is missing", format!("write \"tcp://{text}\"")),
+            Err(_) => Wrong::new("", SERVICE),
+        });
+    };
+    let protocol = match scheme {
+        "tcp" => Protocol::Tcp,
+        "udp" => Protocol::Udp,
+        "sctp" => Protocol::Sctp,
+        "fwmark" => return fwmark(rest, Family::Ipv4),
+        "fwmark6" => return fwmark(rest, Family::Ipv6),
+        _ => {
+            return Err(Wrong::new(
+                format!("{} is no protocol", quoted(scheme)),
+                meant(scheme, ["tcp", "udp", "sctp", "fwmark", "fwmark6"]),
+            ));
+        }
+    };
+    let address = socket(rest, SERVICE)?;
+    unicast(address.ip())?;
+    Ok(ServiceKey::Address { protocol, address })
+}
+
+fn fwmark(text: &str, family: Family) -> Result<ServiceKey, Wrong> {
+    match number(text) {
+        Some(mark) if mark != 0 => Ok(ServiceKey::Fwmark { mark, family }),
+        _ => Err(Wrong::new(
+            format!("{} is no firewall mark", quoted(text)),
+            "a mark is 1 to 4294967295, in decimal",
+        )),
+    }
+}
+
+/// "10.2.0.2:8080", "[fd00:2::2]:8080".
+pub(super) fn server(text: &str) -> Result<SocketAddr, Wrong> {
+    let address = socket(text, SERVER)?;
+    unicast(address.ip())?;
+    match address.ip() {
+        // ip_vs_ctl.c, ip_vs_new_dest().
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => Err(Wrong::new(
+            "it is link-local, which IPVS refuses",
+            "take an address that is routed",
+        )),
+        _ => Ok(address),
+    }
+}
+
+/// "10.2.0.1" or "10.2.0.16/28": the first address and how many.
+pub(super) fn range(text: &str) -> Result<(IpAddr, u64), Wrong> {
+    let (first, length) = match text.split_once('/') {
+        Some((first, length)) => (first, Some(length)),
+        None => (text, None),
+    };
+    let first: IpAddr = first.parse().map_err(|_| not_ip(first, RANGE))?;
+    let bits: u32 = if first.is_ipv4() { 32 } else { 128 };
+    let length = match length {
+        None => bits,
+        Some(length) => number(length)
+            .filter(|length| *length <= bits)
+            .ok_or_else(|| {
+                Wrong::new(
+                    format!("{} is no prefix length", quoted(&format!("/{length}"))),
+                    format!("it is 0 to {bits} for {}", Family::of(first)),
+                )
+            })?,
+    };
+    let count = 1u64
+        .checked_shl(bits - length)
+        .filter(|count| *count <= MOST_ADDRESSES)
+        .ok_or_else(|| {
+            Wrong::new(
+                format!("it has more than {MOST_ADDRESSES} addresses"),
+                format!("/{} is the largest range", bits - 16),
+            )
+        })?;
+    let begin = nth(first, 0, count);
+    if begin != first {
+        return Err(Wrong::new(
+            "its address is not the first of the range",
+            format!("the range around it is \"{begin}/{length}\""),
+        ));
+    }
+    for end in [begin, nth(begin, count - 1, count)] {
+        unicast(end)?;
+        if end.is_loopback() {
+            return Err(Wrong::new(
+                "a loopback address never leaves this host",
+                "take an address that the servers can answer to",
+            ));
+        }
+    }
+    Ok((begin, count))
+}
+
+/// The address of that index in the range of `count` (a power of two, at most
+/// [`MOST_ADDRESSES`]) addresses around `address`.
+pub(super) fn nth(address: IpAddr, index: u64, count: u64) -> IpAddr {
+    let mask = count.saturating_sub(1);
+    match address {
+        // Both have at most 16 bits.
+        IpAddr::V4(address) => {
+            let (mask, index) = (mask as u32, (index & mask) as u32);
+            IpAddr::V4(((u32::from(address) & !mask) | index).into())
+        }
+        IpAddr::V6(address) => {
+            let (mask, index) = (u128::from(mask), u128::from(index & mask));
+            IpAddr::V6(((u128::from(address) & !mask) | index).into())
+        }
+    }
+}
+
+/// Says which half is wrong.
+fn socket(text: &str, form: &str) -> Result<SocketAddr, Wrong> {
+    match text.parse() {
+        Ok(SocketAddr::V6(address)) if address.scope_id() != 0 => {
+            return Err(Wrong::new(
+                "IPVS knows no zones",
+                format!("leave %{} out", address.scope_id()),
+            ));
+        }
+        Ok(address) => return Ok(address),
+        Err(_) => {}
+    }
+    let unbracketed = |text: &str| -> Option<IpAddr> {
+        let inner = text.strip_prefix('[')?.strip_suffix(']')?;
+        inner.parse().ok()
+    };
+    if let Some(ip) = text.parse().ok().or_else(|| unbracketed(text)) {
+        let right = match ip {
+            IpAddr::V4(_) => format!("with a port it is {ip}:PORT"),
+            IpAddr::V6(_) => format!("with a port it is [{ip}]:PORT"),
+        };
+        return Err(Wrong::new("the port is missing", right));
+    }
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return Err(Wrong::new("", form));
+    };
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
+    if bare.parse::<IpAddr>().is_err() {
+        return Err(not_ip(bare, form));
+    }
+    if number::<u16>(port).is_none() {
+        return Err(Wrong::new(
+            format!("{} is no port", quoted(port)),
+            "a port is 0 to 65535",
+        ));
+    }
+    Err(Wrong::new("", form))
+}
+
+fn not_ip(text: &str, form: &str) -> Wrong {
+    Wrong::new(format!("{} is no IP address", quoted(text)), form)
+}
+
+/// An address of one host.
+fn unicast(address: IpAddr) -> Result<(), Wrong> {
+    let (broadcast, mapped) = match address {
+        IpAddr::V4(address) => (address.is_broadcast(), None),
+        IpAddr::V6(address) => (false, address.to_ipv4_mapped()),
+    };
+    if let Some(mapped) = mapped {
+        return Err(Wrong::new(
+            "it is an IPv4 address in the form of an IPv6 one",
+            format!("write {mapped}"),
+        ));
+    }
+    if address.is_unspecified() || address.is_multicast() || broadcast {
+        return Err(Wrong::new(
+            format!("{address} belongs to no single host"),
+            "take a unicast address",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_are_read_as_they_are_printed() {
+        for text in [
+            "tcp://10.0.0.1:80",
+            "udp://[fd00::1]:53",
+            "sctp://10.0.0.1:0",
+            "fwmark://7",
+            "fwmark6://4294967295",
+        ] {
+            assert_eq!(service(text).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_address_is_said() {
+        for (text, why) in [
+            ("10.0.0.1:80", "protocol is missing"),
+            ("http://10.0.0.1:80", "`http` is no protocol"),
+            ("tcp://10.0.0.1", "port is missing"),
+            ("tcp://fd00::1", "port is missing"),
+            ("tcp://[fd00::1]", "port is missing"),
+            ("tcp://10.0.0.1:70000", "`70000` is no port"),
+            ("tcp://10.0.0.1:+80", "`+80` is no port"),
+            ("tcp://10.0.0.256:80", "`10.0.0.256` is no IP address"),
+            ("tcp://lb.example:80", "`lb.example` is no IP address"),
+            ("tcp://0.0.0.0:80", "belongs to no single host"),
+            ("tcp://224.0.0.1:80", "belongs to no single host"),
+            ("tcp://[::ffff:10.0.0.1]:80", "in the form of an IPv6"),
+            ("tcp://[fe80::1%3]:80", "no zones"),
+            ("fwmark://0", "`0` is no firewall mark"),
+            ("fwmark://+7", "`+7` is no firewall mark"),
+            ("fwmark://4294967296", "is no firewall mark"),
+        ] {
+            let wrong = service(text).unwrap_err();
+            assert!(wrong.why.contains(why), "{text}: {wrong:?}");
+        }
+        for text in [
+            "",
+            "://",
+            "tcp://",
+            "tcp://:",
+            "tcp://fd00::1:80",
+            "tcp://[10.0.0.1]:80",
+        ] {
+            assert!(service(text).is_err(), "{text}");
+        }
+        assert!(
+            server("[fe80::1]:80")
+                .unwrap_err()
+                .why
+                .contains("link-local")
+        );
+    }
+
+    #[test]
+    fn ranges_begin_at_their_first_address() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert_eq!(range("10.2.0.16/28"), Ok((ip("10.2.0.16"), 16)));
+        assert_eq!(range("10.2.0.0/16"), Ok((ip("10.2.0.0"), 65_536)));
+        assert_eq!(range("fd00::1"), Ok((ip("fd00::1"), 1)));
+        assert_eq!(nth(ip("10.2.0.16"), 15, 16), ip("10.2.0.31"));
+        assert_eq!(nth(ip("fd00::f0"), 3, 16), ip("fd00::f3"));
+        for (text, right) in [
+            ("10.2.0.17/28", "\"10.2.0.16/28\""),
+            ("10.0.0.0/8", "/16 is the largest"),
+            ("0.0.0.0/0", "/16 is the largest"),
+            ("fd00::/64", "/112 is the largest"),
+            ("::/0", "/112 is the largest"),
+            ("10.2.0.1/33", "0 to 32"),
+            ("10.2.0.1/+8", "0 to 32"),
+            ("10.2.0.1/", "0 to 32"),
+            ("10.2.0/24", "write it like"),
+            ("127.0.0.1", "servers can answer"),
+            ("255.255.0.0/16", "unicast"),
+        ] {
+            let wrong = range(text).unwrap_err();
+            assert!(wrong.right.contains(right), "{text}: {wrong:?}");
+        }
+    }
+}

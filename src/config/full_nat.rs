@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What a service needs to be served by full NAT: `snat`, its pool, its servers.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use super::diagnostics::{Mistake, Mistakes, Span};
+use super::parse::Config;
+use super::service::ServiceEntry;
+use super::spelling::{closest, quoted};
+use crate::model::{Forward, PortRange, ServiceKey};
+
+/// The local IPs of all pools, with their places.
+type LocalIps<'c> = HashMap<IpAddr, (PortRange, &'c Span)>;
+
+const IS_LOCAL_IP: &str = "the local IP";
+
+pub(super) fn check(config: &Config, mistakes: &Mistakes) {
+    let local_ips: LocalIps = config
+        .pools
+        .values()
+        .flat_map(|pool| {
+            let owned = pool.addresses.iter();
+            owned.map(|(address, span)| (*address, (pool.ports, span)))
+        })
+        .collect();
+    interfaces(config, mistakes);
+    for service in &config.services {
+        vip_is_local_ip(service, &local_ips, mistakes);
+        if let Some((pool, span)) = &service.snat {
+            pool_of(config, service, pool, span, mistakes);
+            one_packet(service, mistakes);
+            servers(service, &local_ips, mistakes);
+        }
+    }
+}
+
+/// Asked for once, where full NAT is first asked for.
+fn interfaces(config: &Config, mistakes: &Mistakes) {
+    // A list that is missing in the table, or wrong, has been reported.
+    if config
+        .director
+        .as_ref()
+        .is_some_and(|director| !director.none)
+    {
+        return;
+    }
+    let snat = config.services.iter().filter_map(|service| {
+        let (_, span) = service.snat.as_ref()?;
+        Some((span, "full NAT needs interfaces for its eBPF programs"))
+    });
+    let pools = config.pools.values().map(|pool| {
+        let what = "local IPs serve nobody without interfaces for the eBPF programs";
+        (&pool.span, what)
+    });
+    if let Some((span, message)) = snat.chain(pools).next() {
+        mistakes.add(Mistake::new(
+            span,
+            message,
+            "list those to clients and to servers: `[director]`, `interfaces = [\"eth0\", \"eth1\"]`",
+        ));
+    }
+}
+
+fn pool_of(config: &Config, service: &ServiceEntry, name: &str, span: &Span, mistakes: &Mistakes) {
+    let Some(pool) = config.pools.get(name) else {
+        let names = config.pools.keys().map(String::as_str);
+        let help = match closest(name, names) {
+            Some(meant) => format!("did you mean {}?", quoted(meant)),
+            None => "describe it as `[local_ips.NAME]` with `addresses`".to_owned(),
+        };
+        mistakes.add(Mistake::new(
+            span,
+            format!("there is no pool of local IPs {}", quoted(name)),
+            help,
+        ));
+        return;
+    };
+    if let Some((key, _)) = &service.key
+        && !pool.addresses.is_empty()
+        && !pool.has(key.family())
+    {
+        let family = key.family();
+        mistakes.add(
+            Mistake::new(
+                span,
+                format!(
+                    "the pool {} has no {family} address for {key}",
+                    quoted(name)
+                ),
+                format!("add one to its `addresses`, or name a pool that has {family}"),
+            )
+            .see(&pool.span, "the pool"),
+        );
+    }
+}
+
+fn one_packet(service: &ServiceEntry, mistakes: &Mistakes) {
+    if let Some(span) = &service.one_packet {
+        mistakes.add(Mistake::new(
+            span,
+            "full NAT and one-packet scheduling exclude each other: a one-packet connection \
+             ends when its packet is sent, so its reply would find nothing",
+            "remove `one_packet`, or `snat`",
+        ));
+    }
+}
+
+fn servers(service: &ServiceEntry, local_ips: &LocalIps, mistakes: &Mistakes) {
+    let vip = service.key.as_ref().and_then(|(key, _)| match key {
+        ServiceKey::Address { address, .. } => Some(*address),
+        ServiceKey::Fwmark { .. } => None,
+    });
+    for server in &service.servers {
+        if let Some((Forward::Route | Forward::Tunnel(_), span)) = &server.forward {
+            mistakes.add(Mistake::new(
+                span,
+                "full NAT rewrites addresses, which this forwarding method forbids",
+                "write `forward = \"masq\"`, or remove `snat` from the service",
+            ));
+        }
+        if let Some((address, span)) = &server.address {
+            server_address(*address, span, vip, local_ips, mistakes);
+        }
+    }
+}
+
+fn server_address(
+    address: SocketAddr,
+    span: &Span,
+    vip: Option<SocketAddr>,
+    local_ips: &LocalIps,
+    mistakes: &Mistakes,
+) {
+    if address.port() == 0 {
+        mistakes.add(Mistake::new(
+            span,
+            "a server of a full-NAT service needs a port",
+            "write the port that the server listens on",
+        ));
+    } else if vip == Some(address) {
+        mistakes.add(Mistake::new(
+            span,
+            format!("the service {address} is its own server"),
+            "name the server's own address",
+        ));
+    }
+    if let Some((_, place)) = local_ips.get(&address.ip()) {
+        mistakes.add(
+            Mistake::new(
+                span,
+                format!("{} is a server and a local IP", address.ip()),
+                "a server is another host: take its address, or another local IP",
+            )
+            .see(place, IS_LOCAL_IP),
+        );
+    }
+}
+
+/// Requests to a VIP and replies to a local IP must be told apart.
+fn vip_is_local_ip(service: &ServiceEntry, local_ips: &LocalIps, mistakes: &Mistakes) {
+    let Some((ServiceKey::Address { address, .. }, span)) = &service.key else {
+        return;
+    };
+    let Some((ports, place)) = local_ips.get(&address.ip()) else {
+        return;
+    };
+    let shared = address.port() == 0 || (ports.first..=ports.last).contains(&address.port());
+    if service.snat.is_some() || shared {
+        mistakes.add(
+            Mistake::new(
+                span,
+                format!("{} is a VIP and a local IP", address.ip()),
+                "requests to a VIP and replies to a local IP must be told apart: take another local IP",
+            )
+            .see(place, IS_LOCAL_IP),
+        );
+    }
+}

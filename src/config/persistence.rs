@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `persistence` of a service: `{ timeout = "5m", netmask = 24, engine = "sip" }`.
+
+use std::net::Ipv4Addr;
+
+use super::diagnostics::{Mistake, Mistakes};
+use super::reader::{Section, Value, form, integer};
+use super::spelling::quoted;
+use super::value;
+use crate::model::{Family, Netmask, Persistence};
+
+/// Seconds; the default of ipvsadm -p.
+const TIMEOUT: u32 = 300;
+/// `IP_VS_PENAME_MAXLEN`, without the NUL.
+const LONGEST_NAME: usize = 15;
+
+/// `family`: the service's, where it is known.
+pub(super) fn read<'t>(
+    value: &'t Value<'t>,
+    family: Option<Family>,
+    mistakes: &'t Mistakes,
+) -> Option<Persistence> {
+    let section = Section::of("`persistence`", value, mistakes)?;
+    let timeout = section
+        .take("timeout")
+        .and_then(|value| form(value, "timeout", "duration", value::duration, mistakes));
+    let netmask = section
+        .take("netmask")
+        .and_then(|value| netmask(value, family, mistakes));
+    let engine = section.string("engine").map(|(name, span)| {
+        if !(1..=LONGEST_NAME).contains(&name.len()) {
+            mistakes.add(Mistake::new(
+                &span,
+                format!("{} is no name of a persistence engine", quoted(name)),
+                format!("a name has 1 to {LONGEST_NAME} bytes, like \"sip\""),
+            ));
+        }
+        name.to_owned()
+    });
+    section.finish();
+    Some(Persistence {
+        timeout: timeout.map_or(TIMEOUT, |(seconds, _)| seconds),
+        netmask: netmask.unwrap_or(Netmask::whole(family.unwrap_or(Family::Ipv4))),
+        engine,
+    })
+}
+
+/// A prefix length, or for IPv4 a mask as `ipvsadm -M` takes it.
+fn netmask(value: &Value, family: Option<Family>, mistakes: &Mistakes) -> Option<Netmask> {
+    if family != Some(Family::Ipv6)
+        && let Some(text) = value.get_ref().as_str()
+    {
+        if let Ok(mask) = text.parse::<Ipv4Addr>() {
+            return Some(Netmask::V4(mask));
+        }
+        mistakes.add(Mistake::new(
+            &value.span(),
+            format!("{} is no netmask", quoted(text)),
+            "write a prefix length like 24, or a mask like \"255.255.255.0\"",
+        ));
+        return None;
+    }
+    let most: u8 = if family == Some(Family::Ipv4) {
+        32
+    } else {
+        128
+    };
+    let (length, _) = integer(value, "netmask", 1, most.into(), mistakes)?;
+    let length = u8::try_from(length).ok()?;
+    Some(match family {
+        Some(Family::Ipv6) => Netmask::V6(length),
+        _ => Netmask::V4(
+            u32::MAX
+                .checked_shl(32u32.saturating_sub(length.into()))
+                .unwrap_or(0)
+                .into(),
+        ),
+    })
+}

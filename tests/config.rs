@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The file, by cases and under damage.
+//!
+//! A case is `tests/config/NAME.toml` and beside it what comes out: for a good
+//! file `NAME.state`, what it asks for on a host with the interfaces of
+//! [`HOST`]; for a bad one `NAME.stderr`, the mistakes as people read them.
+//! `BLESS=1 cargo test --test config` writes what comes out into the files;
+//! `git diff` then shows what changed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ipvs_bpf::config::{self, Diagnostics};
+use ipvs_bpf::model::State;
+
+const HOST: [&str; 4] = ["lo", "eth0", "eth1", "mgmt0"];
+const EXAMPLE: &str = include_str!("../examples/lb.toml");
+
+#[test]
+fn every_case_gives_its_state_or_its_mistakes() {
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut failures = Vec::new();
+    let cases = cases();
+    assert!(cases.len() >= 30, "cases went missing: {}", cases.len());
+    for case in cases {
+        let (found, extension, other) = match desired(&case) {
+            Ok(state) => (format!("{state:#?}\n"), "state", "stderr"),
+            Err(diagnostics) => {
+                let rendered = diagnostics.render(false) + "\n";
+                (rendered, "stderr", "state")
+            }
+        };
+        let file = case.with_extension(extension);
+        if bless {
+            fs::write(&file, &found).unwrap();
+            fs::remove_file(case.with_extension(other)).ok();
+            continue;
+        }
+        let wanted = fs::read_to_string(&file).unwrap_or_default();
+        if found != wanted {
+            let name = file.display();
+            failures.push(format!("{name}: wanted\n{wanted}\nfound\n{found}"));
+        }
+        if case.with_extension(other).exists() {
+            failures.push(format!("{}: has a .{other} too", case.display()));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn mistakes_are_the_same_for_programs_as_for_people() {
+    let mut bad = 0;
+    for case in cases() {
+        let Err(diagnostics) = desired(&case) else {
+            continue;
+        };
+        bad += 1;
+        let text = diagnostics.render(false);
+        let json = serde_json::to_value(&diagnostics).unwrap();
+        let records = json.as_array().unwrap();
+        assert_eq!(records.len(), diagnostics.count(), "{case:?}");
+        for record in records {
+            let field = |key: &str| record[key].as_str().unwrap().to_owned();
+            let place = format!(
+                "--> {}:{}:{}\n",
+                field("file"),
+                record["line"],
+                record["column"]
+            );
+            assert!(text.contains(&place), "{case:?}: {place}\n{text}");
+            assert!(text.contains(&field("message")), "{case:?}: {record}");
+            assert!(text.contains(&field("help")), "{case:?}: {record}");
+            assert!(!field("help").is_empty(), "{case:?}: {record}");
+        }
+    }
+    assert!(bad >= 20, "bad cases went missing: {bad}");
+}
+
+#[test]
+fn colour_adds_nothing_but_colour() {
+    let diagnostics = config::parse("lb.toml", "servce = 1").unwrap_err();
+    let coloured = diagnostics.render(true);
+    assert!(coloured.contains("\x1b["), "{coloured:?}");
+    let mut plain = String::new();
+    let mut letters = coloured.chars();
+    while let Some(letter) = letters.next() {
+        if letter == '\x1b' {
+            letters.by_ref().find(|letter| *letter == 'm');
+        } else {
+            plain.push(letter);
+        }
+    }
+    let trimmed = |text: &str| -> Vec<String> {
+        let lines = text.lines().map(|line| line.trim_end().to_owned());
+        lines.collect()
+    };
+    assert_eq!(trimmed(&plain), trimmed(&diagnostics.render(false)));
+}
+
+#[test]
+fn the_example_is_good_in_every_line_ending() {
+    let state = state(EXAMPLE).unwrap();
+    assert_eq!(state.services.len(), 3);
+    assert_eq!(state.full_nat.len(), 2);
+    let windows = self::state(&EXAMPLE.replace('\n', "\r\n")).unwrap();
+    assert_eq!(windows, state);
+}
+
+#[test]
+fn no_truncation_and_no_flipped_byte_makes_the_reader_panic() {
+    let whole = EXAMPLE.as_bytes();
+    for length in 0..whole.len() {
+        survives(&whole[..length]);
+    }
+    // xorshift64: the same bytes in every run.
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move |below: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed % below as u64) as usize
+    };
+    for _ in 0..4_000 {
+        let mut bytes = whole.to_vec();
+        for _ in 0..=random(4) {
+            let at = random(bytes.len());
+            match random(4) {
+                0 => bytes[at] = random(256) as u8,
+                1 => bytes[at] ^= 1 << random(8),
+                2 => drop(bytes.remove(at)),
+                // Pieces of the file where others belong.
+                _ => {
+                    let end = (at + random(40)).min(bytes.len());
+                    let piece = bytes[at..end].to_vec();
+                    let to = random(bytes.len());
+                    bytes.splice(to..to, piece);
+                }
+            }
+        }
+        survives(&bytes);
+    }
+}
+
+#[test]
+fn hostile_files_are_refused_in_bounded_time() {
+    let many = |piece: &str, count: usize| piece.repeat(count);
+    let pools = (0..256).map(|net| format!("p{net}.addresses = [\"10.{net}.0.0/16\"]\n"));
+    let services = (0..20_000).map(|port| format!("{{ address = \"tcp://10.0.0.1:{port}\" }},"));
+    for text in [
+        format!("a = {}", many("[", 100_000)),
+        format!("a = {}", many("{a=", 100_000)),
+        format!("{}a = 1", many("a.", 100_000)),
+        format!("[{}a]", many("a.", 100_000)),
+        format!("[local_ips]\n{}", pools.collect::<String>()),
+        format!("{} = 1", many("a", 4_000_000)),
+        format!("[[service]]\nsnat = \"{}\"", many("a", 4_000_000)),
+        format!("service = [{}]", services.collect::<String>()),
+        many("= ", 100_000),
+        many("=\n", 1_000_000),
+        many("[[service]]\n", 100_000),
+    ] {
+        let diagnostics = state(&text).unwrap_err();
+        let rendered = diagnostics.render(false);
+        assert!(rendered.len() < 16_000_000, "{}", rendered.len());
+    }
+}
+
+#[test]
+fn a_message_carries_nothing_that_steers_a_terminal() {
+    let text = "[[service]]\naddress = \"\\u001b[2J\"\n\"\\u001b[2J\" = 1\nscheduler = \"\\u0007\"\n\
+                snat = \"\\u001b[2J\"\n\
+                [local_ips.\"\\u001b[3J\"]\naddresses = []\n\
+                [director]\ninterfaces = [\"\\u001b[2J\"]";
+    let rendered = config::parse("lb.toml", text).unwrap_err().render(false);
+    assert!(rendered.contains("u{1b}"), "{rendered}");
+    let steers = |letter: &char| letter.is_control() && *letter != '\n';
+    assert_eq!(rendered.chars().find(steers), None);
+}
+
+fn survives(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    match state(&text) {
+        Ok(_) => {}
+        Err(diagnostics) => {
+            assert!(diagnostics.count() > 0);
+            assert!(!diagnostics.render(false).is_empty());
+            serde_json::to_string(&diagnostics).unwrap();
+        }
+    }
+}
+
+fn cases() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config");
+    let files = fs::read_dir(root).unwrap().map(|file| file.unwrap().path());
+    let mut cases: Vec<PathBuf> = files
+        .filter(|file| {
+            file.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
+        .collect();
+    cases.sort();
+    cases
+}
+
+fn desired(case: &Path) -> Result<State, Diagnostics> {
+    let name = case.file_name().unwrap().to_str().unwrap();
+    let text = fs::read_to_string(case).unwrap();
+    config::parse(name, &text)?.desired(&HOST.map(str::to_owned))
+}
+
+fn state(text: &str) -> Result<State, Diagnostics> {
+    config::parse("lb.toml", text)?.desired(&HOST.map(str::to_owned))
+}
