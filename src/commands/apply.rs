@@ -7,13 +7,14 @@ use super::{Error, desired, plan};
 use crate::cli::{Apply, Global, Reconcile};
 use crate::director::{Kernel, Lock};
 use crate::model::State;
+use crate::output;
 use crate::plan::Plan;
 
 pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
     if args.dry_run {
         return plan::run(&args.reconcile, global);
     }
-    let _lock = Lock::take(|| eprintln!("waiting for another ipvs-bpf to finish"))?;
+    let _lock = Lock::take(|| output::say("waiting for another ipvs-bpf to finish"))?;
     // Read once: standard input has no second time.
     let desired = desired::state(&args.reconcile.file.file)?;
     let plan = plan::against_kernel(&desired, &args.reconcile)?;
@@ -31,7 +32,7 @@ fn carry_out(plan: &Plan, global: &Global) -> Result<(), Error> {
     for transaction in plan.transactions().map_err(|_| Error::Refused)? {
         if global.verbose {
             for step in transaction {
-                eprintln!("{step}");
+                output::say(step);
             }
         }
         kernel

@@ -9,7 +9,7 @@ use crate::director::{Lock, teardown};
 use crate::output;
 
 pub(super) fn run(args: &Down, _global: &Global) -> Result<ExitCode, Error> {
-    let _lock = Lock::take(|| eprintln!("waiting for another ipvs-bpf to finish"))?;
+    let _lock = Lock::take(|| output::say("waiting for another ipvs-bpf to finish"))?;
     let mut printed = Ok(());
     teardown(args.keep_native, &mut |what| {
         if printed.is_ok() {

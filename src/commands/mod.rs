@@ -41,18 +41,18 @@ pub fn run(cli: &Cli) -> ExitCode {
 
 fn report(error: &Error) {
     let Error::Config(Failure::Mistakes(diagnostics)) = error else {
-        eprintln!("ipvs-bpf: {error}");
+        output::say(format_args!("ipvs-bpf: {error}"));
         return;
     };
-    eprintln!("{}", diagnostics.render(output::colour(&std::io::stderr())));
+    output::say(diagnostics.render(output::colour(&std::io::stderr())));
     let mistakes = match diagnostics.count() {
         1 => "1 mistake".to_owned(),
         count => format!("{count} mistakes"),
     };
-    eprintln!(
+    output::say(format_args!(
         "ipvs-bpf: {}: {mistakes}; nothing was changed",
         diagnostics.name()
-    );
+    ));
 }
 
 fn dispatch(cli: &Cli) -> Result<ExitCode, Error> {

@@ -5,4 +5,4 @@ pub mod json;
 pub mod tables;
 mod terminal;
 
-pub use terminal::{colour, print};
+pub use terminal::{colour, print, say};

@@ -12,6 +12,11 @@ pub fn print(text: impl Display) -> io::Result<()> {
     out.flush()
 }
 
+/// Says something on standard error. Who closed that does not want to know.
+pub fn say(text: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 /// Whether a stream takes colours: a terminal does, unless NO_COLOR is set
 /// (no-color.org).
 pub fn colour(stream: &impl IsTerminal) -> bool {

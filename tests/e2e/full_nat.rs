@@ -112,6 +112,32 @@ fn udp_is_echoed() {
 }
 
 #[test]
+fn a_datagram_larger_than_the_mtu_reaches_the_server_from_the_local_ip() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    for length in [1473, 4000, 9000] {
+        let text = lab.udp("10.0.0.1", 7, &"x".repeat(length));
+        assert_eq!(answer(&text).peer, "10.2.0.100");
+        assert_eq!(text.split(' ').nth(3), Some(length.to_string().as_str()));
+    }
+}
+
+#[test]
+fn ipvs_lists_our_applications_and_those_of_others() {
+    let lab = Lab::new();
+    crate::lab::run(std::process::Command::new("modprobe").arg("ip_vs_ftp"));
+    lab.apply(FILE);
+    let list = lab.exec("director", &["cat", "/proc/net/ip_vs_app"]);
+    let lines: Vec<&str> = list.lines().skip(1).collect();
+    // TCP 21 of ip_vs_ftp; TCP 80, TCP 5201 and UDP 7 of ours.
+    assert_eq!(lines.len(), 4, "{list}");
+    assert_eq!(list.matches("ip_vs_bpf").count(), 3, "{list}");
+    success(&lab.ipvs_bpf(&["down"]));
+    let list = lab.exec("director", &["cat", "/proc/net/ip_vs_app"]);
+    assert!(!list.contains("ip_vs_bpf"), "{list}");
+}
+
+#[test]
 fn a_download_of_5_mb_arrives_intact() {
     let lab = Lab::new();
     lab.apply(FILE);
