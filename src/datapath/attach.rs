@@ -18,6 +18,7 @@ use nix::net::if_::{if_nameindex, if_nametoindex};
 
 use super::filters::{self, Direction, Filter};
 use super::object::{EGRESS, INGRESS};
+use super::rtnetlink;
 use super::{Error, Pins};
 
 const PROGRAMS: [(&str, Direction, TcAttachType); 2] = [
@@ -42,6 +43,9 @@ fn program(pins: &Pins, name: &'static str) -> Result<SchedClassifier, Error> {
 /// Attaches both programs; filters of an earlier build are replaced.
 pub fn attach(pins: &Pins, interface: &str) -> Result<(), Error> {
     let index = index_of(interface)?;
+    if !rtnetlink::is_ethernet(index).map_err(Error::Filters)? {
+        return Err(Error::NotEthernet(interface.to_owned()));
+    }
     match qdisc_add_clsact(interface) {
         Ok(()) => {
             let mark = pins.path(&qdisc_mark(index));

@@ -39,6 +39,10 @@ pub enum Error {
     },
     #[error("interface {0} does not exist")]
     NoInterface(String),
+    #[error(
+        "interface {0} is not Ethernet, which full NAT needs; leave it out of [director] interfaces"
+    )]
+    NotEthernet(String),
     #[error("asking the kernel for its tc filters: {0}")]
     Filters(io::Error),
     #[error("no session map is registered with the module; run `ipvs-bpf apply`")]

@@ -8,6 +8,7 @@ mod error;
 mod filters;
 mod object;
 mod pins;
+mod rtnetlink;
 mod sessions;
 
 pub use attach::{attach, attached_interfaces, detach, interfaces_with_leftovers};

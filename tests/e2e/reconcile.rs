@@ -92,6 +92,21 @@ fn an_interface_that_is_not_there_is_named() {
 }
 
 #[test]
+fn an_interface_that_is_not_ethernet_is_refused_with_that_reason() {
+    let lab = Lab::new();
+    lab.exec("director", &["ip", "tuntap", "add", "tun0", "mode", "tun"]);
+    let output = lab.with_file(&["apply"], &FILE.replace("\"eth1\"", "\"eth1\", \"tun0\""));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("tun0 is not Ethernet"),
+        "{}",
+        stderr(&output)
+    );
+    // Nothing is served before the datapath stands.
+    assert_eq!(lab.exec("director", &["ipvsadm", "-Sn"]), "");
+}
+
+#[test]
 fn services_change_while_a_connection_lives() {
     let lab = Lab::new();
     lab.apply(FILE);
