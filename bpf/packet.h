@@ -42,7 +42,7 @@ static __always_inline enum parse_result parse(struct __sk_buff *skb,
 	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->vlan_present ||
 	    bpf_skb_load_bytes(skb, NETWORK, &iph, sizeof(iph)))
 		return PARSE_OTHER;
-	if (iph.protocol != IPPROTO_TCP && iph.protocol != IPPROTO_UDP)
+	if (iph.ihl < 5 || (iph.protocol != IPPROTO_TCP && iph.protocol != IPPROTO_UDP))
 		return PARSE_OTHER;
 	if (iph.frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET))
 		return PARSE_FRAGMENT;

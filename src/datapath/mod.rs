@@ -13,6 +13,6 @@ mod sessions;
 
 pub use attach::{attach, attached_interfaces, detach, interfaces_with_leftovers};
 pub use error::Error;
-pub use object::{OBJECT, start};
+pub use object::start;
 pub use pins::Pins;
 pub use sessions::{Session, sessions};

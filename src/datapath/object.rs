@@ -12,7 +12,7 @@ use super::{Error, Pins};
 use crate::kmod::proc;
 
 /// `bpf/ipvs_bpf.c`, compiled by `build.rs`.
-pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
 
 pub(super) const INGRESS: &str = "ipvs_ingress";
 pub(super) const EGRESS: &str = "ipvs_egress";
