@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use aya::maps::{Array, HashMap, MapData, PerCpuArray, ProgramArray};
+use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuValues, ProgramArray};
 use aya::programs::SchedClassifier;
 use aya::programs::tc::{NlOptions, TcAttachOptions, TcAttachType};
 use aya::{Ebpf, EbpfLoader};
@@ -107,6 +107,17 @@ impl Bench {
             .map(|(counter, _)| (*counter, self.on_each_cpu(*counter).iter().sum()))
             .filter(|(_, count)| *count != 0)
             .collect()
+    }
+
+    /// The same, and counts from zero again.
+    pub fn take_counted(&mut self) -> Vec<(Counter, u64)> {
+        let counted = self.counted();
+        for (counter, _) in &counted {
+            let zero = vec![0; self.on_each_cpu(*counter).len()];
+            let zero = PerCpuValues::try_from(zero).unwrap();
+            self.counters.set(*counter as u32, zero, 0).unwrap();
+        }
+        counted
     }
 
     pub fn on_each_cpu(&self, counter: Counter) -> Vec<u64> {

@@ -30,12 +30,11 @@ fn translated(packet: &Packet) -> Vec<u8> {
 }
 
 #[track_caller]
-fn assert_refused(protocol: u8, frame: &[u8], counter: Counter) {
-    let mut bench = Bench::with_session(protocol);
+fn assert_refused(bench: &mut Bench, frame: &[u8], counter: Counter) {
     let outcome = bench.egress(frame, SERVICE);
     assert_eq!(outcome.action, TC_ACT_SHOT);
     assert_eq!(outcome.frame, frame);
-    assert_eq!(bench.counted(), [(counter, 1)]);
+    assert_eq!(bench.take_counted(), [(counter, 1)]);
 }
 
 #[test]
@@ -55,10 +54,11 @@ fn a_request_leaves_from_the_local_ip_and_nothing_else_of_it_changes() {
 #[test]
 fn a_request_with_ipv4_options_is_translated() {
     for protocol in PROTOCOLS {
+        let mut bench = Bench::with_session(protocol);
         for words in [1, 5, 10] {
             let mut packet = request(protocol);
             packet.options = vec![1; words * 4]; // no-operation
-            let outcome = Bench::with_session(protocol).egress(&packet.frame(), SERVICE);
+            let outcome = bench.egress(&packet.frame(), SERVICE);
             assert_checksums(&outcome.frame);
             assert_eq!(outcome.frame, translated(&packet));
         }
@@ -148,11 +148,11 @@ fn a_packet_that_the_module_did_not_mark_passes_untouched() {
 
 #[test]
 fn a_request_of_an_unknown_service_is_dropped_and_counted() {
+    let mut bench = Bench::with_session(TCP);
     for service in [1, SERVICE - 1, u16::MAX] {
-        let mut bench = Bench::with_session(TCP);
         let outcome = bench.egress(&request(TCP).frame(), service);
         assert_eq!(outcome.action, TC_ACT_SHOT);
-        assert_eq!(bench.counted(), [(Counter::NoService, 1)]);
+        assert_eq!(bench.take_counted(), [(Counter::NoService, 1)]);
     }
 }
 
@@ -180,43 +180,48 @@ fn a_request_whose_session_is_gone_is_dropped_and_counted() {
 
 #[test]
 fn another_clients_or_another_protocols_request_is_of_no_session() {
+    let mut bench = Bench::with_session(TCP);
     let mut other = request(TCP);
     other.ends[0].set_port(REQUEST[0].port() + 1);
-    assert_refused(TCP, &other.frame(), Counter::NoSession);
-    assert_refused(TCP, &request(UDP).frame(), Counter::NoSession);
+    assert_refused(&mut bench, &other.frame(), Counter::NoSession);
+    assert_refused(&mut bench, &request(UDP).frame(), Counter::NoSession);
 }
 
 #[test]
 fn a_fragment_is_dropped_and_counted() {
+    let mut bench = Bench::with_session(UDP);
     for (_, fragment) in crate::ingress::FRAGMENTS {
         let mut packet = request(UDP);
         packet.fragment = fragment;
-        assert_refused(UDP, &packet.frame(), Counter::Fragment);
+        assert_refused(&mut bench, &packet.frame(), Counter::Fragment);
     }
 }
 
 #[test]
 fn what_is_not_ipv4_tcp_or_udp_is_dropped_and_counted() {
+    let mut bench = Bench::with_session(TCP);
     for frame in crate::ingress::unreadable(REQUEST) {
-        assert_refused(TCP, &frame, Counter::Unreadable);
+        assert_refused(&mut bench, &frame, Counter::Unreadable);
     }
 }
 
 #[test]
 fn a_packet_cut_short_before_its_ports_end_is_dropped_and_counted() {
+    let mut bench = Bench::with_session(TCP);
     let frame = request(TCP).frame();
     // With less than an IPv4 header it is no test run: see wire.rs.
     for length in 14 + 20..14 + 20 + 4 {
-        assert_refused(TCP, &frame[..length], Counter::Unreadable);
+        assert_refused(&mut bench, &frame[..length], Counter::Unreadable);
     }
 }
 
 #[test]
 fn a_packet_cut_short_before_its_checksum_is_dropped_and_counted() {
     for (protocol, check_ends) in [(TCP, 18), (UDP, 8)] {
+        let mut bench = Bench::with_session(protocol);
         let frame = request(protocol).frame();
         for length in 14 + 20 + 4..14 + 20 + check_ends {
-            assert_refused(protocol, &frame[..length], Counter::RewriteFailed);
+            assert_refused(&mut bench, &frame[..length], Counter::RewriteFailed);
         }
     }
 }
