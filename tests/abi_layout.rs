@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The Rust mirror of `kmod/ip_vs_bpf_abi.h` has the header's layout. What the
+//! header declares is scanned for names; a C program made of these names says
+//! how the compiler lays them out; and the mirror must say the same.
+
+#[path = "bpf/counter.rs"]
+mod counter;
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::mem::{offset_of, size_of};
+use std::path::Path;
+use std::process::Command;
+
+use counter::COUNTERS;
+use ipvs_bpf::datapath::abi::{ORIGINAL, REPLY, Service, Session4, Tuple4};
+
+/// What the header declares, by name.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Declarations {
+    /// Structure and its fields, as type and name.
+    structures: Vec<(String, Vec<(String, String)>)>,
+    /// Values of enumerations, and macros that have a value.
+    constants: Vec<String>,
+}
+
+#[test]
+fn the_rust_mirror_has_the_layout_and_the_values_of_the_header() {
+    let header = fs::read_to_string(header_path()).unwrap();
+    let from_header = layout_by_compiler(&scan(&header));
+    let missing: Vec<_> = from_header.difference(&mirror()).cloned().collect();
+    let surplus: Vec<_> = mirror().difference(&from_header).cloned().collect();
+    assert!(
+        missing.is_empty() && surplus.is_empty(),
+        "kmod/ip_vs_bpf_abi.h says\n  {}\nsrc/datapath/abi.rs and this test say\n  {}",
+        missing.join("\n  "),
+        surplus.join("\n  "),
+    );
+}
+
+#[test]
+fn no_structure_of_the_header_has_implicit_padding() {
+    let header = fs::read_to_string(header_path()).unwrap();
+    let layout = layout_by_compiler(&scan(&header));
+    for (structure, _) in scan(&header).structures {
+        let number = |line: &String, word: &str| -> usize {
+            let mut words = line.split(' ').skip_while(|w| *w != word).skip(1);
+            words.next().unwrap().parse().unwrap()
+        };
+        let of_fields: usize = layout
+            .iter()
+            .filter(|line| line.starts_with(&format!("{structure}.")))
+            .map(|line| number(line, "size"))
+            .sum();
+        let whole = layout
+            .iter()
+            .find(|line| line.starts_with(&format!("{structure} ")))
+            .unwrap();
+        assert_eq!(of_fields, number(whole, "size"), "{structure}");
+    }
+}
+
+#[test]
+fn the_scan_finds_every_kind_of_declaration_and_refuses_what_it_cannot_read() {
+    let found = scan(
+        "/* struct ghost { int a; }; */\n#define GUARD_H\n#define MANY 7\n\
+         struct one {\n\t__be16 a; /* b; */\n\t__u8 c[3];\n};\nenum e {\n\tX = 1,\n\tY /* z */\n};\n",
+    );
+    let field = |kind: &str, name: &str| (kind.to_owned(), name.to_owned());
+    assert_eq!(
+        found,
+        Declarations {
+            structures: vec![(
+                "one".to_owned(),
+                vec![field("__be16", "a"), field("__u8", "c")]
+            )],
+            constants: ["MANY", "X", "Y"].map(str::to_owned).to_vec(),
+        }
+    );
+    for unreadable in [
+        "struct s { int a, b; };",
+        "struct s { struct { int a; } b; };",
+        "union u { int a; };",
+        "typedef int t;",
+    ] {
+        assert!(
+            std::panic::catch_unwind(|| scan(unreadable)).is_err(),
+            "{unreadable}"
+        );
+    }
+}
+
+fn header_path() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/kmod/ip_vs_bpf_abi.h"))
+}
+
+/// A line for each structure, field and constant, as the mirror has them.
+fn mirror() -> BTreeSet<String> {
+    fn size<T, F>(_: impl Fn(&T) -> &F) -> usize {
+        size_of::<F>()
+    }
+    let mut lines = BTreeSet::new();
+    macro_rules! structure {
+        ($c_name:literal, $rust:ident: $($field:ident)*) => {
+            // Names every field, so that one that is missing here does not compile.
+            let _ = |value: $rust| { let $rust { $($field: _,)* } = value; };
+            lines.insert(format!("{} size {}", $c_name, size_of::<$rust>()));
+            $(
+                let field = stringify!($field);
+                let (name, order) = match field.strip_suffix("_be") {
+                    Some(name) => (name, "network"),
+                    None => (field, "host"),
+                };
+                lines.insert(format!(
+                    "{}.{name} offset {} size {} {order}",
+                    $c_name,
+                    offset_of!($rust, $field),
+                    size(|value: &$rust| &value.$field),
+                ));
+            )*
+        };
+    }
+    structure!("ipvs_bpf_tuple4", Tuple4: saddr_be daddr_be sport_be dport_be protocol pad);
+    structure!("ipvs_bpf_session4", Session4: saddr_be daddr_be sport_be dport_be service direction pad);
+    structure!("ipvs_bpf_service", Service: vaddr_be vport_be protocol family);
+    lines.insert(format!("IPVS_BPF_ORIGINAL = {ORIGINAL}"));
+    lines.insert(format!("IPVS_BPF_REPLY = {REPLY}"));
+    // Every value of a session's `service` is an index.
+    lines.insert(format!("IPVS_BPF_SERVICES = {}", u32::from(u16::MAX) + 1));
+    for (counter, name) in COUNTERS {
+        lines.insert(format!("{name} = {}", *counter as u32));
+    }
+    lines.insert(format!("IPVS_BPF_COUNTERS = {}", COUNTERS.len()));
+    lines
+}
+
+/// The same lines, as the C compiler has them.
+fn layout_by_compiler(declarations: &Declarations) -> BTreeSet<String> {
+    let mut source = String::from(
+        "#include <stdio.h>\n#include <stddef.h>\n#include \"ip_vs_bpf_abi.h\"\nint main(void)\n{\n",
+    );
+    for (structure, fields) in &declarations.structures {
+        writeln!(
+            source,
+            "printf(\"{structure} size %zu\\n\", sizeof(struct {structure}));"
+        )
+        .unwrap();
+        for (kind, field) in fields {
+            let order = if kind.starts_with("__be") {
+                "network"
+            } else {
+                "host"
+            };
+            writeln!(
+                source,
+                "printf(\"{structure}.{field} offset %zu size %zu {order}\\n\", \
+                 offsetof(struct {structure}, {field}), sizeof(((struct {structure} *)0)->{field}));"
+            )
+            .unwrap();
+        }
+    }
+    for constant in &declarations.constants {
+        writeln!(
+            source,
+            "printf(\"{constant} = %lld\\n\", (long long){constant});"
+        )
+        .unwrap();
+    }
+    source.push_str("return 0;\n}\n");
+    let lines: BTreeSet<String> = run(&source).lines().map(str::to_owned).collect();
+    let fields: usize = declarations.structures.iter().map(|(_, f)| f.len()).sum();
+    assert_eq!(
+        lines.len(),
+        declarations.structures.len() + fields + declarations.constants.len()
+    );
+    lines
+}
+
+/// Compiles the C program and returns what it prints.
+fn run(source: &str) -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static PROGRAMS: AtomicU32 = AtomicU32::new(0);
+    let number = PROGRAMS.fetch_add(1, Ordering::Relaxed);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let program = folder.join(format!("abi_layout-{}-{number}", std::process::id()));
+    let c = program.with_extension("c");
+    fs::write(&c, source).unwrap();
+    let compiled = Command::new("cc")
+        .args(["-Wall", "-Werror", "-I"])
+        .arg(header_path().parent().unwrap())
+        .arg("-o")
+        .args([&program, &c])
+        .output()
+        .expect("cc starts: run `make deps`");
+    assert!(
+        compiled.status.success(),
+        "cc:\n{}\n{source}",
+        String::from_utf8_lossy(&compiled.stderr)
+    );
+    let output = Command::new(&program).output().unwrap();
+    fs::remove_file(&c).unwrap();
+    fs::remove_file(&program).unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The header's declarations. Panics at whatever it does not know, lest a
+/// declaration go unseen.
+fn scan(header: &str) -> Declarations {
+    let mut found = Declarations::default();
+    let mut code = String::new();
+    for line in without_comments(header).lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["#define", name, _, ..] => found.constants.push((*name).to_owned()),
+            [first, ..] if first.starts_with('#') => {}
+            _ => {
+                code.push_str(line);
+                code.push('\n');
+            }
+        }
+    }
+    let mut rest = code.trim();
+    while !rest.is_empty() {
+        let (head, tail) = rest.split_once('{').expect("a declaration has a body");
+        let (body, tail) = tail.split_once('}').expect("a body ends");
+        rest = tail
+            .trim_start()
+            .strip_prefix(';')
+            .unwrap_or_else(|| panic!("a semicolon after the body of {head}"))
+            .trim_start();
+        match head.split_whitespace().collect::<Vec<_>>().as_slice() {
+            ["struct", name] => found
+                .structures
+                .push(((*name).to_owned(), scan_fields(name, body))),
+            ["enum", _] => found.constants.extend(
+                body.split(',')
+                    .map(|value| value.split('=').next().unwrap().trim().to_owned())
+                    .filter(|name| !name.is_empty()),
+            ),
+            _ => panic!("neither a structure nor an enumeration: {head}"),
+        }
+    }
+    found
+}
+
+fn scan_fields(structure: &str, body: &str) -> Vec<(String, String)> {
+    let (fields, end) = body.rsplit_once(';').unwrap_or(("", body));
+    assert_eq!(end.trim(), "", "struct {structure} ends with a field");
+    fields
+        .split(';')
+        .map(|field| {
+            let words: Vec<&str> = field.split_whitespace().collect();
+            let [kind @ .., name] = words.as_slice() else {
+                panic!("struct {structure} has an empty field");
+            };
+            let name = name.split('[').next().unwrap();
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            assert!(
+                !kind.is_empty()
+                    && name.chars().all(plain)
+                    && kind.iter().all(|word| word.chars().all(plain)),
+                "struct {structure}: one plain field a line, not {field:?}"
+            );
+            (kind.join(" "), name.to_owned())
+        })
+        .collect()
+}
+
+fn without_comments(text: &str) -> String {
+    let mut code = String::new();
+    let mut rest = text;
+    while let Some((before, comment)) = rest.split_once("/*") {
+        code.push_str(before);
+        rest = comment.split_once("*/").expect("a comment ends").1;
+    }
+    code + rest
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! IPv4 frames as an interface receives them, packet(7), with what the kernel
+//! has left to a device to do: checksums to fill in, segments to cut.
+
+use std::io;
+use std::mem::zeroed;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use nix::libc;
+use nix::net::if_::if_nametoindex;
+
+use crate::packet::{set, sum};
+
+const VNET_HEADER: usize = 10;
+const NEEDS_CSUM: u8 = 1;
+const GSO_TCPV4: u8 = 1;
+
+pub struct Capture(OwnedFd);
+
+pub struct Captured {
+    /// With the checksum filled in as a device does it.
+    pub frame: Vec<u8>,
+    /// The kernel had left the checksum to the device.
+    pub partial: bool,
+    /// The kernel had left the segmentation to the device.
+    pub gso: bool,
+}
+
+impl Capture {
+    /// At the interface of the caller's namespace.
+    pub fn new(interface: &str) -> Self {
+        let protocol = (libc::ETH_P_IP as u16).to_be();
+        // SAFETY: takes no pointer; the descriptor is owned by nobody else.
+        let socket = unsafe {
+            let fd = libc::socket(
+                libc::AF_PACKET,
+                libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK,
+                i32::from(protocol),
+            );
+            assert!(fd >= 0, "packet socket: {}", io::Error::last_os_error());
+            OwnedFd::from_raw_fd(fd)
+        };
+        let capture = Self(socket);
+        capture.option(libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1);
+        capture.option(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 64 << 20);
+        // SAFETY: all zeros is a value of it.
+        let mut address: libc::sockaddr_ll = unsafe { zeroed() };
+        address.sll_family = libc::AF_PACKET as u16;
+        address.sll_protocol = protocol;
+        address.sll_ifindex = if_nametoindex(interface).unwrap() as i32;
+        // SAFETY: an address of that length.
+        let result = unsafe {
+            libc::bind(
+                capture.0.as_raw_fd(),
+                (&raw const address).cast(),
+                size_of_val(&address) as u32,
+            )
+        };
+        assert_eq!(result, 0, "bind: {}", io::Error::last_os_error());
+        capture
+    }
+
+    fn option(&self, level: i32, name: i32, value: i32) {
+        // SAFETY: a value of that length.
+        let result = unsafe {
+            libc::setsockopt(
+                self.0.as_raw_fd(),
+                level,
+                name,
+                (&raw const value).cast(),
+                size_of_val(&value) as u32,
+            )
+        };
+        assert_eq!(result, 0, "setsockopt: {}", io::Error::last_os_error());
+    }
+
+    /// Sends the frame out of the interface, as it is.
+    pub fn send(&self, frame: &[u8]) -> io::Result<()> {
+        let buffer = [&[0; VNET_HEADER], frame].concat();
+        nix::unistd::write(&self.0, &buffer)?;
+        Ok(())
+    }
+
+    /// What has come in up to now.
+    pub fn frames(&self) -> Vec<Captured> {
+        let mut frames = Vec::new();
+        let mut buffer = vec![0; VNET_HEADER + 14 + 0x10000];
+        loop {
+            match nix::unistd::read(&self.0, &mut buffer) {
+                Ok(length) => frames.push(Captured::new(&buffer[..length])),
+                Err(nix::Error::EAGAIN) => return frames,
+                Err(error) => panic!("packet socket: {error}"),
+            }
+        }
+    }
+}
+
+impl Captured {
+    /// `struct virtio_net_hdr`, in host byte order, and the frame.
+    fn new(bytes: &[u8]) -> Self {
+        let (header, frame) = bytes.split_at(VNET_HEADER);
+        let number = |at: usize| usize::from(u16::from_ne_bytes([header[at], header[at + 1]]));
+        let mut frame = frame.to_vec();
+        let partial = header[0] & NEEDS_CSUM != 0;
+        if partial {
+            let (start, offset) = (number(6), number(8));
+            let check = !sum(&[&frame[start..]]);
+            set(&mut frame, |_| start + offset, check);
+        }
+        Self {
+            frame,
+            partial,
+            gso: header[1] == GSO_TCPV4,
+        }
+    }
+}
