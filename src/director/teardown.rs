@@ -89,7 +89,7 @@ fn end_sessions(done: &mut dyn FnMut(&str)) -> Result<(), Error> {
         sleep(PAUSE);
     }
     if ended > 0 {
-        done(&format!("{ended} sessions"));
+        done(&format!("sessions ({ended})"));
     }
     Ok(())
 }
@@ -101,7 +101,7 @@ fn remove_local_ips(done: &mut dyn FnMut(&str)) -> Result<(), Error> {
         .collect();
     proc::change_local_ips(&changes)?;
     if !changes.is_empty() {
-        done(&format!("{} local IPs", changes.len()));
+        done(&format!("local IPs ({})", changes.len()));
     }
     Ok(())
 }
