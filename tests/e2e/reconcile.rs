@@ -94,7 +94,8 @@ fn an_interface_that_is_not_there_is_named() {
 #[test]
 fn an_interface_that_is_not_ethernet_is_refused_with_that_reason() {
     let lab = Lab::new();
-    lab.exec("director", &["ip", "tuntap", "add", "tun0", "mode", "tun"]);
+    let tunnel = "ip link add tun0 type ipip local 10.2.0.1 remote 10.2.0.2";
+    lab.exec("director", &tunnel.split(' ').collect::<Vec<_>>());
     let output = lab.with_file(&["apply"], &FILE.replace("\"eth1\"", "\"eth1\", \"tun0\""));
     assert_eq!(output.status.code(), Some(1));
     assert!(
