@@ -6,6 +6,7 @@ pub mod abi;
 mod attach;
 mod error;
 mod filters;
+mod living;
 mod object;
 mod pins;
 mod rtnetlink;

@@ -15,6 +15,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::statfs::statfs;
 
 use super::Error;
+use super::living;
 
 const MOUNT_POINT: &str = "/sys/fs/bpf";
 /// The same through the first process's mount namespace. `ip netns exec`
@@ -59,11 +60,30 @@ impl Pins {
             }
             _ => {}
         }
-        // Other namespaces may have theirs beside it.
         if let Some(parent) = self.folder.parent() {
+            sweep(parent);
+            // Other namespaces may have theirs in it.
             let _ = fs::remove_dir(parent);
         }
         Ok(())
+    }
+}
+
+/// Removes what namespaces left that ended without a `down`: their maps would
+/// keep their memory. Folders come and go under the lock, so none is of a
+/// namespace that is just beginning.
+fn sweep(parent: &Path) {
+    let (Some(living), Ok(folders)) = (living::network_namespaces(), fs::read_dir(parent)) else {
+        return;
+    };
+    for folder in folders.flatten() {
+        let inode = folder
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
+        if inode.is_some_and(|inode: u64| !living.contains(&inode)) {
+            let _ = fs::remove_dir_all(folder.path());
+        }
     }
 }
 

@@ -86,8 +86,12 @@ fn a_namespace_that_ends_while_sessions_live_takes_them_along() {
             .status
             .success()
     });
-    // What the end of the test takes down.
+    // What the end of the test takes down. The pins of the old one are found
+    // by whoever is next.
     crate::lab::run(Command::new("ip").args(["netns", "add", &lab.namespace("director")]));
+    assert!(Path::new("/sys/fs/bpf/ipvs-bpf").exists());
+    success(&lab.ipvs_bpf(&["down"]));
+    assert!(!Path::new("/sys/fs/bpf/ipvs-bpf").exists());
 }
 
 #[test]

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Which network namespaces live, by their inode numbers.
+//!
+//! The kernel has no list of them. One lives as long as a process is in it or
+//! a file of it is mounted (`ip netns add`, container runtimes); one that only
+//! an open file or a socket keeps is not seen.
+
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+/// `PROC_PID_INIT_INO` (linux/proc_ns.h).
+const INITIAL_PID_NAMESPACE: u64 = 0xeffffffc;
+
+/// `None` where not every process of the host can be seen.
+pub fn network_namespaces() -> Option<HashSet<u64>> {
+    if fs::metadata("/proc/self/ns/pid").ok()?.ino() != INITIAL_PID_NAMESPACE {
+        return None;
+    }
+    let mut living = HashSet::new();
+    for entry in fs::read_dir("/proc").ok()?.flatten() {
+        // A process may end just now, and a zombie is in none.
+        if let Ok(namespace) = fs::metadata(entry.path().join("ns/net")) {
+            living.insert(namespace.ino());
+        }
+    }
+    for path in ["/proc/1/mountinfo", "/proc/thread-self/mountinfo"] {
+        living.extend(mounted(&fs::read_to_string(path).ok()?));
+    }
+    Some(living)
+}
+
+/// The fourth word of a line is what is mounted (proc_pid_mountinfo(5)); for a
+/// namespace `net:[4026532286]`.
+fn mounted(mountinfo: &str) -> impl Iterator<Item = u64> {
+    mountinfo.lines().filter_map(|line| {
+        let root = line.split(' ').nth(3)?;
+        root.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_namespace_of_this_process_lives() {
+        let own = fs::metadata("/proc/self/ns/net").unwrap().ino();
+        assert!(network_namespaces().is_none_or(|living| living.contains(&own)));
+    }
+
+    #[test]
+    fn mounted_namespaces_are_found_and_nothing_else() {
+        let text = "24 31 0:22 / /proc rw,nosuid shared:14 - proc proc rw\n\
+             640 29 0:4 net:[4026532286] /run/netns/a rw shared:318 - nsfs nsfs rw\n\
+             641 29 0:4 mnt:[4026532290] /run/x rw shared:318 - nsfs nsfs rw\n\
+             short\n";
+        assert_eq!(mounted(text).collect::<Vec<_>>(), [4026532286]);
+    }
+}
