@@ -8,6 +8,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::Serialize;
 
+mod settings;
+
+pub use settings::{SyncDaemon, SyncDaemons, SyncState, Sysctls, Timeout, Timeouts};
+
 /// Everything that a file describes and `apply` reconciles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {

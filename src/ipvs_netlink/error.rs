@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use nix::errno::Errno;
 use thiserror::Error;
 
-use crate::model::ServiceKey;
+use crate::model::{ServiceKey, SyncState};
 
 /// Reads as one sentence: what failed, why, and the cure where there is one.
 #[derive(Debug, Error)]
@@ -92,6 +92,20 @@ pub enum Operation {
         server: SocketAddr,
     },
     Flush,
+    /// Of one service, or of all.
+    Zero {
+        service: Option<ServiceKey>,
+    },
+    GetTimeouts,
+    SetTimeouts,
+    ListDaemons,
+    StartDaemon {
+        state: SyncState,
+        interface: String,
+    },
+    StopDaemon {
+        state: SyncState,
+    },
 }
 
 /// Why the kernel refused: its errno, in the meaning that it has for the
@@ -138,6 +152,21 @@ pub enum Reason {
          address family needs a tunnel and a stopped synchronisation daemon"
     )]
     InvalidServer,
+    #[error("a timeout is longer than this kernel counts (2147483647 ticks)")]
+    TimeoutTooLong,
+    #[error("it runs already")]
+    DaemonRuns,
+    #[error("it does not run")]
+    DaemonRunsNot,
+    #[error("there is no such interface in this network namespace")]
+    NoInterface,
+    #[error("the interface is down, or leads to no multicast group")]
+    NoMulticast,
+    #[error(
+        "the kernel finds it invalid: the group must be a multicast address, and no service may \
+         have a server of the other address family"
+    )]
+    InvalidDaemon,
     #[error("the module ip_vs is being unloaded")]
     Unloading,
     #[error("the kernel is out of memory")]
@@ -154,7 +183,15 @@ impl Reason {
             (Errno::EPERM | Errno::EACCES, _) => Reason::NotPermitted,
             (Errno::ENOMEM, _) => Reason::OutOfMemory,
             (Errno::ENOPROTOOPT, _) => Reason::Unloading,
+            (Errno::ESRCH, Op::StopDaemon { .. }) => Reason::DaemonRunsNot,
             (Errno::ESRCH, _) => Reason::NoSuchService,
+            (Errno::EEXIST, Op::StartDaemon { .. }) => Reason::DaemonRuns,
+            (Errno::ENODEV, Op::StartDaemon { .. }) => Reason::NoInterface,
+            (Errno::ENETUNREACH | Errno::EADDRNOTAVAIL, Op::StartDaemon { .. }) => {
+                Reason::NoMulticast
+            }
+            (Errno::EINVAL, Op::StartDaemon { .. }) => Reason::InvalidDaemon,
+            (Errno::EINVAL, Op::SetTimeouts) => Reason::TimeoutTooLong,
             (Errno::EAFNOSUPPORT, _) => Reason::NoAddressFamily,
             (Errno::EEXIST, Op::AddService { .. }) => Reason::ServiceExists,
             (Errno::EEXIST, Op::AddServer { .. }) => Reason::ServerExists,
@@ -215,6 +252,20 @@ impl fmt::Display for Operation {
                 write!(f, "remove the server {server} from the service {service}")
             }
             Operation::Flush => write!(f, "remove all services"),
+            Operation::Zero { service: None } => write!(f, "set all counters to zero"),
+            Operation::Zero {
+                service: Some(service),
+            } => write!(f, "set the counters of the service {service} to zero"),
+            Operation::GetTimeouts => write!(f, "read the timeouts"),
+            Operation::SetTimeouts => write!(f, "set the timeouts"),
+            Operation::ListDaemons => write!(f, "list the synchronisation daemons"),
+            Operation::StartDaemon { state, interface } => {
+                let interface = interface.escape_debug();
+                write!(f, "start the {state} synchronisation daemon at {interface}")
+            }
+            Operation::StopDaemon { state } => {
+                write!(f, "stop the {state} synchronisation daemon")
+            }
         }
     }
 }

@@ -17,8 +17,9 @@ use super::socket::{KernelSocket, Transport};
 use super::statistics::ServiceStatistics;
 use crate::model::{Family, Server, Service, ServiceKey};
 
-/// `IP_VS_SCHEDNAME_MAXLEN` and `IP_VS_PENAME_MAXLEN`, without the NUL.
-const NAME_MAX: usize = 15;
+/// `IP_VS_SCHEDNAME_MAXLEN`, `IP_VS_PENAME_MAXLEN` and `IP_VS_IFNAME_MAXLEN`,
+/// without the NUL.
+pub(super) const NAME_MAX: usize = 15;
 
 /// IPVS of one network namespace: the one in which the socket was opened.
 pub struct Ipvs<T = KernelSocket> {
@@ -176,6 +177,19 @@ impl<T: Transport> Ipvs<T> {
             .map_err(|failure| failure.during(Operation::Flush))
     }
 
+    /// Sets the counters of a service and its servers to zero, or those of all
+    /// services and the sums of the namespace.
+    pub fn zero(&mut self, key: Option<&ServiceKey>) -> Result<(), Error> {
+        match key {
+            Some(key) => self.service_command(Command::Zero, key, None),
+            None => self.change(IpvsMessage::new(Command::Zero, Vec::new())),
+        }
+        .map_err(|failure| {
+            let service = key.cloned();
+            failure.during(Operation::Zero { service })
+        })
+    }
+
     /// Gives every service and its servers to `take`. A service that goes
     /// away before its servers are read is left out.
     fn walk(&mut self, mut take: impl FnMut(ServiceEntry, Vec<DestEntry>)) -> Result<(), Error> {
@@ -258,7 +272,7 @@ impl<T: Transport> Ipvs<T> {
         ))
     }
 
-    fn ask<V>(
+    pub(super) fn ask<V>(
         &mut self,
         message: IpvsMessage,
         question: Question,
@@ -269,7 +283,7 @@ impl<T: Transport> Ipvs<T> {
         self.conversation.ask(message, question, read)
     }
 
-    fn change(&mut self, message: IpvsMessage) -> Result<(), Failure> {
+    pub(super) fn change(&mut self, message: IpvsMessage) -> Result<(), Failure> {
         let message = self.addressed(message);
         self.conversation.change(message)
     }
@@ -299,7 +313,10 @@ fn dest_entry(attributes: Attributes, service: Family) -> Result<DestEntry, Fail
     .and_then(|attributes| DestEntry::read(attributes, service))
 }
 
-fn first<V>(attributes: Attributes, pick: impl FnMut(CmdAttribute) -> Option<V>) -> Option<V> {
+pub(super) fn first<V>(
+    attributes: Attributes,
+    pick: impl FnMut(CmdAttribute) -> Option<V>,
+) -> Option<V> {
     match attributes {
         Attributes::Cmd(attributes) => attributes.into_iter().find_map(pick),
         Attributes::Info(_) => None,

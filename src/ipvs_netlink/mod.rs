@@ -14,6 +14,7 @@ pub mod handle;
 pub mod info;
 pub mod message;
 pub mod service;
+mod settings;
 pub mod socket;
 pub mod statistics;
 

@@ -11,8 +11,8 @@ use ipvs_bpf::ipvs_netlink::info::Version;
 use ipvs_bpf::ipvs_netlink::message::IpvsMessage;
 use ipvs_bpf::ipvs_netlink::{Connections, Counters, Ipvs, Reason};
 use ipvs_bpf::model::{
-    Family, Forward, Netmask, Persistence, Protocol, Server, Service, ServiceKey, Tunnel,
-    TunnelChecksum,
+    Family, Forward, Netmask, Persistence, Protocol, Server, Service, ServiceKey, SyncDaemon,
+    SyncDaemons, SyncState, Timeouts, Tunnel, TunnelChecksum,
 };
 use netlink_packet_core::{Emitable, ParseableParametrized};
 use netlink_packet_generic::GenlHeader;
@@ -221,9 +221,55 @@ fn every_change_is_the_bytes_that_ipvsadm_sends() {
 }
 
 #[test]
-fn a_flush_is_the_bytes_that_ipvsadm_sends() {
-    let mut ipvs = Ipvs::over(Replay::of(&["zero_and_flush.hex"])).unwrap();
+fn zero_and_flush_are_the_bytes_that_ipvsadm_sends() {
+    let mut ipvs = Ipvs::over(Replay::exactly("zero_and_flush.hex")).unwrap();
+    ipvs.zero(None).unwrap();
+    ipvs.zero(Some(&tcp("10.0.0.1:80"))).unwrap();
     ipvs.flush().unwrap();
+}
+
+fn daemon(sync_maxlen: Option<u16>) -> SyncDaemon {
+    SyncDaemon {
+        interface: "vip0".into(),
+        id: 9,
+        group: SyncDaemon::GROUP,
+        port: SyncDaemon::PORT,
+        ttl: SyncDaemon::TTL,
+        sync_maxlen,
+    }
+}
+
+#[test]
+fn daemons_are_started_listed_and_stopped_as_by_ipvsadm() {
+    let mut ipvs = Ipvs::over(Replay::exactly("daemon.hex")).unwrap();
+    let backup = SyncDaemon {
+        group: "ff02::81".parse().unwrap(),
+        port: 8849,
+        ttl: 2,
+        ..daemon(Some(1400))
+    };
+    ipvs.start_daemon(SyncState::Master, &daemon(None)).unwrap();
+    ipvs.start_daemon(SyncState::Backup, &backup).unwrap();
+    let expected = SyncDaemons {
+        master: Some(daemon(Some(1472))),
+        backup: Some(backup),
+    };
+    assert_eq!(ipvs.daemons().unwrap(), expected);
+    ipvs.stop_daemon(SyncState::Master).unwrap();
+    ipvs.stop_daemon(SyncState::Backup).unwrap();
+    assert_eq!(golden("daemon.hex").len(), 5);
+}
+
+#[test]
+fn timeouts_are_the_bytes_that_ipvsadm_sends_and_prints() {
+    let mut ipvs = Ipvs::over(Replay::exactly("config.hex")).unwrap();
+    let timeouts = Timeouts {
+        tcp: Some(800),
+        tcp_fin: Some(100),
+        udp: Some(200),
+    };
+    ipvs.set_timeouts(&timeouts).unwrap();
+    assert_eq!(ipvs.timeouts().unwrap(), timeouts);
 }
 
 #[test]
@@ -326,7 +372,6 @@ fn a_refusal_by_the_kernel_means_what_ipvsadm_says_it_means() {
     );
 }
 
-/// Of the daemon and the timeouts too, which the handle does not speak of.
 #[test]
 fn every_captured_message_is_known_whole_and_built_again_the_same() {
     let mut seen = 0;

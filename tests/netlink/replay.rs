@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use ipvs_bpf::ipvs_netlink::daemon::DaemonAttribute;
 use ipvs_bpf::ipvs_netlink::destination::DestAttribute;
 use ipvs_bpf::ipvs_netlink::message::{Attributes, CmdAttribute, Command, IpvsMessage};
 use ipvs_bpf::ipvs_netlink::service::SvcAttribute;
@@ -80,7 +81,7 @@ pub fn parsed(message: &[u8]) -> IpvsMessage {
 }
 
 /// What of a request the kernel looks at. Where a command only names a
-/// service or a server, `ipvsadm` sends all its (empty) properties too.
+/// service, a server or a daemon, `ipvsadm` sends all its (empty) properties too.
 fn essence(mut message: IpvsMessage) -> IpvsMessage {
     let command = message.command;
     let Attributes::Cmd(attributes) = &mut message.attributes else {
@@ -104,6 +105,9 @@ fn essence(mut message: IpvsMessage) -> IpvsMessage {
                     use DestAttribute::*;
                     matches!(attribute, AddrFamily(_) | Addr(_) | Port(_))
                 });
+            }
+            CmdAttribute::Daemon(daemon) if command == Command::DelDaemon => {
+                daemon.retain(|attribute| matches!(attribute, DaemonAttribute::State(_)));
             }
             _ => {}
         }

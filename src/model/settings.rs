@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What holds for IPVS of the whole network namespace: timeouts, sysctls, and
+//! the daemons that synchronise connections with another director.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// How long a connection lives without a packet, in seconds. What is `None` a
+/// file leaves alone, and a kernel without the protocol does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// In the state ESTABLISHED.
+    pub tcp: Option<u32>,
+    /// In the state FIN_WAIT.
+    pub tcp_fin: Option<u32>,
+    pub udp: Option<u32>,
+}
+
+/// One of [`Timeouts`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timeout {
+    Tcp,
+    TcpFin,
+    Udp,
+}
+
+/// `net.ipv4.vs.*` by name. A value is as the kernel prints it, its words
+/// separated by one space. A file leaves alone what it does not list.
+pub type Sysctls = BTreeMap<String, String>;
+
+/// `struct ipvs_sync_daemon_cfg`: a daemon of the kernel that sends the
+/// connections of this director, or takes in those of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyncDaemon {
+    pub interface: String,
+    /// A backup takes in what has its id; with id 0 it takes in everything.
+    pub id: u8,
+    pub group: IpAddr,
+    /// UDP, host byte order.
+    pub port: u16,
+    /// The hop limit, where the group is IPv6.
+    pub ttl: u8,
+    /// Bytes of a message without its IP and UDP headers. `None`: what the
+    /// kernel derives from the interface's MTU when the daemon starts.
+    pub sync_maxlen: Option<u16>,
+}
+
+/// Both daemons of a namespace; they may run beside each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SyncDaemons {
+    pub master: Option<SyncDaemon>,
+    pub backup: Option<SyncDaemon>,
+}
+
+/// `IP_VS_STATE_MASTER`, `IP_VS_STATE_BACKUP`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SyncState {
+    Master,
+    Backup,
+}
+
+impl Timeouts {
+    pub fn get(&self, timeout: Timeout) -> Option<u32> {
+        match timeout {
+            Timeout::Tcp => self.tcp,
+            Timeout::TcpFin => self.tcp_fin,
+            Timeout::Udp => self.udp,
+        }
+    }
+
+    pub fn set(&mut self, timeout: Timeout, seconds: Option<u32>) {
+        *match timeout {
+            Timeout::Tcp => &mut self.tcp,
+            Timeout::TcpFin => &mut self.tcp_fin,
+            Timeout::Udp => &mut self.udp,
+        } = seconds;
+    }
+}
+
+impl Timeout {
+    pub const ALL: [Timeout; 3] = [Timeout::Tcp, Timeout::TcpFin, Timeout::Udp];
+}
+
+/// As in the file.
+impl fmt::Display for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Timeout::Tcp => "tcp",
+            Timeout::TcpFin => "tcp_fin",
+            Timeout::Udp => "udp",
+        })
+    }
+}
+
+impl SyncDaemon {
+    /// `IP_VS_SYNC_GROUP`.
+    pub const GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 81));
+    /// `IP_VS_SYNC_PORT`.
+    pub const PORT: u16 = 8848;
+    pub const TTL: u8 = 1;
+}
+
+impl SyncDaemons {
+    pub fn get(&self, state: SyncState) -> Option<&SyncDaemon> {
+        match state {
+            SyncState::Master => self.master.as_ref(),
+            SyncState::Backup => self.backup.as_ref(),
+        }
+    }
+
+    pub fn set(&mut self, state: SyncState, daemon: Option<SyncDaemon>) {
+        *match state {
+            SyncState::Master => &mut self.master,
+            SyncState::Backup => &mut self.backup,
+        } = daemon;
+    }
+}
+
+impl SyncState {
+    pub const ALL: [SyncState; 2] = [SyncState::Master, SyncState::Backup];
+}
+
+/// As in the file.
+impl fmt::Display for SyncState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SyncState::Master => "master",
+            SyncState::Backup => "backup",
+        })
+    }
+}
