@@ -81,11 +81,24 @@ pub struct Reconcile {
     #[command(flatten)]
     pub file: File,
     /// Leave the weights of servers that are there as the kernel has them
+    ///
+    /// So a server that was drained by hand stays drained. A server that is new
+    /// takes the weight of the file.
     #[arg(long)]
     pub keep_weights: bool,
     /// Remove nothing that the file does not list
+    ///
+    /// Services, servers, local IPs, interfaces and sync daemons that the file
+    /// does not list stay as they are.
     #[arg(long)]
     pub no_prune: bool,
+    /// Leave services and pools alone that the file does not list
+    ///
+    /// They may belong to others. What a listed service or pool contains is
+    /// still as the file says: servers and local IPs that it does not list there
+    /// are removed. Interfaces and the eBPF programs stay.
+    #[arg(long, conflicts_with = "no_prune")]
+    pub only_listed: bool,
 }
 
 #[derive(Args, Debug)]

@@ -15,6 +15,11 @@ pub use settings::{SyncDaemon, SyncDaemons, SyncState, Sysctls, Timeout, Timeout
 /// Everything that a file describes and `apply` reconciles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
+    pub timeouts: Timeouts,
+    pub sysctls: Sysctls,
+    /// `None`: a file says nothing of the sync daemons, and they are left
+    /// alone.
+    pub sync: Option<SyncDaemons>,
     /// The eBPF data plane; `None` when no full NAT is wanted (or loaded).
     pub datapath: Option<Datapath>,
     /// The SNAT local IPs, keyed by pool and address.

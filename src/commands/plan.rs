@@ -9,7 +9,7 @@ use crate::cli::{Global, Reconcile};
 use crate::director;
 use crate::model::State;
 use crate::output;
-use crate::plan::{Options, Plan, plan};
+use crate::plan::{Options, Plan, Prune, plan};
 
 pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> {
     let plan = against_kernel(&desired::state(&args.file.file)?, args)?;
@@ -28,7 +28,11 @@ pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> 
 pub(super) fn against_kernel(desired: &State, args: &Reconcile) -> Result<Plan, Error> {
     let options = Options {
         keep_weights: args.keep_weights,
-        prune: !args.no_prune,
+        prune: match (args.no_prune, args.only_listed) {
+            (true, _) => Prune::Nothing,
+            (_, true) => Prune::Listed,
+            _ => Prune::Everything,
+        },
     };
     Ok(plan(desired, &director::observe()?, &options))
 }

@@ -66,6 +66,17 @@ pub(super) fn server(text: &str) -> Result<SocketAddr, Wrong> {
     }
 }
 
+/// "224.0.0.81", "ff02::81".
+pub(super) fn multicast(text: &str) -> Result<IpAddr, Wrong> {
+    const FORM: &str = "write it like \"224.0.0.81\" or \"ff02::81\"";
+    let address: IpAddr = text.parse().map_err(|_| Wrong::new("", FORM))?;
+    if address.is_multicast() {
+        Ok(address)
+    } else {
+        Err(Wrong::new("it is an address of one host", FORM))
+    }
+}
+
 /// "10.2.0.1" or "10.2.0.16/28": the first address and how many.
 pub(super) fn range(text: &str) -> Result<(IpAddr, u64), Wrong> {
     let (first, length) = match text.split_once('/') {

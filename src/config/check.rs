@@ -30,7 +30,7 @@ pub(super) fn check(config: &Config, mistakes: &Mistakes) {
             every_port(service, key, span, mistakes);
             one_packet(service, key, mistakes);
         }
-        servers(service, mistakes);
+        servers(config, service, mistakes);
     }
     full_nat::check(config, mistakes);
 }
@@ -64,7 +64,7 @@ fn one_packet(service: &ServiceEntry, key: &ServiceKey, mistakes: &Mistakes) {
     }
 }
 
-fn servers(service: &ServiceEntry, mistakes: &Mistakes) {
+fn servers(config: &Config, service: &ServiceEntry, mistakes: &Mistakes) {
     let mut seen: HashMap<SocketAddr, &Span> = HashMap::new();
     for server in &service.servers {
         let Some((address, span)) = &server.address else {
@@ -84,6 +84,7 @@ fn servers(service: &ServiceEntry, mistakes: &Mistakes) {
         }
         if let Some((key, _)) = &service.key {
             family_of_server(server, *address, span, key, mistakes);
+            sync_of_server(config, *address, span, key, mistakes);
             port_of_server(server, *address, span, key, mistakes);
         }
     }
@@ -111,6 +112,26 @@ fn family_of_server(
                  which alone joins the two"
             ),
         ));
+    }
+}
+
+/// A message of the sync daemons has one family for the three addresses of a
+/// connection (ip_vs_ctl.c, ip_vs_genl_new_daemon()).
+fn sync_of_server(
+    config: &Config,
+    address: SocketAddr,
+    span: &Span,
+    key: &ServiceKey,
+    mistakes: &Mistakes,
+) {
+    if Family::of(address.ip()) != key.family()
+        && let Some(sync) = &config.sync
+        && let Some((_, daemon)) = sync.interfaces.first()
+    {
+        let what = "a server of another family than its service's and a sync daemon exclude \
+                    each other: a sync message has one family";
+        let help = "take a server of the service's family, or leave the daemons out of `[sync]`";
+        mistakes.add(Mistake::new(span, what, help).see(daemon, "a sync daemon"));
     }
 }
 

@@ -7,30 +7,45 @@ use super::diagnostics::{Diagnostics, Mistake, Mistakes, Span};
 use super::parse::Config;
 use super::service::ServiceEntry;
 use super::spelling::{closest, listed, quoted};
-use crate::model::{Datapath, LocalIp, PortRange, Service, ServiceKey, State};
+use crate::model::{Datapath, LocalIp, PortRange, Service, ServiceKey, State, SyncDaemons};
 
 impl Config {
     /// `interfaces`: the names of those that the host has. A pattern that fits
     /// none of them is a mistake.
     pub fn desired(&self, interfaces: &[String]) -> Result<State, Diagnostics> {
-        Ok(State {
-            datapath: self.datapath(interfaces)?,
+        let mistakes = Mistakes::default();
+        let state = State {
+            timeouts: self.timeouts,
+            sysctls: self.sysctls.clone(),
+            sync: self.sync(interfaces, &mistakes),
+            datapath: self.datapath(interfaces, &mistakes),
             local_ips: self.local_ips(),
             full_nat: self.full_nat(),
             services: self.services(),
-        })
+        };
+        match mistakes.into_diagnostics(&self.name, &self.text) {
+            Some(diagnostics) => Err(diagnostics),
+            None => Ok(state),
+        }
+    }
+
+    fn sync(&self, interfaces: &[String], mistakes: &Mistakes) -> Option<SyncDaemons> {
+        let sync = self.sync.as_ref()?;
+        for (name, span) in &sync.interfaces {
+            if !interfaces.contains(name) {
+                mistakes.add(no_interface(name, span, interfaces));
+            }
+        }
+        Some(sync.daemons.clone())
     }
 
     /// Wanted as soon as interfaces are listed, so that the last full-NAT
     /// service can go without a restart of all.
-    fn datapath(&self, interfaces: &[String]) -> Result<Option<Datapath>, Diagnostics> {
-        let Some(director) = &self.director else {
-            return Ok(None);
-        };
+    fn datapath(&self, interfaces: &[String], mistakes: &Mistakes) -> Option<Datapath> {
+        let director = self.director.as_ref()?;
         if director.interfaces.is_empty() {
-            return Ok(None);
+            return None;
         }
-        let mistakes = Mistakes::default();
         let mut found = BTreeSet::new();
         for (pattern, span) in &director.interfaces {
             let mut matching = interfaces
@@ -42,13 +57,10 @@ impl Config {
             }
             found.extend(matching.cloned());
         }
-        match mistakes.into_diagnostics(&self.name, &self.text) {
-            Some(diagnostics) => Err(diagnostics),
-            None => Ok(Some(Datapath {
-                interfaces: found,
-                max_sessions: director.max_sessions,
-            })),
-        }
+        Some(Datapath {
+            interfaces: found,
+            max_sessions: director.max_sessions,
+        })
     }
 
     fn local_ips(&self) -> BTreeMap<LocalIp, PortRange> {

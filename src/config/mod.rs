@@ -10,7 +10,6 @@ mod diagnostics;
 mod director;
 mod file;
 mod full_nat;
-mod globals;
 mod parse;
 mod persistence;
 mod pools;
@@ -18,7 +17,10 @@ mod reader;
 mod server;
 mod service;
 mod spelling;
+mod sync;
 mod syntax;
+mod sysctl;
+mod timeouts;
 mod unsupported;
 mod value;
 

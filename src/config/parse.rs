@@ -8,7 +8,9 @@ use super::director::{self, Director};
 use super::pools::{self, Pool};
 use super::reader::Section;
 use super::service::{self, ServiceEntry};
-use super::{check, globals, syntax, unsupported};
+use super::sync::{self, Sync};
+use super::{check, syntax, sysctl, timeouts, unsupported};
+use crate::model::{Sysctls, Timeouts};
 
 /// A file without mistakes.
 #[derive(Clone, Debug)]
@@ -17,6 +19,10 @@ pub struct Config {
     /// For complaints that need the host to be found.
     pub(super) text: String,
     pub(super) director: Option<Director>,
+    pub(super) timeouts: Timeouts,
+    pub(super) sysctls: Sysctls,
+    /// Absent: the daemons are left alone.
+    pub(super) sync: Option<Sync>,
     pub(super) pools: BTreeMap<String, Pool>,
     pub(super) services: Vec<ServiceEntry>,
 }
@@ -30,6 +36,15 @@ pub fn parse(name: &str, text: &str) -> Result<Config, Diagnostics> {
         name: name.to_owned(),
         text: text.to_owned(),
         director: root.section("director", "`[director]`").map(director::read),
+        timeouts: root
+            .section("timeouts", "`[timeouts]`")
+            .map(timeouts::read)
+            .unwrap_or_default(),
+        sysctls: root
+            .section("sysctl", "`[sysctl]`")
+            .map(|section| sysctl::read(&section))
+            .unwrap_or_default(),
+        sync: root.section("sync", "`[sync]`").map(sync::read),
         pools: root
             .section("local_ips", "`[local_ips]`")
             .map_or_else(BTreeMap::new, |section| pools::read(&section)),
@@ -38,7 +53,6 @@ pub fn parse(name: &str, text: &str) -> Result<Config, Diagnostics> {
             .map(service::read)
             .collect(),
     };
-    globals::read(&root);
     root.finish();
     check::check(&config, &mistakes);
     unsupported::check(&config, &mistakes);

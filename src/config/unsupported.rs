@@ -5,9 +5,8 @@
 use super::diagnostics::{Mistake, Mistakes, Span};
 use super::parse::Config;
 use super::pools::Pool;
-use super::reader::Section;
 use super::service::ServiceEntry;
-use crate::model::{Family, Forward, Protocol, ServiceKey, Tunnel};
+use crate::model::{Family, Protocol, ServiceKey};
 
 fn refuse(mistakes: &Mistakes, span: &Span, what: &str, instead: &str) {
     mistakes.add(Mistake::new(
@@ -15,16 +14,6 @@ fn refuse(mistakes: &Mistakes, span: &Span, what: &str, instead: &str) {
         format!("{what}: not supported yet"),
         instead,
     ));
-}
-
-/// Whole tables.
-pub(super) fn section(section: &Section) {
-    refuse(
-        section.mistakes,
-        &section.span,
-        section.what,
-        "remove the table; the kernel's own settings hold",
-    );
 }
 
 pub(super) fn check(config: &Config, mistakes: &Mistakes) {
@@ -38,20 +27,6 @@ pub(super) fn check(config: &Config, mistakes: &Mistakes) {
     for service in &config.services {
         if service.snat.is_some() {
             full_nat(service, mistakes);
-        }
-        if let Some((Some(persistence), span)) = &service.persistence
-            && persistence.engine.is_some()
-        {
-            let instead = "remove `engine`: a client is known by its address";
-            refuse(mistakes, span, "a persistence engine", instead);
-        }
-        for server in &service.servers {
-            if let Some((Forward::Tunnel(Tunnel::Gue { .. } | Tunnel::Gre { .. }), span)) =
-                &server.forward
-            {
-                let instead = "remove `tunnel`: it is ipip then";
-                refuse(mistakes, span, "a gue or gre tunnel", instead);
-            }
         }
     }
 }

@@ -3,12 +3,12 @@
 
 use std::path::Path;
 
-use super::Error;
+use super::{Error, sysctl};
 use crate::datapath::{self, Pins};
 use crate::ipvs_netlink::Ipvs;
 use crate::kmod::module;
 use crate::kmod::proc::{self, FullNatChange, LocalIpChange};
-use crate::model::LocalIp;
+use crate::model::{LocalIp, Timeouts};
 use crate::plan::Step;
 
 /// The kernel as the steps see it; connects to IPVS when the first step needs
@@ -65,6 +65,18 @@ impl<'a> Kernel<'a> {
             Step::StopDatapath { .. } => stop_datapath()?,
             Step::Attach { interface } => datapath::attach(&Pins::of_this_namespace()?, interface)?,
             Step::Detach { interface } => datapath::detach(&Pins::of_this_namespace()?, interface)?,
+            Step::ChangeTimeout { timeout, new, .. } => {
+                let mut timeouts = Timeouts::default();
+                timeouts.set(*timeout, Some(*new));
+                self.ipvs()?.set_timeouts(&timeouts)?;
+            }
+            Step::ChangeSysctl { name, new, .. } => {
+                // They come with IPVS.
+                self.ipvs()?;
+                sysctl::set(name, new)?;
+            }
+            Step::StartDaemon { state, new } => self.ipvs()?.start_daemon(*state, new)?,
+            Step::StopDaemon { state, .. } => self.ipvs()?.stop_daemon(*state)?,
             Step::AddService { service, new } => self.ipvs()?.add_service(service, new)?,
             Step::ChangeService { service, new, .. } => {
                 self.ipvs()?.change_service(service, new)?;

@@ -16,6 +16,12 @@ pub enum Error {
     Namespace { name: String, source: io::Error },
     #[error("{path}: {source}")]
     File { path: PathBuf, source: io::Error },
+    #[error("cannot write {value:?} to {path}: {reason}", path = path.display())]
+    Sysctl {
+        path: PathBuf,
+        value: String,
+        reason: String,
+    },
     #[error("listing the interfaces: {0}")]
     Interfaces(io::Error),
     #[error("{0} sessions still live after their services were removed; run `ipvs-bpf down` again")]

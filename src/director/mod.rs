@@ -7,6 +7,7 @@ mod error;
 mod lock;
 mod namespace;
 mod observe;
+mod sysctl;
 mod teardown;
 
 pub use carry_out::Kernel;

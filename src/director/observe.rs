@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use nix::net::if_::if_nameindex;
 
-use super::Error;
+use super::{Error, sysctl};
 use crate::datapath::{self, Pins};
-use crate::ipvs_netlink::{self, Ipvs, Reason, ServiceStatistics};
+use crate::ipvs_netlink::{Ipvs, Reason, ServiceStatistics};
 use crate::kmod::proc;
-use crate::model::{Datapath, LocalIp, PortRange, Service, ServiceKey, State};
+use crate::model::{Datapath, LocalIp, PortRange, ServiceKey, State};
 
 /// The names of the interfaces of the caller's network namespace.
 pub fn interfaces() -> Result<Vec<String>, Error> {
@@ -24,12 +24,20 @@ pub fn interfaces() -> Result<Vec<String>, Error> {
 
 /// Everything of the caller's network namespace. What is not loaded is empty.
 pub fn observe() -> Result<State, Error> {
-    Ok(State {
+    let mut state = State {
         datapath: datapath()?,
         local_ips: local_ips()?,
         full_nat: full_nat()?,
-        services: observe_services()?,
-    })
+        ..State::default()
+    };
+    // Asking for IPVS loads it, and with it come its sysctls.
+    if let Some(mut ipvs) = ipvs()? {
+        state.timeouts = ipvs.timeouts()?;
+        state.sync = Some(ipvs.daemons()?);
+        state.services = ipvs.services()?;
+        state.sysctls = sysctl::observe()?;
+    }
+    Ok(state)
 }
 
 fn datapath() -> Result<Option<Datapath>, Error> {
@@ -57,17 +65,13 @@ fn full_nat() -> Result<BTreeMap<ServiceKey, String>, Error> {
         .collect())
 }
 
-/// None where the kernel has not loaded IPVS.
-pub(super) fn observe_services() -> Result<BTreeMap<ServiceKey, Service>, Error> {
+/// `None`: the kernel has not loaded IPVS and cannot.
+pub(super) fn ipvs() -> Result<Option<Ipvs>, Error> {
     match Ipvs::connect() {
-        Ok(mut ipvs) => Ok(ipvs.services()?),
-        Err(error) if is_absent(&error) => Ok(BTreeMap::new()),
+        Ok(ipvs) => Ok(Some(ipvs)),
+        Err(error) if matches!(error.reason(), Some(Reason::NoFamily)) => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-pub(super) fn is_absent(error: &ipvs_netlink::Error) -> bool {
-    matches!(error.reason(), Some(Reason::NoFamily))
 }
 
 /// What each service and server has done and does now.

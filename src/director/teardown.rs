@@ -6,11 +6,9 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::Error;
 use super::carry_out::stop_datapath;
-use super::observe::{is_absent, observe_services};
+use super::{Error, observe};
 use crate::datapath::{self, Pins};
-use crate::ipvs_netlink::Ipvs;
 use crate::kmod::module;
 use crate::kmod::proc::{self, FullNatChange, LocalIpChange};
 
@@ -42,13 +40,11 @@ pub fn teardown(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), Err
 }
 
 fn remove_services(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), Error> {
-    let mut ipvs = match Ipvs::connect() {
-        Ok(ipvs) => ipvs,
-        Err(error) if is_absent(&error) => return Ok(()),
-        Err(error) => return Err(error.into()),
+    let Some(mut ipvs) = observe::ipvs()? else {
+        return Ok(());
     };
     let full_nat = proc::full_nat()?;
-    for key in observe_services()?.keys() {
+    for key in ipvs.services()?.keys() {
         if keep_native && !full_nat.iter().any(|line| line.key == *key) {
             continue;
         }

@@ -104,11 +104,16 @@ impl Diff<'_> {
 }
 
 fn lines(steps: &[Step]) -> Vec<Line> {
+    let mut settings = Vec::new();
     let mut datapath = Vec::new();
     let mut local_ips = Vec::new();
     let mut services: BTreeMap<&ServiceKey, Service> = BTreeMap::new();
     for step in steps {
         match step {
+            Step::ChangeTimeout { .. }
+            | Step::ChangeSysctl { .. }
+            | Step::StopDaemon { .. }
+            | Step::StartDaemon { .. } => settings.push(step),
             Step::StartDatapath { .. }
             | Step::StopDatapath { .. }
             | Step::Attach { .. }
@@ -143,8 +148,9 @@ fn lines(steps: &[Step]) -> Vec<Line> {
     }
     local_ips.sort_by_key(|(address, _)| *address);
 
-    let mut lines: Vec<Line> = datapath
+    let mut lines: Vec<Line> = settings
         .into_iter()
+        .chain(datapath)
         .chain(local_ips.into_iter().map(|(_, step)| step))
         .map(|step| line(step, false))
         .collect();

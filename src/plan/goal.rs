@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::settings;
 use crate::model::{Service, ServiceKey, State};
 
 /// How much of the kernel's state the file decides.
@@ -14,9 +15,22 @@ pub struct Options {
     /// that an `apply` does not end somebody's drain. New servers take the
     /// file's.
     pub keep_weights: bool,
-    /// What the file does not list is removed. Otherwise it stays: services,
-    /// their servers, local IPs, interfaces, and the datapath.
-    pub prune: bool,
+    pub prune: Prune,
+}
+
+/// What becomes of that which the kernel has and the file does not list.
+/// Timeouts, sysctls, and the sync daemons of a file without `[sync]` are left
+/// alone in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prune {
+    /// It is removed.
+    Everything,
+    /// It is removed from what the file lists: servers from listed services,
+    /// local IPs from listed pools, daemons from `[sync]`. Other services and
+    /// pools, interfaces and the datapath stay: they may be of others.
+    Listed,
+    /// It stays.
+    Nothing,
 }
 
 impl Default for Options {
@@ -24,7 +38,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             keep_weights: false,
-            prune: true,
+            prune: Prune::Everything,
         }
     }
 }
@@ -33,16 +47,21 @@ impl Default for Options {
 /// has to equal it.
 pub fn goal(desired: &State, actual: &State, options: &Options) -> State {
     let mut goal = desired.clone();
-    if !options.prune {
+    if options.prune != Prune::Everything {
+        keep_of_others(&mut goal, actual);
+    }
+    if options.prune == Prune::Nothing {
         keep_unlisted(&mut goal, actual);
     }
+    settings::complete(&mut goal, actual, options.prune);
     if options.keep_weights {
         keep_weights(&mut goal.services, &actual.services);
     }
     goal
 }
 
-fn keep_unlisted(goal: &mut State, actual: &State) {
+/// Keeps whole objects.
+fn keep_of_others(goal: &mut State, actual: &State) {
     if let Some(running) = &actual.datapath {
         let datapath = goal.datapath.get_or_insert_with(|| running.clone());
         datapath
@@ -57,25 +76,39 @@ fn keep_unlisted(goal: &mut State, actual: &State) {
         }
     }
 
-    // The module knows an address once, so one that the file lists in another
-    // pool is listed.
-    let listed: BTreeSet<IpAddr> = goal.local_ips.keys().map(|ip| ip.address).collect();
-    for (local_ip, ports) in &actual.local_ips {
-        if !listed.contains(&local_ip.address) {
-            goal.local_ips.insert(local_ip.clone(), *ports);
-        }
-    }
+    let pools: BTreeSet<String> = goal.local_ips.keys().map(|ip| ip.pool.clone()).collect();
+    keep_local_ips(goal, actual, |pool| !pools.contains(pool));
 
     for (key, running) in &actual.services {
-        let service = goal
-            .services
+        goal.services
             .entry(key.clone())
             .or_insert_with(|| running.clone());
+    }
+}
+
+/// Keeps what is in listed objects too.
+fn keep_unlisted(goal: &mut State, actual: &State) {
+    keep_local_ips(goal, actual, |_| true);
+    for (key, running) in &actual.services {
+        let Some(service) = goal.services.get_mut(key) else {
+            continue;
+        };
         for (address, server) in &running.servers {
             service
                 .servers
                 .entry(*address)
                 .or_insert_with(|| server.clone());
+        }
+    }
+}
+
+/// The module knows an address once, so one that the file lists in another
+/// pool is listed.
+fn keep_local_ips(goal: &mut State, actual: &State, keeps: impl Fn(&str) -> bool) {
+    let listed: BTreeSet<IpAddr> = goal.local_ips.keys().map(|ip| ip.address).collect();
+    for (local_ip, ports) in &actual.local_ips {
+        if !listed.contains(&local_ip.address) && keeps(&local_ip.pool) {
+            goal.local_ips.insert(local_ip.clone(), *ports);
         }
     }
 }

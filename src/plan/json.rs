@@ -10,7 +10,7 @@ use super::order::Plan;
 use super::refusal::Refusal;
 use super::step::{Op, Place, Step};
 use crate::model::{
-    Forward, Netmask, Persistence, Server, Service, ServiceKey, Tunnel, TunnelChecksum,
+    Forward, Netmask, Persistence, Server, Service, ServiceKey, SyncDaemon, Tunnel, TunnelChecksum,
 };
 
 /// `{"steps": [STEP…], "refusals": [{"reason": "max_sessions", "message": "…"}…]}`.
@@ -42,6 +42,9 @@ impl Serialize for Refusal {
 ///
 ///   | `object` | named by | value |
 ///   | --- | --- | --- |
+///   | `timeout` | `timeout` (`tcp`, `tcp_fin`, `udp`) | `seconds` |
+///   | `sysctl` | `sysctl`, the name below `net.ipv4.vs` | `value`, a string |
+///   | `sync_daemon` | `daemon` (`master`, `backup`) | `interface`, `id`, `group`, `port`, `ttl`, `sync_maxlen` (null: the kernel's choice) |
 ///   | `datapath` | | `max_sessions` |
 ///   | `interface` | `interface` | none |
 ///   | `local_ip` | `address` | `pool`, `ports` (`"1024-65535"`) |
@@ -50,7 +53,8 @@ impl Serialize for Refusal {
 ///   | `server` | `service`, `server` | `weight`, `forward` (`masq`, `route`, `tunnel`, `local`), `tunnel` (null, or `type`, `port` or null, `checksum`), `upper_threshold`, `lower_threshold` |
 ///
 /// * `old` (of a change or a removal) and `new` (of an addition or a change):
-///   the whole value, also what stays. A removed service's `old` also has
+///   the whole value, also what stays. A change of a timeout or sysctl has no
+///   `old` where IPVS is not loaded. A removed service's `old` also has
 ///   `servers`, the addresses of those that go with it.
 ///
 /// Addresses are strings: an IP address, `"10.0.0.1:80"` or `"[fd00::1]:80"`
@@ -68,6 +72,12 @@ struct Record<'a> {
     op: &'static str,
     object: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sysctl: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    daemon: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     interface: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<IpAddr>,
@@ -84,6 +94,20 @@ struct Record<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Value<'a> {
+    Timeout {
+        seconds: u32,
+    },
+    Sysctl {
+        value: &'a str,
+    },
+    SyncDaemon {
+        interface: &'a str,
+        id: u8,
+        group: IpAddr,
+        port: u16,
+        ttl: u8,
+        sync_maxlen: Option<u16>,
+    },
     Datapath {
         max_sessions: u32,
     },
@@ -136,6 +160,25 @@ struct TunnelValue {
 impl<'a> Record<'a> {
     fn of(step: &'a Step) -> Self {
         match step {
+            Step::ChangeTimeout { timeout, old, new } => Record {
+                timeout: Some(timeout.to_string()),
+                old: old.map(|seconds| Value::Timeout { seconds }),
+                new: Some(Value::Timeout { seconds: *new }),
+                ..Record::object(step, "timeout")
+            },
+            Step::ChangeSysctl { name, old, new } => Record {
+                sysctl: Some(name),
+                old: old.as_ref().map(|value| Value::Sysctl { value }),
+                new: Some(Value::Sysctl { value: new }),
+                ..Record::object(step, "sysctl")
+            },
+            Step::StartDaemon { state, new: daemon } | Step::StopDaemon { state, old: daemon } => {
+                let record = Record {
+                    daemon: Some(state.to_string()),
+                    ..Record::object(step, "sync_daemon")
+                };
+                record.value(daemon.into())
+            }
             Step::StartDatapath { max_sessions } | Step::StopDatapath { max_sessions } => {
                 let value = Value::Datapath {
                     max_sessions: *max_sessions,
@@ -197,6 +240,9 @@ impl<'a> Record<'a> {
                 Op::Remove => "remove",
             },
             object,
+            timeout: None,
+            sysctl: None,
+            daemon: None,
             interface: None,
             address: None,
             service: None,
@@ -247,6 +293,19 @@ impl<'a> Record<'a> {
             old: Some(old),
             new: Some(new),
             ..self
+        }
+    }
+}
+
+impl<'a> From<&'a SyncDaemon> for Value<'a> {
+    fn from(daemon: &'a SyncDaemon) -> Self {
+        Value::SyncDaemon {
+            interface: &daemon.interface,
+            id: daemon.id,
+            group: daemon.group,
+            port: daemon.port,
+            ttl: daemon.ttl,
+            sync_maxlen: daemon.sync_maxlen,
         }
     }
 }

@@ -12,11 +12,12 @@ mod local_ips;
 mod merge;
 mod order;
 mod refusal;
+mod settings;
 mod step;
 mod words;
 
 pub use diff::Diff;
-pub use goal::{Options, goal};
+pub use goal::{Options, Prune, goal};
 pub use order::{Plan, plan};
 pub use refusal::Refusal;
 pub use step::{Op, Place, Step};

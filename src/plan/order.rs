@@ -6,11 +6,14 @@
 //!
 //! | stage | |
 //! | --- | --- |
+//! | `sync_stopping` | sync daemons stop |
+//! | `settings` | timeouts and sysctls change |
 //! | `start` | the datapath starts, programs are attached |
 //! | `local_ips` | addresses come, and change ports or pool |
 //! | `full_nat` | services become full NAT, or change their pool |
 //! | `ipvs` | services and servers come and change |
 //! | `ipvs_leaving` | weights fall to 0; servers, then services, go |
+//! | `sync_starting` | sync daemons start |
 //! | `native` | services stop being full NAT |
 //! | `local_ips_leaving` | addresses go; which of them wait until here: `local_ips.rs` |
 //! | `stop` | programs are detached, the datapath stops |
@@ -26,9 +29,12 @@
 //! replaced always has one that takes connections (hence a weight that falls to
 //! 0 counts as a removal), and so that IPVS always has a service if it had one:
 //! it registers its hooks, which the module calls, with the first service of a
-//! family and unregisters them with the last. No two objects of IPVS exclude
-//! each other, so the new ones find room. Local IPs do, since an address is in
-//! one pool: that is why a move is one step.
+//! family and unregisters them with the last. Services and servers do not
+//! exclude each other, so the new ones find room. Local IPs do, since an
+//! address is in one pool: that is why a move is one step. And the sync daemons
+//! exclude servers of another family than their service's: they stop before
+//! such a server comes, and start after the last one went. Settings change
+//! early, so that the first connection and a daemon's start find them.
 //!
 //! A service that stays in IPVS and becomes full NAT (or native) changes for
 //! new connections only; the others end as they were born.
@@ -65,7 +71,7 @@ use super::local_ips::plan_local_ips;
 use super::merge::{Entry, merge};
 use super::refusal::{Refusal, refusals};
 use super::step::Step;
-use crate::model::{Server, Service, ServiceKey, State};
+use crate::model::{Server, Service, ServiceKey, State, SyncState, Timeout};
 
 /// What `apply` does, in order, or why it does nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,11 +107,14 @@ impl Plan {
 /// The stages, in their order.
 #[derive(Default)]
 struct Stages {
+    sync_stopping: Vec<Step>,
+    settings: Vec<Step>,
     start: Vec<Step>,
     local_ips: Vec<Step>,
     full_nat: Vec<Step>,
     ipvs: Vec<Step>,
     ipvs_leaving: Vec<Step>,
+    sync_starting: Vec<Step>,
     native: Vec<Step>,
     local_ips_leaving: Vec<Step>,
     stop: Vec<Step>,
@@ -120,6 +129,8 @@ pub fn plan(desired: &State, actual: &State, options: &Options) -> Plan {
         local_ips_leaving: local_ips.after,
         ..Stages::default()
     };
+    stages.settings(&goal, actual);
+    stages.sync(&goal, actual);
     stages.datapath(&goal, actual);
     stages.full_nat(&goal, actual);
     stages.services(&goal, actual);
@@ -128,11 +139,14 @@ pub fn plan(desired: &State, actual: &State, options: &Options) -> Plan {
     refusals.extend(local_ips.refusals);
     Plan {
         steps: [
+            stages.sync_stopping,
+            stages.settings,
             stages.start,
             stages.local_ips,
             stages.full_nat,
             stages.ipvs,
             stages.ipvs_leaving,
+            stages.sync_starting,
             stages.native,
             stages.local_ips_leaving,
             stages.stop,
@@ -145,6 +159,44 @@ pub fn plan(desired: &State, actual: &State, options: &Options) -> Plan {
 }
 
 impl Stages {
+    /// The goal has what the kernel has, and more where the file says so.
+    fn settings(&mut self, goal: &State, actual: &State) {
+        for timeout in Timeout::ALL {
+            let (old, new) = (actual.timeouts.get(timeout), goal.timeouts.get(timeout));
+            if let Some(new) = new.filter(|_| old != new) {
+                self.settings
+                    .push(Step::ChangeTimeout { timeout, old, new });
+            }
+        }
+        for (name, new) in &goal.sysctls {
+            let old = actual.sysctls.get(name);
+            if old != Some(new) {
+                self.settings.push(Step::ChangeSysctl {
+                    name: name.clone(),
+                    old: old.cloned(),
+                    new: new.clone(),
+                });
+            }
+        }
+    }
+
+    fn sync(&mut self, goal: &State, actual: &State) {
+        let running = actual.sync.clone().unwrap_or_default();
+        let wanted = goal.sync.clone().unwrap_or_default();
+        for state in SyncState::ALL {
+            let (old, new) = (running.get(state), wanted.get(state));
+            if old == new {
+                continue;
+            }
+            if let Some(old) = old.cloned() {
+                self.sync_stopping.push(Step::StopDaemon { state, old });
+            }
+            if let Some(new) = new.cloned() {
+                self.sync_starting.push(Step::StartDaemon { state, new });
+            }
+        }
+    }
+
     fn datapath(&mut self, goal: &State, actual: &State) {
         let none = BTreeSet::new();
         let (running, wanted) = (&actual.datapath, &goal.datapath);

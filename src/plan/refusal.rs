@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::model::{Family, Forward, ServiceKey, State};
+use crate::model::{Family, Forward, ServiceKey, State, SyncState};
 
 /// A part of the goal that the steps do not reach. Its
 /// [`Display`](fmt::Display) names the thing and what to do.
@@ -29,6 +29,15 @@ pub enum Refusal {
         service: ServiceKey,
         server: SocketAddr,
     },
+    /// The running kernel has no such setting.
+    NoSysctl { name: String },
+    /// A message of the sync daemons has one family for all three addresses of
+    /// a connection.
+    MixedFamilies {
+        service: ServiceKey,
+        server: SocketAddr,
+        daemon: SyncState,
+    },
     /// The last address of a pool in use cannot be the first of another one.
     LastAddress {
         address: IpAddr,
@@ -46,6 +55,8 @@ impl Refusal {
             Refusal::AddressInTwoPools { .. } => "address_in_two_pools",
             Refusal::EmptyPool { .. } => "empty_pool",
             Refusal::NotMasquerading { .. } => "not_masquerading",
+            Refusal::NoSysctl { .. } => "no_sysctl",
+            Refusal::MixedFamilies { .. } => "mixed_families",
             Refusal::LastAddress { .. } => "last_address",
         }
     }
@@ -83,6 +94,20 @@ impl fmt::Display for Refusal {
                 "{service} → {server}: a server of a full-NAT service must be `masq`: \
                  change its `forward`, or remove the server"
             ),
+            Refusal::NoSysctl { name } => write!(
+                f,
+                "this kernel has no sysctl net.ipv4.vs.{name}: remove it from [sysctl]"
+            ),
+            Refusal::MixedFamilies {
+                service,
+                server,
+                daemon,
+            } => write!(
+                f,
+                "{service} → {server}: a server of another family than its service's and the \
+                 {daemon} sync daemon exclude each other: remove the server, or stop the daemon \
+                 by a [sync] without it"
+            ),
             Refusal::LastAddress { address, from, to } => write!(
                 f,
                 "local IP {address} is the last of pool {from:?}, which services use, and cannot \
@@ -95,7 +120,7 @@ impl fmt::Display for Refusal {
 
 /// What is wrong with the goal whatever the order.
 pub(super) fn refusals(goal: &State, actual: &State) -> Vec<Refusal> {
-    let mut refusals = Vec::new();
+    let mut refusals = settings(goal, actual);
     match (&actual.datapath, &goal.datapath) {
         (Some(running), Some(wanted)) if running.max_sessions != wanted.max_sessions => {
             refusals.push(Refusal::MaxSessions {
@@ -130,6 +155,36 @@ pub(super) fn refusals(goal: &State, actual: &State) -> Vec<Refusal> {
                 refusals.push(Refusal::NotMasquerading {
                     service: key.clone(),
                     server: *address,
+                });
+            }
+        }
+    }
+    refusals
+}
+
+fn settings(goal: &State, actual: &State) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    // Where IPVS is not loaded there are none to compare with.
+    if !actual.sysctls.is_empty() {
+        let unknown = |name: &&String| !actual.sysctls.contains_key(*name);
+        for name in goal.sysctls.keys().filter(unknown).cloned() {
+            refusals.push(Refusal::NoSysctl { name });
+        }
+    }
+    let daemon = goal.sync.as_ref().and_then(|daemons| {
+        let mut states = SyncState::ALL.into_iter();
+        states.find(|state| daemons.get(*state).is_some())
+    });
+    let Some(daemon) = daemon else {
+        return refusals;
+    };
+    for (key, service) in &goal.services {
+        for server in service.servers.keys() {
+            if Family::of(server.ip()) != key.family() {
+                refusals.push(Refusal::MixedFamilies {
+                    service: key.clone(),
+                    server: *server,
+                    daemon,
                 });
             }
         }

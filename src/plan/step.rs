@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::model::{PortRange, Server, Service, ServiceKey};
+use crate::model::{PortRange, Server, Service, ServiceKey, SyncDaemon, SyncState, Timeout};
 
 /// One change of one kernel object. What is changed or removed carries its old
 /// value, so that it can be shown.
@@ -12,6 +12,27 @@ use crate::model::{PortRange, Server, Service, ServiceKey};
 /// 10.2.0.2:8080 weight 1 → 3`); its JSON is described at its `Serialize`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Seconds. An `old` that is `None` is not known: IPVS is not loaded.
+    ChangeTimeout {
+        timeout: Timeout,
+        old: Option<u32>,
+        new: u32,
+    },
+    ChangeSysctl {
+        name: String,
+        old: Option<String>,
+        new: String,
+    },
+    /// A running daemon takes no changes: it is stopped, and started anew.
+    StartDaemon {
+        state: SyncState,
+        new: SyncDaemon,
+    },
+    StopDaemon {
+        state: SyncState,
+        old: SyncDaemon,
+    },
+
     /// Load the module, the maps and the programs, and register the maps with
     /// the module. Attaches nothing yet.
     StartDatapath {
@@ -129,17 +150,21 @@ impl Op {
 impl Step {
     pub fn op(&self) -> Op {
         match self {
-            Step::StartDatapath { .. }
+            Step::StartDaemon { .. }
+            | Step::StartDatapath { .. }
             | Step::Attach { .. }
             | Step::AddLocalIp { .. }
             | Step::AddFullNat { .. }
             | Step::AddService { .. }
             | Step::AddServer { .. } => Op::Add,
-            Step::ChangeLocalIp { .. }
+            Step::ChangeTimeout { .. }
+            | Step::ChangeSysctl { .. }
+            | Step::ChangeLocalIp { .. }
             | Step::ChangeFullNat { .. }
             | Step::ChangeService { .. }
             | Step::ChangeServer { .. } => Op::Change,
-            Step::Detach { .. }
+            Step::StopDaemon { .. }
+            | Step::Detach { .. }
             | Step::StopDatapath { .. }
             | Step::RemoveLocalIp { .. }
             | Step::RemoveFullNat { .. }

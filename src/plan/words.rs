@@ -2,16 +2,22 @@
 //! A step in words, on one line.
 
 use std::fmt::{self, Display};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use super::step::{Place, Step};
-use crate::model::{Forward, Netmask, Persistence, Server, Service, Tunnel, TunnelChecksum};
+use crate::model::{
+    Forward, Netmask, Persistence, Server, Service, SyncDaemon, Tunnel, TunnelChecksum,
+};
 
 impl Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ", self.op().sign())?;
         match self {
-            Step::StartDatapath { .. }
+            Step::ChangeTimeout { .. }
+            | Step::ChangeSysctl { .. }
+            | Step::StartDaemon { .. }
+            | Step::StopDaemon { .. }
+            | Step::StartDatapath { .. }
             | Step::StopDatapath { .. }
             | Step::Attach { .. }
             | Step::Detach { .. }
@@ -34,6 +40,17 @@ impl Display for Step {
 /// What a step says beyond its sign and its service's name.
 pub(super) fn facts(step: &Step) -> String {
     match step {
+        Step::ChangeTimeout { timeout, old, new } => {
+            let old = old.map_or(String::new(), |seconds| format!("{seconds}s "));
+            format!("timeout {timeout} {old}→ {new}s")
+        }
+        Step::ChangeSysctl { name, old, new } => {
+            let old = old.as_ref().map_or(String::new(), |old| format!("{old} "));
+            format!("sysctl {name} {old}→ {new}")
+        }
+        Step::StartDaemon { state, new: daemon } | Step::StopDaemon { state, old: daemon } => {
+            format!("sync daemon {state} {}", daemon_facts(daemon))
+        }
         Step::StartDatapath { max_sessions } | Step::StopDatapath { max_sessions } => {
             format!("datapath for {max_sessions} sessions")
         }
@@ -101,6 +118,21 @@ fn place_change(old: &Place, new: &Place) -> String {
     changes.add("pool", quoted(old), quoted(new));
     changes.add("ports", old.ports, new.ports);
     changes.list()
+}
+
+fn daemon_facts(daemon: &SyncDaemon) -> String {
+    let mut facts = format!("at {}, id {}", daemon.interface.escape_debug(), daemon.id);
+    if (daemon.group, daemon.port) != (SyncDaemon::GROUP, SyncDaemon::PORT) {
+        let to = SocketAddr::new(daemon.group, daemon.port);
+        facts += &format!(", group {to}");
+    }
+    if daemon.ttl != SyncDaemon::TTL {
+        facts += &format!(", ttl {}", daemon.ttl);
+    }
+    if let Some(bytes) = daemon.sync_maxlen {
+        facts += &format!(", sync_maxlen {bytes}");
+    }
+    facts
 }
 
 fn service_facts(service: &Service) -> String {

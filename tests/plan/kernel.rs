@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use ipvs_bpf::model::{Datapath, Family, LocalIp, State};
+use ipvs_bpf::model::{Datapath, Family, LocalIp, State, SyncDaemons};
 use ipvs_bpf::plan::{Place, Plan, Step};
 
 /// Carries out the whole plan and returns the state that it ends in. `each` sees
@@ -44,6 +44,29 @@ fn no_pool_in_use_is_emptied(before: &State, after: &State) -> Result<(), String
 
 fn apply(step: &Step, state: &mut State) -> Result<(), String> {
     match step {
+        Step::ChangeTimeout { timeout, old, new } => {
+            check(state.timeouts.get(*timeout) == *old, "old value")?;
+            check(*old != Some(*new), "no change")?;
+            state.timeouts.set(*timeout, Some(*new));
+            Ok(())
+        }
+        Step::ChangeSysctl { name, old, new } => {
+            let before = state.sysctls.insert(name.clone(), new.clone());
+            check(before == *old, "old value")?;
+            check(old.as_ref() != Some(new), "no change")
+        }
+        Step::StartDaemon { state: role, new } => {
+            let daemons = state.sync.get_or_insert_default();
+            check(daemons.get(*role).is_none(), "EEXIST")?;
+            daemons.set(*role, Some(new.clone()));
+            no_mixed_families(state)
+        }
+        Step::StopDaemon { state: role, old } => {
+            let daemons = state.sync.as_mut().ok_or("ESRCH")?;
+            check(daemons.get(*role) == Some(old), "old value")?;
+            daemons.set(*role, None);
+            Ok(())
+        }
         Step::StartDatapath { max_sessions } => {
             check(state.datapath.is_none(), "already runs")?;
             state.datapath = Some(Datapath {
@@ -118,8 +141,9 @@ fn apply(step: &Step, state: &mut State) -> Result<(), String> {
             server,
             new,
         } => {
-            let service = state.services.get_mut(service).ok_or("ESRCH")?;
-            insert(&mut service.servers, server, new)
+            let running = state.services.get_mut(service).ok_or("ESRCH")?;
+            insert(&mut running.servers, server, new)?;
+            no_mixed_families(state)
         }
         Step::ChangeServer {
             service,
@@ -139,6 +163,26 @@ fn apply(step: &Step, state: &mut State) -> Result<(), String> {
             remove(&mut service.servers, server, old)
         }
     }
+}
+
+/// `ip_vs_genl_new_daemon()`, `ip_vs_genl_set_cmd()`.
+fn no_mixed_families(state: &State) -> Result<(), String> {
+    let runs = state.sync.as_ref().is_some_and(has_daemons);
+    check(
+        !(runs && has_mixed_families(state)),
+        "EINVAL: mixed families",
+    )
+}
+
+pub fn has_daemons(daemons: &SyncDaemons) -> bool {
+    daemons.master.is_some() || daemons.backup.is_some()
+}
+
+pub fn has_mixed_families(state: &State) -> bool {
+    state.services.iter().any(|(key, service)| {
+        let mut servers = service.servers.keys();
+        servers.any(|server| Family::of(server.ip()) != key.family())
+    })
 }
 
 fn check(holds: bool, error: &str) -> Result<(), String> {

@@ -5,25 +5,33 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use ipvs_bpf::model::{Family, Forward, Protocol, Server, Service, ServiceKey, State};
-use ipvs_bpf::plan::{Op, Options, Plan, Refusal, Step, plan};
+use ipvs_bpf::model::{
+    Family, Forward, Protocol, Server, Service, ServiceKey, State, SyncState, Timeout,
+};
+use ipvs_bpf::plan::{Op, Options, Plan, Prune, Refusal, Step, goal, plan};
 use proptest::prelude::*;
+use proptest::sample::select;
 
-use super::kernel::{carry_out, has_address};
-use super::states::{state, state_with_fixed_pools};
+use super::kernel::{carry_out, has_address, has_daemons, has_mixed_families};
+use super::states::{running, state, state_with_fixed_pools};
 
 const STRICT: Options = Options {
     keep_weights: false,
-    prune: true,
+    prune: Prune::Everything,
 };
 
-/// A plan may be refused for one reason alone: an only address moves.
-fn is_refused(plan: &Plan) -> bool {
+/// A plan may be refused for two reasons alone: an only address moves, or a
+/// daemon that the file leaves alone excludes a server that it lists.
+fn is_refused(plan: &Plan, goal: &State) -> bool {
     for refusal in &plan.refusals {
-        assert!(
-            matches!(refusal, Refusal::LastAddress { .. }),
-            "a state that is in order is refused: {refusal}"
-        );
+        let right = match refusal {
+            Refusal::LastAddress { .. } => true,
+            Refusal::MixedFamilies { .. } => {
+                goal.sync.as_ref().is_some_and(has_daemons) && has_mixed_families(goal)
+            }
+            _ => false,
+        };
+        assert!(right, "a state that is in order is refused: {refusal}");
     }
     !plan.refusals.is_empty()
 }
@@ -91,40 +99,73 @@ fn service_is_kept_up(actual: &State, desired: &State, now: &State) {
     }
 }
 
+/// Said once more, without the words of `goal`.
+fn what_is_listed_is_there(desired: &State, end: &State) {
+    assert_eq!(end.services, desired.services);
+    assert_eq!(end.full_nat, desired.full_nat);
+    assert_eq!(end.local_ips, desired.local_ips);
+    assert_eq!(end.datapath, desired.datapath);
+    for timeout in Timeout::ALL {
+        if let Some(seconds) = desired.timeouts.get(timeout) {
+            assert_eq!(end.timeouts.get(timeout), Some(seconds));
+        }
+    }
+    for (name, value) in &desired.sysctls {
+        let there = &end.sysctls[name];
+        assert!(there == value || (name == "drop_entry" && (value == "1" && there == "2")));
+    }
+    let Some(listed) = &desired.sync else { return };
+    for state in SyncState::ALL {
+        let there = end.sync.as_ref().and_then(|daemons| daemons.get(state));
+        match (listed.get(state), there) {
+            (Some(listed), Some(there)) => {
+                let mut there = there.clone();
+                if listed.sync_maxlen.is_none() {
+                    there.sync_maxlen = None;
+                }
+                assert_eq!(there, *listed);
+            }
+            (listed, there) => assert_eq!(listed, there),
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn carrying_out_the_plan_ends_in_what_was_asked_for(desired in state(), actual in state()) {
+    fn carrying_out_the_plan_ends_in_what_was_asked_for(desired in state(), actual in running()) {
         let plan = plan(&desired, &actual, &STRICT);
-        prop_assume!(!is_refused(&plan));
+        let goal = goal(&desired, &actual, &STRICT);
+        prop_assume!(!is_refused(&plan, &goal));
         let end = carry_out(&plan, &actual, |_| {}).unwrap();
-        prop_assert_eq!(end, desired);
+        prop_assert_eq!(&end, &goal);
+        what_is_listed_is_there(&desired, &end);
     }
 
     #[test]
-    fn no_full_nat_connection_is_ever_born_native(desired in state(), actual in state()) {
+    fn no_full_nat_connection_is_ever_born_native(desired in state(), actual in running()) {
         let plan = plan(&desired, &actual, &STRICT);
-        prop_assume!(!is_refused(&plan));
+        prop_assume!(!is_refused(&plan, &goal(&desired, &actual, &STRICT)));
         carry_out(&plan, &actual, |now| full_nat_is_whole(&actual, &desired, now)).unwrap();
     }
 
     #[test]
     fn a_service_that_has_servers_before_and_after_always_has_one(
         desired in state(),
-        actual in state(),
+        actual in running(),
     ) {
         let plan = plan(&desired, &actual, &STRICT);
-        prop_assume!(!is_refused(&plan));
+        prop_assume!(!is_refused(&plan, &goal(&desired, &actual, &STRICT)));
         carry_out(&plan, &actual, |now| service_is_kept_up(&actual, &desired, now)).unwrap();
     }
 
     #[test]
     fn planning_again_gives_nothing(
         desired in state(),
-        actual in state(),
+        actual in running(),
         keep_weights in any::<bool>(),
-        prune in any::<bool>(),
+        prune in select(vec![Prune::Everything, Prune::Listed, Prune::Nothing]),
     ) {
         let options = Options { keep_weights, prune };
         let first = plan(&desired, &actual, &options);
@@ -150,13 +191,18 @@ proptest! {
     }
 
     #[test]
-    fn without_prune_what_the_file_does_not_list_stays(desired in state(), actual in state()) {
-        let options = Options { keep_weights: false, prune: false };
+    fn without_prune_what_the_file_does_not_list_stays(desired in state(), actual in running()) {
+        let options = Options { keep_weights: false, prune: Prune::Nothing };
         for step in plan(&desired, &actual, &options).steps {
             match step {
                 // The file lists this service, as a native one.
                 Step::RemoveFullNat { service, .. } => {
                     prop_assert!(desired.services.contains_key(&service));
+                }
+                // To be started anew.
+                Step::StopDaemon { state, .. } => {
+                    let listed = desired.sync.as_ref().and_then(|sync| sync.get(state));
+                    prop_assert!(listed.is_some());
                 }
                 step => prop_assert!(step.op() != Op::Remove, "{}", step),
             }
@@ -164,8 +210,8 @@ proptest! {
     }
 
     #[test]
-    fn without_prune_the_file_is_still_carried_out(desired in state(), actual in state()) {
-        let options = Options { keep_weights: false, prune: false };
+    fn without_prune_the_file_is_still_carried_out(desired in state(), actual in running()) {
+        let options = Options { keep_weights: false, prune: Prune::Nothing };
         let plan = plan(&desired, &actual, &options);
         prop_assume!(plan.refusals.is_empty());
         let end = carry_out(&plan, &actual, |_| {}).unwrap();
@@ -179,13 +225,53 @@ proptest! {
     }
 
     #[test]
+    fn settings_that_are_not_listed_are_left_alone(desired in state(), actual in running()) {
+        for step in plan(&desired, &actual, &STRICT).steps {
+            match step {
+                Step::ChangeTimeout { timeout, new, .. } => {
+                    prop_assert_eq!(desired.timeouts.get(timeout), Some(new));
+                }
+                Step::ChangeSysctl { name, new, .. } => {
+                    prop_assert_eq!(desired.sysctls.get(&name), Some(&new));
+                }
+                Step::StartDaemon { .. } | Step::StopDaemon { .. } => {
+                    prop_assert!(desired.sync.is_some());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn only_listed_takes_from_listed_services_and_pools_alone(
+        desired in state(),
+        actual in running(),
+    ) {
+        let options = Options { keep_weights: false, prune: Prune::Listed };
+        let lists_pool = |pool: &str| desired.local_ips.keys().any(|ip| ip.pool == pool);
+        for step in plan(&desired, &actual, &options).steps {
+            match step {
+                Step::RemoveService { .. } | Step::Detach { .. } | Step::StopDatapath { .. } => {
+                    prop_assert!(false, "{}", step);
+                }
+                Step::RemoveServer { service, .. } | Step::RemoveFullNat { service, .. } => {
+                    prop_assert!(desired.services.contains_key(&service));
+                }
+                Step::RemoveLocalIp { old, .. } => prop_assert!(lists_pool(&old.pool)),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
     fn with_keep_weights_only_new_servers_take_the_files_weight(
         desired in state(),
-        actual in state(),
+        actual in running(),
     ) {
-        let options = Options { keep_weights: true, prune: true };
+        let options = Options { keep_weights: true, prune: Prune::Everything };
         let plan = plan(&desired, &actual, &options);
-        prop_assume!(!is_refused(&plan));
+        let goal = goal(&desired, &actual, &options);
+        prop_assume!(!is_refused(&plan, &goal));
         let mut end = carry_out(&plan, &actual, |_| {}).unwrap();
         for (key, service) in &mut end.services {
             for (address, server) in &mut service.servers {
@@ -195,7 +281,7 @@ proptest! {
                 server.weight = wanted;
             }
         }
-        prop_assert_eq!(end, desired);
+        what_is_listed_is_there(&desired, &end);
     }
 }
 

@@ -9,9 +9,10 @@ use std::path::Path;
 
 use ipvs_bpf::model::{
     Datapath, Family, Forward, LocalIp, Netmask, Persistence, PortRange, Protocol, Server, Service,
-    ServiceKey, State, Tunnel, TunnelChecksum,
+    ServiceKey, State, SyncDaemon, SyncDaemons, SyncState, Timeout, Timeouts, Tunnel,
+    TunnelChecksum,
 };
-use ipvs_bpf::plan::Options;
+use ipvs_bpf::plan::{Options, Prune};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -19,6 +20,11 @@ use serde::Deserialize;
 struct StateFile {
     #[serde(default)]
     options: OptionsTable,
+    #[serde(default)]
+    timeouts: BTreeMap<String, u32>,
+    #[serde(default)]
+    sysctl: BTreeMap<String, String>,
+    sync: Option<BTreeMap<String, DaemonTable>>,
     datapath: Option<DatapathTable>,
     #[serde(default)]
     local_ips: BTreeMap<String, PoolTable>,
@@ -30,7 +36,19 @@ struct StateFile {
 #[serde(deny_unknown_fields)]
 struct OptionsTable {
     keep_weights: Option<bool>,
-    prune: Option<bool>,
+    /// `everything`, `listed` or `nothing`.
+    prune: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DaemonTable {
+    interface: String,
+    id: u8,
+    group: Option<IpAddr>,
+    port: Option<u16>,
+    ttl: Option<u8>,
+    sync_maxlen: Option<u16>,
 }
 
 #[derive(Deserialize)]
@@ -108,7 +126,13 @@ pub fn read(path: &Path) -> (State, Options) {
     let default = Options::default();
     let options = Options {
         keep_weights: file.options.keep_weights.unwrap_or(default.keep_weights),
-        prune: file.options.prune.unwrap_or(default.prune),
+        prune: match file.options.prune.as_deref() {
+            None => default.prune,
+            Some("everything") => Prune::Everything,
+            Some("listed") => Prune::Listed,
+            Some("nothing") => Prune::Nothing,
+            Some(other) => panic!("prune {other}"),
+        },
     };
     (state(file), options)
 }
@@ -119,6 +143,9 @@ fn state(file: StateFile) -> State {
             interfaces: datapath.interfaces,
             max_sessions: datapath.max_sessions,
         }),
+        timeouts: timeouts(&file.timeouts),
+        sysctls: file.sysctl,
+        sync: file.sync.map(sync),
         ..State::default()
     };
     for (pool, table) in file.local_ips {
@@ -140,6 +167,34 @@ fn state(file: StateFile) -> State {
         }
     }
     state
+}
+
+fn timeouts(table: &BTreeMap<String, u32>) -> Timeouts {
+    let mut timeouts = Timeouts::default();
+    for (name, seconds) in table {
+        let named = |timeout: &Timeout| timeout.to_string() == *name;
+        let timeout = Timeout::ALL.into_iter().find(named).expect(name);
+        timeouts.set(timeout, Some(*seconds));
+    }
+    timeouts
+}
+
+fn sync(table: BTreeMap<String, DaemonTable>) -> SyncDaemons {
+    let mut daemons = SyncDaemons::default();
+    for (name, daemon) in table {
+        let named = |state: &SyncState| state.to_string() == name;
+        let state = SyncState::ALL.into_iter().find(named).expect(&name);
+        let daemon = SyncDaemon {
+            interface: daemon.interface,
+            id: daemon.id,
+            group: daemon.group.unwrap_or(SyncDaemon::GROUP),
+            port: daemon.port.unwrap_or(SyncDaemon::PORT),
+            ttl: daemon.ttl.unwrap_or(SyncDaemon::TTL),
+            sync_maxlen: daemon.sync_maxlen,
+        };
+        daemons.set(state, Some(daemon));
+    }
+    daemons
 }
 
 fn service_key(text: &str) -> ServiceKey {

@@ -6,52 +6,84 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipvs_bpf::model::{
     Datapath, Family, Forward, LocalIp, Netmask, Persistence, PortRange, Protocol, Server, Service,
-    ServiceKey, State, Tunnel, TunnelChecksum,
+    ServiceKey, State, SyncDaemon, SyncDaemons, Timeout, Timeouts, Tunnel, TunnelChecksum,
 };
 use proptest::collection::{btree_map, btree_set};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use super::kernel::has_address;
+use super::kernel::{has_address, has_daemons};
 
 /// A state that a checked file, or a kernel, can have: whatever needs the
 /// datapath has it, an address is in one pool, and a full-NAT service has a
 /// pool with an address and servers that masquerade.
 pub fn state() -> impl Strategy<Value = State> {
     (
+        timeouts(),
+        btree_map(sysctl(), sysctl_value(), 0..3),
+        proptest::option::of(sync()),
         proptest::option::weighted(0.8, btree_set(interface(), 1..4)),
         btree_map(local_ip(), (pool(), ports()), 0..6),
         btree_map(service_key(), pool(), 0..5),
         btree_map(service_key(), service(), 0..5),
     )
-        .prop_map(|(interfaces, local_ips, full_nat, services)| {
-            let mut state = State {
-                datapath: interfaces.map(|interfaces| Datapath {
-                    interfaces,
-                    max_sessions: 1024,
-                }),
-                services,
-                ..State::default()
-            };
-            if state.datapath.is_some() {
-                for (address, (pool, ports)) in local_ips {
-                    state.local_ips.insert(LocalIp { pool, address }, ports);
+        .prop_map(
+            |(timeouts, sysctls, sync, interfaces, local_ips, full_nat, services)| {
+                let mut state = State {
+                    timeouts,
+                    sysctls,
+                    sync,
+                    datapath: interfaces.map(|interfaces| Datapath {
+                        interfaces,
+                        max_sessions: 1024,
+                    }),
+                    services,
+                    ..State::default()
+                };
+                if state.datapath.is_some() {
+                    for (address, (pool, ports)) in local_ips {
+                        state.local_ips.insert(LocalIp { pool, address }, ports);
+                    }
+                    state.full_nat = full_nat;
                 }
-                state.full_nat = full_nat;
-            }
-            let with_addresses = state.clone();
-            state
-                .full_nat
-                .retain(|key, pool| has_address(&with_addresses, pool, key.family()));
-            masquerade(&mut state);
-            state
-        })
+                let with_addresses = state.clone();
+                state
+                    .full_nat
+                    .retain(|key, pool| has_address(&with_addresses, pool, key.family()));
+                masquerade(&mut state);
+                part_families(&mut state);
+                state
+            },
+        )
+}
+
+/// A state that a kernel with IPVS can have: every setting has a value.
+pub fn running() -> impl Strategy<Value = State> {
+    state().prop_map(|mut state| {
+        for timeout in Timeout::ALL {
+            let seconds = state.timeouts.get(timeout).unwrap_or(60);
+            state.timeouts.set(timeout, Some(seconds));
+        }
+        for name in SYSCTLS {
+            let value = || "0".to_owned();
+            state.sysctls.entry(name.to_owned()).or_insert_with(value);
+        }
+        let daemons = state.sync.get_or_insert_default();
+        for daemon in [&mut daemons.master, &mut daemons.backup]
+            .into_iter()
+            .flatten()
+        {
+            daemon.sync_maxlen.get_or_insert(1472);
+        }
+        part_families(&mut state);
+        state
+    })
 }
 
 /// The same with every address in a pool that depends on the address alone, so
 /// that none moves between two such states.
 pub fn state_with_fixed_pools() -> impl Strategy<Value = State> {
-    state().prop_map(|mut state| {
+    running().prop_map(|mut state| {
         state.local_ips = std::mem::take(&mut state.local_ips)
             .into_iter()
             .map(|(ip, ports)| {
@@ -79,6 +111,54 @@ fn masquerade(state: &mut State) {
             }
         }
     }
+}
+
+/// A sync daemon and a server of another family than its service's exclude each
+/// other.
+fn part_families(state: &mut State) {
+    if state.sync.as_ref().is_some_and(has_daemons) {
+        for (key, service) in &mut state.services {
+            let family = key.family();
+            let same = |server: &SocketAddr| Family::of(server.ip()) == family;
+            service.servers.retain(|server, _| same(server));
+        }
+    }
+}
+
+fn timeouts() -> impl Strategy<Value = Timeouts> {
+    let seconds = || proptest::option::of(select(vec![60, 900]));
+    (seconds(), seconds(), seconds()).prop_map(|(tcp, tcp_fin, udp)| Timeouts { tcp, tcp_fin, udp })
+}
+
+const SYSCTLS: [&str; 3] = ["drop_entry", "expire_nodest_conn", "sync_threshold"];
+
+fn sysctl() -> impl Strategy<Value = String> {
+    select(SYSCTLS.to_vec()).prop_map(str::to_owned)
+}
+
+fn sysctl_value() -> impl Strategy<Value = String> {
+    select(vec!["0", "1", "2", "3 50"]).prop_map(str::to_owned)
+}
+
+fn sync() -> impl Strategy<Value = SyncDaemons> {
+    let daemon = || proptest::option::weighted(0.3, sync_daemon());
+    (daemon(), daemon()).prop_map(|(master, backup)| SyncDaemons { master, backup })
+}
+
+fn sync_daemon() -> impl Strategy<Value = SyncDaemon> {
+    (
+        interface(),
+        0..2_u8,
+        select(vec![None, Some(1400), Some(1472)]),
+    )
+        .prop_map(|(interface, id, sync_maxlen)| SyncDaemon {
+            interface,
+            id,
+            group: SyncDaemon::GROUP,
+            port: SyncDaemon::PORT,
+            ttl: SyncDaemon::TTL,
+            sync_maxlen,
+        })
 }
 
 fn interface() -> impl Strategy<Value = String> {
@@ -143,9 +223,15 @@ fn persistence() -> impl Strategy<Value = Persistence> {
 }
 
 fn servers() -> impl Strategy<Value = BTreeMap<SocketAddr, Server>> {
-    let addresses: Vec<SocketAddr> = ["10.3.0.1:80", "10.3.0.2:80", "10.3.0.3:80", "10.3.0.3:81"]
-        .map(|address| address.parse().unwrap())
-        .to_vec();
+    let addresses: Vec<SocketAddr> = [
+        "10.3.0.1:80",
+        "10.3.0.2:80",
+        "10.3.0.3:80",
+        "10.3.0.3:81",
+        "[fd00::b]:80",
+    ]
+    .map(|address| address.parse().unwrap())
+    .to_vec();
     let count = addresses.len();
     (
         subsequence(addresses, 0..=count),

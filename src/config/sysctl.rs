@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `[sysctl]`: the names of `net.ipv4.vs` and what each can be.
+
+use super::diagnostics::{Mistake, Mistakes, Span};
+use super::reader::{Section, Value, array, integer, string};
+use super::spelling::{closest, meant, quoted};
+use crate::model::Sysctls;
+
+/// What a value can be: where the kernel refuses more than "not a number", or
+/// gives another meaning to it, `validate` can tell too.
+#[derive(Clone, Copy)]
+enum Kind {
+    Between(i64, i64),
+    /// 0, 1 or 3: `proc_do_defense_mode()`.
+    DefenceMode,
+    PowerOfTwo,
+    Threshold,
+    Text,
+}
+
+const INT: Kind = Kind::Between(0, i32::MAX as i64);
+/// A name that is unknown to us: any `int`.
+const ANY: Kind = Kind::Between(i32::MIN as i64, i32::MAX as i64);
+
+/// `vs_vars` of ip_vs_ctl.c; newer kernels have more.
+const SYSCTLS: [(&str, Kind); 30] = [
+    ("am_droprate", INT),
+    ("amemthresh", INT),
+    ("backup_only", INT),
+    ("cache_bypass", INT),
+    ("conn_reuse_mode", INT),
+    ("conntrack", INT),
+    ("debug_level", INT),
+    ("drop_entry", Kind::DefenceMode),
+    ("drop_packet", Kind::DefenceMode),
+    ("est_cpulist", Kind::Text),
+    ("est_nice", Kind::Between(-20, 19)),
+    ("expire_nodest_conn", INT),
+    ("expire_quiescent_template", INT),
+    ("ignore_tunneled", INT),
+    ("nat_icmp_send", INT),
+    ("pmtu_disc", INT),
+    ("run_estimation", INT),
+    ("schedule_icmp", INT),
+    ("secure_tcp", Kind::DefenceMode),
+    ("sloppy_sctp", INT),
+    ("sloppy_tcp", INT),
+    ("snat_reroute", INT),
+    ("sync_persist_mode", INT),
+    ("sync_ports", Kind::PowerOfTwo),
+    // An unsigned long.
+    ("sync_qlen_max", Kind::Between(0, i64::MAX)),
+    ("sync_refresh_period", INT),
+    ("sync_retries", Kind::Between(0, 3)),
+    ("sync_sock_size", INT),
+    ("sync_threshold", Kind::Threshold),
+    ("sync_version", Kind::Between(0, 1)),
+];
+
+pub(super) fn read(section: &Section) -> Sysctls {
+    let mut sysctls = Sysctls::new();
+    for (name, span, value) in section.entries() {
+        if let Some(kind) = kind(name, &span, section.mistakes)
+            && let Some(text) = read_value(name, kind, value, section.mistakes)
+        {
+            sysctls.insert(name.to_owned(), text);
+        }
+    }
+    sysctls
+}
+
+fn kind(name: &str, span: &Span, mistakes: &Mistakes) -> Option<Kind> {
+    let known = SYSCTLS.iter().map(|(known, _)| *known);
+    if let Some((_, kind)) = SYSCTLS.iter().find(|(known, _)| *known == name) {
+        return Some(*kind);
+    }
+    // It becomes part of a path.
+    let fits = !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    if fits && closest(name, known.clone()).is_none() {
+        return Some(ANY);
+    }
+    mistakes.add(Mistake::new(
+        span,
+        format!("unknown name {} in `[sysctl]`", quoted(name)),
+        meant(name, known),
+    ));
+    None
+}
+
+/// The value as the kernel prints it.
+fn read_value(name: &str, kind: Kind, value: &Value, mistakes: &Mistakes) -> Option<String> {
+    let number = |value, least, most| integer(value, name, least, most, mistakes);
+    match kind {
+        Kind::Between(least, most) => Some(number(value, least, most)?.0.to_string()),
+        Kind::DefenceMode => {
+            let (mode, span) = number(value, 0, 3)?;
+            if mode == 2 {
+                mistakes.add(Mistake::new(
+                    &span,
+                    format!("2 is what the kernel makes of `{name} = 1` while memory is short"),
+                    "write 1 for that, 3 for always, or 0 for never",
+                ));
+            }
+            Some(mode.to_string())
+        }
+        Kind::PowerOfTwo => {
+            let (ports, span) = number(value, 1, 64)?;
+            if ports.count_ones() != 1 {
+                mistakes.add(Mistake::new(
+                    &span,
+                    format!("`{name}` is a power of two"),
+                    "write 1, 2, 4, 8, 16, 32 or 64",
+                ));
+            }
+            Some(ports.to_string())
+        }
+        Kind::Threshold => threshold(name, value, mistakes),
+        Kind::Text => {
+            let (text, span) = string(value, name, mistakes)?;
+            if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                mistakes.add(Mistake::new(
+                    &span,
+                    format!("{} is no value of `{name}`", quoted(text)),
+                    "write it like \"0-3,8\"",
+                ));
+            }
+            Some(text.to_owned())
+        }
+    }
+}
+
+/// `proc_do_sync_threshold()`.
+fn threshold(name: &str, value: &Value, mistakes: &Mistakes) -> Option<String> {
+    let mut numbers = Vec::new();
+    for value in array(value, name, mistakes)? {
+        numbers.push(integer(value, name, 0, i32::MAX.into(), mistakes)?.0);
+    }
+    let wrong = |message: String| {
+        mistakes.add(Mistake::new(
+            &value.span(),
+            message,
+            "write it like [3, 50]: threshold and period",
+        ));
+        None
+    };
+    match numbers[..] {
+        [threshold, period] if threshold < period || period == 0 => {
+            Some(format!("{threshold} {period}"))
+        }
+        [_, _] => wrong(format!("the threshold of `{name}` is not below its period")),
+        _ => wrong(format!("`{name}` has two numbers")),
+    }
+}
