@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
 #[command(
     name = "ipvs-bpf",
     version,
-    after_help = "Exit status: 0 done; 1 failed; 2 bad file or usage, and for `plan`: there are changes."
+    after_help = "Exit status: 0 done; 1 failed; 130 stopped by Ctrl-C; 2 bad file or usage, and for `plan`: there are changes."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -48,6 +48,15 @@ pub enum Command {
     /// Validates the file, compares it with the kernel, carries the difference
     /// out, reads the kernel again and verifies. Applying the same file again
     /// does nothing. Two at once wait for one another.
+    ///
+    /// The steps have one order: sync daemons stop and settings change; the
+    /// datapath, local IPs and full NAT come; services and servers come and
+    /// change; then what goes, in the opposite order; daemons start after the
+    /// servers. `--verbose` prints each step. A step takes effect whole or not at
+    /// all. The first that fails, or SIGINT, SIGTERM or SIGHUP between two, ends
+    /// the run: what was done stays and is said, together with what is left, and
+    /// another run goes on from there. After a signal the exit status is 128 and
+    /// its number (SIGINT: 130).
     Apply(Apply),
     /// Show what `apply` would do; exit 0: nothing, 2: changes
     Plan(Plan),

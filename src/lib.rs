@@ -15,3 +15,4 @@ pub mod kmod;
 pub mod model;
 pub mod output;
 pub mod plan;
+mod rtnetlink;

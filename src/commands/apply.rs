@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `ipvs-bpf apply`.
 
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
-use super::{Error, desired, plan};
+use super::plan::{Outcome, print_json};
+use super::progress::Progress;
+use super::signals::Signals;
+use super::{Error, desired, plan, warnings};
 use crate::cli::{Apply, Global, Reconcile};
 use crate::director::{Kernel, Lock};
 use crate::model::State;
@@ -17,19 +21,46 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
     let _lock = Lock::take(|| output::say("waiting for another ipvs-bpf to finish"))?;
     // Read once: standard input has no second time.
     let desired = desired::state(&args.reconcile.file.file)?;
+    let warnings = warnings::of(&desired);
     let plan = plan::against_kernel(&desired, &args.reconcile)?;
-    plan::print(&plan, global)?;
-    carry_out(&plan, global)?;
-    if !plan.steps.is_empty() {
-        verify(&desired, &args.reconcile)?;
+    if !global.json {
+        warnings::say(&warnings);
+        unless_nobody_reads(plan::print_text(&plan))?;
     }
-    Ok(ExitCode::SUCCESS)
+    let mut done = 0;
+    let result = carry_out(&plan, global, &mut done).and_then(|()| match plan.steps[..] {
+        [] => Ok(()),
+        _ => verify(&desired, &args.reconcile),
+    });
+    if global.json {
+        let outcome = Outcome {
+            done,
+            error: result.as_ref().err().map(Error::to_string),
+        };
+        unless_nobody_reads(print_json(&plan, &warnings, Some(outcome)))?;
+    }
+    result.map(|()| ExitCode::SUCCESS)
 }
 
-fn carry_out(plan: &Plan, global: &Global) -> Result<(), Error> {
+/// That nobody reads what is printed is no reason to do nothing.
+fn unless_nobody_reads(printed: io::Result<()>) -> io::Result<()> {
+    match printed {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
+}
+
+/// Stops at the first transaction that fails, and before the next one when a
+/// signal asks for it. What is done stays done.
+fn carry_out(plan: &Plan, global: &Global, done: &mut usize) -> Result<(), Error> {
+    let transactions = plan.transactions().map_err(|_| Error::Refused)?;
+    let signals = Signals::note()?;
     let mut kernel = Kernel::new(global.module.as_deref());
-    let mut done = 0;
-    for transaction in plan.transactions().map_err(|_| Error::Refused)? {
+    for transaction in transactions {
+        if let Some(signal) = signals.came() {
+            let progress = Progress::new(&plan.steps, *done);
+            return Err(Error::Signal { signal, progress });
+        }
         if global.verbose {
             for step in transaction {
                 output::say(step);
@@ -39,10 +70,9 @@ fn carry_out(plan: &Plan, global: &Global) -> Result<(), Error> {
             .carry_out(transaction)
             .map_err(|source| Error::Step {
                 source: Box::new(source),
-                done,
-                all: plan.steps.len(),
+                progress: Progress::new(&plan.steps, *done),
             })?;
-        done += transaction.len();
+        *done += transaction.len();
     }
     Ok(())
 }

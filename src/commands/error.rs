@@ -3,10 +3,13 @@
 
 use std::io;
 
+use nix::sys::signal::Signal;
+
 use crate::config;
 use crate::director;
 
 use super::BAD_FILE;
+use super::progress::Progress;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -16,14 +19,13 @@ pub(super) enum Error {
     Config(#[from] config::Failure),
     #[error(transparent)]
     Director(#[from] director::Error),
-    #[error(
-        "{source}\n{done} of {all} steps were carried out; run `ipvs-bpf plan` to see what is left"
-    )]
+    #[error("{source}\n{progress}")]
     Step {
         source: Box<director::Error>,
-        done: usize,
-        all: usize,
+        progress: Progress,
     },
+    #[error("stopped by {signal}\n{progress}")]
+    Signal { signal: Signal, progress: Progress },
     #[error("the plan cannot be carried out; nothing was changed")]
     Refused,
     #[error(
@@ -38,6 +40,8 @@ impl Error {
     pub fn exit_status(&self) -> u8 {
         match self {
             Error::Config(_) => BAD_FILE,
+            // As a shell reports a process that a signal ended.
+            Error::Signal { signal, .. } => 128_u8.saturating_add(*signal as u8),
             _ => 1,
         }
     }

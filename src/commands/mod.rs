@@ -7,8 +7,11 @@ mod down;
 mod error;
 mod man;
 mod plan;
+mod progress;
 mod show;
+mod signals;
 mod validate;
+mod warnings;
 
 use std::process::ExitCode;
 

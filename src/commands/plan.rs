@@ -4,7 +4,9 @@
 use std::io;
 use std::process::ExitCode;
 
-use super::{CHANGES, Error, desired};
+use serde::Serialize;
+
+use super::{CHANGES, Error, desired, warnings};
 use crate::cli::{Global, Reconcile};
 use crate::director;
 use crate::model::State;
@@ -12,8 +14,15 @@ use crate::output;
 use crate::plan::{Options, Plan, Prune, plan};
 
 pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> {
-    let plan = against_kernel(&desired::state(&args.file.file)?, args)?;
-    print(&plan, global)?;
+    let desired = desired::state(&args.file.file)?;
+    let warnings = warnings::of(&desired);
+    let plan = against_kernel(&desired, args)?;
+    if global.json {
+        print_json(&plan, &warnings, None)?;
+    } else {
+        warnings::say(&warnings);
+        print_text(&plan)?;
+    }
     if !plan.refusals.is_empty() {
         return Err(Error::Refused);
     }
@@ -37,10 +46,38 @@ pub(super) fn against_kernel(desired: &State, args: &Reconcile) -> Result<Plan, 
     Ok(plan(desired, &director::observe()?, &options))
 }
 
-pub(super) fn print(plan: &Plan, global: &Global) -> io::Result<()> {
-    if global.json {
-        let json = serde_json::to_string_pretty(plan).map_err(io::Error::from)?;
-        return output::print(json);
-    }
+/// What became of the plan.
+#[derive(Serialize)]
+pub(super) struct Outcome {
+    /// So many of the steps were carried out.
+    pub done: usize,
+    /// Why they are not all; null: they are.
+    pub error: Option<String>,
+}
+
+/// The plan's own keys, `warnings`, and for `apply` those of [`Outcome`].
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    warnings: &'a [String],
+    #[serde(flatten)]
+    outcome: Option<Outcome>,
+}
+
+pub(super) fn print_json(
+    plan: &Plan,
+    warnings: &[String],
+    outcome: Option<Outcome>,
+) -> io::Result<()> {
+    let document = Document {
+        plan,
+        warnings,
+        outcome,
+    };
+    output::print(serde_json::to_string_pretty(&document).map_err(io::Error::from)?)
+}
+
+pub(super) fn print_text(plan: &Plan) -> io::Result<()> {
     output::print(plan.diff(output::colour(&io::stdout())))
 }

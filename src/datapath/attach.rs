@@ -18,8 +18,8 @@ use nix::net::if_::{if_nameindex, if_nametoindex};
 
 use super::filters::{self, Direction, Filter};
 use super::object::{EGRESS, INGRESS};
-use super::rtnetlink;
 use super::{Error, Pins};
+use crate::rtnetlink;
 
 const PROGRAMS: [(&str, Direction, TcAttachType); 2] = [
     (INGRESS, Direction::Ingress, TcAttachType::Ingress),

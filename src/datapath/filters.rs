@@ -8,7 +8,7 @@ use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::tc::{TcAttribute, TcFilterBpfOption, TcHandle, TcMessage, TcOption};
 
-use super::rtnetlink::ask;
+use crate::rtnetlink::ask;
 
 /// `TC_H_CLSACT`.
 const CLSACT: u16 = 0xffff;

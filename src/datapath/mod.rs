@@ -9,7 +9,6 @@ mod filters;
 mod living;
 mod object;
 mod pins;
-mod rtnetlink;
 mod sessions;
 
 pub use attach::{attach, attached_interfaces, detach, interfaces_with_leftovers};

@@ -22,6 +22,8 @@ pub enum Error {
         value: String,
         reason: String,
     },
+    #[error("the local routes cannot be read, so no VIP was looked for among them: {0}")]
+    LocalRoutes(io::Error),
     #[error("listing the interfaces: {0}")]
     Interfaces(io::Error),
     #[error("{0} sessions still live after their services were removed; run `ipvs-bpf down` again")]

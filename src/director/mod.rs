@@ -4,6 +4,7 @@
 
 mod carry_out;
 mod error;
+mod local_addresses;
 mod lock;
 mod namespace;
 mod observe;
@@ -12,6 +13,7 @@ mod teardown;
 
 pub use carry_out::Kernel;
 pub use error::Error;
+pub use local_addresses::LocalAddresses;
 pub use lock::Lock;
 pub use namespace::enter;
 pub use observe::{interfaces, observe, statistics};

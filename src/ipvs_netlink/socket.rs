@@ -49,16 +49,29 @@ impl KernelSocket {
 
 impl Transport for KernelSocket {
     fn send(&mut self, requests: &[u8]) -> io::Result<()> {
-        self.0.send(requests, 0).map(drop)
+        uninterrupted(|| self.0.send(requests, 0)).map(drop)
     }
 
     fn receive(&mut self, datagram: &mut Vec<u8>) -> io::Result<usize> {
         loop {
-            datagram.clear();
-            let (length, sender) = self.0.recv_from(datagram, MSG_TRUNC)?;
+            let (length, sender) = uninterrupted(|| {
+                datagram.clear();
+                self.0.recv_from(datagram, MSG_TRUNC)
+            })?;
             if sender.port_number() == 0 {
                 return Ok(length);
             }
+        }
+    }
+}
+
+/// A signal may be noted by somebody; it is no failure of the socket, which has
+/// a time limit and is thus not restarted by the kernel.
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
         }
     }
 }

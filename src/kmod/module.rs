@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -78,6 +79,8 @@ fn modprobe(name: &str, cure: &str) -> Result<(), Error> {
     };
     let output = Command::new("modprobe")
         .arg(name)
+        // Ctrl-C is for us, who finish the step.
+        .process_group(0)
         .output()
         .map_err(|error: io::Error| fail(format!("modprobe: {error}")))?;
     if output.status.success() {

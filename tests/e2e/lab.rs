@@ -138,6 +138,17 @@ impl Lab {
         child.wait_with_output().unwrap()
     }
 
+    /// The CLI on the director, started; its output is piped.
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        ipvs_bpf()
+            .args(["--netns", &self.namespace("director")])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
     /// `apply`, which must succeed. What it printed.
     pub fn apply(&self, toml: &str) -> String {
         success(&self.with_file(&["apply"], toml))

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! End to end, in a kernel with IPVS: `lab/runner` boots one for this binary.
 
+mod everything;
+mod failed_steps;
 mod full_nat;
 mod ipvs_netlink;
 mod lab;
 mod lifecycle;
 mod proc_files;
 mod reconcile;
+mod reconcile_options;
+mod settings;

@@ -187,6 +187,27 @@ fn unprivileged_use_gets_one_clear_line() {
 }
 
 #[test]
+fn an_apply_whose_output_nobody_reads_is_carried_out_all_the_same() {
+    let lab = Lab::new();
+    let command = format!(
+        "{} --netns {} apply -f - | true; exit ${{PIPESTATUS[0]}}",
+        ipvs_bpf().get_program().display(),
+        lab.namespace("director")
+    );
+    let file = format!("{FILE}\n# {}", "long ".repeat(100_000));
+    let mut child = std::process::Command::new("bash")
+        .args(["-c", &command])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut input, file.as_bytes()).unwrap();
+    drop(input);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(lab.apply(FILE), "nothing to do\n");
+}
+
+#[test]
 fn a_closed_pipe_is_no_error() {
     let lab = Lab::new();
     lab.apply(FILE);

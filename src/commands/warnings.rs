@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What is no mistake of the file, but hardly what was meant.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::director::LocalAddresses;
+use crate::model::{ServiceKey, State};
+use crate::output;
+
+/// As many are printed; programs get all of them.
+const MOST: usize = 10;
+
+/// VIPs that are no address of this host. IPVS meets packets at LOCAL_IN, full
+/// NAT before it but only what is routed to this host, so both need that. A
+/// firewall mark has no address to look at.
+pub(super) fn of(desired: &State) -> Vec<String> {
+    let local = match LocalAddresses::observe() {
+        Ok(local) => local,
+        Err(error) => return vec![error.to_string()],
+    };
+    let vips: BTreeSet<IpAddr> = desired
+        .services
+        .keys()
+        .filter_map(|key| match key {
+            ServiceKey::Address { address, .. } => Some(address.ip()),
+            ServiceKey::Fwmark { .. } => None,
+        })
+        .filter(|address| !local.contains(*address))
+        .collect();
+    vips.iter().map(vip).collect()
+}
+
+fn vip(address: &IpAddr) -> String {
+    let length = if address.is_ipv4() { 32 } else { 128 };
+    format!(
+        "the VIP {address} is no address of this host, whose services there see no packet: \
+         `ip address add {address}/{length} dev lo` makes it one"
+    )
+}
+
+pub(super) fn say(warnings: &[String]) {
+    for warning in warnings.iter().take(MOST) {
+        output::say(format_args!("ipvs-bpf: warning: {warning}"));
+    }
+    if let Some(more) = warnings.len().checked_sub(MOST).filter(|more| *more > 0) {
+        output::say(format_args!("ipvs-bpf: warning: {more} more of these"));
+    }
+}

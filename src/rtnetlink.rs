@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! One question to rtnetlink and its answers: what kind of link an interface
+//! is, and which addresses are this host's.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use netlink_packet_route::link::{LinkLayerType, LinkMessage};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+
+/// Bytes a datagram of a dump can have (`NLMSG_GOODSIZE` and more).
+const DATAGRAM: usize = 64 * 1024;
+
+const RT_TABLE_LOCAL: u8 = 255;
+
+/// Whether packets at the interface begin with an Ethernet header
+/// (`ARPHRD_ETHER`), which is where the programs look for what follows it.
+pub fn is_ethernet(index: u32) -> io::Result<bool> {
+    let mut request = LinkMessage::default();
+    request.header.index = index;
+    let answers = ask(RouteNetlinkMessage::GetLink(request), NLM_F_ACK)?;
+    Ok(answers.iter().any(|answer| {
+        matches!(answer, RouteNetlinkMessage::NewLink(link)
+            if link.header.link_layer_type == LinkLayerType::Ether)
+    }))
+}
+
+/// The destinations, as address and prefix length, of which the table `local`
+/// says that they are this host.
+pub fn local_destinations() -> io::Result<Vec<(IpAddr, u8)>> {
+    let socket = open()?;
+    // Has the kernel filter, since a router may have a million routes. One
+    // that cannot (before 4.20) sends them all.
+    let _ = socket.set_netlink_get_strict_chk(true);
+    let mut destinations = Vec::new();
+    for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+        let mut request = RouteMessage::default();
+        request.header.address_family = family;
+        request.header.table = RT_TABLE_LOCAL;
+        request.header.kind = RouteType::Local;
+        let request = RouteNetlinkMessage::GetRoute(request);
+        match converse(&socket, request, NLM_F_DUMP) {
+            Ok(answers) => destinations.extend(answers.iter().filter_map(local_destination)),
+            // The family has no such table: IPv6 may be off.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(destinations)
+}
+
+fn local_destination(answer: &RouteNetlinkMessage) -> Option<(IpAddr, u8)> {
+    let RouteNetlinkMessage::NewRoute(route) = answer else {
+        return None;
+    };
+    if route.header.table != RT_TABLE_LOCAL || route.header.kind != RouteType::Local {
+        return None;
+    }
+    let address = route
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            RouteAttribute::Destination(RouteAddress::Inet(address)) => Some((*address).into()),
+            RouteAttribute::Destination(RouteAddress::Inet6(address)) => Some((*address).into()),
+            _ => None,
+        });
+    // A route to everything has no destination.
+    let everything = match route.header.address_family {
+        AddressFamily::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        _ => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    let length = route.header.destination_prefix_length;
+    Some((address.unwrap_or(everything), length))
+}
+
+/// Sends one request and collects its answers up to the end of the dump or the
+/// acknowledgement.
+pub fn ask(payload: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetlinkMessage>> {
+    converse(&open()?, payload, flags)
+}
+
+fn open() -> io::Result<Socket> {
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    Ok(socket)
+}
+
+fn converse(
+    socket: &Socket,
+    payload: RouteNetlinkMessage,
+    flags: u16,
+) -> io::Result<Vec<RouteNetlinkMessage>> {
+    let mut request = NetlinkMessage::from(payload);
+    request.header.flags = NLM_F_REQUEST | flags;
+    request.header.sequence_number = 1;
+    request.finalize();
+    let mut bytes = vec![0; request.buffer_len()];
+    request.serialize(&mut bytes);
+    socket.send(&bytes, 0)?;
+
+    let mut answers = Vec::new();
+    let mut buffer: Vec<u8> = Vec::with_capacity(DATAGRAM);
+    loop {
+        buffer.clear();
+        socket.recv(&mut buffer, 0)?;
+        let mut rest = buffer.as_slice();
+        while !rest.is_empty() {
+            let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
+            let length = (message.header.length as usize).next_multiple_of(4);
+            match message.payload {
+                NetlinkPayload::Done(_) => return Ok(answers),
+                NetlinkPayload::Error(error) => {
+                    return match error.code {
+                        None => Ok(answers),
+                        Some(code) => Err(io::Error::from_raw_os_error(-code.get())),
+                    };
+                }
+                NetlinkPayload::InnerMessage(answer) => answers.push(answer),
+                _ => {}
+            }
+            rest = rest.get(length..).unwrap_or_default();
+        }
+    }
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! An `apply` that does not reach its end: what it says, and that another one
+//! does.
+
+use std::fmt::Write;
+use std::io::{BufRead, BufReader, Read};
+
+use crate::full_nat::FILE;
+use crate::lab::{Lab, stderr, success};
+
+/// So many services, each with a server.
+fn large(count: usize) -> String {
+    let mut file = String::new();
+    for number in 0..count {
+        let (high, low) = (number / 200, number % 200 + 1);
+        write!(
+            file,
+            "[[service]]\naddress = \"tcp://10.0.{high}.{low}:80\"\nscheduler = \"rr\"\n\
+             [[service.server]]\naddress = \"10.2.0.2:8080\"\n"
+        )
+        .unwrap();
+    }
+    file
+}
+
+fn services(lab: &Lab) -> usize {
+    let saved = lab.exec("director", &["ipvsadm", "-Sn"]);
+    saved.lines().filter(|line| line.starts_with("-A")).count()
+}
+
+#[test]
+fn a_step_that_fails_is_named_with_what_was_done_and_what_is_left() {
+    let lab = Lab::new();
+    let file = large(40).replace(
+        "tcp://10.0.0.20:80\"\nscheduler = \"rr\"",
+        "tcp://10.0.0.20:80\"\nscheduler = \"quantum\"",
+    );
+    let output = lab.with_file(&["apply"], &file);
+    assert_eq!(output.status.code(), Some(1));
+    let message = stderr(&output);
+    let lines: Vec<&str> = message.lines().collect();
+    for line in [
+        "ipvs-bpf: cannot add the service tcp://10.0.0.20:80: the kernel has no scheduler \
+         `quantum`: `modprobe ip_vs_quantum` loads it",
+        "carried out: 38 of 80 steps",
+        "  + tcp://10.0.0.19:80 → 10.2.0.2:8080 weight 1",
+        "not carried out: 42",
+        "  + tcp://10.0.0.20:80 quantum",
+        "  … (32 after)",
+        "another `ipvs-bpf apply` goes on from here",
+    ] {
+        assert!(lines.contains(&line), "{line}\n{message}");
+    }
+    assert_eq!(services(&lab), 19, "it stops there");
+    let text = lab.apply(&large(40));
+    assert!(
+        text.ends_with("42 to add, 0 to change, 0 to remove\n"),
+        "{text}"
+    );
+    assert_eq!(lab.apply(&large(40)), "nothing to do\n");
+}
+
+#[test]
+fn a_step_that_fails_is_told_to_programs_in_the_same_document() {
+    let lab = Lab::new();
+    let file = large(3).replacen("\"rr\"", "\"quantum\"", 1);
+    let output = lab.with_file(&["apply", "--json"], &file);
+    assert_eq!(output.status.code(), Some(1));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["done"], 0);
+    assert_eq!(document["steps"].as_array().unwrap().len(), 6);
+    assert!(
+        document["error"]
+            .as_str()
+            .unwrap()
+            .contains("ip_vs_quantum")
+    );
+    let output = lab.with_file(&["apply", "--json"], &large(3));
+    let document: serde_json::Value = serde_json::from_str(&success(&output)).unwrap();
+    assert_eq!(document["done"], 6);
+    assert!(document["error"].is_null());
+}
+
+/// The module has the service before IPVS gets it, so nothing is half-served.
+#[test]
+fn a_foreign_application_at_the_port_stops_the_apply_before_ipvs_is_touched() {
+    let lab = Lab::new();
+    crate::lab::run(std::process::Command::new("modprobe").arg("ip_vs_ftp"));
+    let ftp = FILE.replace("tcp://10.0.0.1:80", "tcp://10.0.0.1:21");
+    let output = lab.with_file(&["apply"], &ftp);
+    assert_eq!(output.status.code(), Some(1));
+    let message = stderr(&output);
+    for words in [
+        "ip_vs_ftp",
+        "not carried out: ",
+        "+ tcp://10.0.0.1:21 full NAT",
+    ] {
+        assert!(message.contains(words), "{words}\n{message}");
+    }
+    assert_eq!(services(&lab), 0);
+    lab.apply(FILE);
+    assert_eq!(lab.apply(FILE), "nothing to do\n");
+    lab.get(&["http://10.0.0.1/"]);
+}
+
+/// Sends the signal while the steps are being carried out: after the hundredth
+/// was begun, long before the last.
+fn stopped_by(signal: &str, status: i32) {
+    const COUNT: usize = 3000;
+    let lab = Lab::new();
+    let path = std::env::temp_dir().join(format!("ipvs-bpf-large-{signal}.toml"));
+    std::fs::write(&path, large(COUNT)).unwrap();
+    let file = path.to_str().unwrap();
+
+    let mut child = lab.spawn(&["-v", "apply", "-f", file]);
+    let mut output = child.stdout.take().unwrap();
+    let reader = std::thread::spawn(move || {
+        let mut text = String::new();
+        output.read_to_string(&mut text).map(|_| text)
+    });
+    let mut lines = Vec::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        // The warnings come first: these VIPs are no addresses of the host.
+        lines.extend((!line.contains("warning:")).then_some(line));
+        if lines.len() == 100 {
+            let pid = child.id().to_string();
+            crate::lab::run(std::process::Command::new("kill").args([&format!("-{signal}"), &pid]));
+        }
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(status));
+    reader.join().unwrap().unwrap();
+
+    let message = lines.join("\n");
+    let said = format!("ipvs-bpf: stopped by SIG{signal}");
+    let at = lines.iter().position(|line| *line == said);
+    let at = at.unwrap_or_else(|| panic!("{}", &message[message.len().saturating_sub(2000)..]));
+    // Every step that was begun was finished and counted.
+    let done = format!("carried out: {at} of {} steps", 2 * COUNT);
+    assert_eq!(lines[at + 1], done);
+    assert!((100..2 * COUNT).contains(&at), "{at}");
+    assert_eq!(services(&lab), at.div_ceil(2), "as many as it said");
+
+    // The lock is free, and the next run does the rest.
+    let rest = lab.ipvs_bpf(&["apply", "-f", file]);
+    assert!(!stderr(&rest).contains("waiting"), "{}", stderr(&rest));
+    let summary = format!("{} to add, 0 to change, 0 to remove\n", 2 * COUNT - at);
+    assert!(success(&rest).ends_with(&summary), "{summary}");
+    let again = lab.ipvs_bpf(&["plan", "-f", file]);
+    assert_eq!(success(&again), "nothing to do\n");
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn ctrl_c_ends_an_apply_between_two_steps_and_the_next_one_does_the_rest() {
+    stopped_by("INT", 130);
+}
+
+#[test]
+fn sigterm_ends_an_apply_between_two_steps_and_the_next_one_does_the_rest() {
+    stopped_by("TERM", 143);
+}

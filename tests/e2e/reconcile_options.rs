@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What `--keep-weights`, `--no-prune` and `--only-listed` leave alone, and the
+//! warnings beside a plan.
+
+use crate::lab::{Lab, stderr, success};
+
+const FILE: &str = r#"
+[[service]]
+address = "tcp://10.0.0.1:80"
+scheduler = "wrr"
+  [[service.server]]
+  address = "10.2.0.2:8080"
+  weight = 5
+  [[service.server]]
+  address = "10.2.0.3:8080"
+"#;
+
+/// By hand: a server drained, one added to the listed service, and a service
+/// of somebody else.
+fn others(lab: &Lab) {
+    let web = "10.0.0.1:80";
+    for line in [
+        format!("-e -t {web} -r 10.2.0.2:8080 -m -w 0"),
+        format!("-a -t {web} -r 10.2.0.4:8080 -m"),
+        "-A -t 10.0.0.1:443 -s rr".to_owned(),
+        "-a -t 10.0.0.1:443 -r 10.2.0.9:443 -m".to_owned(),
+    ] {
+        let words: Vec<&str> = std::iter::once("ipvsadm").chain(line.split(' ')).collect();
+        lab.exec("director", &words);
+    }
+}
+
+fn apply(lab: &Lab, options: &[&str]) -> String {
+    success(&lab.with_file(&[&["apply"], options].concat(), FILE));
+    let again = lab.with_file(&[&["apply"], options].concat(), FILE);
+    assert_eq!(success(&again), "nothing to do\n");
+    lab.exec("director", &["ipvsadm", "-Sn"])
+}
+
+#[test]
+fn without_options_the_file_decides_everything() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    others(&lab);
+    let saved = apply(&lab, &[]);
+    assert!(saved.contains("10.2.0.2:8080 -m -w 5"), "{saved}");
+    assert!(!saved.contains("10.2.0.4"), "{saved}");
+    assert!(!saved.contains("443"), "{saved}");
+}
+
+#[test]
+fn keep_weights_leaves_a_drained_server_drained() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    others(&lab);
+    let saved = apply(&lab, &["--keep-weights"]);
+    assert!(saved.contains("10.2.0.2:8080 -m -w 0"), "{saved}");
+    assert!(!saved.contains("10.2.0.4"), "{saved}");
+}
+
+#[test]
+fn only_listed_leaves_services_of_others_alone_and_decides_its_own() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    others(&lab);
+    let saved = apply(&lab, &["--only-listed"]);
+    assert!(saved.contains("10.2.0.2:8080 -m -w 5"), "{saved}");
+    assert!(!saved.contains("10.2.0.4"), "{saved}");
+    assert!(saved.contains("-t 10.0.0.1:443 -r 10.2.0.9:443"), "{saved}");
+}
+
+#[test]
+fn no_prune_removes_nothing() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    others(&lab);
+    let saved = apply(&lab, &["--no-prune"]);
+    assert!(saved.contains("10.2.0.2:8080 -m -w 5"), "{saved}");
+    assert!(saved.contains("10.2.0.4:8080"), "{saved}");
+    assert!(saved.contains("-t 10.0.0.1:443 -r 10.2.0.9:443"), "{saved}");
+    let both = lab.with_file(&["plan", "--no-prune", "--only-listed"], FILE);
+    assert_eq!(both.status.code(), Some(2), "they exclude each other");
+}
+
+#[test]
+fn a_vip_that_is_no_address_of_the_host_is_warned_of_until_it_is() {
+    let lab = Lab::new();
+    let away = FILE.replace("tcp://10.0.0.1:80", "tcp://10.0.0.77:80");
+    let warned = |output: &std::process::Output| stderr(output).contains("the VIP 10.0.0.77");
+    let plan = lab.with_file(&["plan"], &away);
+    assert_eq!(plan.status.code(), Some(2), "a warning is no error");
+    assert!(warned(&plan), "{}", stderr(&plan));
+    let apply = lab.with_file(&["apply"], &away);
+    success(&apply);
+    assert!(warned(&apply), "{}", stderr(&apply));
+    let json = lab.with_file(&["plan", "--json"], &away);
+    let document: serde_json::Value = serde_json::from_str(&success(&json)).unwrap();
+    assert!(
+        document["warnings"][0]
+            .as_str()
+            .unwrap()
+            .contains("10.0.0.77")
+    );
+    assert_eq!(document["steps"].as_array().unwrap().len(), 0);
+
+    // As the warning says, and by a whole network.
+    lab.exec(
+        "director",
+        &["ip", "address", "add", "10.0.0.77/32", "dev", "lo"],
+    );
+    assert_eq!(stderr(&lab.with_file(&["plan"], &away)), "");
+    lab.exec(
+        "director",
+        &["ip", "address", "del", "10.0.0.77/32", "dev", "lo"],
+    );
+    assert!(warned(&lab.with_file(&["plan"], &away)));
+    let network = "ip route add local 10.0.0.64/26 dev lo";
+    lab.exec("director", &network.split(' ').collect::<Vec<_>>());
+    assert_eq!(stderr(&lab.with_file(&["plan"], &away)), "");
+}
