@@ -2,7 +2,9 @@
 //! What `--keep-weights`, `--no-prune` and `--only-listed` leave alone, and the
 //! warnings beside a plan.
 
-use crate::lab::{Lab, stderr, success};
+use std::process::{Command, Stdio};
+
+use crate::lab::{Lab, ipvs_bpf, stderr, success};
 
 const FILE: &str = r#"
 [[service]]
@@ -80,6 +82,36 @@ fn no_prune_removes_nothing() {
     assert!(saved.contains("-t 10.0.0.1:443 -r 10.2.0.9:443"), "{saved}");
     let both = lab.with_file(&["plan", "--no-prune", "--only-listed"], FILE);
     assert_eq!(both.status.code(), Some(2), "they exclude each other");
+}
+
+#[test]
+fn the_plan_is_coloured_on_a_terminal_and_nowhere_else() {
+    let lab = Lab::new();
+    let path = std::env::temp_dir().join("ipvs-bpf-colour.toml");
+    std::fs::write(&path, FILE).unwrap();
+    let plan = format!(
+        "{} --netns {} plan -f {}",
+        ipvs_bpf().get_program().display(),
+        lab.namespace("director"),
+        path.display()
+    );
+    let on_a_terminal = |variables: &str| {
+        let command = format!("env {variables} {plan}");
+        let output = Command::new("script")
+            .args(["-qec", &command, "/dev/null"])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let coloured = on_a_terminal("-u NO_COLOR");
+    let green = "\x1b[32m+ 10.2.0.2:8080 weight 5\x1b[0m";
+    assert!(coloured.contains(green), "{coloured:?}");
+    assert!(!on_a_terminal("NO_COLOR=1").contains('\x1b'));
+    let piped = lab.with_file(&["plan"], FILE);
+    assert!(!String::from_utf8(piped.stdout).unwrap().contains('\x1b'));
+    std::fs::remove_file(path).unwrap();
 }
 
 #[test]
