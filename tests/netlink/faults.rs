@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 
 use ipvs_bpf::ipvs_netlink::message::{Attributes, CmdAttribute, Command};
-use ipvs_bpf::ipvs_netlink::{Error, Reason, destination, service};
-use ipvs_bpf::model::ServiceKey;
+use ipvs_bpf::ipvs_netlink::{Error, Reason, daemon, destination, service};
+use ipvs_bpf::model::{ServiceKey, SyncDaemon, SyncState};
 use netlink_packet_core::{NLM_F_DUMP_INTR, NLMSG_NOOP, NLMSG_OVERRUN};
 use nix::libc::{EBUSY, EINTR, EIO, ENOBUFS, ESRCH};
 
@@ -287,12 +287,27 @@ fn a_socket_that_fails_is_an_error_that_says_so() {
 
 /// Every message cut at every length, and with every byte changed, in every
 /// place where an answer is read.
+fn daemon_and_timeouts(sequence: u32) -> Vec<u8> {
+    let daemon = SyncDaemon {
+        interface: "eth2".into(),
+        id: 1,
+        group: "ff02::81".parse().unwrap(),
+        port: 8849,
+        ttl: 2,
+        sync_maxlen: Some(1400),
+    };
+    let daemon = daemon::whole(SyncState::Backup, &daemon);
+    let attributes = vec![CmdAttribute::Daemon(daemon), CmdAttribute::TimeoutTcp(900)];
+    dumped(sequence, Command::NewDaemon, attributes)
+}
+
 #[test]
 fn no_bytes_make_the_reader_panic() {
     let sequence = 2;
     let whole = [
         service(sequence, &web()),
         server(sequence, backend(2)),
+        daemon_and_timeouts(sequence),
         refusal(sequence, ESRCH),
         crate::scripted::refusal_saying(sequence, ESRCH, "no", Some(&[1; 20])),
         done(sequence, 0),
@@ -312,6 +327,8 @@ fn no_bytes_make_the_reader_panic() {
         let ask = || kernel(|_: &Request| vec![Step::Datagram(bytes.clone())]).0;
         let _ = ask().services();
         let _ = ask().info();
+        let _ = ask().daemons();
+        let _ = ask().timeouts();
         let _ = ask().flush();
     }
 }

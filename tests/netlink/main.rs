@@ -9,3 +9,4 @@ mod reading;
 mod refusals;
 mod replay;
 mod scripted;
+mod settings;
