@@ -4,6 +4,7 @@
 use super::diagnostics::{Mistake, Mistakes, Span};
 use super::reader::{Section, Value, array, integer, string};
 use super::spelling::{closest, meant, quoted};
+use super::value::number;
 use crate::model::Sysctls;
 
 /// What a value can be: where the kernel refuses more than "not a number", or
@@ -15,7 +16,7 @@ enum Kind {
     DefenceMode,
     PowerOfTwo,
     Threshold,
-    Text,
+    CpuList,
 }
 
 const INT: Kind = Kind::Between(0, i32::MAX as i64);
@@ -33,7 +34,7 @@ const SYSCTLS: [(&str, Kind); 30] = [
     ("debug_level", INT),
     ("drop_entry", Kind::DefenceMode),
     ("drop_packet", Kind::DefenceMode),
-    ("est_cpulist", Kind::Text),
+    ("est_cpulist", Kind::CpuList),
     ("est_nice", Kind::Between(-20, 19)),
     ("expire_nodest_conn", INT),
     ("expire_quiescent_template", INT),
@@ -92,11 +93,11 @@ fn kind(name: &str, span: &Span, mistakes: &Mistakes) -> Option<Kind> {
 
 /// The value as the kernel prints it.
 fn read_value(name: &str, kind: Kind, value: &Value, mistakes: &Mistakes) -> Option<String> {
-    let number = |value, least, most| integer(value, name, least, most, mistakes);
+    let between = |value, least, most| integer(value, name, least, most, mistakes);
     match kind {
-        Kind::Between(least, most) => Some(number(value, least, most)?.0.to_string()),
+        Kind::Between(least, most) => Some(between(value, least, most)?.0.to_string()),
         Kind::DefenceMode => {
-            let (mode, span) = number(value, 0, 3)?;
+            let (mode, span) = between(value, 0, 3)?;
             if mode == 2 {
                 mistakes.add(Mistake::new(
                     &span,
@@ -107,7 +108,7 @@ fn read_value(name: &str, kind: Kind, value: &Value, mistakes: &Mistakes) -> Opt
             Some(mode.to_string())
         }
         Kind::PowerOfTwo => {
-            let (ports, span) = number(value, 1, 64)?;
+            let (ports, span) = between(value, 1, 64)?;
             if ports.count_ones() != 1 {
                 mistakes.add(Mistake::new(
                     &span,
@@ -118,18 +119,36 @@ fn read_value(name: &str, kind: Kind, value: &Value, mistakes: &Mistakes) -> Opt
             Some(ports.to_string())
         }
         Kind::Threshold => threshold(name, value, mistakes),
-        Kind::Text => {
+        Kind::CpuList => {
             let (text, span) = string(value, name, mistakes)?;
-            if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            if !is_cpu_list(text) {
                 mistakes.add(Mistake::new(
                     &span,
-                    format!("{} is no value of `{name}`", quoted(text)),
-                    "write it like \"0-3,8\"",
+                    format!(
+                        "{} is no list of CPUs as the kernel prints it",
+                        quoted(text)
+                    ),
+                    "write it like \"0-3,8\": upwards, neighbours as a range",
                 ));
             }
             Some(text.to_owned())
         }
     }
+}
+
+/// As `%*pbl` prints it; another form would come back as this one.
+fn is_cpu_list(text: &str) -> bool {
+    let mut free: u64 = 0;
+    text.split(',').all(|part| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (Some(first), Some(last)) = (number::<u32>(first), number::<u32>(last)) else {
+            return false;
+        };
+        let fits = u64::from(first) >= free && (first < last || !part.contains('-'));
+        // The CPU after the last one would be part of its range.
+        free = u64::from(last) + 2;
+        fits
+    })
 }
 
 /// `proc_do_sync_threshold()`.
@@ -152,5 +171,35 @@ fn threshold(name: &str, value: &Value, mistakes: &Mistakes) -> Option<String> {
         }
         [_, _] => wrong(format!("the threshold of `{name}` is not below its period")),
         _ => wrong(format!("`{name}` has two numbers")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_cpu_list;
+
+    #[test]
+    fn a_list_of_cpus_is_as_the_kernel_prints_it() {
+        for text in ["0", "0-3", "0-3,8", "1,3,5-6"] {
+            assert!(is_cpu_list(text), "{text}");
+        }
+        for text in [
+            "",
+            ",",
+            "a",
+            "0 1",
+            "0,1",
+            "0-3,4",
+            "3-0",
+            "3-3",
+            "8,0-3",
+            "1,1",
+            "0-",
+            "-1",
+            "4294967296",
+            "4294967295,0",
+        ] {
+            assert!(!is_cpu_list(text), "{text}");
+        }
     }
 }

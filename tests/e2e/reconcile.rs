@@ -149,22 +149,6 @@ fn services_change_while_a_connection_lives() {
 }
 
 #[test]
-fn a_port_that_another_application_holds_is_refused_with_that_reason() {
-    let lab = Lab::new();
-    crate::lab::run(std::process::Command::new("modprobe").arg("ip_vs_ftp"));
-    let output = lab.with_file(
-        &["apply"],
-        &FILE.replace("tcp://10.0.0.1:80", "tcp://10.0.0.1:21"),
-    );
-    assert_eq!(output.status.code(), Some(1));
-    let message = stderr(&output);
-    assert!(
-        message.contains("ip_vs_ftp") && message.contains("21"),
-        "{message}"
-    );
-}
-
-#[test]
 fn unprivileged_use_gets_one_clear_line() {
     let binary = ipvs_bpf().get_program().to_owned();
     let output = std::process::Command::new("setpriv")
