@@ -41,7 +41,33 @@ fn a_good_file_is_valid() {
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     assert!(stdout.ends_with("no mistakes\n"), "{stdout}");
     let (code, stdout, _) = run(&["validate", "--json", "-f", EXAMPLE]);
-    assert_eq!((code, stdout.as_str()), (Some(0), "[]\n"));
+    assert_eq!(code, Some(0));
+    let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(
+        report,
+        serde_json::json!({ "mistakes": [], "more": 0, "warnings": [] })
+    );
+}
+
+#[test]
+fn a_warning_is_said_and_changes_no_exit_status() {
+    let path = file(
+        "no_server.toml",
+        b"[[service]]\naddress = \"tcp://10.0.0.1:80\"\nscheduler = \"rr\"\n",
+    );
+    let path = path.to_str().unwrap();
+    let (code, stdout, stderr) = run(&["validate", "-f", path]);
+    assert_eq!(code, Some(0));
+    assert!(stdout.ends_with("no mistakes\n"), "{stdout}");
+    assert!(
+        stderr.starts_with("warning: tcp://10.0.0.1:80 has no server"),
+        "{stderr}"
+    );
+    let (code, stdout, stderr) = run(&["validate", "--json", "-f", path]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(report["mistakes"], serde_json::json!([]));
+    assert_eq!(report["warnings"][0]["line"], 2);
 }
 
 #[test]
@@ -62,8 +88,10 @@ fn a_bad_file_is_shown_line_by_line_and_ends_with_2() {
 fn programs_get_every_mistake_as_json() {
     let (code, stdout, stderr) = run(&["validate", "--json", "-f", BAD]);
     assert_eq!((code, stderr.as_str()), (Some(2), ""));
-    let list: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let list = &report["mistakes"];
     assert_eq!(list.as_array().unwrap().len(), 11);
+    assert_eq!(report["more"], 0);
     assert_eq!(list[1]["line"], 2);
     assert_eq!(list[1]["column"], 1);
     assert_eq!(
@@ -82,23 +110,93 @@ fn what_is_no_text_file_gets_one_clear_line() {
         (file("empty.toml", b""), "it describes nothing"),
         (file("blank.toml", b" \n\t\n"), "it describes nothing"),
         (file("comment.toml", b"# later\n"), "it describes nothing"),
-        (file("binary.toml", &random), "it is"),
+        (file("binary.toml", &random), "it is binary"),
         (
-            file("latin1.toml", b"# caf\xe9\n"),
-            "no UTF-8 text (byte 5)",
+            file("latin1.toml", b"# coffee\n# caf\xe9\n"),
+            "no UTF-8 text (line 2, byte 6 of it)",
         ),
+        (file("wide.toml", b"\xff\xfe[\0"), "it is UTF-16 text"),
     ] {
         let path = path.to_str().unwrap();
-        for arguments in [
-            &["validate", "-f", path][..],
-            &["validate", "--json", "-f", path],
-        ] {
-            let (code, stdout, stderr) = run(arguments);
-            assert_eq!((code, stdout.as_str()), (Some(2), ""), "{path}: {stderr}");
-            assert_eq!(stderr.lines().count(), 1, "{stderr}");
-            assert!(stderr.contains(why) && stderr.contains(path), "{stderr}");
+        let (code, stdout, stderr) = run(&["validate", "-f", path]);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{path}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert!(stderr.contains(why) && stderr.contains(path), "{stderr}");
+        let (code, stdout, stderr) = run(&["validate", "--json", "-f", path]);
+        assert_eq!((code, stderr.as_str()), (Some(2), ""), "{path}");
+        let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+        let [record] = report["mistakes"].as_array().unwrap().as_slice() else {
+            panic!("{report}");
+        };
+        assert_eq!(record["file"], path);
+        assert!(
+            record["message"].as_str().unwrap().contains(why),
+            "{report}"
+        );
+        assert!(!record["help"].as_str().unwrap().is_empty(), "{report}");
+        if why.contains("line 2") {
+            assert_eq!((&record["line"], &record["column"]), (&2.into(), &6.into()));
         }
     }
+}
+
+#[test]
+fn a_file_is_read_through_a_link_a_pipe_and_standard_input() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let (link, pipe) = (folder.join("link.toml"), folder.join("pipe.toml"));
+    for left in [&link, &pipe] {
+        let _ = fs::remove_file(left);
+    }
+    std::os::unix::fs::symlink(BAD, &link).unwrap();
+    let (code, _, stderr) = run(&["validate", "-f", link.to_str().unwrap()]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("link.toml:2:1"), "{stderr}");
+
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let reader = program(&["validate", "-f", pipe.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    fs::write(&pipe, fs::read(BAD).unwrap()).unwrap();
+    let (code, _, stderr) = text(reader.wait_with_output().unwrap());
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("pipe.toml:2:1"), "{stderr}");
+
+    let output = program(&["validate", "-f", "-"])
+        .stdin(fs::File::open(BAD).unwrap())
+        .output()
+        .unwrap();
+    let (code, _, stderr) = text(output);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("standard input:2:1"), "{stderr}");
+
+    let (code, _, stderr) = run(&["validate", "-f", "-"]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("it describes nothing"), "{stderr}");
+}
+
+#[test]
+fn a_link_to_itself_is_refused_with_the_system_s_reason() {
+    let link = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("loop.toml");
+    let _ = fs::remove_file(&link);
+    std::os::unix::fs::symlink(&link, &link).unwrap();
+    let (code, _, stderr) = run(&["validate", "-f", link.to_str().unwrap()]);
+    assert_eq!(code, Some(2));
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.contains("cannot be read"), "{stderr}");
+}
+
+#[test]
+fn a_file_that_this_user_may_not_read_is_refused() {
+    // Readable by nobody but root, and asked for by nobody.
+    let path = file("secret.toml", b"service = []\n");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(&path, mode).unwrap();
+    let (code, _, stderr) = as_nobody(&["validate", "-f", path.to_str().unwrap()]);
+    assert_eq!(code, Some(2), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.contains("this user may not read it"), "{stderr}");
 }
 
 #[test]
@@ -137,22 +235,26 @@ fn a_standard_error_that_is_closed_changes_no_exit_status() {
 
 #[test]
 fn who_is_not_root_gets_one_clear_line() {
-    // The build folder may be closed to others: the program is opened here.
-    let program = fs::File::open(env!("CARGO_BIN_EXE_ipvs-bpf")).unwrap();
     for verb in ["plan", "apply"] {
-        let mut command = Command::new("setpriv");
-        command
-            .args([
-                "--reuid=65534",
-                "--regid=65534",
-                "--clear-groups",
-                "/proc/self/fd/0",
-            ])
-            .args([verb, "-f", EXAMPLE])
-            .stdin(program.try_clone().unwrap());
-        let (code, stdout, stderr) = text(command.output().unwrap());
+        let (code, stdout, stderr) = as_nobody(&[verb, "-f", EXAMPLE]);
         assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
         assert!(stderr.contains("needs root"), "{stderr}");
     }
+}
+
+fn as_nobody(arguments: &[&str]) -> (Option<i32>, String, String) {
+    // The build folder may be closed to others: the program is opened here.
+    let program = fs::File::open(env!("CARGO_BIN_EXE_ipvs-bpf")).unwrap();
+    let mut command = Command::new("setpriv");
+    command
+        .args([
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "/proc/self/fd/0",
+        ])
+        .args(arguments)
+        .stdin(program);
+    text(command.output().unwrap())
 }

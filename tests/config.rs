@@ -3,14 +3,15 @@
 //!
 //! A case is `tests/config/NAME.toml` and beside it what comes out: for a good
 //! file `NAME.state`, what it asks for on a host with the interfaces of
-//! [`HOST`]; for a bad one `NAME.stderr`, the mistakes as people read them.
+//! [`HOST`]; for a bad one `NAME.stderr`, the mistakes as people read them. A
+//! good file that gives warnings has both.
 //! `BLESS=1 cargo test --test config` writes what comes out into the files;
 //! `git diff` then shows what changed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ipvs_bpf::config::{self, Diagnostics};
+use ipvs_bpf::config::{self, Diagnostics, Failure, Report};
 use ipvs_bpf::model::State;
 
 const HOST: [&str; 4] = ["lo", "eth0", "eth1", "mgmt0"];
@@ -21,28 +22,26 @@ fn every_case_gives_its_state_or_its_mistakes() {
     let bless = std::env::var_os("BLESS").is_some();
     let mut failures = Vec::new();
     let cases = cases();
-    assert!(cases.len() >= 30, "cases went missing: {}", cases.len());
+    assert!(cases.len() >= 50, "cases went missing: {}", cases.len());
     for case in cases {
-        let (found, extension, other) = match desired(&case) {
-            Ok(state) => (format!("{state:#?}\n"), "state", "stderr"),
-            Err(diagnostics) => {
-                let rendered = diagnostics.render(false) + "\n";
-                (rendered, "stderr", "state")
-            }
+        let (state, said) = match read(&case) {
+            Ok((state, warnings)) => (Some(format!("{state:#?}\n")), warnings),
+            Err(diagnostics) => (None, Some(diagnostics)),
         };
-        let file = case.with_extension(extension);
-        if bless {
-            fs::write(&file, &found).unwrap();
-            fs::remove_file(case.with_extension(other)).ok();
-            continue;
-        }
-        let wanted = fs::read_to_string(&file).unwrap_or_default();
-        if found != wanted {
-            let name = file.display();
-            failures.push(format!("{name}: wanted\n{wanted}\nfound\n{found}"));
-        }
-        if case.with_extension(other).exists() {
-            failures.push(format!("{}: has a .{other} too", case.display()));
+        let said = said.map(|said| said.render(false) + "\n");
+        for (extension, found) in [("state", state), ("stderr", said)] {
+            let file = case.with_extension(extension);
+            if bless {
+                match &found {
+                    Some(found) => fs::write(&file, found).unwrap(),
+                    None => drop(fs::remove_file(&file)),
+                }
+            }
+            let wanted = fs::read_to_string(&file).ok();
+            if found != wanted {
+                let name = file.display();
+                failures.push(format!("{name}: wanted\n{wanted:?}\nfound\n{found:?}"));
+            }
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
@@ -52,14 +51,13 @@ fn every_case_gives_its_state_or_its_mistakes() {
 fn mistakes_are_the_same_for_programs_as_for_people() {
     let mut bad = 0;
     for case in cases() {
-        let Err(diagnostics) = desired(&case) else {
+        let Err(diagnostics) = read(&case) else {
             continue;
         };
         bad += 1;
         let text = diagnostics.render(false);
-        let json = serde_json::to_value(&diagnostics).unwrap();
-        let records = json.as_array().unwrap();
-        assert_eq!(records.len(), diagnostics.count(), "{case:?}");
+        let records = records(diagnostics);
+        assert_eq!(text.matches("error: ").count(), records.len(), "{case:?}");
         for record in records {
             let field = |key: &str| record[key].as_str().unwrap().to_owned();
             let place = format!(
@@ -72,6 +70,11 @@ fn mistakes_are_the_same_for_programs_as_for_people() {
             assert!(text.contains(&field("message")), "{case:?}: {record}");
             assert!(text.contains(&field("help")), "{case:?}: {record}");
             assert!(!field("help").is_empty(), "{case:?}: {record}");
+            if !record["see"].is_null() {
+                let see = &record["see"];
+                let place = format!("::: {}:{}:{}\n", field("file"), see["line"], see["column"]);
+                assert!(text.contains(&place), "{case:?}: {place}\n{text}");
+            }
         }
     }
     assert!(bad >= 20, "bad cases went missing: {bad}");
@@ -108,11 +111,15 @@ fn the_example_is_good_in_every_line_ending() {
 }
 
 #[test]
-fn no_truncation_and_no_flipped_byte_makes_the_reader_panic() {
+fn no_truncation_of_the_example_makes_the_reader_panic() {
     let whole = EXAMPLE.as_bytes();
     for length in 0..whole.len() {
         survives(&whole[..length]);
     }
+}
+
+#[test]
+fn no_case_with_flipped_lost_and_misplaced_bytes_makes_the_reader_panic() {
     // xorshift64: the same bytes in every run.
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = move |below: usize| {
@@ -121,25 +128,43 @@ fn no_truncation_and_no_flipped_byte_makes_the_reader_panic() {
         seed ^= seed << 17;
         (seed % below as u64) as usize
     };
-    for _ in 0..4_000 {
-        let mut bytes = whole.to_vec();
-        for _ in 0..=random(4) {
-            let at = random(bytes.len());
-            match random(4) {
-                0 => bytes[at] = random(256) as u8,
-                1 => bytes[at] ^= 1 << random(8),
-                2 => drop(bytes.remove(at)),
-                // Pieces of the file where others belong.
-                _ => {
-                    let end = (at + random(40)).min(bytes.len());
-                    let piece = bytes[at..end].to_vec();
-                    let to = random(bytes.len());
-                    bytes.splice(to..to, piece);
+    let files: Vec<Vec<u8>> = cases().iter().map(|case| fs::read(case).unwrap()).collect();
+    for file in &files {
+        for _ in 0..150 {
+            let mut bytes = file.clone();
+            for _ in 0..=random(4) {
+                let at = random(bytes.len());
+                match random(5) {
+                    0 => bytes[at] = random(256) as u8,
+                    1 => bytes[at] ^= 1 << random(8),
+                    2 if bytes.len() > 1 => drop(bytes.remove(at)),
+                    // A number out of every range.
+                    3 => drop(bytes.splice(at..at, *b"99999999999")),
+                    // Pieces of a file where others belong.
+                    _ => {
+                        let other = &files[random(files.len())];
+                        let from = random(other.len());
+                        let end = (from + random(40)).min(other.len());
+                        bytes.splice(at..at, other[from..end].iter().copied());
+                    }
                 }
             }
+            survives(&bytes);
         }
-        survives(&bytes);
     }
+}
+
+#[test]
+fn of_very_many_mistakes_the_first_are_shown_and_all_are_counted() {
+    let text = "service = [\n".to_owned() + &"1,\n".repeat(20_000) + "]\n";
+    let diagnostics = config::parse("lb.toml", &text).unwrap_err();
+    assert_eq!(diagnostics.count(), 20_000);
+    let rendered = diagnostics.render(false);
+    assert_eq!(rendered.matches("error: ").count(), 100);
+    let last = rendered.lines().last().unwrap();
+    assert!(last.starts_with("and 19900 more"), "{last}");
+    assert_eq!(diagnostics.records().count(), 10_000);
+    assert_eq!(diagnostics.more(), 10_000);
 }
 
 #[test]
@@ -183,9 +208,9 @@ fn survives(bytes: &[u8]) {
     match state(&text) {
         Ok(_) => {}
         Err(diagnostics) => {
-            assert!(diagnostics.count() > 0);
+            assert!(diagnostics.count() > 0, "{text}");
             assert!(!diagnostics.render(false).is_empty());
-            serde_json::to_string(&diagnostics).unwrap();
+            records(diagnostics);
         }
     }
 }
@@ -203,12 +228,22 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-fn desired(case: &Path) -> Result<State, Diagnostics> {
+fn read(case: &Path) -> Result<(State, Option<Diagnostics>), Diagnostics> {
     let name = case.file_name().unwrap().to_str().unwrap();
     let text = fs::read_to_string(case).unwrap();
-    config::parse(name, &text)?.desired(&HOST.map(str::to_owned))
+    let config = config::parse(name, &text)?;
+    let host = HOST.map(str::to_owned);
+    let state = config.desired(&host)?;
+    Ok((state, config.warnings_on(&host)))
 }
 
 fn state(text: &str) -> Result<State, Diagnostics> {
     config::parse("lb.toml", text)?.desired(&HOST.map(str::to_owned))
+}
+
+/// As `validate --json` prints them.
+fn records(diagnostics: Diagnostics) -> Vec<serde_json::Value> {
+    let failure = Failure::Mistakes(Box::new(diagnostics));
+    let json = serde_json::to_value(Report::of_failure(&failure)).unwrap();
+    json["mistakes"].as_array().unwrap().clone()
 }

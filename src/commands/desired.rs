@@ -4,18 +4,26 @@
 use std::path::Path;
 
 use super::Error;
-use crate::config::{self, Config, Failure};
+use crate::config::{self, Diagnostics, Failure};
 use crate::director;
 use crate::model::State;
-
-pub(super) fn read(path: &Path) -> Result<Config, Error> {
-    Ok(config::read(path)?)
-}
+use crate::output;
 
 /// With the interfaces that this host has.
 pub(super) fn state(path: &Path) -> Result<State, Error> {
-    let config = read(path)?;
-    config
-        .desired(&director::interfaces()?)
-        .map_err(|diagnostics| Failure::Mistakes(Box::new(diagnostics)).into())
+    let config = config::read(path)?;
+    let interfaces = director::interfaces()?;
+    let state = config
+        .desired(&interfaces)
+        .map_err(|diagnostics| Failure::Mistakes(Box::new(diagnostics)))?;
+    warn(config.warnings_on(&interfaces));
+    Ok(state)
+}
+
+/// What the file may say, but hardly means.
+pub(super) fn warn(warnings: Option<Diagnostics>) {
+    if let Some(warnings) = warnings {
+        let colour = output::colour(&std::io::stderr());
+        output::say(format_args!("{}\n", warnings.render(colour)));
+    }
 }

@@ -1,30 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `ipvs-bpf validate`.
 
+use std::io;
 use std::process::ExitCode;
 
 use super::{BAD_FILE, Error, desired};
 use crate::cli::{File, Global};
-use crate::config::Failure;
+use crate::config::{self, Report};
 use crate::output;
 
-/// With `--json` the mistakes go to standard output, as a list; it is empty
-/// where there are none.
+/// With `--json` everything goes to standard output.
 pub(super) fn run(args: &File, global: &Global) -> Result<ExitCode, Error> {
-    let result = desired::read(&args.file);
+    let result = config::read(&args.file);
     if global.json {
-        return match &result {
-            Ok(_) => output::print("[]").map(|()| ExitCode::SUCCESS),
-            Err(Error::Config(Failure::Mistakes(diagnostics))) => {
-                let json =
-                    serde_json::to_string_pretty(diagnostics).map_err(std::io::Error::from)?;
-                output::print(json).map(|()| ExitCode::from(BAD_FILE))
+        return Ok(match &result {
+            Ok(config) => {
+                print(&Report::of_warnings(config.warnings().as_ref()))?;
+                ExitCode::SUCCESS
             }
-            Err(_) => return result.map(|_| ExitCode::SUCCESS),
-        }
-        .map_err(Error::from);
+            Err(failure) => {
+                print(&Report::of_failure(failure))?;
+                ExitCode::from(BAD_FILE)
+            }
+        });
     }
-    result?;
+    desired::warn(result?.warnings());
     output::print(format_args!("{}: no mistakes", args.file.display()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn print(report: &Report) -> io::Result<()> {
+    output::print(serde_json::to_string_pretty(report).map_err(io::Error::from)?)
 }

@@ -10,8 +10,8 @@ use super::spelling::{closest, listed, quoted};
 use crate::model::{Datapath, LocalIp, PortRange, Service, ServiceKey, State, SyncDaemons};
 
 impl Config {
-    /// `interfaces`: the names of those that the host has. A pattern that fits
-    /// none of them is a mistake.
+    /// `interfaces`: the names of those that the host has. A name that is none
+    /// of them is a mistake; a pattern may fit none, but not all of them.
     pub fn desired(&self, interfaces: &[String]) -> Result<State, Diagnostics> {
         let mistakes = Mistakes::default();
         let state = State {
@@ -52,10 +52,17 @@ impl Config {
                 .iter()
                 .filter(|name| pattern.matches(name))
                 .peekable();
-            if matching.peek().is_none() {
+            if matching.peek().is_none() && !is_wild(pattern) {
                 mistakes.add(no_interface(pattern.as_str(), span, interfaces));
             }
             found.extend(matching.cloned());
+        }
+        let patterns = &director.interfaces;
+        if found.is_empty()
+            && let Some((first, span)) = patterns.first()
+            && patterns.iter().all(|(pattern, _)| is_wild(pattern))
+        {
+            mistakes.add(no_interface(first.as_str(), span, interfaces));
         }
         Some(Datapath {
             interfaces: found,
@@ -96,6 +103,10 @@ impl Config {
     }
 }
 
+fn is_wild(pattern: &glob::Pattern) -> bool {
+    pattern.as_str().contains(['*', '?', '['])
+}
+
 fn no_interface(pattern: &str, span: &Span, interfaces: &[String]) -> Mistake {
     let names = interfaces.iter().map(String::as_str);
     let meant = closest(pattern, names.clone()).map_or_else(String::new, |meant| {
@@ -110,7 +121,7 @@ fn no_interface(pattern: &str, span: &Span, interfaces: &[String]) -> Mistake {
 
 fn service(entry: &ServiceEntry) -> Service {
     Service {
-        scheduler: entry.scheduler.clone(),
+        scheduler: entry.scheduler.0.clone(),
         scheduler_flags: entry.scheduler_flags,
         persistence: entry
             .persistence

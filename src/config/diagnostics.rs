@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Mistakes in a file, each shown in its line with a caret.
+//! Mistakes in a file, and warnings of what is hardly meant, each shown in its
+//! line with a caret.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
-use serde::Serialize;
+
+use super::record::{Record, See};
 
 /// Where in the text: bytes.
 pub(super) type Span = Range<usize>;
 
-/// As many mistakes of a file are kept; a person has long stopped reading.
+/// As many mistakes of a file are kept, for programs.
 const MOST: usize = 10_000;
+/// As many are shown to a person.
+const MOST_SHOWN: usize = 100;
 /// Bytes of a line. Of a longer one only a margin around the mistake is shown:
 /// many mistakes in it would else take the square of its length.
 const LONG: usize = 4096;
@@ -65,6 +70,15 @@ impl Mistakes {
 
     /// In the order of the text; `None`: there are none.
     pub fn into_diagnostics(self, name: &str, text: &str) -> Option<Diagnostics> {
+        self.of_level(name, text, Level::ERROR)
+    }
+
+    /// What was collected is no mistake, but hardly meant.
+    pub fn into_warnings(self, name: &str, text: &str) -> Option<Diagnostics> {
+        self.of_level(name, text, Level::WARNING)
+    }
+
+    fn of_level(self, name: &str, text: &str, level: Level<'static>) -> Option<Diagnostics> {
         let mut mistakes = self.found.into_inner();
         if mistakes.is_empty() {
             return None;
@@ -75,33 +89,24 @@ impl Mistakes {
             name: name.to_owned(),
             lines: std::iter::once(0).chain(newlines).collect(),
             text: text.to_owned(),
+            level,
             mistakes,
             more: self.more.get(),
         })
     }
 }
 
-/// All mistakes of a file, in the order of the text.
+/// All mistakes of a file, or all warnings, in the order of the text.
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
     name: String,
     text: String,
     /// Where each line begins.
     lines: Vec<usize>,
+    level: Level<'static>,
     mistakes: Vec<Mistake>,
     /// Found, but not kept.
     more: usize,
-}
-
-/// A mistake for programs: `validate --json` prints a list of these. Lines and
-/// columns (in characters) count from 1.
-#[derive(Serialize)]
-struct Record<'a> {
-    file: &'a str,
-    line: usize,
-    column: usize,
-    message: &'a str,
-    help: &'a str,
 }
 
 /// A span within one line.
@@ -128,7 +133,17 @@ impl Diagnostics {
         self.mistakes.len() + self.more
     }
 
-    /// For a person: each mistake with file, line, column, caret and help.
+    /// How many of them [`records`](Self::records) leaves out.
+    pub fn more(&self) -> usize {
+        self.more
+    }
+
+    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        self.mistakes.iter().map(|mistake| self.record(mistake))
+    }
+
+    /// For a person: each with file, line, column, caret and help. Of very many
+    /// the first are shown.
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour {
             Renderer::styled()
@@ -138,10 +153,12 @@ impl Diagnostics {
         let mut rendered: Vec<String> = self
             .mistakes
             .iter()
+            .take(MOST_SHOWN)
             .map(|mistake| self.render_one(&renderer, mistake))
             .collect();
-        if self.more > 0 {
-            rendered.push(format!("and {} more mistakes", self.more));
+        let more = self.count() - rendered.len();
+        if more > 0 {
+            rendered.push(format!("and {more} more; `validate --json` lists them"));
         }
         rendered.join("\n\n")
     }
@@ -149,7 +166,9 @@ impl Diagnostics {
     fn render_one(&self, renderer: &Renderer, mistake: &Mistake) -> String {
         let place = self.place(&mistake.span);
         let primary = AnnotationKind::Primary.span(place.span.clone());
-        let mut group = Level::ERROR
+        let mut group = self
+            .level
+            .clone()
             .primary_title(mistake.message.as_str())
             .elements(self.origin(&place))
             .element(self.snippet(&place).annotation(primary));
@@ -186,6 +205,8 @@ impl Diagnostics {
         let line = self.lines.partition_point(|begin| *begin <= start);
         let begin = self.lines.get(line.saturating_sub(1)).map_or(0, |at| *at);
         let end = self.lines.get(line).map_or(self.text.len(), |at| at - 1);
+        let ended = self.text.get(begin..end).unwrap_or_default();
+        let end = begin + ended.strip_suffix('\r').unwrap_or(ended).len();
         let stop = self.whole(span.end.clamp(start, end.max(start)));
         let whole = end.saturating_sub(begin) <= LONG;
         let margin = if whole { LONG } else { MARGIN };
@@ -212,19 +233,22 @@ impl Diagnostics {
 
     fn record<'a>(&'a self, mistake: &'a Mistake) -> Record<'a> {
         let place = self.place(&mistake.span);
+        let see = mistake.other.as_ref().map(|(span, what)| {
+            let place = self.place(span);
+            See {
+                line: place.line,
+                column: place.column,
+                message: what,
+            }
+        });
         Record {
-            file: &self.name,
-            line: place.line,
-            column: place.column,
-            message: &mistake.message,
-            help: &mistake.help,
+            file: Cow::Borrowed(&self.name),
+            line: Some(place.line),
+            column: Some(place.column),
+            message: Cow::Borrowed(&mistake.message),
+            help: Cow::Borrowed(&mistake.help),
+            see,
         }
-    }
-}
-
-impl Serialize for Diagnostics {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.mistakes.iter().map(|mistake| self.record(mistake)))
     }
 }
 

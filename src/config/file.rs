@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Reading the file.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
+use super::record::Record;
 use super::{Config, Diagnostics, parse};
 
 /// 20 000 services with four servers each are 6 MiB.
@@ -13,27 +16,72 @@ const LARGEST: u64 = 64 * 1024 * 1024;
 /// Why there is no [`Config`].
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    #[error("{name}: there is no such file; name one, or `-` for standard input")]
-    Absent { name: String },
-    #[error("{name}: this user may not read it; run as root, or change its mode")]
-    Forbidden { name: String },
-    #[error("{name}: it is a directory; name a file in it")]
-    Directory { name: String },
-    #[error("{name}: it cannot be read: {source}")]
-    Unreadable { name: String, source: io::Error },
-    #[error("{name}: it has more than 64 MiB, which no file of services has; is it the right one?")]
-    TooLarge { name: String },
-    #[error("{name}: it is binary (byte {at} is NUL), not TOML; is it the right file?")]
-    Binary { name: String, at: usize },
-    #[error("{name}: it is no UTF-8 text (byte {at}); save it as UTF-8")]
-    NotText { name: String, at: usize },
-    #[error(
-        "{name}: it describes nothing; to remove what is there, use `ipvs-bpf down`, \
-         or write `service = []`"
-    )]
-    Empty { name: String },
+    #[error("{0}")]
+    NotRead(NotRead),
     #[error("{0}")]
     Mistakes(Box<Diagnostics>),
+}
+
+/// The file as a whole is no text that could be looked at.
+#[derive(Debug)]
+pub struct NotRead {
+    name: String,
+    message: String,
+    help: &'static str,
+    /// Line and column, from 1.
+    place: Option<(usize, usize)>,
+}
+
+impl NotRead {
+    fn new(name: &str, message: impl Into<String>, help: &'static str) -> Self {
+        NotRead {
+            name: name.to_owned(),
+            message: message.into(),
+            help,
+            place: None,
+        }
+    }
+
+    /// Of the first byte that is no text.
+    fn at(mut self, (line, byte, column): (usize, usize, usize)) -> Self {
+        self.message = format!("{} (line {line}, byte {byte} of it)", self.message);
+        self.place = Some((line, column));
+        self
+    }
+
+    fn record(&self) -> Record<'_> {
+        Record {
+            file: Cow::Borrowed(&self.name),
+            line: self.place.map(|(line, _)| line),
+            column: self.place.map(|(_, column)| column),
+            message: Cow::Borrowed(&self.message),
+            help: Cow::Borrowed(self.help),
+            see: None,
+        }
+    }
+}
+
+impl fmt::Display for NotRead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; {}", self.name, self.message, self.help)
+    }
+}
+
+impl Failure {
+    /// The mistakes of the text, if that is why.
+    pub fn diagnostics(&self) -> Option<&Diagnostics> {
+        match self {
+            Failure::Mistakes(diagnostics) => Some(diagnostics),
+            Failure::NotRead(_) => None,
+        }
+    }
+
+    pub(super) fn records(&self) -> Vec<Record<'_>> {
+        match self {
+            Failure::NotRead(why) => vec![why.record()],
+            Failure::Mistakes(diagnostics) => diagnostics.records().collect(),
+        }
+    }
 }
 
 /// `-` is standard input.
@@ -44,18 +92,10 @@ pub fn read(path: &Path) -> Result<Config, Failure> {
         let file = File::open(path).and_then(bytes);
         (path.display().to_string(), file)
     };
-    let bytes = match result {
-        Ok(bytes) => bytes,
-        Err(source) => {
-            return Err(match source.kind() {
-                ErrorKind::NotFound => Failure::Absent { name },
-                ErrorKind::PermissionDenied => Failure::Forbidden { name },
-                ErrorKind::IsADirectory => Failure::Directory { name },
-                _ => Failure::Unreadable { name, source },
-            });
-        }
-    };
-    let text = text(&name, bytes)?;
+    let text = result
+        .map_err(|error| unreadable(&name, &error))
+        .and_then(|bytes| text(&name, bytes))
+        .map_err(Failure::NotRead)?;
     parse(&name, &text).map_err(|diagnostics| Failure::Mistakes(Box::new(diagnostics)))
 }
 
@@ -65,34 +105,69 @@ fn bytes(from: impl Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn text(name: &str, bytes: Vec<u8>) -> Result<String, Failure> {
-    let name = name.to_owned();
-    if bytes.len() as u64 > LARGEST {
-        return Err(Failure::TooLarge { name });
-    }
-    // Text of 16-bit characters has a byte order mark that is no UTF-8.
-    let wide = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
-    if let Some(at) = bytes.iter().position(|byte| *byte == 0)
-        && !wide
-    {
-        return Err(Failure::Binary { name, at });
-    }
-    let text = match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            return Err(Failure::NotText { name, at });
+fn unreadable(name: &str, error: &io::Error) -> NotRead {
+    let (message, help) = match error.kind() {
+        ErrorKind::NotFound => (
+            "there is no such file",
+            "name one with `--file`, or `-` for standard input",
+        ),
+        ErrorKind::PermissionDenied => (
+            "this user may not read it",
+            "run as root, or change its mode",
+        ),
+        ErrorKind::IsADirectory => ("it is a directory", "name a file in it"),
+        _ => {
+            let message = format!("it cannot be read: {error}");
+            return NotRead::new(name, message, "name another file");
         }
     };
+    NotRead::new(name, message, help)
+}
+
+fn text(name: &str, bytes: Vec<u8>) -> Result<String, NotRead> {
+    if bytes.len() as u64 > LARGEST {
+        let message = "it has more than 64 MiB, which no file of services has";
+        return Err(NotRead::new(name, message, "is it the right file?"));
+    }
+    // Text of 16-bit characters has a byte order mark that is no UTF-8.
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err(NotRead::new(name, "it is UTF-16 text", "save it as UTF-8"));
+    }
+    if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
+        let why = NotRead::new(name, "it is binary, with a NUL", "is it the right file?");
+        return Err(why.at(place(&bytes, at)));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        NotRead::new(name, "it is no UTF-8 text", "save it as UTF-8")
+            .at(place(error.as_bytes(), at))
+    })?;
     // A file that lost its contents must not remove every service.
     let blank = |line: &str| {
         let line = line.trim_start_matches('\u{feff}').trim();
         line.is_empty() || line.starts_with('#')
     };
     if text.lines().all(blank) {
-        return Err(Failure::Empty { name });
+        return Err(NotRead::new(
+            name,
+            "it describes nothing",
+            "to remove what is there, use `ipvs-bpf down`, or write `service = []`",
+        ));
     }
     Ok(text)
+}
+
+/// Of a byte: its line, which byte of the line it is, and which character. All
+/// count from 1.
+fn place(bytes: &[u8], at: usize) -> (usize, usize, usize) {
+    let before = bytes.get(..at).unwrap_or_default();
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let begin = before.iter().rposition(|byte| *byte == b'\n');
+    let in_line = before
+        .get(begin.map_or(0, |newline| newline + 1)..)
+        .unwrap_or_default();
+    let characters = String::from_utf8_lossy(in_line).chars().count();
+    (line, in_line.len() + 1, characters + 1)
 }
 
 #[cfg(test)]
@@ -109,9 +184,15 @@ mod tests {
             (&b""[..], "describes nothing"),
             (b" \n\t\n", "describes nothing"),
             (b"\xef\xbb\xbf# only words\n", "describes nothing"),
-            (b"\x7fELF\x02\0\0", "byte 5 is NUL"),
-            (b"a = \"\xe9\"", "no UTF-8 text (byte 5)"),
-            (b"\xff\xfea\0=\0", "no UTF-8 text (byte 0)"),
+            (
+                b"\x7fELF\x02\0\0",
+                "binary, with a NUL (line 1, byte 6 of it)",
+            ),
+            (
+                b"a = 1\n\"\xc3\xa9\xe9\"",
+                "no UTF-8 text (line 2, byte 4 of it)",
+            ),
+            (b"\xff\xfea\0=\0", "it is UTF-16 text"),
         ] {
             let refusal = refusal(bytes);
             assert!(refusal.contains(why), "{refusal}");

@@ -14,6 +14,7 @@ mod parse;
 mod persistence;
 mod pools;
 mod reader;
+mod record;
 mod server;
 mod service;
 mod spelling;
@@ -23,7 +24,9 @@ mod sysctl;
 mod timeouts;
 mod unsupported;
 mod value;
+mod warnings;
 
 pub use diagnostics::Diagnostics;
 pub use file::{Failure, read};
 pub use parse::{Config, parse};
+pub use record::Report;

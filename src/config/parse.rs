@@ -29,6 +29,8 @@ pub struct Config {
 
 /// `name` is what diagnostics call the text.
 pub fn parse(name: &str, text: &str) -> Result<Config, Diagnostics> {
+    // A byte order mark is no character of the first line.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let document = syntax::parse(name, text)?;
     let mistakes = Mistakes::default();
     let root = Section::new("the file", 0..0, document.get_ref(), &mistakes);

@@ -10,7 +10,7 @@ use super::spelling::{closest, listed, meant, quoted};
 use crate::model::{Persistence, ServiceKey};
 
 /// The schedulers that we know; the kernel may have others.
-const SCHEDULERS: [&str; 15] = [
+pub(super) const SCHEDULERS: [&str; 15] = [
     "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh", "twos",
     "none",
 ];
@@ -32,7 +32,7 @@ const SCHEDULER_FLAGS: [(&str, usize, Option<&str>); 7] = [
 #[derive(Clone, Debug)]
 pub(super) struct ServiceEntry {
     pub key: Option<(ServiceKey, Span)>,
-    pub scheduler: String,
+    pub scheduler: (String, Span),
     pub scheduler_flags: [bool; 3],
     /// `None` in it: it is written, but wrong.
     pub persistence: Option<(Option<Persistence>, Span)>,
@@ -59,7 +59,8 @@ pub(super) fn read(section: Section) -> ServiceEntry {
         .require("scheduler", "`scheduler = \"wrr\"`, or another one")
         .and_then(|value| scheduler(value, mistakes));
     let scheduler_flags = section.take("scheduler_flags").map_or([false; 3], |value| {
-        scheduler_flags(value, scheduler, mistakes)
+        let name = scheduler.as_ref().map(|(name, _)| *name);
+        scheduler_flags(value, name, mistakes)
     });
     let persistence = section.take("persistence").map(|value| {
         let persistence = persistence::read(value, family, mistakes);
@@ -78,7 +79,7 @@ pub(super) fn read(section: Section) -> ServiceEntry {
     section.finish();
     ServiceEntry {
         key,
-        scheduler: scheduler.unwrap_or_default().to_owned(),
+        scheduler: scheduler.map_or_else(Default::default, |(name, span)| (name.to_owned(), span)),
         scheduler_flags,
         persistence,
         one_packet,
@@ -88,7 +89,7 @@ pub(super) fn read(section: Section) -> ServiceEntry {
 }
 
 /// A name unknown to us is passed through, unless it looks like a slip.
-fn scheduler<'t>(value: &'t Value<'t>, mistakes: &Mistakes) -> Option<&'t str> {
+fn scheduler<'t>(value: &'t Value<'t>, mistakes: &Mistakes) -> Option<(&'t str, Span)> {
     let (name, span) = string(value, "scheduler", mistakes)?;
     // It becomes part of a module's name, ip_vs_NAME.
     let fits = name
@@ -112,7 +113,7 @@ fn scheduler<'t>(value: &'t Value<'t>, mistakes: &Mistakes) -> Option<&'t str> {
         ));
         return None;
     }
-    Some(name)
+    Some((name, span))
 }
 
 fn scheduler_flags(value: &Value, scheduler: Option<&str>, mistakes: &Mistakes) -> [bool; 3] {

@@ -3,13 +3,19 @@
 //! stand in the wrong table, so nothing else is said about such a file.
 
 use toml::Spanned;
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 use super::diagnostics::{Diagnostics, Mistake, Mistakes, Span};
 
 /// Below it every error is asked for, beyond it the first: a file of nothing
 /// else would take hundreds of times its size.
 const SMALL: usize = 1024 * 1024;
+
+/// Of as many duplicates the first place is looked for: each takes a walk
+/// through the file.
+const SEARCHED: usize = 100;
+/// What the parser says of a key that is there already.
+const DUPLICATE: &str = "duplicate key";
 
 pub(super) fn parse<'t>(name: &str, text: &'t str) -> Result<Spanned<DeTable<'t>>, Diagnostics> {
     let (document, errors) = if text.len() < SMALL {
@@ -21,7 +27,7 @@ pub(super) fn parse<'t>(name: &str, text: &'t str) -> Result<Spanned<DeTable<'t>
         }
     };
     let mistakes = Mistakes::default();
-    for error in errors {
+    for (index, error) in errors.into_iter().enumerate() {
         let span = error.span().unwrap_or(0..0);
         if array_is_open(text, &span, error.message()) {
             mistakes.add(Mistake::new(
@@ -33,12 +39,77 @@ pub(super) fn parse<'t>(name: &str, text: &'t str) -> Result<Spanned<DeTable<'t>
             break;
         }
         let (message, help) = explain(error.message());
-        mistakes.add(Mistake::new(&span, message, help));
+        let mistake = Mistake::new(&span, message, help);
+        let first = (error.message() == DUPLICATE && index < SEARCHED)
+            .then(|| {
+                header_before(text, &span).or_else(|| key_before(document.get_ref(), text, &span))
+            })
+            .flatten();
+        mistakes.add(match first {
+            Some(first) => mistake.see(&first, "it is here"),
+            None => mistake,
+        });
     }
     match mistakes.into_diagnostics(name, text) {
         Some(diagnostics) => Err(diagnostics),
         None => Ok(document),
     }
+}
+
+/// The header that a duplicate repeats.
+fn header_before(text: &str, duplicate: &Span) -> Option<Span> {
+    let before = text.get(..duplicate.start)?;
+    let begin = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let header = text.get(begin..)?.lines().next()?.trim();
+    if !header.starts_with('[') {
+        return None;
+    }
+    let mut at = 0;
+    for line in before.get(..begin)?.split_inclusive('\n') {
+        if line.trim() == header {
+            let start = at + line.find('[')?;
+            return Some(start..start + header.len());
+        }
+        at += line.len();
+    }
+    None
+}
+
+/// The key that a duplicate repeats: the last of its name before it, among those
+/// that begin a line if the duplicate does.
+fn key_before(document: &DeTable, text: &str, duplicate: &Span) -> Option<Span> {
+    let begins_line = |at: usize| {
+        let before = text.get(..at).unwrap_or_default();
+        let line = before.trim_end_matches([' ', '\t']);
+        line.is_empty() || line.ends_with('\n')
+    };
+    let name = text.get(duplicate.clone())?;
+    let outer = begins_line(duplicate.start);
+    let mut last: Option<Span> = None;
+    let mut tables = vec![document];
+    while let Some(table) = tables.pop() {
+        for (key, value) in table.iter() {
+            let span = key.span();
+            if text.get(span.clone()) == Some(name)
+                && span.end <= duplicate.start
+                && (!outer || begins_line(span.start))
+                && last.as_ref().is_none_or(|last| last.start < span.start)
+            {
+                last = Some(span);
+            }
+            match value.get_ref() {
+                DeValue::Table(table) => tables.push(table),
+                DeValue::Array(array) => {
+                    tables.extend(array.iter().filter_map(|value| match value.get_ref() {
+                        DeValue::Table(table) => Some(table),
+                        _ => None,
+                    }));
+                }
+                _ => {}
+            }
+        }
+    }
+    last
 }
 
 /// What the parser says, as what is wrong and what would be right.
@@ -48,7 +119,7 @@ fn explain(message: &str) -> (&str, String) {
         None => (message, None),
     };
     match (what, expected) {
-        ("duplicate key", _) => ("the key is already there", "keep one of the two".to_owned()),
+        (DUPLICATE, _) => ("the key is already there", "keep one of the two".to_owned()),
         // Both are said of a word without quotes.
         ("invalid boolean" | "string values must be quoted", _) => (
             "it is no value",

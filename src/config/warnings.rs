@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What a file may say, but hardly means. A warning changes no exit status.
+
+use std::collections::BTreeSet;
+
+use super::diagnostics::{Diagnostics, Mistake, Mistakes};
+use super::parse::Config;
+use super::service::{SCHEDULERS, ServiceEntry};
+use super::spelling::{listed, quoted};
+
+/// They ask only whether a weight is 0 (ip_vs_rr.c, ip_vs_lc.c, ip_vs_dh.c).
+const WITHOUT_WEIGHTS: [&str; 3] = ["rr", "lc", "dh"];
+
+impl Config {
+    /// Of the file alone.
+    pub fn warnings(&self) -> Option<Diagnostics> {
+        self.warnings_about(None)
+    }
+
+    /// Of the file on a host with these interfaces.
+    pub fn warnings_on(&self, interfaces: &[String]) -> Option<Diagnostics> {
+        self.warnings_about(Some(interfaces))
+    }
+
+    fn warnings_about(&self, interfaces: Option<&[String]>) -> Option<Diagnostics> {
+        let warnings = Mistakes::default();
+        if let Some(interfaces) = interfaces {
+            patterns(self, interfaces, &warnings);
+        }
+        pools(self, &warnings);
+        for service in &self.services {
+            scheduler(service, &warnings);
+            servers(service, &warnings);
+            weights(service, &warnings);
+        }
+        warnings.into_warnings(&self.name, &self.text)
+    }
+}
+
+/// A name that the host lacks is a mistake; a pattern may be for another host.
+fn patterns(config: &Config, interfaces: &[String], warnings: &Mistakes) {
+    let patterns = config
+        .director
+        .iter()
+        .flat_map(|director| &director.interfaces);
+    for (pattern, span) in patterns {
+        if !interfaces.iter().any(|name| pattern.matches(name)) {
+            warnings.add(Mistake::new(
+                span,
+                format!(
+                    "no interface of this host fits {}",
+                    quoted(pattern.as_str())
+                ),
+                format!("it has: {}", listed(interfaces.iter().map(String::as_str))),
+            ));
+        }
+    }
+}
+
+fn pools(config: &Config, warnings: &Mistakes) {
+    let used: BTreeSet<&str> = config
+        .services
+        .iter()
+        .filter_map(|service| Some(service.snat.as_ref()?.0.as_str()))
+        .collect();
+    for (name, pool) in &config.pools {
+        if !used.contains(name.as_str()) {
+            warnings.add(Mistake::new(
+                &pool.span,
+                format!("no service uses the pool {}", quoted(name)),
+                format!("name it in a service: `snat = \"{name}\"`"),
+            ));
+        }
+    }
+}
+
+fn scheduler(service: &ServiceEntry, warnings: &Mistakes) {
+    let (name, span) = &service.scheduler;
+    if !SCHEDULERS.contains(&name.as_str()) {
+        warnings.add(Mistake::new(
+            span,
+            format!("{} is no scheduler that ipvs-bpf knows", quoted(name)),
+            format!(
+                "it is left to the kernel's module ip_vs_{name}; known are: {}",
+                listed(SCHEDULERS)
+            ),
+        ));
+    }
+}
+
+fn servers(service: &ServiceEntry, warnings: &Mistakes) {
+    let Some((key, span)) = &service.key else {
+        return;
+    };
+    if service.servers.is_empty() {
+        warnings.add(Mistake::new(
+            span,
+            format!("{key} has no server: nobody answers its clients"),
+            "add one below it: `[[service.server]]`",
+        ));
+    } else if service.servers.iter().all(|server| server.weight == 0) {
+        warnings.add(Mistake::new(
+            span,
+            format!("every server of {key} has weight 0: it takes no new connections"),
+            "give one a `weight` of 1 or more",
+        ));
+    }
+}
+
+/// Said once a service.
+fn weights(service: &ServiceEntry, warnings: &Mistakes) {
+    let (scheduler, span) = &service.scheduler;
+    if !WITHOUT_WEIGHTS.contains(&scheduler.as_str()) {
+        return;
+    }
+    let used: BTreeSet<u32> = service
+        .servers
+        .iter()
+        .map(|server| server.weight)
+        .filter(|weight| *weight != 0)
+        .collect();
+    if used.len() > 1 {
+        warnings.add(Mistake::new(
+            span,
+            format!("the servers' weights differ, but `{scheduler}` looks at none but 0"),
+            match scheduler.as_str() {
+                "dh" => "leave the weights out".to_owned(),
+                _ => format!("write `scheduler = \"w{scheduler}\"`, or leave the weights out"),
+            },
+        ));
+    }
+}
