@@ -70,15 +70,15 @@ impl Mistakes {
 
     /// In the order of the text; `None`: there are none.
     pub fn into_diagnostics(self, name: &str, text: &str) -> Option<Diagnostics> {
-        self.of_level(name, text, Level::ERROR)
+        self.of(Severity::Mistake, name, text)
     }
 
     /// What was collected is no mistake, but hardly meant.
     pub fn into_warnings(self, name: &str, text: &str) -> Option<Diagnostics> {
-        self.of_level(name, text, Level::WARNING)
+        self.of(Severity::Warning, name, text)
     }
 
-    fn of_level(self, name: &str, text: &str, level: Level<'static>) -> Option<Diagnostics> {
+    fn of(self, severity: Severity, name: &str, text: &str) -> Option<Diagnostics> {
         let mut mistakes = self.found.into_inner();
         if mistakes.is_empty() {
             return None;
@@ -89,11 +89,17 @@ impl Mistakes {
             name: name.to_owned(),
             lines: std::iter::once(0).chain(newlines).collect(),
             text: text.to_owned(),
-            level,
+            severity,
             mistakes,
             more: self.more.get(),
         })
     }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Severity {
+    Mistake,
+    Warning,
 }
 
 /// All mistakes of a file, or all warnings, in the order of the text.
@@ -103,7 +109,7 @@ pub struct Diagnostics {
     text: String,
     /// Where each line begins.
     lines: Vec<usize>,
-    level: Level<'static>,
+    severity: Severity,
     mistakes: Vec<Mistake>,
     /// Found, but not kept.
     more: usize,
@@ -166,9 +172,11 @@ impl Diagnostics {
     fn render_one(&self, renderer: &Renderer, mistake: &Mistake) -> String {
         let place = self.place(&mistake.span);
         let primary = AnnotationKind::Primary.span(place.span.clone());
-        let mut group = self
-            .level
-            .clone()
+        let level = match self.severity {
+            Severity::Mistake => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let mut group = level
             .primary_title(mistake.message.as_str())
             .elements(self.origin(&place))
             .element(self.snippet(&place).annotation(primary));

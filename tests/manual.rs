@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! ipvs-bpf.toml(5) and `examples/` against the reader of the file.
+//!
+//! What keys there are is asked of the reader: its complaint about an unknown
+//! key lists those that it knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ipvs_bpf::config::{self, Failure, Report};
+
+/// Near no key, so that all are listed.
+const UNKNOWN: &str = "NO SUCH KEY AT ALL";
+
+/// Every table of the file by its path, with its keys. The file itself is "".
+type Schema = BTreeMap<String, BTreeSet<String>>;
+
+#[test]
+fn every_key_of_the_file_has_an_item_and_an_example_under_the_heading_of_its_table() {
+    let page = Page::read();
+    let schema = schema();
+    // What the reader cannot fail to know.
+    for (table, key) in [
+        ("", "service"),
+        ("service.server.tunnel", "checksum"),
+        ("local_ips.NAME", "ports"),
+        ("sysctl", "sync_threshold"),
+        ("sync.backup", "interface"),
+    ] {
+        assert!(schema[table].contains(key), "{table} {key}: {schema:#?}");
+    }
+    let mut missing = Vec::new();
+    for (table, keys) in schema.iter().filter(|(table, _)| !table.is_empty()) {
+        let Some(section) = page.sections.iter().find(|section| section.is_of(table)) else {
+            missing.push(format!("a heading for {table}"));
+            continue;
+        };
+        for key in keys {
+            if !section.items.contains(key) {
+                missing.push(format!("an item `{key}` under {table}"));
+            }
+            // There are too many, and all are alike.
+            if table != "sysctl" && !section.shows(key) && !page.begins(table, key) {
+                missing.push(format!("an example of `{key}` under {table}"));
+            }
+        }
+        for item in section.items.difference(keys) {
+            missing.push(format!("`{item}` of {table} in the reader"));
+        }
+    }
+    for key in &schema[""] {
+        if !schema
+            .keys()
+            .any(|table| table.split('.').next() == Some(key))
+        {
+            missing.push(format!("the keys of {key}"));
+        }
+    }
+    assert!(missing.is_empty(), "missing: {missing:#?}");
+}
+
+#[test]
+fn the_examples_of_the_format_are_one_good_file() {
+    let page = Page::read();
+    let together: Vec<&str> = page
+        .sections
+        .iter()
+        .map(|section| &*section.examples)
+        .collect();
+    good("the examples of FORMAT", &together.join("\n"));
+}
+
+#[test]
+fn each_of_the_page_s_examples_is_a_good_file() {
+    let files = Page::read().files;
+    assert!(files.len() >= 3, "{files:?}");
+    for file in files {
+        good("an example of EXAMPLES", &file);
+    }
+}
+
+#[test]
+fn each_file_of_examples_is_good_and_begins_with_what_it_is_for() {
+    let files = examples();
+    assert!(files.len() >= 8, "{files:?}");
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        good(&path.display().to_string(), &text);
+        assert!(text.starts_with("# "), "{}", path.display());
+        assert!(text.len() < 4096, "{} is long", path.display());
+    }
+}
+
+/// Without mistakes and without warnings.
+fn good(name: &str, text: &str) {
+    let config = match config::parse(name, text) {
+        Ok(config) => config,
+        Err(diagnostics) => panic!("{diagnostics}"),
+    };
+    let warnings = config.warnings().map(|warnings| warnings.render(false));
+    assert_eq!(warnings, None, "{name}");
+}
+
+fn examples() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let files = fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    files.collect()
+}
+
+/// A table on the way to another one: a plain one, or the element of a list.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Table,
+    List,
+}
+
+fn schema() -> Schema {
+    let mut schema = Schema::new();
+    let mut paths: Vec<Vec<(String, Kind)>> = vec![Vec::new()];
+    while let Some(path) = paths.pop() {
+        let mut path = path;
+        let mut keys = known(&path);
+        if keys.is_none() && path.last().is_some_and(|(_, kind)| *kind == Kind::Table) {
+            // A table of tables that have names of their own.
+            path.push(("NAME".to_owned(), Kind::Table));
+            keys = known(&path);
+        }
+        let Some(keys) = keys else {
+            continue;
+        };
+        for key in &keys {
+            for kind in [Kind::Table, Kind::List] {
+                let step = (key.clone(), kind);
+                paths.push(path.iter().cloned().chain([step]).collect());
+            }
+        }
+        let names: Vec<&str> = path.iter().map(|(key, _)| key.as_str()).collect();
+        schema.insert(names.join("."), keys);
+    }
+    schema
+}
+
+/// The keys that the reader names instead of one that is unknown in the table
+/// of this path; `None`: it is no table, or takes any key.
+fn known(path: &[(String, Kind)]) -> Option<BTreeSet<String>> {
+    let mut text = format!("{UNKNOWN:?} = 1");
+    for (key, kind) in path.iter().rev() {
+        text = match kind {
+            Kind::Table => format!("{key} = {{ {text} }}"),
+            Kind::List => format!("{key} = [{{ {text} }}]"),
+        };
+    }
+    let failure = Failure::Mistakes(Box::new(config::parse("probe", &text).err()?));
+    let report = serde_json::to_value(Report::of_failure(&failure)).unwrap();
+    let help = report["mistakes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find_map(|record| {
+            let message = record["message"].as_str().unwrap();
+            let complains = message.starts_with("unknown ") && message.contains(UNKNOWN);
+            complains.then(|| record["help"].as_str().unwrap().to_owned())
+        })?;
+    let list = help.strip_prefix("known are: ").expect(&help);
+    Some(
+        list.split(", ")
+            .map(|key| key.trim_matches('`').to_owned())
+            .collect(),
+    )
+}
+
+/// ipvs-bpf.toml(5), taken apart.
+struct Page {
+    /// Those of FORMAT.
+    sections: Vec<Section>,
+    /// The examples of EXAMPLES.
+    files: Vec<String>,
+}
+
+/// What stands below a heading.
+#[derive(Default)]
+struct Section {
+    heading: String,
+    items: BTreeSet<String>,
+    /// One after the other.
+    examples: String,
+}
+
+impl Page {
+    fn read() -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("man/ipvs-bpf.toml.5");
+        let text = fs::read_to_string(path).unwrap();
+        let mut page = Page {
+            sections: Vec::new(),
+            files: Vec::new(),
+        };
+        let mut chapter = "";
+        let mut example: Option<String> = None;
+        for line in text.lines() {
+            let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+            match (word, &mut example) {
+                (".Ed", taken) => {
+                    let text = taken.take().expect("an example begins before it ends");
+                    match (chapter, page.sections.last_mut()) {
+                        ("FORMAT", Some(section)) => section.examples += &text,
+                        ("EXAMPLES", _) => page.files.push(text),
+                        _ => {}
+                    }
+                }
+                (_, Some(example)) => {
+                    example.push_str(line);
+                    example.push('\n');
+                }
+                (".Sh", None) => chapter = rest,
+                (".Ss", None) => page.sections.push(Section {
+                    heading: rest.to_owned(),
+                    ..Section::default()
+                }),
+                (".Bd", None) => example = Some(String::new()),
+                (".It", None) if chapter == "FORMAT" => {
+                    if let Some(key) = rest.strip_prefix("Ic ") {
+                        let section = page.sections.last_mut().unwrap();
+                        section.items.insert(key.to_owned());
+                    }
+                }
+                _ => {}
+            }
+        }
+        page
+    }
+}
+
+impl Page {
+    /// `[table.key]`, where the table's own keys are explained.
+    fn begins(&self, table: &str, key: &str) -> bool {
+        let header = format!("[{table}.{key}]");
+        let mut examples = self.sections.iter().map(|section| &section.examples);
+        examples.any(|examples| examples.contains(&header))
+    }
+}
+
+impl Section {
+    /// "sync.master and sync.backup" is of both.
+    fn is_of(&self, table: &str) -> bool {
+        self.heading.split(" and ").any(|path| path == table)
+    }
+
+    /// `key = …`, `{ key = … }`.
+    fn shows(&self, key: &str) -> bool {
+        self.examples.lines().any(|line| {
+            let words: Vec<&str> = line.split([' ', '{', ',']).collect();
+            words.windows(2).any(|pair| pair == [key, "="])
+        })
+    }
+}
