@@ -3,6 +3,7 @@
 
 mod everything;
 mod failed_steps;
+mod examples;
 mod full_nat;
 mod ipvs_netlink;
 mod lab;

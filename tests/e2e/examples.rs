@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The files of `examples/`, each on a director of its own.
+
+use std::fs;
+
+use crate::lab::{Lab, success};
+
+#[test]
+fn every_example_is_applied_once_found_done_and_taken_down_again() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    files.sort();
+    assert!(files.len() >= 8, "{files:?}");
+    for file in files {
+        let path = file.to_str().unwrap();
+        let lab = Lab::new();
+        let saved = || lab.exec("director", &["ipvsadm", "-Sn"]);
+        success(&lab.ipvs_bpf(&["apply", "-f", path]));
+        let services = fs::read_to_string(&file).unwrap();
+        let services = services.lines().filter(|line| *line == "[[service]]");
+        assert_eq!(
+            saved()
+                .lines()
+                .filter(|line| line.starts_with("-A"))
+                .count(),
+            services.count(),
+            "{path}: {}",
+            saved()
+        );
+        let again = success(&lab.ipvs_bpf(&["apply", "-f", path]));
+        assert_eq!(again, "nothing to do\n", "{path}");
+        success(&lab.ipvs_bpf(&["down"]));
+        assert_eq!(saved(), "", "{path}");
+    }
+}
