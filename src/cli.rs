@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The command line. The man pages are generated from this definition.
 
+mod manual;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -16,7 +18,7 @@ use clap::{Args, Parser, Subcommand};
 #[command(
     name = "ipvs-bpf",
     version,
-    after_help = "Exit status: 0 done; 1 failed; 130 stopped by Ctrl-C; 2 bad file or usage, and for `plan`: there are changes."
+    after_long_help = manual::IPVS_BPF
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -28,16 +30,28 @@ pub struct Cli {
 #[derive(Args, Debug)]
 pub struct Global {
     /// Work in this network namespace (a name of `ip netns`)
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "NAME"
+    )]
     pub netns: Option<String>,
     /// Print JSON for programs
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
     /// File of the kernel module, instead of what modprobe finds
-    #[arg(long, global = true, value_name = "PATH", env = "IPVS_BPF_MODULE")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "PATH",
+        env = "IPVS_BPF_MODULE",
+        hide_env_values = true
+    )]
     pub module: Option<PathBuf>,
     /// Print each step as it is carried out
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = "Global options")]
     pub verbose: bool,
 }
 
@@ -55,21 +69,36 @@ pub enum Command {
     /// servers. `--verbose` prints each step. A step takes effect whole or not at
     /// all. The first that fails, or SIGINT, SIGTERM or SIGHUP between two, ends
     /// the run: what was done stays and is said, together with what is left, and
-    /// another run goes on from there. After a signal the exit status is 128 and
-    /// its number (SIGINT: 130).
+    /// another run goes on from there.
+    #[command(after_long_help = manual::APPLY)]
     Apply(Apply),
-    /// Show what `apply` would do; exit 0: nothing, 2: changes
+    /// Show what `apply` would do
+    ///
+    /// Compares the file with the kernel and prints the difference, in the order
+    /// in which `apply` would carry it out. Nothing is changed.
+    #[command(after_long_help = manual::PLAN)]
     Plan(Plan),
     /// Check the file alone, without looking at the kernel
+    ///
+    /// Every mistake is shown in one run, each in its line and with what would
+    /// be right, on standard error. Warnings are about what a file may say but
+    /// hardly means.
+    #[command(after_long_help = manual::VALIDATE)]
     Validate(File),
     /// Show services and servers, or sessions
+    #[command(after_long_help = manual::SHOW)]
     Show(Show),
     /// Take everything of ours out of the kernel again
     ///
     /// Removes the virtual services of IPVS, ends their connections, and takes
     /// away the programs, maps and the module.
+    #[command(after_long_help = manual::DOWN)]
     Down(Down),
     /// Print the man page, or write one page a command into a folder
+    ///
+    /// The file has a page of its own, ipvs-bpf.toml(5), which is not among
+    /// these.
+    #[command(after_long_help = manual::MAN)]
     Man(Man),
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! ipvs-bpf.toml(5) and `examples/` against the reader of the file.
+//! The manual: ipvs-bpf.toml(5) and `examples/` against the reader of the file,
+//! and the pages of the commands.
 //!
 //! What keys there are is asked of the reader: its complaint about an unknown
 //! key lists those that it knows.
@@ -7,7 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use clap::CommandFactory;
+use ipvs_bpf::cli::Cli;
 use ipvs_bpf::config::{self, Failure, Report};
 
 /// Near no key, so that all are listed.
@@ -89,6 +93,38 @@ fn each_file_of_examples_is_good_and_begins_with_what_it_is_for() {
         good(&path.display().to_string(), &text);
         assert!(text.starts_with("# "), "{}", path.display());
         assert!(text.len() < 4096, "{} is long", path.display());
+    }
+}
+
+#[test]
+fn every_command_has_a_page_with_synopsis_exit_status_examples_and_see_also() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("man");
+    let status = Command::new(env!("CARGO_BIN_EXE_ipvs-bpf"))
+        .args(["man", "--dir"])
+        .arg(&folder)
+        .status();
+    assert!(status.unwrap().success());
+    let program = Cli::command();
+    let names = program
+        .get_subcommands()
+        .map(|command| format!("ipvs-bpf-{}", command.get_name()));
+    for name in names.chain(["ipvs-bpf".to_owned()]) {
+        let page = fs::read_to_string(folder.join(format!("{name}.8"))).unwrap();
+        for heading in [
+            "NAME",
+            "SYNOPSIS",
+            "DESCRIPTION",
+            "EXIT STATUS",
+            "EXAMPLES",
+            "SEE ALSO",
+        ] {
+            let written = [format!(".SH {heading}\n"), format!(".SH \"{heading}\"\n")];
+            let found = written.iter().any(|written| page.contains(written));
+            assert!(
+                found,
+                "{name} has no {heading}; src/cli/manual.rs gives it\n{page}"
+            );
+        }
     }
 }
 

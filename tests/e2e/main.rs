@@ -2,8 +2,8 @@
 //! End to end, in a kernel with IPVS: `lab/runner` boots one for this binary.
 
 mod everything;
-mod failed_steps;
 mod examples;
+mod failed_steps;
 mod full_nat;
 mod ipvs_netlink;
 mod lab;

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What `--help` says of each command below its options. The man pages have a
+//! section for each heading, so the form is fixed: a heading is a line that
+//! ends with a colon; below it each entry begins with two spaces and its term,
+//! and what is said of the term follows after two more spaces, or in lines of
+//! six.
+
+pub const IPVS_BPF: &str = "\
+Exit status:
+  0  It is done.
+  1  It failed; a message says what, why, and what to do.
+  2  The file or the arguments are wrong, and nothing was changed. For `plan`:
+      there are changes.
+  130  It was stopped by Ctrl-C; 128 and its number for other signals.
+
+Files:
+  /etc/ipvs-bpf/lb.toml  The file, where no other is named; see
+      ipvs-bpf.toml(5).
+  /proc/net/ip_vs_bpf  What the module knows, and the counters of all that it
+      drops or refuses.
+  /sys/fs/bpf  Where maps and programs are pinned.
+  /run/ipvs-bpf/lock  Who holds it is the only one that changes the kernel.
+
+Environment:
+  IPVS_BPF_MODULE  The same as `--module`.
+  NO_COLOR  If it is set, output to a terminal has no colours.
+
+Examples:
+  ipvs-bpf validate -f lb.toml
+      Is the file right?
+  ipvs-bpf plan -f lb.toml
+      What would change?
+  ipvs-bpf apply -f lb.toml
+      Make it so.
+  ipvs-bpf show
+      What is running?";
+
+pub const APPLY: &str = "\
+Exit status:
+  0  The kernel matches the file.
+  1  It failed. A message names the step, the kernel's reason, and how many
+      steps were carried out; `apply` again goes on from there. With
+      `--dry-run`: the plan cannot be carried out.
+  2  The file or the arguments are wrong, and nothing was changed. With
+      `--dry-run` also: there are changes.
+  130  It was stopped by Ctrl-C; 128 and its number for other signals. `apply`
+      again goes on from there.
+
+Examples:
+  ipvs-bpf apply -f lb.toml
+      Make the kernel match lb.toml.
+  ipvs-bpf apply --keep-weights
+      The same for /etc/ipvs-bpf/lb.toml; servers that were drained by hand stay
+      drained.
+  ipvs-bpf --netns blue apply -f -
+      Read standard input, and change the network namespace blue.";
+
+pub const PLAN: &str = "\
+Exit status:
+  0  There is nothing to do.
+  1  It failed, or the plan cannot be carried out.
+  2  There are changes; or the file or the arguments are wrong, and then
+      standard output is empty.
+
+Examples:
+  ipvs-bpf plan -f lb.toml
+      What would `apply` change? `+` is added, `-` removed, `~` changed.
+  ipvs-bpf plan --json
+      The same for programs, of /etc/ipvs-bpf/lb.toml.";
+
+pub const VALIDATE: &str = "\
+Exit status:
+  0  The file has no mistakes; it may have given warnings.
+  2  It has, or it cannot be read.
+
+Json:
+  mistakes  A list, empty for a good file. Each has `file`; `line` and `column`,
+      from 1 and in characters, or null where it is about the file as a whole;
+      `message`, what is wrong; `help`, what would be right; and `see`, null or
+      `line`, `column` and `message` of another place that has to do with it.
+  more  How many mistakes are not listed: after 10000 they are only counted.
+  warnings  A list of the same form, of a file without mistakes.
+
+Examples:
+  ipvs-bpf validate -f lb.toml
+      Show every mistake in its line.
+  ipvs-bpf validate --json -f lb.toml
+      Print them for programs, to standard output.";
+
+pub const SHOW: &str = "\
+Examples:
+  ipvs-bpf show
+      Services and their servers.
+  ipvs-bpf show --sessions
+      The full-NAT connections.";
+
+pub const DOWN: &str = "\
+Exit status:
+  0  Nothing of ours is left.
+  1  It failed; a message says at what.
+
+Examples:
+  ipvs-bpf down
+      Take everything out of the kernel.
+  ipvs-bpf down --keep-native
+      Leave the services that plain IPVS serves.";
+
+pub const MAN: &str = "\
+Examples:
+  ipvs-bpf man | man -l -
+      Read the page of ipvs-bpf.
+  ipvs-bpf man --dir /usr/local/share/man/man8
+      Install all pages.";
