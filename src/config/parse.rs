@@ -25,6 +25,8 @@ pub struct Config {
     pub(super) sync: Option<Sync>,
     pub(super) pools: BTreeMap<String, Pool>,
     pub(super) services: Vec<ServiceEntry>,
+    /// `service` is written, if only as an empty list.
+    pub(super) lists_services: bool,
 }
 
 /// `name` is what diagnostics call the text.
@@ -54,6 +56,7 @@ pub fn parse(name: &str, text: &str) -> Result<Config, Diagnostics> {
             .sections("service", "service", "a service")
             .map(service::read)
             .collect(),
+        lists_services: document.get_ref().contains_key("service"),
     };
     root.finish();
     check::check(&config, &mistakes);

@@ -27,6 +27,7 @@ impl Config {
         if let Some(interfaces) = interfaces {
             patterns(self, interfaces, &warnings);
         }
+        no_service(self, &warnings);
         pools(self, &warnings);
         for service in &self.services {
             scheduler(service, &warnings);
@@ -54,6 +55,16 @@ fn patterns(config: &Config, interfaces: &[String], warnings: &Mistakes) {
                 format!("it has: {}", listed(interfaces.iter().map(String::as_str))),
             ));
         }
+    }
+}
+
+fn no_service(config: &Config, warnings: &Mistakes) {
+    if !config.lists_services {
+        warnings.add(Mistake::new(
+            &(0..0),
+            "the file lists no service, so `apply` removes those that are there",
+            "if that is meant, write `service = []` at the top",
+        ));
     }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The files of `examples/`, each on a director of its own.
+//! The files of `examples/`, one after the other on a director.
 
 use std::fs;
 
@@ -14,9 +14,9 @@ fn every_example_is_applied_once_found_done_and_taken_down_again() {
         .collect();
     files.sort();
     assert!(files.len() >= 8, "{files:?}");
+    let lab = Lab::new();
     for file in files {
         let path = file.to_str().unwrap();
-        let lab = Lab::new();
         let saved = || lab.exec("director", &["ipvsadm", "-Sn"]);
         success(&lab.ipvs_bpf(&["apply", "-f", path]));
         let services = fs::read_to_string(&file).unwrap();
