@@ -130,7 +130,7 @@ fn no_case_with_flipped_lost_and_misplaced_bytes_makes_the_reader_panic() {
     };
     let files: Vec<Vec<u8>> = cases().iter().map(|case| fs::read(case).unwrap()).collect();
     for file in &files {
-        for _ in 0..150 {
+        for _ in 0..80 {
             let mut bytes = file.clone();
             for _ in 0..=random(4) {
                 let at = random(bytes.len());
