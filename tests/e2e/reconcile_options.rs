@@ -118,13 +118,13 @@ fn the_plan_is_coloured_on_a_terminal_and_nowhere_else() {
 fn a_vip_that_is_no_address_of_the_host_is_warned_of_until_it_is() {
     let lab = Lab::new();
     let away = FILE.replace("tcp://10.0.0.1:80", "tcp://10.0.0.77:80");
-    let ipv6 = "[[service]]\naddress = \"tcp://[fd00::77]:80\"\nscheduler = \"rr\"\n";
+    let ipv6 = "[[service]]\naddress = \"tcp://[fd00::77]:80\"\nscheduler = \"rr\"\nserver = [{ address = \"[fd00:2::2]:80\" }]\n";
     let plan = lab.with_file(&["plan"], ipv6);
     assert!(stderr(&plan).contains("the VIP fd00::77"), "{plan:?}");
     let add = "ip address add fd00::77/128 dev lo";
     lab.exec("director", &add.split(' ').collect::<Vec<_>>());
     assert_eq!(stderr(&lab.with_file(&["plan"], ipv6)), "");
-    let mark = "[[service]]\naddress = \"fwmark://7\"\nscheduler = \"rr\"\n";
+    let mark = "[[service]]\naddress = \"fwmark://7\"\nscheduler = \"rr\"\nserver = [{ address = \"10.2.0.2:0\" }]\n";
     assert_eq!(stderr(&lab.with_file(&["plan"], mark)), "");
 
     let warned = |output: &std::process::Output| stderr(output).contains("the VIP 10.0.0.77");
