@@ -88,6 +88,22 @@ pub enum Command {
     /// Show services and servers, or sessions
     #[command(after_long_help = manual::SHOW)]
     Show(Show),
+    /// Write the running state as a file that `apply` accepts
+    ///
+    /// Applying what it writes finds nothing to do. What no file can ask for
+    /// is written as a comment, said on standard error, and makes the exit
+    /// status 1.
+    Save(Save),
+    /// Turn what `ipvsadm -Sn` prints, or a script of ipvsadm, into a file
+    ///
+    /// Reads long and short options, quotes and comments. Every mistake is
+    /// shown in its line. Looks at no kernel.
+    Import(Import),
+    /// Print the running state, or a file, as lines for `ipvsadm -R`
+    ///
+    /// What these lines cannot carry (full NAT, local IPs) is said on standard
+    /// error.
+    Export(Export),
     /// Take everything of ours out of the kernel again
     ///
     /// Removes the virtual services of IPVS, ends their connections, and takes
@@ -159,6 +175,42 @@ pub struct Show {
     /// The full-NAT sessions: client, VIP, local IP, server
     #[arg(long)]
     pub sessions: bool,
+}
+
+/// Where a file is written to.
+#[derive(Args, Debug)]
+pub struct Output {
+    /// Write this file instead of standard output, whole or not at all
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long, requires = "output")]
+    pub force: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Save {
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Args, Debug)]
+pub struct Import {
+    /// Text of ipvsadm; `-` is standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Args, Debug)]
+pub struct Export {
+    /// Export this file instead of the running state; `-` is standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Print what is lost as comments too: `ipvsadm-restore` takes them, `ipvsadm -R` does not
+    #[arg(long)]
+    pub comments: bool,
 }
 
 #[derive(Args, Debug)]

@@ -11,6 +11,7 @@ pub mod config;
 pub mod datapath;
 pub mod director;
 pub mod ipvs_netlink;
+pub mod ipvsadm;
 pub mod kmod;
 pub mod model;
 pub mod output;

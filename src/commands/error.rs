@@ -7,6 +7,7 @@ use nix::sys::signal::Signal;
 
 use crate::config;
 use crate::director;
+use crate::output;
 
 use super::BAD_FILE;
 use super::progress::Progress;
@@ -32,6 +33,13 @@ pub(super) enum Error {
         "the kernel differs from the file although every step succeeded; is another program changing it?\n{0}"
     )]
     NotConverged(String),
+    #[error(transparent)]
+    Write(#[from] output::file::Refusal),
+    #[error(
+        "parts of the running state are only comments in what was written, since no file can \
+         ask for them; applying it removes them"
+    )]
+    Unsaid,
     #[error("writing the output: {0}")]
     Output(#[from] io::Error),
 }

@@ -5,13 +5,17 @@ mod apply;
 mod desired;
 mod down;
 mod error;
+mod export;
+mod import;
 mod man;
 mod plan;
 mod progress;
+mod save;
 mod show;
 mod signals;
 mod validate;
 mod warnings;
+mod written;
 
 use std::process::ExitCode;
 
@@ -63,6 +67,8 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Error> {
     match &cli.command {
         Command::Validate(args) => return validate::run(args, &cli.global),
         Command::Man(args) => return man::run(args),
+        Command::Import(args) => return import::run(args, &cli.global),
+        Command::Export(args) if args.file.is_some() => return export::run(args, &cli.global),
         _ => {}
     }
     if !geteuid().is_root() {
@@ -75,6 +81,9 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Error> {
         Command::Apply(args) => apply::run(args, &cli.global),
         Command::Plan(args) => plan::run(&args.reconcile, &cli.global),
         Command::Show(args) => show::run(args, &cli.global),
+        Command::Save(args) => save::run(args, &cli.global),
+        Command::Import(args) => import::run(args, &cli.global),
+        Command::Export(args) => export::run(args, &cli.global),
         Command::Down(args) => down::run(args, &cli.global),
         Command::Validate(args) => validate::run(args, &cli.global),
         Command::Man(args) => man::run(args),

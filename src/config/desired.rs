@@ -15,17 +15,34 @@ impl Config {
     pub fn desired(&self, interfaces: &[String]) -> Result<State, Diagnostics> {
         let mistakes = Mistakes::default();
         let state = State {
-            timeouts: self.timeouts,
-            sysctls: self.sysctls.clone(),
             sync: self.sync(interfaces, &mistakes),
             datapath: self.datapath(interfaces, &mistakes),
-            local_ips: self.local_ips(),
-            full_nat: self.full_nat(),
-            services: self.services(),
+            ..self.on_any_host()
         };
         match mistakes.into_diagnostics(&self.name, &self.text) {
             Some(diagnostics) => Err(diagnostics),
             None => Ok(state),
+        }
+    }
+
+    /// The same with the patterns in place of the interfaces.
+    pub fn on_any_host(&self) -> State {
+        let datapath = self.director.as_ref().map(|director| Datapath {
+            interfaces: director
+                .interfaces
+                .iter()
+                .map(|(pattern, _)| pattern.as_str().to_owned())
+                .collect(),
+            max_sessions: director.max_sessions,
+        });
+        State {
+            timeouts: self.timeouts,
+            sysctls: self.sysctls.clone(),
+            sync: self.sync.as_ref().map(|sync| sync.daemons.clone()),
+            datapath: datapath.filter(|datapath| !datapath.interfaces.is_empty()),
+            local_ips: self.local_ips(),
+            full_nat: self.full_nat(),
+            services: self.services(),
         }
     }
 

@@ -12,7 +12,7 @@ use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use super::record::{Record, See};
 
 /// Where in the text: bytes.
-pub(super) type Span = Range<usize>;
+pub(crate) type Span = Range<usize>;
 
 /// As many mistakes of a file are kept, for programs.
 const MOST: usize = 10_000;
@@ -24,7 +24,7 @@ const LONG: usize = 4096;
 const MARGIN: usize = 200;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mistake {
+pub(crate) struct Mistake {
     span: Span,
     /// What is wrong.
     message: String,
@@ -44,6 +44,22 @@ impl Mistake {
         }
     }
 
+    pub fn span(&self) -> &Span {
+        &self.span
+    }
+
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub fn help(&self) -> &str {
+        &self.help
+    }
+
+    pub fn other(&self) -> Option<&(Span, &'static str)> {
+        self.other.as_ref()
+    }
+
     pub fn see(mut self, span: &Span, what: &'static str) -> Self {
         self.other = Some((span.clone(), what));
         self
@@ -52,7 +68,7 @@ impl Mistake {
 
 /// Collects mistakes while the text is read.
 #[derive(Default)]
-pub(super) struct Mistakes {
+pub(crate) struct Mistakes {
     found: RefCell<Vec<Mistake>>,
     /// Found after [`MOST`].
     more: Cell<usize>,
@@ -133,6 +149,11 @@ impl Diagnostics {
     /// What the file was called.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// In the order of the text.
+    pub(crate) fn mistakes(&self) -> &[Mistake] {
+        &self.mistakes
     }
 
     pub fn count(&self) -> usize {

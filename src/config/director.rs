@@ -6,7 +6,7 @@ use super::reader::{Section, array, string};
 use super::spelling::quoted;
 
 /// The default of `max_sessions`.
-const MAX_SESSIONS: u32 = 1_048_576;
+pub(super) const MAX_SESSIONS: u32 = 1_048_576;
 /// The table of buckets that the kernel allocates at once for two entries a
 /// session is 2 GiB then.
 const MOST_SESSIONS: i64 = 1 << 26;

@@ -86,6 +86,12 @@ impl Failure {
 
 /// `-` is standard input.
 pub fn read(path: &Path) -> Result<Config, Failure> {
+    let (name, text) = read_text(path)?;
+    parse(&name, &text).map_err(|diagnostics| Failure::Mistakes(Box::new(diagnostics)))
+}
+
+/// What diagnostics call the file, and its text.
+pub fn read_text(path: &Path) -> Result<(String, String), Failure> {
     let (name, result) = if path == Path::new("-") {
         ("standard input".to_owned(), bytes(io::stdin().lock()))
     } else {
@@ -96,7 +102,7 @@ pub fn read(path: &Path) -> Result<Config, Failure> {
         .map_err(|error| unreadable(&name, &error))
         .and_then(|bytes| text(&name, bytes))
         .map_err(Failure::NotRead)?;
-    parse(&name, &text).map_err(|diagnostics| Failure::Mistakes(Box::new(diagnostics)))
+    Ok((name, text))
 }
 
 fn bytes(from: impl Read) -> io::Result<Vec<u8>> {

@@ -13,7 +13,8 @@ use crate::model::{Family, PortRange};
 
 /// The longest name of a pool, in bytes; the module's limit.
 const LONGEST_NAME: usize = 15;
-const PORTS: PortRange = PortRange {
+/// The default of `ports`.
+pub(super) const PORTS: PortRange = PortRange {
     first: 1024,
     last: 65535,
 };

@@ -12,7 +12,8 @@ use crate::model::{Forward, Server, Tunnel, TunnelChecksum};
 /// The kernel keeps a weight in an `int` and compares thresholds with one
 /// (ip_vs_ctl.c, ip_vs_add_dest()).
 const MOST: i64 = i32::MAX as i64;
-const WEIGHT: u32 = 1;
+/// The default of `weight`.
+pub(super) const WEIGHT: u32 = 1;
 
 /// A server, and where its parts stand.
 #[derive(Clone, Debug)]

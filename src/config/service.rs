@@ -28,6 +28,37 @@ const SCHEDULER_FLAGS: [(&str, usize, Option<&str>); 7] = [
     ("mh-port", 1, Some("mh")),
 ];
 
+/// The flags that are set, by the scheduler's own names where it has some.
+pub(crate) fn scheduler_flag_names(
+    scheduler: &str,
+    flags: [bool; 3],
+) -> impl Iterator<Item = &'static str> {
+    flags
+        .into_iter()
+        .enumerate()
+        .filter_map(move |(flag, set)| {
+            let names = SCHEDULER_FLAGS
+                .iter()
+                .filter(|(_, index, owner)| {
+                    *index == flag && owner.is_none_or(|owner| owner == scheduler)
+                })
+                .map(|(name, ..)| *name);
+            // The scheduler's own stand behind those of all.
+            names.last().filter(|_| set)
+        })
+}
+
+/// A flag's index, and the scheduler that it is of.
+pub(crate) fn scheduler_flag(name: &str) -> Option<(usize, Option<&'static str>)> {
+    let known = SCHEDULER_FLAGS.iter().find(|(known, ..)| *known == name);
+    known.map(|(_, index, owner)| (*index, *owner))
+}
+
+/// Their names.
+pub(crate) fn scheduler_flags() -> impl Iterator<Item = &'static str> + Clone {
+    SCHEDULER_FLAGS.iter().map(|(known, ..)| *known)
+}
+
 /// A service as it is written, and where its parts stand.
 #[derive(Clone, Debug)]
 pub(super) struct ServiceEntry {
@@ -60,7 +91,7 @@ pub(super) fn read(section: Section) -> ServiceEntry {
         .and_then(|value| scheduler(value, mistakes));
     let scheduler_flags = section.take("scheduler_flags").map_or([false; 3], |value| {
         let name = scheduler.as_ref().map(|(name, _)| *name);
-        scheduler_flags(value, name, mistakes)
+        read_scheduler_flags(value, name, mistakes)
     });
     let persistence = section.take("persistence").map(|value| {
         let persistence = persistence::read(value, family, mistakes);
@@ -116,23 +147,22 @@ fn scheduler<'t>(value: &'t Value<'t>, mistakes: &Mistakes) -> Option<(&'t str, 
     Some((name, span))
 }
 
-fn scheduler_flags(value: &Value, scheduler: Option<&str>, mistakes: &Mistakes) -> [bool; 3] {
+fn read_scheduler_flags(value: &Value, scheduler: Option<&str>, mistakes: &Mistakes) -> [bool; 3] {
     let mut flags = [false; 3];
     for value in array(value, "scheduler_flags", mistakes).unwrap_or(&[]) {
         let Some((name, span)) = string(value, "a scheduler flag", mistakes) else {
             continue;
         };
-        let known = SCHEDULER_FLAGS.iter().find(|(known, ..)| *known == name);
-        let Some((_, index, owner)) = known else {
+        let Some((index, owner)) = scheduler_flag(name) else {
             mistakes.add(Mistake::new(
                 &span,
                 format!("unknown scheduler flag {}", quoted(name)),
-                meant(name, SCHEDULER_FLAGS.iter().map(|(known, ..)| *known)),
+                meant(name, scheduler_flags()),
             ));
             continue;
         };
         if let (Some(owner), Some(scheduler)) = (owner, scheduler)
-            && *owner != scheduler
+            && owner != scheduler
         {
             mistakes.add(Mistake::new(
                 &span,
@@ -140,7 +170,7 @@ fn scheduler_flags(value: &Value, scheduler: Option<&str>, mistakes: &Mistakes) 
                 format!("remove it, or write `scheduler = \"{owner}\"`"),
             ));
         }
-        if let Some(flag) = flags.get_mut(*index) {
+        if let Some(flag) = flags.get_mut(index) {
             *flag = true;
         }
     }

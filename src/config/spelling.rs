@@ -5,7 +5,7 @@
 const LONGEST: usize = 60;
 
 /// In backticks, shortened, and with nothing that would steer a terminal.
-pub(super) fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let shown: String = word
         .chars()
         .take(LONGEST)
@@ -32,13 +32,13 @@ fn is_invisible(letter: char) -> bool {
 }
 
 /// Words in backticks, separated by commas.
-pub(super) fn listed<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn listed<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let words: Vec<String> = words.into_iter().map(quoted).collect();
     words.join(", ")
 }
 
 /// The word that was probably meant.
-pub(super) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > LONGEST {
         return None;
     }
@@ -53,7 +53,7 @@ pub(super) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// "did you mean `wrr`?", or else the words that are known.
-pub(super) fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
+pub(crate) fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
     match closest(word, known.clone()) {
         Some(meant) => format!("did you mean {}?", quoted(meant)),
         None => format!("known are: {}", listed(known)),

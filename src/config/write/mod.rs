@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! [`State`] → the text of a file that asks for it, as a person would write
+//! it: in the order of the manual, without what is the default anyway.
+
+mod layout;
+mod local_ips;
+mod saved;
+mod service;
+mod value;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::Range;
+
+use layout::{Block, Document};
+pub use saved::{Saved, save};
+
+use crate::model::{Datapath, ServiceKey, State};
+
+/// What a part of the file describes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    Director,
+    Pool(String),
+    Service(ServiceKey),
+    Server(ServiceKey, SocketAddr),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Director => f.write_str("[director]"),
+            Place::Pool(name) => write!(f, "the pool {name:?}"),
+            Place::Service(key) => key.fmt(f),
+            Place::Server(key, address) => write!(f, "the server {address} of {key}"),
+        }
+    }
+}
+
+/// What goes into the file beside the state.
+#[derive(Clone, Debug, Default)]
+pub struct Notes {
+    /// Comments of the whole file, before everything else.
+    pub head: Vec<String>,
+    /// Comments above a part.
+    pub above: BTreeMap<Place, Vec<String>>,
+    /// Comments after everything else.
+    pub tail: Vec<String>,
+    /// Parts that no file can ask for, and why: they are written as comments.
+    pub refused: BTreeMap<Place, Vec<String>>,
+}
+
+/// The text of a file, and which part of it describes what.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    pub text: String,
+    /// Bytes of the text, in its order.
+    places: Vec<(Range<usize>, Place)>,
+    /// What of the state is only nearly what was written.
+    remarks: Vec<(Place, String)>,
+}
+
+impl Written {
+    /// The part that this byte belongs to, and the key of its line.
+    pub fn at(&self, byte: usize) -> Option<(&Place, &str)> {
+        let index = self
+            .places
+            .partition_point(|(range, _)| range.start <= byte)
+            .checked_sub(1)?;
+        let (range, place) = self.places.get(index)?;
+        let begin = self.text.get(..byte)?.rfind('\n').map_or(0, |at| at + 1);
+        let line = self.text.get(begin..)?.lines().next().unwrap_or_default();
+        let key = line.split_once('=').map_or("", |(key, _)| key.trim());
+        range.contains(&byte).then_some((place, key))
+    }
+}
+
+pub fn write(state: &State, notes: &Notes) -> Written {
+    let mut document = Document::new(notes);
+    if let Some(datapath) = &state.datapath {
+        document.add(Place::Director, director(datapath));
+    }
+    for (name, pool) in local_ips::pools(&state.local_ips) {
+        document.add(Place::Pool(name.to_owned()), pool);
+    }
+    for (key, service) in &state.services {
+        let place = Place::Service(key.clone());
+        let pool = state.full_nat.get(key).map(String::as_str);
+        document.add(place, service::block(key, service, pool));
+        for (address, server) in &service.servers {
+            let place = Place::Server(key.clone(), *address);
+            document.add(place, service::server(*address, server, key));
+        }
+    }
+    document.finish()
+}
+
+fn director(datapath: &Datapath) -> Block {
+    let mut block = Block::new("[director]");
+    // They are read as shell patterns.
+    let patterns = datapath
+        .interfaces
+        .iter()
+        .map(|name| value::string(&glob::Pattern::escape(name)));
+    block.key("interfaces", value::array(patterns));
+    if datapath.max_sessions != super::director::MAX_SESSIONS {
+        block.key("max_sessions", value::grouped(datapath.max_sessions));
+    }
+    block
+}

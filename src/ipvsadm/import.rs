@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The text of ipvsadm → the text of our file. The lines are read in their
+//! order, as `ipvsadm -R` does; every mistake is found in one run.
+
+use super::command::{Command, Verb};
+use super::names::Names;
+use super::table::Table;
+use super::{option, server, service, words};
+use crate::config::diagnostics::{Diagnostics, Mistake, Mistakes, Span};
+use crate::config::write::{Place, write};
+use crate::config::{self};
+
+/// `name` is what diagnostics call the text.
+pub fn import(name: &str, text: &str, names: &Names) -> Result<String, Diagnostics> {
+    let mistakes = Mistakes::default();
+    let table = read(text, names, &mistakes);
+    let written = write(&table.state, &table.notes);
+    // What ipvsadm would take, and no file can ask for.
+    let refused = config::parse("the imported file", &written.text).err();
+    for mistake in refused.iter().flat_map(Diagnostics::mistakes) {
+        let find = |span: &Span| {
+            let (place, key) = written.at(span.start)?;
+            table.span(place, key)
+        };
+        let span = find(mistake.span()).cloned().unwrap_or(0..0);
+        let found = Mistake::new(&span, mistake.message(), mistake.help());
+        mistakes.add(match mistake.other() {
+            Some((other, what)) => match find(other) {
+                Some(other) => found.see(other, what),
+                None => found,
+            },
+            None => found,
+        });
+    }
+    match mistakes.into_diagnostics(name, text) {
+        Some(diagnostics) => Err(diagnostics),
+        None => Ok(written.text),
+    }
+}
+
+fn read(text: &str, names: &Names, mistakes: &Mistakes) -> Table {
+    let mut table = Table::default();
+    // Comments that wait for the service or server below them.
+    let mut comments: Vec<String> = Vec::new();
+    let mut begun = false;
+    let mut at = 0;
+    for whole in text.split_inclusive('\n') {
+        let mut line = words::split(whole, at, mistakes);
+        at += whole.len();
+        comments.extend(line.comment);
+        if line
+            .words
+            .first()
+            .is_some_and(|word| is_ipvsadm(&word.text))
+        {
+            line.words.remove(0);
+        }
+        if line.words.is_empty() {
+            if whole.trim().is_empty() && !begun {
+                table.notes.head.append(&mut comments);
+            }
+            continue;
+        }
+        begun = true;
+        let options = option::read(line.words, mistakes);
+        let Some(command) = Command::read(options, mistakes) else {
+            continue;
+        };
+        if let Some(place) = carry_out(&command, &mut table, names, mistakes) {
+            let above = table.notes.above.entry(place).or_default();
+            above.append(&mut comments);
+        }
+    }
+    table.notes.tail = comments;
+    table
+}
+
+/// As a script calls it, perhaps by its path.
+fn is_ipvsadm(word: &str) -> bool {
+    word.rsplit('/').next() == Some("ipvsadm")
+}
+
+/// What the line is about, where it is known.
+fn carry_out(
+    command: &Command,
+    table: &mut Table,
+    names: &Names,
+    mistakes: &Mistakes,
+) -> Option<Place> {
+    if command.verb == Verb::Clear {
+        table.clear();
+        return None;
+    }
+    let key = service::key(command, names, mistakes);
+    match command.verb {
+        Verb::AddService | Verb::EditService => {
+            let family = key.as_ref().map(|key| key.family());
+            let service = service::service(command, family, mistakes);
+            let key = key?;
+            if command.verb == Verb::AddService {
+                table.add_service(command, key.clone(), service, mistakes);
+            } else {
+                table.edit_service(command, key.clone(), service, mistakes);
+            }
+            Some(Place::Service(key))
+        }
+        Verb::AddServer | Verb::EditServer => {
+            let server = server::server(command, key.as_ref(), names, mistakes);
+            let (key, server) = (key?, server?);
+            let address = server.0;
+            if command.verb == Verb::AddServer {
+                table.add_server(command, &key, server, mistakes);
+            } else {
+                table.edit_server(command, &key, server, mistakes);
+            }
+            Some(Place::Server(key, address))
+        }
+        Verb::Clear => None,
+    }
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The services that the lines read so far have added up to, with the comments
+//! above them and where each stands in the text.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use super::command::{Command, FORWARD, SERVICE};
+use crate::config::diagnostics::{Mistake, Mistakes, Span};
+use crate::config::write::{Notes, Place};
+use crate::model::{Server, Service, ServiceKey, State};
+
+/// The keys of the file, and the options that become them.
+const KEYS: &[(&str, &[&str])] = &[
+    ("scheduler", &["scheduler"]),
+    ("scheduler_flags", &["sched-flags"]),
+    ("persistence", &["persistent"]),
+    ("one_packet", &["ops"]),
+    ("weight", &["weight"]),
+    ("upper_threshold", &["u-threshold"]),
+    ("lower_threshold", &["l-threshold"]),
+    ("forward", &FORWARD),
+    ("tunnel", &["tun-type"]),
+];
+
+#[derive(Default)]
+pub(super) struct Table {
+    pub state: State,
+    pub notes: Notes,
+    lines: HashMap<Place, Line>,
+}
+
+/// The line that a service or server comes from.
+struct Line {
+    address: Span,
+    keys: Vec<(&'static str, Span)>,
+}
+
+impl Line {
+    fn of(command: &Command, address: &[&str]) -> Self {
+        let place = |names: &[&str]| Some(command.one_of(names)?.place().clone());
+        Line {
+            address: place(address).unwrap_or_else(|| command.span.clone()),
+            keys: KEYS
+                .iter()
+                .filter_map(|(key, names)| Some((*key, place(names)?)))
+                .collect(),
+        }
+    }
+}
+
+impl Table {
+    /// Where the text says what the file says by this key.
+    pub fn span(&self, place: &Place, key: &str) -> Option<&Span> {
+        let line = self.lines.get(place)?;
+        let of_key = line.keys.iter().find(|(known, _)| *known == key);
+        Some(of_key.map_or(&line.address, |(_, span)| span))
+    }
+
+    pub fn clear(&mut self) {
+        self.state.services.clear();
+        self.lines.clear();
+    }
+
+    pub fn add_service(
+        &mut self,
+        command: &Command,
+        key: ServiceKey,
+        service: Service,
+        mistakes: &Mistakes,
+    ) {
+        let place = Place::Service(key.clone());
+        let line = Line::of(command, &SERVICE);
+        if let Some(first) = self.lines.get(&place) {
+            mistakes.add(twice(&line, first, &key));
+            return;
+        }
+        self.lines.insert(place, line);
+        self.state.services.insert(key, service);
+    }
+
+    /// All properties are replaced; the servers stay.
+    pub fn edit_service(
+        &mut self,
+        command: &Command,
+        key: ServiceKey,
+        service: Service,
+        mistakes: &Mistakes,
+    ) {
+        let line = Line::of(command, &SERVICE);
+        let Some(old) = self.state.services.get_mut(&key) else {
+            mistakes.add(absent(&line, &key));
+            return;
+        };
+        let servers = std::mem::take(&mut old.servers);
+        *old = Service { servers, ..service };
+        self.lines.insert(Place::Service(key), line);
+    }
+
+    pub fn add_server(
+        &mut self,
+        command: &Command,
+        key: &ServiceKey,
+        (address, server): (SocketAddr, Server),
+        mistakes: &Mistakes,
+    ) {
+        let Some(service) = self.state.services.get_mut(key) else {
+            mistakes.add(absent(&Line::of(command, &SERVICE), key));
+            return;
+        };
+        let place = Place::Server(key.clone(), address);
+        let line = Line::of(command, &["real-server"]);
+        if let Some(first) = self.lines.get(&place) {
+            mistakes.add(twice(&line, first, &address));
+            return;
+        }
+        service.servers.insert(address, server);
+        self.lines.insert(place, line);
+    }
+
+    pub fn edit_server(
+        &mut self,
+        command: &Command,
+        key: &ServiceKey,
+        (address, server): (SocketAddr, Server),
+        mistakes: &Mistakes,
+    ) {
+        let Some(service) = self.state.services.get_mut(key) else {
+            mistakes.add(absent(&Line::of(command, &SERVICE), key));
+            return;
+        };
+        let line = Line::of(command, &["real-server"]);
+        let Some(old) = service.servers.get_mut(&address) else {
+            mistakes.add(Mistake::new(
+                &line.address,
+                format!("{key} has no server {address} to edit"),
+                "add it in a line before this one, or write -a here",
+            ));
+            return;
+        };
+        *old = server;
+        let place = Place::Server(key.clone(), address);
+        self.lines.insert(place, line);
+    }
+}
+
+fn twice(line: &Line, first: &Line, what: &impl std::fmt::Display) -> Mistake {
+    Mistake::new(
+        &line.address,
+        format!("{what} is added twice"),
+        "remove one of the two, or edit (-E, -e) in the second",
+    )
+    .see(&first.address, "it is also here")
+}
+
+fn absent(line: &Line, key: &ServiceKey) -> Mistake {
+    Mistake::new(
+        &line.address,
+        format!("no line before this one adds the service {key}"),
+        format!("add it: {}", super::export::service_words(key)),
+    )
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The text of ipvsadm by cases: `tests/formats/NAME.rules`, and beside it
+//! what comes out: `NAME.toml`, or `NAME.stderr`, the mistakes as people read
+//! them. `BLESS=1 cargo test --test formats` writes what comes out into the
+//! files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ipvs_bpf::config;
+use ipvs_bpf::ipvsadm::{Names, import};
+
+const HOSTS: &str = "10.0.0.9 web web.example\n";
+const SERVICES: &str = "http 80/tcp www\ndomain 53/tcp\ndomain 53/udp\n";
+
+fn cases() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats");
+    let files = fs::read_dir(root).unwrap().map(|file| file.unwrap().path());
+    let mut cases: Vec<PathBuf> = files
+        .filter(|file| {
+            file.extension()
+                .is_some_and(|extension| extension == "rules")
+        })
+        .collect();
+    cases.sort();
+    cases
+}
+
+#[test]
+fn every_text_gives_its_file_or_its_mistakes() {
+    let bless = std::env::var_os("BLESS").is_some();
+    let names = Names::new(HOSTS, SERVICES);
+    let mut failures = Vec::new();
+    let cases = cases();
+    assert!(cases.len() >= 8, "cases went missing: {}", cases.len());
+    for case in cases {
+        let name = case.file_name().unwrap().to_str().unwrap();
+        let text = fs::read_to_string(&case).unwrap();
+        let (found, extension, other) = match import(name, &text, &names) {
+            Ok(toml) => {
+                config::parse(name, &toml).unwrap();
+                (toml, "toml", "stderr")
+            }
+            Err(mistakes) => (mistakes.render(false) + "\n", "stderr", "toml"),
+        };
+        let file = case.with_extension(extension);
+        if bless {
+            fs::write(&file, &found).unwrap();
+            fs::remove_file(case.with_extension(other)).ok();
+            continue;
+        }
+        let wanted = fs::read_to_string(&file).unwrap_or_default();
+        if found != wanted {
+            failures.push(format!("{name}: wanted\n{wanted}\nfound\n{found}"));
+        }
+        if case.with_extension(other).exists() {
+            failures.push(format!("{name}: has a .{other} too"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// No mistake stands at the beginning of the text for want of a better place.
+#[test]
+fn no_mistake_is_without_its_place() {
+    for case in cases() {
+        let text = fs::read_to_string(&case).unwrap();
+        // A first line that no mistake can belong to.
+        let text = format!("\n{text}");
+        if let Err(mistakes) = import("rules", &text, &Names::new(HOSTS, SERVICES)) {
+            let json = serde_json::to_value(&mistakes).unwrap();
+            for record in json.as_array().unwrap() {
+                assert!(record["line"].as_u64() > Some(1), "{case:?}: {record}");
+            }
+        }
+    }
+}

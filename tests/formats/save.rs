@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What `save` writes, the reader reads as the same state.
+
+use ipvs_bpf::config::{
+    self,
+    write::{Notes, save},
+};
+use ipvs_bpf::model::{Datapath, Forward, LocalIp, PortRange, Server, Service, ServiceKey, State};
+use proptest::prelude::*;
+
+use super::states::{full_nat, native};
+
+fn saved(state: &State) -> String {
+    let saved = save(state, Notes::default()).unwrap();
+    assert_eq!(saved.unsaid, [] as [String; 0], "{}", saved.text);
+    saved.text
+}
+
+fn parsed(text: &str, host: &State) -> State {
+    let datapath = host.datapath.iter();
+    let interfaces: Vec<String> = datapath.flat_map(|it| it.interfaces.clone()).collect();
+    let config = config::parse("saved.toml", text);
+    let config = config.unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
+    config.desired(&interfaces).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn native_services_are_read_as_they_were_saved(state in native(&["rr", "sh", "mh", "none", "quux"], &["sip"])) {
+        let text = saved(&state);
+        prop_assert_eq!(parsed(&text, &state), state, "{}", text);
+    }
+
+    #[test]
+    fn full_nat_is_read_as_it_was_saved(state in full_nat()) {
+        let text = saved(&state);
+        prop_assert_eq!(parsed(&text, &state), state, "{}", text);
+    }
+}
+
+fn key(text: &str) -> ServiceKey {
+    let state = parsed(
+        &format!("[[service]]\naddress = \"{text}\"\nscheduler = \"rr\"\npersistence = {{}}"),
+        &State::default(),
+    );
+    state.services.into_keys().next().unwrap()
+}
+
+fn service(servers: &[(&str, Forward)]) -> Service {
+    let servers = servers.iter().map(|(address, forward)| {
+        let server = Server {
+            weight: 1,
+            forward: forward.clone(),
+            upper_threshold: 0,
+            lower_threshold: 0,
+        };
+        (address.parse().unwrap(), server)
+    });
+    Service {
+        scheduler: "rr".to_owned(),
+        scheduler_flags: [false; 3],
+        persistence: None,
+        one_packet: false,
+        servers: servers.collect(),
+    }
+}
+
+#[test]
+fn a_file_is_written_as_a_person_would() {
+    let text = include_str!("saved.toml");
+    let host = State {
+        datapath: Some(Datapath {
+            interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
+            max_sessions: 0,
+        }),
+        ..State::default()
+    };
+    assert_eq!(saved(&parsed(text, &host)), text);
+}
+
+#[test]
+fn no_service_at_all_is_a_file_that_asks_for_none() {
+    let text = saved(&State::default());
+    assert_eq!(text, "service = []\n");
+}
+
+#[test]
+fn what_no_file_can_ask_for_is_a_comment_with_its_reason() {
+    let mut state = State::default();
+    state.services.insert(
+        key("tcp://10.0.0.1:80"),
+        service(&[("10.0.0.2:80", Forward::Masq)]),
+    );
+    // By hand, past ipvsadm: a port that routing cannot change.
+    state.services.insert(
+        key("tcp://10.0.0.1:81"),
+        service(&[
+            ("10.0.0.2:80", Forward::Route),
+            ("10.0.0.3:81", Forward::Route),
+        ]),
+    );
+    // A VIP that belongs to nobody.
+    let strange = ServiceKey::Address {
+        protocol: ipvs_bpf::model::Protocol::Udp,
+        address: "0.0.0.0:53".parse().unwrap(),
+    };
+    state
+        .services
+        .insert(strange.clone(), service(&[("10.0.0.2:53", Forward::Masq)]));
+    let saved = save(&state, Notes::default()).unwrap();
+    assert_eq!(saved.unsaid.len(), 2, "{:?}", saved.unsaid);
+    assert!(
+        saved.unsaid[0].starts_with("udp://0.0.0.0:53: "),
+        "{:?}",
+        saved.unsaid
+    );
+    assert!(saved.unsaid[1].starts_with("the server 10.0.0.2:80 of tcp://10.0.0.1:81: "));
+    assert!(
+        saved.text.contains("# address   = \"udp://0.0.0.0:53\"\n"),
+        "{}",
+        saved.text
+    );
+    assert!(
+        saved.text.contains("\n  # address = \"10.0.0.2:53\"\n"),
+        "{}",
+        saved.text
+    );
+
+    let mut expected = state;
+    expected.services.remove(&strange);
+    let routed = expected
+        .services
+        .get_mut(&key("tcp://10.0.0.1:81"))
+        .unwrap();
+    routed.servers.remove(&"10.0.0.2:80".parse().unwrap());
+    assert_eq!(parsed(&saved.text, &State::default()), expected);
+}
+
+#[test]
+fn what_is_only_nearly_said_is_told() {
+    let mut state = State::default();
+    let web = key("tcp://10.0.0.1:80");
+    state.services.insert(
+        web.clone(),
+        service(&[
+            ("10.0.0.2:80", Forward::Local),
+            ("10.0.0.2:81", Forward::Local),
+        ]),
+    );
+    state.datapath = Some(Datapath {
+        interfaces: ["eth0".to_owned()].into(),
+        max_sessions: 1_048_576,
+    });
+    for (address, first) in [("10.2.0.1", 1024), ("10.2.0.2", 1024), ("10.2.0.3", 2048)] {
+        let local_ip = LocalIp {
+            pool: "a".to_owned(),
+            address: address.parse().unwrap(),
+        };
+        state.local_ips.insert(
+            local_ip,
+            PortRange {
+                first,
+                last: 65_535,
+            },
+        );
+    }
+    // The module knows a service that IPVS does not have.
+    state
+        .full_nat
+        .insert(key("tcp://10.0.0.9:80"), "a".to_owned());
+    let saved = save(&state, Notes::default()).unwrap();
+    for (unsaid, why) in saved.unsaid.iter().zip([
+        "the pool \"a\": the kernel has other ports",
+        "the server 10.0.0.2:80 of tcp://10.0.0.1:80: the kernel has the forwarding method",
+        "the server 10.0.0.2:81 of tcp://10.0.0.1:80: the kernel has the forwarding method",
+        "tcp://10.0.0.9:80: the module has full NAT for it",
+    ]) {
+        assert!(unsaid.starts_with(why), "{unsaid}");
+    }
+    assert_eq!(saved.unsaid.len(), 4, "{:?}", saved.unsaid);
+    let read = parsed(&saved.text, &state);
+    let servers: Vec<&Forward> = read.services[&web]
+        .servers
+        .values()
+        .map(|it| &it.forward)
+        .collect();
+    assert_eq!(servers, [&Forward::Route, &Forward::Masq]);
+    assert!(read.local_ips.values().all(|ports| ports.first == 1024));
+}
