@@ -12,6 +12,8 @@ pub(super) enum Verb {
     AddServer,
     EditServer,
     Clear,
+    Set,
+    StartDaemon,
 }
 
 /// What names a service; one of them is given.
@@ -44,6 +46,15 @@ const OF_SERVER: &[&str] = &[
     "tun-remcsum",
 ];
 
+const OF_DAEMON: &[&str] = &[
+    "mcast-interface",
+    "syncid",
+    "mcast-group",
+    "mcast-port",
+    "mcast-ttl",
+    "sync-maxlen",
+];
+
 impl Verb {
     /// Of that option; else why its line says nothing about a state.
     fn of(option: &str) -> Result<Self, &'static str> {
@@ -53,6 +64,8 @@ impl Verb {
             "add-server" => Ok(Verb::AddServer),
             "edit-server" => Ok(Verb::EditServer),
             "clear" => Ok(Verb::Clear),
+            "set" => Ok(Verb::Set),
+            "start-daemon" => Ok(Verb::StartDaemon),
             "delete-service" => Err("remove the lines that add the service instead"),
             "delete-server" => Err("remove the line that adds the server instead"),
             "restore" => Err("import the text that it reads instead"),
@@ -78,7 +91,8 @@ impl Verb {
                     || FORWARD.contains(&option)
                     || OF_SERVER.contains(&option)
             }
-            Verb::Clear => false,
+            Verb::StartDaemon => OF_DAEMON.contains(&option),
+            Verb::Clear | Verb::Set => false,
         }
     }
 }
@@ -89,6 +103,9 @@ pub(super) struct Command {
     pub verb: Verb,
     /// Of the verb.
     pub span: Span,
+    pub verb_value: Option<Word>,
+    /// The words behind `--set`; others have none.
+    pub arguments: Vec<Word>,
     options: Vec<Given>,
 }
 
@@ -109,10 +126,15 @@ impl Command {
         let verb = match Verb::of(first.name) {
             Ok(verb) => verb,
             Err(help) => {
-                let message = format!("--{} describes no service", first.name);
+                let message = format!("a line that begins with --{} describes nothing", first.name);
                 mistakes.add(Mistake::new(&first.span, message, help));
                 return None;
             }
+        };
+        let taken: Vec<Word> = if verb == Verb::Set {
+            arguments.by_ref().collect()
+        } else {
+            Vec::new()
         };
         for word in arguments {
             unexpected(&word, mistakes);
@@ -144,6 +166,8 @@ impl Command {
         Some(Command {
             verb,
             span: first.span,
+            verb_value: first.value,
+            arguments: taken,
             options,
         })
     }

@@ -4,9 +4,10 @@
 use std::net::SocketAddr;
 
 use crate::config::scheduler_flag_names;
+use crate::config::write::changed_sysctls;
 use crate::model::{
-    Family, Forward, Netmask, Persistence, Protocol, Server, Service, ServiceKey, State, Tunnel,
-    TunnelChecksum,
+    Family, Forward, Netmask, Persistence, Protocol, Server, Service, ServiceKey, State,
+    SyncDaemon, SyncDaemons, SyncState, Timeout, Timeouts, Tunnel, TunnelChecksum,
 };
 
 /// The largest weight that ipvsadm 1.31 takes.
@@ -23,7 +24,14 @@ pub struct Exported {
 }
 
 pub fn export(state: &State) -> Exported {
-    let mut exported = Exported::default();
+    let mut exported = Exported {
+        text: settings(&state.timeouts, state.sync.as_ref()),
+        lost: Vec::new(),
+    };
+    for (name, value) in changed_sysctls(&state.sysctls) {
+        let sysctl = format!("the sysctl net.ipv4.vs.{name} = {value}");
+        exported.lost.push(sysctl);
+    }
     if let Some(datapath) = &state.datapath {
         let interfaces: Vec<&str> = datapath.interfaces.iter().map(String::as_str).collect();
         exported.lost.push(format!(
@@ -64,6 +72,39 @@ pub fn export(state: &State) -> Exported {
         }
     }
     exported
+}
+
+/// `--set` and `--start-daemon`.
+fn settings(timeouts: &Timeouts, sync: Option<&SyncDaemons>) -> String {
+    let mut lines = String::new();
+    if *timeouts != Timeouts::default() {
+        // 0 leaves a timeout as it is.
+        let seconds = Timeout::ALL.map(|timeout| timeouts.get(timeout).unwrap_or(0).to_string());
+        lines += &format!("--set {}\n", seconds.join(" "));
+    }
+    for state in SyncState::ALL {
+        let Some(daemon) = sync.and_then(|daemons| daemons.get(state)) else {
+            continue;
+        };
+        lines += &format!(
+            "--start-daemon {state} --mcast-interface {} --syncid {}",
+            daemon.interface, daemon.id
+        );
+        if let Some(length) = daemon.sync_maxlen {
+            lines += &format!(" --sync-maxlen {length}");
+        }
+        if daemon.group != SyncDaemon::GROUP {
+            lines += &format!(" --mcast-group {}", daemon.group);
+        }
+        if daemon.port != SyncDaemon::PORT {
+            lines += &format!(" --mcast-port {}", daemon.port);
+        }
+        if daemon.ttl != SyncDaemon::TTL {
+            lines += &format!(" --mcast-ttl {}", daemon.ttl);
+        }
+        lines.push('\n');
+    }
+    lines
 }
 
 /// Why ipvsadm would not take it.

@@ -5,7 +5,7 @@
 use super::command::{Command, Verb};
 use super::names::Names;
 use super::table::Table;
-use super::{option, server, service, words};
+use super::{option, server, service, settings, words};
 use crate::config::diagnostics::{Diagnostics, Mistake, Mistakes, Span};
 use crate::config::write::{Place, write};
 use crate::config::{self};
@@ -45,7 +45,7 @@ fn read(text: &str, names: &Names, mistakes: &Mistakes) -> Table {
     let mut begun = false;
     let mut at = 0;
     for whole in text.split_inclusive('\n') {
-        let mut line = words::split(whole, at, mistakes);
+        let mut line = words::split(whole.trim_end(), at, mistakes);
         at += whole.len();
         comments.extend(line.comment);
         if line
@@ -87,9 +87,22 @@ fn carry_out(
     names: &Names,
     mistakes: &Mistakes,
 ) -> Option<Place> {
-    if command.verb == Verb::Clear {
-        table.clear();
-        return None;
+    match command.verb {
+        Verb::Clear => {
+            table.clear();
+            return None;
+        }
+        Verb::Set => {
+            let timeouts = settings::timeouts(command, &command.arguments, mistakes)?;
+            table.set_timeouts(command, &timeouts);
+            return Some(Place::Timeouts);
+        }
+        Verb::StartDaemon => {
+            let daemon = settings::daemon(command, mistakes)?;
+            table.start_daemon(command, daemon, mistakes);
+            return Some(Place::Sync);
+        }
+        _ => {}
     }
     let key = service::key(command, names, mistakes);
     match command.verb {
@@ -115,6 +128,6 @@ fn carry_out(
             }
             Some(Place::Server(key, address))
         }
-        Verb::Clear => None,
+        Verb::Clear | Verb::Set | Verb::StartDaemon => None,
     }
 }

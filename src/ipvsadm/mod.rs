@@ -11,6 +11,7 @@ mod names;
 mod option;
 mod server;
 mod service;
+mod settings;
 mod table;
 mod words;
 

@@ -129,7 +129,12 @@ fn tunnel(command: &Command, mistakes: &Mistakes) -> Tunnel {
         "gre" => {
             useless("tun-port", "gre");
             useless("tun-remcsum", "gre");
-            Tunnel::Gre { checksum }
+            Tunnel::Gre {
+                checksum: match checksum {
+                    TunnelChecksum::Remote => TunnelChecksum::None,
+                    other => other,
+                },
+            }
         }
         "gue" => {
             if port.is_none() {

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use super::command::{Command, FORWARD, SERVICE};
 use crate::config::diagnostics::{Mistake, Mistakes, Span};
 use crate::config::write::{Notes, Place};
-use crate::model::{Server, Service, ServiceKey, State};
+use crate::model::{Server, Service, ServiceKey, State, SyncDaemon, SyncState, Timeout, Timeouts};
 
 /// The keys of the file, and the options that become them.
 const KEYS: &[(&str, &[&str])] = &[
@@ -57,9 +57,44 @@ impl Table {
         Some(of_key.map_or(&line.address, |(_, span)| span))
     }
 
+    /// Forgets the services alone, as the kernel does.
     pub fn clear(&mut self) {
         self.state.services.clear();
-        self.lines.clear();
+        let is_setting = |place: &Place| matches!(place, Place::Timeouts | Place::Sync);
+        self.lines.retain(|place, _| is_setting(place));
+    }
+
+    /// What is 0 stays as it is.
+    pub fn set_timeouts(&mut self, command: &Command, timeouts: &Timeouts) {
+        for timeout in Timeout::ALL {
+            if let Some(seconds) = timeouts.get(timeout) {
+                self.state.timeouts.set(timeout, Some(seconds));
+            }
+        }
+        self.lines.insert(Place::Timeouts, Line::of(command, &[]));
+    }
+
+    pub fn start_daemon(
+        &mut self,
+        command: &Command,
+        (state, daemon): (SyncState, SyncDaemon),
+        mistakes: &Mistakes,
+    ) {
+        let daemons = self.state.sync.get_or_insert_default();
+        let line = self.lines.entry(Place::Sync);
+        let line = line.or_insert_with(|| Line::of(command, &[]));
+        let key = match state {
+            SyncState::Master => "master",
+            SyncState::Backup => "backup",
+        };
+        if let Some((_, first)) = line.keys.iter().find(|(known, _)| *known == key) {
+            let message = format!("the {key} daemon is started twice");
+            let mistake = Mistake::new(&command.span, message, "remove one of the two");
+            mistakes.add(mistake.see(first, "it is also here"));
+            return;
+        }
+        line.keys.push((key, command.span.clone()));
+        daemons.set(state, Some(daemon));
     }
 
     pub fn add_service(
@@ -157,6 +192,9 @@ fn absent(line: &Line, key: &ServiceKey) -> Mistake {
     Mistake::new(
         &line.address,
         format!("no line before this one adds the service {key}"),
-        format!("add it: {}", super::export::service_words(key)),
+        format!(
+            "add it: -A {} -s SCHEDULER",
+            super::export::service_words(key)
+        ),
     )
 }

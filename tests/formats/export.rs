@@ -15,8 +15,6 @@ fn imported(text: &str) -> State {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
-
     #[test]
     fn native_services_are_imported_as_they_were_exported(state in native(&["rr", "sh", "mh", "none", "quux"], &["sip"])) {
         let exported = export(&state);

@@ -25,8 +25,6 @@ fn parsed(text: &str, host: &State) -> State {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
-
     #[test]
     fn native_services_are_read_as_they_were_saved(state in native(&["rr", "sh", "mh", "none", "quux"], &["sip"])) {
         let text = saved(&state);

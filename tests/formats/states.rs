@@ -146,10 +146,12 @@ fn service(
         ServiceKey::Address { protocol, .. } => *protocol == Protocol::Udp,
         ServiceKey::Fwmark { .. } => true,
     };
-    let persistence = option::weighted(
-        if is_wild { 0.999 } else { 0.3 },
-        persistence(key.family(), engines),
-    );
+    let persistence = persistence(key.family(), engines);
+    let persistence = if is_wild {
+        persistence.prop_map(Some).boxed()
+    } else {
+        option::weighted(0.3, persistence).boxed()
+    };
     let servers =
         server(key).prop_flat_map(move |(address, forward)| (Just(address), properties(forward)));
     (

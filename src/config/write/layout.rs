@@ -7,7 +7,9 @@ use super::{Notes, Place, Written};
 pub(super) struct Block {
     header: String,
     indent: &'static str,
-    /// What is said about the part itself.
+    /// What is said above it.
+    notes: Vec<String>,
+    /// The same, where the block is not quite what the state is.
     remarks: Vec<String>,
     keys: Vec<(String, String)>,
 }
@@ -17,6 +19,7 @@ impl Block {
         Block {
             header: header.into(),
             indent: "",
+            notes: Vec::new(),
             remarks: Vec::new(),
             keys: Vec::new(),
         }
@@ -30,6 +33,14 @@ impl Block {
 
     pub fn key(&mut self, key: impl Into<String>, value: impl Into<String>) {
         self.keys.push((key.into(), value.into()));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    pub fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
     }
 
     pub fn remark(&mut self, remark: impl Into<String>) {
@@ -76,7 +87,7 @@ impl<'n> Document<'n> {
             self.written.text.push('\n');
         }
         let above = self.notes.above.get(&place).into_iter().flatten();
-        for line in above.chain(&block.remarks) {
+        for line in above.chain(&block.notes).chain(&block.remarks) {
             self.comment(block.indent, line);
         }
         let remarks = block

@@ -6,6 +6,7 @@ mod layout;
 mod local_ips;
 mod saved;
 mod service;
+mod settings;
 mod value;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use std::ops::Range;
 
 use layout::{Block, Document};
 pub use saved::{Saved, save};
+pub use settings::changed_sysctls;
 
 use crate::model::{Datapath, ServiceKey, State};
 
@@ -22,6 +24,9 @@ use crate::model::{Datapath, ServiceKey, State};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
     Director,
+    Timeouts,
+    Sysctl,
+    Sync,
     Pool(String),
     Service(ServiceKey),
     Server(ServiceKey, SocketAddr),
@@ -31,6 +36,9 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Place::Director => f.write_str("[director]"),
+            Place::Timeouts => f.write_str("[timeouts]"),
+            Place::Sysctl => f.write_str("[sysctl]"),
+            Place::Sync => f.write_str("[sync]"),
             Place::Pool(name) => write!(f, "the pool {name:?}"),
             Place::Service(key) => key.fmt(f),
             Place::Server(key, address) => write!(f, "the server {address} of {key}"),
@@ -80,6 +88,16 @@ pub fn write(state: &State, notes: &Notes) -> Written {
     let mut document = Document::new(notes);
     if let Some(datapath) = &state.datapath {
         document.add(Place::Director, director(datapath));
+    }
+    let settings = [
+        (Place::Timeouts, settings::timeouts(&state.timeouts)),
+        (Place::Sysctl, settings::sysctl(&state.sysctls)),
+        (Place::Sync, state.sync.as_ref().and_then(settings::sync)),
+    ];
+    for (place, block) in settings {
+        if let Some(block) = block {
+            document.add(place, block);
+        }
     }
     for (name, pool) in local_ips::pools(&state.local_ips) {
         document.add(Place::Pool(name.to_owned()), pool);

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `[timeouts]`, `[sysctl]` and `[sync]`.
+
+use super::layout::Block;
+use super::value::{array, duration, string, table};
+use crate::model::{SyncDaemon, SyncDaemons, SyncState, Sysctls, Timeout, Timeouts};
+
+/// What a namespace begins with (`ip_vs_control_net_init_sysctl()`).
+const DEFAULTS: [(&str, &str); 29] = [
+    ("am_droprate", "10"),
+    ("amemthresh", "1024"),
+    ("backup_only", "0"),
+    ("cache_bypass", "0"),
+    ("conn_reuse_mode", "1"),
+    ("conntrack", "0"),
+    ("debug_level", "0"),
+    ("drop_entry", "0"),
+    ("drop_packet", "0"),
+    ("est_cpulist", ""),
+    ("est_nice", "0"),
+    ("expire_nodest_conn", "0"),
+    ("expire_quiescent_template", "0"),
+    ("ignore_tunneled", "0"),
+    ("nat_icmp_send", "0"),
+    ("pmtu_disc", "1"),
+    ("run_estimation", "1"),
+    ("schedule_icmp", "0"),
+    ("secure_tcp", "0"),
+    ("sloppy_sctp", "0"),
+    ("sloppy_tcp", "0"),
+    ("snat_reroute", "1"),
+    ("sync_persist_mode", "0"),
+    ("sync_ports", "1"),
+    ("sync_refresh_period", "0"),
+    ("sync_retries", "0"),
+    ("sync_sock_size", "0"),
+    ("sync_threshold", "3 50"),
+    ("sync_version", "1"),
+];
+/// Where Ethernet is not told otherwise.
+const SYNC_MAXLEN: u16 = 1472;
+
+/// Those that somebody has set: they are not what a namespace begins with. A
+/// file lists them; an operator who wants a default kept adds it.
+pub fn changed_sysctls(sysctls: &Sysctls) -> impl Iterator<Item = (&str, &str)> {
+    sysctls
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .filter(|(name, value)| {
+            let default = DEFAULTS.iter().find(|(known, _)| known == name);
+            default.is_some_and(|(_, default)| default != value)
+        })
+}
+
+/// The kernel has others, whose beginning depends on the host or is unknown.
+fn unjudged_sysctls(sysctls: &Sysctls) -> impl Iterator<Item = (&str, &str)> {
+    let known = |name: &str| DEFAULTS.iter().any(|(known, _)| *known == name);
+    sysctls
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .filter(move |(name, _)| !known(name))
+}
+
+pub(super) fn timeouts(timeouts: &Timeouts) -> Option<Block> {
+    let mut block = Block::new("[timeouts]");
+    for timeout in Timeout::ALL {
+        if let Some(seconds) = timeouts.get(timeout) {
+            block.key(timeout.to_string(), duration(seconds));
+        }
+    }
+    (!block.is_empty()).then_some(block)
+}
+
+pub(super) fn sysctl(sysctls: &Sysctls) -> Option<Block> {
+    let mut block = Block::new("[sysctl]");
+    for (name, value) in changed_sysctls(sysctls) {
+        block.key(name, sysctl_value(name, value));
+    }
+    if block.is_empty() {
+        return None;
+    }
+    block.note("Those that are not what the kernel begins with.");
+    for (name, value) in unjudged_sysctls(sysctls) {
+        let value = sysctl_value(name, value);
+        block.note(format!("Perhaps the kernel's own: {name} = {value}"));
+    }
+    Some(block)
+}
+
+fn sysctl_value(name: &str, value: &str) -> String {
+    // `update_defense_level()` turns a 1 into a 2 while memory is short.
+    if matches!(name, "drop_entry" | "drop_packet" | "secure_tcp") && value == "2" {
+        return "1".to_owned();
+    }
+    let is_number = |word: &str| word.parse::<i64>().is_ok();
+    let words: Vec<&str> = value.split(' ').collect();
+    match words[..] {
+        [word] if is_number(word) && name != "est_cpulist" => word.to_owned(),
+        [_, _] if words.iter().all(|word| is_number(word)) => {
+            array(words.iter().map(|word| (*word).to_owned()))
+        }
+        _ => string(value),
+    }
+}
+
+/// None where no daemon runs: a file without the table leaves them alone.
+pub(super) fn sync(daemons: &SyncDaemons) -> Option<Block> {
+    let mut block = Block::new("[sync]");
+    for state in SyncState::ALL {
+        if let Some(found) = daemons.get(state) {
+            block.key(state.to_string(), daemon(found));
+        }
+    }
+    (!block.is_empty()).then_some(block)
+}
+
+fn daemon(daemon: &SyncDaemon) -> String {
+    let mut entries = vec![("interface", string(&daemon.interface))];
+    if daemon.id != 0 {
+        entries.push(("id", daemon.id.to_string()));
+    }
+    if daemon.group != SyncDaemon::GROUP {
+        entries.push(("group", string(&daemon.group.to_string())));
+    }
+    if daemon.port != SyncDaemon::PORT {
+        entries.push(("port", daemon.port.to_string()));
+    }
+    if daemon.ttl != SyncDaemon::TTL {
+        entries.push(("ttl", daemon.ttl.to_string()));
+    }
+    if let Some(length) = daemon.sync_maxlen
+        && length != SYNC_MAXLEN
+    {
+        entries.push(("sync_maxlen", length.to_string()));
+    }
+    table(&entries)
+}
