@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::lab::{Lab, stderr, success};
 
-const FILE: &str = include_str!("everything/lb.toml");
+pub const FILE: &str = include_str!("everything/lb.toml");
 /// What `ipvsadm -Sn` says of it: it has no word for thresholds, and writes
 /// marks from 2^31 on as negative numbers.
 const SAVED: &str = include_str!("everything/ipvsadm");

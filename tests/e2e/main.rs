@@ -4,6 +4,7 @@
 mod everything;
 mod examples;
 mod failed_steps;
+mod formats;
 mod full_nat;
 mod ipvs_netlink;
 mod lab;

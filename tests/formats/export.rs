@@ -6,7 +6,8 @@ use ipvs_bpf::ipvsadm::{Names, export, import};
 use ipvs_bpf::model::State;
 use proptest::prelude::*;
 
-use super::states::{full_nat, native};
+use super::full_nat_states::full_nat;
+use super::states::native;
 
 fn imported(text: &str) -> State {
     let toml = import("rules", text, &Names::default());

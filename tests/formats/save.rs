@@ -8,7 +8,8 @@ use ipvs_bpf::config::{
 use ipvs_bpf::model::{Datapath, Forward, LocalIp, PortRange, Server, Service, ServiceKey, State};
 use proptest::prelude::*;
 
-use super::states::{full_nat, native};
+use super::full_nat_states::full_nat;
+use super::states::native;
 
 fn saved(state: &State) -> String {
     let saved = save(state, Notes::default()).unwrap();

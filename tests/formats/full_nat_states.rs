@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Any state with full NAT that a file can ask for.
+
+use std::net::IpAddr;
+
+use ipvs_bpf::model::{Datapath, Forward, LocalIp, PortRange, Protocol, ServiceKey, State};
+use proptest::collection::btree_set;
+use proptest::prelude::*;
+
+use super::states::native;
+
+/// With full NAT: a pool of local IPs that none of the services has.
+pub fn full_nat() -> impl Strategy<Value = State> {
+    (
+        native(&["rr", "wrr", "maglev"], &["sip"]),
+        btree_set(interface(), 1..4),
+        prop_oneof![Just(1_048_576_u32), 1..=(1_u32 << 26)],
+        pool(),
+        btree_set(local_ip(), 1..40),
+        ports(),
+        any::<u16>(),
+    )
+        .prop_map(
+            |(mut state, interfaces, max_sessions, pool, addresses, ports, which)| {
+                state.datapath = Some(Datapath {
+                    interfaces,
+                    max_sessions,
+                });
+                for address in addresses {
+                    let pool = pool.clone();
+                    state.local_ips.insert(LocalIp { pool, address }, ports);
+                }
+                let keys: Vec<ServiceKey> = state.services.keys().cloned().collect();
+                for (index, key) in keys.into_iter().enumerate() {
+                    if which >> index & 1 == 1 && fits_full_nat(&mut state, &key) {
+                        state.full_nat.insert(key, pool.clone());
+                    }
+                }
+                state
+            },
+        )
+}
+
+/// Makes the service one that full NAT serves today, where that is possible.
+fn fits_full_nat(state: &mut State, key: &ServiceKey) -> bool {
+    let ServiceKey::Address { protocol, address } = key else {
+        return false;
+    };
+    let Some(service) = state.services.get_mut(key) else {
+        return false;
+    };
+    if *protocol == Protocol::Sctp || address.is_ipv6() || address.port() == 0 {
+        return false;
+    }
+    service.persistence = None;
+    service.one_packet = false;
+    service
+        .servers
+        .retain(|server, _| server.is_ipv4() && server.port() != 0);
+    for server in service.servers.values_mut() {
+        server.forward = Forward::Masq;
+    }
+    true
+}
+
+fn interface() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z]{2,4}[0-9]", "[a-z0-9.@*\\[\\]?\"'!_-]{1,15}"]
+        .prop_filter("no name", |name| name != "." && name != "..")
+}
+
+fn pool() -> impl Strategy<Value = String> {
+    "[a-zA-Z0-9_][a-zA-Z0-9_-]{0,14}"
+}
+
+/// Often neighbours, so that ranges arise.
+fn local_ip() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![
+        4 => (0_u32..64).prop_map(|low| IpAddr::V4((0x0a02_0000 + low).into())),
+        1 => any::<u16>().prop_map(|low| IpAddr::V4((0x0a03_0000 + u32::from(low)).into())),
+    ]
+}
+
+fn ports() -> impl Strategy<Value = PortRange> {
+    prop_oneof![
+        Just((1024, 65_535)),
+        (1_u16..=65_535, 1_u16..=65_535).prop_map(|(a, b)| (a.min(b), a.max(b)))
+    ]
+    .prop_map(|(first, last)| PortRange { first, last })
+}
