@@ -73,7 +73,20 @@ pub(super) fn service(command: &Command, family: Option<Family>, mistakes: &Mist
 
 fn scheduler_flags(command: &Command, scheduler: &str, mistakes: &Mistakes) -> [bool; 3] {
     let mut flags = [false; 3];
-    let Some(word) = command.value("sched-flags") else {
+    let Some(given) = command.get("sched-flags") else {
+        return flags;
+    };
+    let Some(word) = &given.value else {
+        // `ipvsadm -S` has no name for the third flag of these two, and a name
+        // for each of the others: nothing is what it writes for this one.
+        if matches!(scheduler, "sh" | "mh") {
+            return [false, false, true];
+        }
+        mistakes.add(Mistake::new(
+            &given.span,
+            "--sched-flags names no flag",
+            "write them behind it, or remove it",
+        ));
         return flags;
     };
     for name in word.text.split(',').filter(|name| !name.is_empty()) {
