@@ -6,6 +6,11 @@ export KERNEL ?= 6.1
 # What `cargo test` and the demo load.
 export IPVS_BPF_MODULE = $(CURDIR)/target/kmod/$(shell lab/kernel release 2>/dev/null)/ip_vs_bpf.ko
 
+FUZZ_TARGETS ?= file ipvsadm netlink
+FUZZ_SECONDS ?= 600
+# Stable compilers fuzz too, without sanitizers.
+FUZZ = RUSTC_BOOTSTRAP=1 nice cargo fuzz
+
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 20
 
@@ -35,6 +40,15 @@ lint: deps ## formatting, clippy, shellcheck, man pages, the module with W=1
 	shellcheck .ci/run $$(grep -lE '^#!.*bash' lab/*)
 	lab/module --strict
 
+fuzz: ## run each fuzz target for ten minutes (FUZZ_SECONDS=, FUZZ_TARGETS=; docs/fuzzing.md)
+	for target in $(FUZZ_TARGETS); do \
+		$(FUZZ) run --sanitizer none $$target fuzz/corpus/$$target -- -max_len=4096 -max_total_time=$(FUZZ_SECONDS) \
+			$$(ls fuzz/dictionaries/$$target.dict 2>/dev/null | sed 's/^/-dict=/') || exit; \
+	done
+
+fuzz-corpus: ## keep of the inputs found by fuzzing the few that together reach everything
+	for target in $(FUZZ_TARGETS); do $(FUZZ) cmin --sanitizer none $$target || exit; done
+
 man: ## write the man pages into man/
 	cargo run --quiet -- man --dir man
 
@@ -46,7 +60,7 @@ install: build ## install the CLI and the man pages below DESTDIR
 clean: ## remove target/
 	cargo clean
 
-.PHONY: help deps build cli module demo test lint man install clean
+.PHONY: help deps build cli module demo test lint fuzz fuzz-corpus man install clean
 .DEFAULT_GOAL := help
 # The order of what a target needs is part of it.
 .NOTPARALLEL:
