@@ -93,16 +93,20 @@ pub enum Command {
     /// Applying what it writes finds nothing to do. What no file can ask for
     /// is written as a comment, said on standard error, and makes the exit
     /// status 1.
+    #[command(after_long_help = manual::SAVE)]
     Save(Save),
     /// Turn what `ipvsadm -Sn` prints, or a script of ipvsadm, into a file
     ///
-    /// Reads long and short options, quotes and comments. Every mistake is
-    /// shown in its line. Looks at no kernel.
+    /// Reads the commands -A, -E, -a, -e, -C, --set and --start-daemon with long
+    /// and short options, quotes and comments, and refuses the others by name.
+    /// Every mistake is shown in its line. Looks at no kernel.
+    #[command(after_long_help = manual::IMPORT)]
     Import(Import),
     /// Print the running state, or a file, as lines for `ipvsadm -R`
     ///
     /// What these lines cannot carry (full NAT, local IPs) is said on standard
     /// error.
+    #[command(after_long_help = manual::EXPORT)]
     Export(Export),
     /// Take everything of ours out of the kernel again
     ///

@@ -3,17 +3,20 @@
 //! was read is written again, and read as the same.
 
 use ipvs_bpf::config::write::{Notes, save};
-use ipvs_bpf::config::{Diagnostics, parse};
+use ipvs_bpf::config::{Diagnostics, Failure, Report, parse};
 use ipvs_bpf::ipvsadm::export;
 
 pub fn take(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let config = match parse("input", &text) {
         Ok(config) => config,
-        Err(diagnostics) => return shown(&diagnostics),
+        Err(diagnostics) => return shown(diagnostics),
     };
     if let Err(diagnostics) = config.desired(&["eth0".to_owned(), "lo".to_owned()]) {
-        shown(&diagnostics);
+        shown(diagnostics);
+    }
+    if let Some(warnings) = config.warnings() {
+        shown(warnings);
     }
     let state = config.on_any_host();
     // Patterns are escaped as if they were names.
@@ -36,10 +39,11 @@ pub fn take(input: &[u8]) {
     export(&state);
 }
 
-fn shown(diagnostics: &Diagnostics) {
+fn shown(diagnostics: Diagnostics) {
     assert!(diagnostics.count() > 0);
     let text = diagnostics.render(false);
     let steers = |letter: char| letter.is_control() && letter != '\n';
     assert_eq!(text.find(steers), None, "{text:?}");
-    serde_json::to_string(diagnostics).unwrap();
+    let failure = Failure::Mistakes(Box::new(diagnostics));
+    serde_json::to_string(&Report::of_failure(&failure)).unwrap();
 }

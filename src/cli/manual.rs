@@ -94,6 +94,55 @@ Examples:
   ipvs-bpf show --sessions
       The full-NAT connections.";
 
+pub const SAVE: &str = "\
+Exit status:
+  0  The running state is written.
+  1  It failed, and the file is as it was; or parts of the state are only
+      comments in what was written, and a message says which and why.
+
+Json:
+  text  The file.
+  unsaid  A list of sentences: what the text has only as comments.
+
+Examples:
+  ipvs-bpf save
+      Print the running state.
+  ipvs-bpf save -o /etc/ipvs-bpf/lb.toml
+      Write it into a new file.";
+
+pub const IMPORT: &str = "\
+Exit status:
+  0  The text is good, and the file is written.
+  1  The file cannot be written.
+  2  The text has mistakes, or cannot be read; nothing was written. With
+      `--json` standard output has the mistakes as `validate --json` has them.
+
+Files:
+  /etc/hosts  Names of hosts in the text are looked up here, and nowhere else.
+  /etc/services  The same for names of ports.
+
+Examples:
+  ipvsadm -Sn | ipvs-bpf import -o lb.toml
+      Move the running services into a file.
+  ipvs-bpf import rules.sh
+      Print the file for a script of ipvsadm.";
+
+pub const EXPORT: &str = "\
+Exit status:
+  0  The lines are printed; what is not in them was said on standard error.
+  1  It failed.
+  2  The file has mistakes.
+
+Json:
+  lines  A list of lines for `ipvsadm -R`.
+  lost  A list of sentences: what is not in them.
+
+Examples:
+  ipvs-bpf export | ssh backup ipvsadm -R
+      Give another director the same services.
+  ipvs-bpf export --comments -f lb.toml > rules
+      Lines for ipvsadm-restore, with comments.";
+
 pub const DOWN: &str = "\
 Exit status:
   0  Nothing of ours is left.

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{Error, desired};
+use super::Error;
 use crate::cli::{Export, Global};
+use crate::config;
 use crate::director;
 use crate::ipvsadm::export;
 use crate::output;
@@ -21,7 +22,7 @@ struct Json<'a> {
 
 pub(super) fn run(args: &Export, global: &Global) -> Result<ExitCode, Error> {
     let state = match &args.file {
-        Some(file) => desired::read(file)?.on_any_host(),
+        Some(file) => config::read(file)?.on_any_host(),
         None => director::observe()?,
     };
     let exported = export(&state);

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::{BAD_FILE, Error, written};
 use crate::cli::{Global, Import};
-use crate::config::{Failure, read_text};
+use crate::config::{Failure, Report, read_text};
 use crate::ipvsadm::{Names, import};
 use crate::output;
 
@@ -23,11 +23,14 @@ pub(super) fn run(args: &Import, global: &Global) -> Result<ExitCode, Error> {
             written::put(&toml, &args.output)?;
             Ok(ExitCode::SUCCESS)
         }
-        Err(diagnostics) if global.json => {
-            let json = serde_json::to_string_pretty(&diagnostics).map_err(std::io::Error::from)?;
-            output::print(json)?;
+        Err(diagnostics) => {
+            let failure = Failure::Mistakes(Box::new(diagnostics));
+            if !global.json {
+                return Err(failure.into());
+            }
+            let report = serde_json::to_string_pretty(&Report::of_failure(&failure));
+            output::print(report.map_err(std::io::Error::from)?)?;
             Ok(ExitCode::from(BAD_FILE))
         }
-        Err(diagnostics) => Err(Failure::Mistakes(Box::new(diagnostics)).into()),
     }
 }

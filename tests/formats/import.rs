@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ipvs_bpf::config;
+use ipvs_bpf::config::{self, Failure, Report};
 use ipvs_bpf::ipvsadm::{Names, import};
 
 const HOSTS: &str = "10.0.0.9 web web.example\n";
@@ -68,8 +68,9 @@ fn no_mistake_is_without_its_place() {
         // A first line that no mistake can belong to.
         let text = format!("\n{text}");
         if let Err(mistakes) = import("rules", &text, &Names::new(HOSTS, SERVICES)) {
-            let json = serde_json::to_value(&mistakes).unwrap();
-            for record in json.as_array().unwrap() {
+            let failure = Failure::Mistakes(Box::new(mistakes));
+            let json = serde_json::to_value(Report::of_failure(&failure)).unwrap();
+            for record in json["mistakes"].as_array().unwrap() {
                 assert!(record["line"].as_u64() > Some(1), "{case:?}: {record}");
             }
         }
