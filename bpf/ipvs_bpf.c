@@ -9,7 +9,77 @@
 #include <bpf/bpf_helpers.h>
 
 #include "maps.h"
-#include "packet.h"
+#include "packet4.h"
+#include "packet6.h"
+
+static __always_inline int drop(enum ipvs_bpf_counter why)
+{
+	count(why);
+	return TC_ACT_SHOT;
+}
+
+static __always_inline int drop_unparsed(enum parse_result result)
+{
+	return drop(result == PARSE_FRAGMENT ? IPVS_BPF_FRAGMENT :
+					       IPVS_BPF_UNREADABLE);
+}
+
+/* The id is done with: a later interface of the same packet (a VLAN's, a
+ * bridge's) must not try again.
+ */
+static __always_inline int translated(struct __sk_buff *skb)
+{
+	skb->tc_index = 0;
+	count(IPVS_BPF_SNAT);
+	return TC_ACT_UNSPEC;
+}
+
+static __always_inline int egress4(struct __sk_buff *skb, __u32 id)
+{
+	struct ipvs_bpf_service *service;
+	struct ipvs_bpf_session4 *session;
+	struct ipvs_bpf_tuple4 original;
+	struct packet4 packet;
+	enum parse_result result = parse4(skb, &packet);
+
+	if (result != PARSE_OK)
+		return drop_unparsed(result);
+	service = bpf_map_lookup_elem(&services, &id);
+	if (!service || service->family != AF_INET)
+		return drop(IPVS_BPF_NO_SERVICE);
+	original = packet.tuple;
+	original.daddr = service->vaddr[0];
+	original.dport = service->vport;
+	session = bpf_map_lookup_elem(&sessions4, &original);
+	if (!session || session->direction != IPVS_BPF_ORIGINAL)
+		return drop(IPVS_BPF_NO_SESSION);
+	if (rewrite_source4(skb, &packet, session->saddr, session->sport))
+		return drop(IPVS_BPF_REWRITE_FAILED);
+	return translated(skb);
+}
+
+static __always_inline int egress6(struct __sk_buff *skb, __u32 id)
+{
+	struct ipvs_bpf_service *service;
+	struct ipvs_bpf_session6 *session;
+	struct ipvs_bpf_tuple6 original, tuple;
+	enum parse_result result = parse6(skb, &tuple);
+
+	if (result != PARSE_OK)
+		return drop_unparsed(result);
+	service = bpf_map_lookup_elem(&services, &id);
+	if (!service || service->family != AF_INET6)
+		return drop(IPVS_BPF_NO_SERVICE);
+	original = tuple;
+	__builtin_memcpy(original.daddr, service->vaddr, sizeof(original.daddr));
+	original.dport = service->vport;
+	session = bpf_map_lookup_elem(&sessions6, &original);
+	if (!session || session->direction != IPVS_BPF_ORIGINAL)
+		return drop(IPVS_BPF_NO_SESSION);
+	if (rewrite_source6(skb, &tuple, session->saddr, session->sport))
+		return drop(IPVS_BPF_REWRITE_FAILED);
+	return translated(skb);
+}
 
 /* A request on its way to the real server: client -> server, and the module
  * left the service's id, which leads to the VIP and so to the original tuple.
@@ -19,47 +89,49 @@
 SEC("classifier")
 int ipvs_egress(struct __sk_buff *skb)
 {
-	struct ipvs_bpf_service *service;
-	struct ipvs_bpf_session4 *session;
-	struct ipvs_bpf_tuple4 original;
-	struct packet packet;
 	__u32 id = skb->tc_index;
 
 	if (!id)
 		return TC_ACT_UNSPEC;
-	switch (parse(skb, &packet)) {
-	case PARSE_FRAGMENT:
-		count(IPVS_BPF_FRAGMENT);
-		return TC_ACT_SHOT;
-	case PARSE_OTHER:
-		count(IPVS_BPF_UNREADABLE);
-		return TC_ACT_SHOT;
-	case PARSE_OK:
-		break;
-	}
-	service = bpf_map_lookup_elem(&services, &id);
-	if (!service || !service->family) {
-		count(IPVS_BPF_NO_SERVICE);
-		return TC_ACT_SHOT;
-	}
-	original = packet.tuple;
-	original.daddr = service->vaddr[0];
-	original.dport = service->vport;
-	session = bpf_map_lookup_elem(&sessions4, &original);
-	if (!session || session->direction != IPVS_BPF_ORIGINAL) {
-		count(IPVS_BPF_NO_SESSION);
-		return TC_ACT_SHOT;
-	}
-	if (rewrite_source(skb, &packet, session->saddr, session->sport)) {
-		count(IPVS_BPF_REWRITE_FAILED);
-		return TC_ACT_SHOT;
-	}
-	/* Done: a later interface of the same packet (a VLAN's, a bridge's)
-	 * must not try again.
-	 */
-	skb->tc_index = 0;
-	count(IPVS_BPF_SNAT);
-	return TC_ACT_UNSPEC;
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		return egress4(skb, id);
+	if (skb->protocol == bpf_htons(ETH_P_IPV6))
+		return egress6(skb, id);
+	return drop(IPVS_BPF_UNREADABLE);
+}
+
+static __always_inline int ingress4(struct __sk_buff *skb)
+{
+	struct ipvs_bpf_session4 *session;
+	struct packet4 packet;
+
+	if (parse4(skb, &packet) != PARSE_OK)
+		return TC_ACT_UNSPEC;
+	session = bpf_map_lookup_elem(&sessions4, &packet.tuple);
+	if (!session || session->direction != IPVS_BPF_REPLY)
+		return TC_ACT_UNSPEC;
+	skb->tc_classid = session->service;
+	if (rewrite_destination4(skb, &packet, session->daddr, session->dport))
+		return drop(IPVS_BPF_REWRITE_FAILED);
+	count(IPVS_BPF_REPLIES);
+	return TC_ACT_OK;
+}
+
+static __always_inline int ingress6(struct __sk_buff *skb)
+{
+	struct ipvs_bpf_session6 *session;
+	struct ipvs_bpf_tuple6 tuple;
+
+	if (parse6(skb, &tuple) != PARSE_OK)
+		return TC_ACT_UNSPEC;
+	session = bpf_map_lookup_elem(&sessions6, &tuple);
+	if (!session || session->direction != IPVS_BPF_REPLY)
+		return TC_ACT_UNSPEC;
+	skb->tc_classid = session->service;
+	if (rewrite_destination6(skb, &tuple, session->daddr, session->dport))
+		return drop(IPVS_BPF_REWRITE_FAILED);
+	count(IPVS_BPF_REPLIES);
+	return TC_ACT_OK;
 }
 
 /* A reply: server -> local IP. The service's id goes up to the module in
@@ -68,23 +140,13 @@ int ipvs_egress(struct __sk_buff *skb)
 SEC("classifier")
 int ipvs_ingress(struct __sk_buff *skb)
 {
-	struct ipvs_bpf_session4 *session;
-	struct packet packet;
-
 	/* An id that a packet brought from another namespace is not ours. */
 	skb->tc_index = 0;
-	if (parse(skb, &packet) != PARSE_OK)
-		return TC_ACT_UNSPEC;
-	session = bpf_map_lookup_elem(&sessions4, &packet.tuple);
-	if (!session || session->direction != IPVS_BPF_REPLY)
-		return TC_ACT_UNSPEC;
-	skb->tc_classid = session->service;
-	if (rewrite_destination(skb, &packet, session->daddr, session->dport)) {
-		count(IPVS_BPF_REWRITE_FAILED);
-		return TC_ACT_SHOT;
-	}
-	count(IPVS_BPF_REPLIES);
-	return TC_ACT_OK;
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		return ingress4(skb);
+	if (skb->protocol == bpf_htons(ETH_P_IPV6))
+		return ingress6(skb);
+	return TC_ACT_UNSPEC;
 }
 
 char _license[] SEC("license") = "GPL";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The maps of the programs. The CLI hands the first two to the module, which
- * alone writes them.
+/* The maps of the programs. The CLI hands the first three to the module,
+ * which alone writes them.
  */
 #ifndef MAPS_H
 #define MAPS_H
@@ -10,7 +10,7 @@
 
 #include "ip_vs_bpf_abi.h"
 
-/* Two entries a session. The CLI sets max_entries when it creates the map. */
+/* Two entries a session. The CLI sets max_entries when it creates the maps. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -18,6 +18,14 @@ struct {
 	__type(key, struct ipvs_bpf_tuple4);
 	__type(value, struct ipvs_bpf_session4);
 } sessions4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 2 * 1048576);
+	__type(key, struct ipvs_bpf_tuple6);
+	__type(value, struct ipvs_bpf_session6);
+} sessions6 SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -9,35 +9,69 @@
 
 #include "ip_vs_bpf.h"
 
-static void end(struct director *director, const struct ipvs_bpf_tuple4 *original)
+static void end(struct director *director, const struct service *service,
+		u8 protocol, const union nf_inet_addr *client, __be16 port)
 {
-	union nf_inet_addr client = { .ip = original->saddr };
-	union nf_inet_addr vip = { .ip = original->daddr };
 	struct ip_vs_conn_param param;
 	struct ip_vs_conn *cp;
 
-	ip_vs_conn_fill_param(net_ipvs(director->net), AF_INET, original->protocol,
-			      &client, original->sport, &vip, original->dport,
+	ip_vs_conn_fill_param(net_ipvs(director->net), service->family, protocol,
+			      client, port, &service->vaddr, service->vport,
 			      &param);
 	cp = ip_vs_conn_in_get(&param);
 	if (!cp)
 		return;
-	if (cp->packet_xmit == transmit || cp->packet_xmit == transmit_refusal)
+	if (is_ours(cp))
 		cp->timeout = 0;
 	ip_vs_conn_put(cp);
 }
 
-/* Whether the entry is an original one whose service is not listed. */
-static bool is_left_over(struct director *director, struct bpf_map *map,
-			 struct ipvs_bpf_tuple4 *key)
+/* Ends the connection of an original entry whose service is not listed. */
+static void end_left_over(struct director *director, struct bpf_map *map,
+			  u8 family, union tuple *key)
 {
-	const struct ipvs_bpf_session4 *session = map->ops->map_lookup_elem(map, key);
+	const union entry *entry = map->ops->map_lookup_elem(map, key);
+	union nf_inet_addr client = {};
 	const struct service *service;
+	u8 direction;
+	u16 id;
 
-	if (!session || session->direction != IPVS_BPF_ORIGINAL)
-		return false;
-	service = xa_load(&director->service_ids, session->service);
-	return service && !service->listed;
+	if (!entry)
+		return;
+	direction = family == AF_INET6 ? entry->v6.direction : entry->v4.direction;
+	id = family == AF_INET6 ? entry->v6.service : entry->v4.service;
+	if (direction != IPVS_BPF_ORIGINAL)
+		return;
+	service = xa_load(&director->service_ids, id);
+	if (!service || service->listed || service->family != family)
+		return;
+	if (family == AF_INET6) {
+		memcpy(&client, key->v6.saddr, sizeof(key->v6.saddr));
+		end(director, service, key->v6.protocol, &client, key->v6.sport);
+	} else {
+		client.ip = key->v4.saddr;
+		end(director, service, key->v4.protocol, &client, key->v4.sport);
+	}
+}
+
+static void flush(struct director *director, struct bpf_map *map, u8 family)
+{
+	/* Where the key has meanwhile gone, the map begins again with its first
+	 * one, hence the bound.
+	 */
+	u32 left = map->max_entries;
+	union tuple key, next;
+	int err;
+
+	rcu_read_lock();
+	err = map->ops->map_get_next_key(map, NULL, &next);
+	while (!err && left--) {
+		key = next;
+		err = map->ops->map_get_next_key(map, &key, &next);
+		end_left_over(director, map, family, &key);
+		cond_resched_rcu();
+	}
+	rcu_read_unlock();
 }
 
 /* Under config. */
@@ -45,26 +79,9 @@ void sessions_flush(struct director *director)
 {
 	struct maps *maps = rcu_dereference_protected(director->maps,
 					lockdep_is_held(&director->config));
-	struct ipvs_bpf_tuple4 key, next;
-	struct bpf_map *map;
-	u32 left;
-	int err;
 
 	if (!maps)
 		return;
-	map = maps->sessions4;
-	/* Where the key has meanwhile gone, the map begins again with its first
-	 * one, hence the bound.
-	 */
-	left = map->max_entries;
-	rcu_read_lock();
-	err = map->ops->map_get_next_key(map, NULL, &next);
-	while (!err && left--) {
-		key = next;
-		err = map->ops->map_get_next_key(map, &key, &next);
-		if (is_left_over(director, map, &key))
-			end(director, &key);
-		cond_resched_rcu();
-	}
-	rcu_read_unlock();
+	flush(director, maps->sessions4, AF_INET);
+	flush(director, maps->sessions6, AF_INET6);
 }

@@ -28,6 +28,7 @@
 
 #include "compat.h"
 #include "ip_vs_bpf_abi.h"
+#include "packet.h"
 
 /* One more than the longest name of a pool. */
 #define POOL_NAME_SIZE 16
@@ -59,6 +60,9 @@ enum counter {
 	COUNT_REPLY_TOO_BIG,
 	COUNT_REPLY_NO_ROUTE,
 	COUNT_REPLY_REWRITE,
+	COUNT_REFUSED_SCTP_PORTS,
+	COUNT_REFUSED_LINK_LOCAL,
+	COUNT_DROP_EXTENSION_HEADERS,
 	COUNTERS
 };
 
@@ -69,14 +73,40 @@ struct stats {
 /* The eBPF maps that userspace handed over. */
 struct maps {
 	struct bpf_map *sessions4;
+	struct bpf_map *sessions6;
 	struct bpf_map *services;
+};
+
+static inline struct bpf_map *sessions_of(const struct maps *maps, u8 family)
+{
+	return family == AF_INET6 ? maps->sessions6 : maps->sessions4;
+}
+
+/* Index of what is kept for each family apart. */
+enum { IPV4, IPV6, FAMILIES };
+
+static inline int family_index(u8 family)
+{
+	return family == AF_INET6 ? IPV6 : IPV4;
+}
+
+/* Key and value of a session's entry in sessions4 or sessions6. */
+union tuple {
+	struct ipvs_bpf_tuple4 v4;
+	struct ipvs_bpf_tuple6 v6;
+};
+
+union entry {
+	struct ipvs_bpf_session4 v4;
+	struct ipvs_bpf_session6 v6;
 };
 
 /* An address that full-NAT traffic may take as its source. */
 struct local_ip {
 	struct hlist_node node; /* director->local_ips, under config */
 	struct pool *pool;      /* under config */
-	__be32 addr;
+	union nf_inet_addr addr;
+	u8 family;
 	u32 ports;         /* first << 16 | last, host endianness; READ_ONCE */
 	atomic_t sessions; /* how many use it */
 	refcount_t refs;   /* being listed, and each session */
@@ -94,17 +124,22 @@ struct lip_array {
 	struct local_ip *ip[];
 };
 
+/* What a pool has for services of one family. */
+struct pool_half {
+	struct lip_array __rcu *ips; /* NULL: none */
+	unsigned int users;          /* listed services, under config */
+	/* Of the transaction under way, under config: */
+	struct lip_array *next_ips;
+	unsigned int next_count;
+	bool touched;
+};
+
 /* A named pool of local IPs. */
 struct pool {
 	struct list_head list; /* director->pools, under config */
 	char name[POOL_NAME_SIZE];
-	struct lip_array __rcu *ips; /* NULL: none */
+	struct pool_half half[FAMILIES];
 	struct rcu_head rcu;
-	/* Of the transaction under way, under config: */
-	struct lip_array *next_ips;
-	unsigned int next_count;
-	unsigned int users; /* listed services */
-	bool touched;
 };
 
 /* IPVS calls us for new connections of one protocol and port. */
@@ -126,8 +161,7 @@ struct session {
 	struct director *director;
 	struct service *service;
 	struct local_ip *local_ip;
-	struct ipvs_bpf_tuple4 original; /* client -> VIP */
-	struct ipvs_bpf_tuple4 reply;    /* real server -> local IP */
+	__be16 local_port;
 	struct rcu_head rcu;
 };
 
@@ -137,9 +171,10 @@ struct session {
  */
 struct service {
 	struct hlist_node node; /* director->services */
-	__be32 vaddr;
+	union nf_inet_addr vaddr;
 	__be16 vport;
 	u8 protocol;
+	u8 family;
 	bool listed; /* new connections become sessions; load with acquire */
 	u16 id;      /* in director->service_ids, and in skb->tc_index */
 	struct pool __rcu *pool;
@@ -199,8 +234,12 @@ int maps_set_service(struct director *director, u16 id,
 /* services.c */
 int services_write(struct director *director, char *text);
 void services_show(struct director *director, struct seq_file *seq);
-struct service *service_find(struct director *director, u8 protocol,
-			     __be32 vaddr, __be16 vport);
+struct service *service_find4(struct director *director, u8 protocol,
+			      __be32 vaddr, __be16 vport);
+struct service *service_find6(struct director *director, u8 protocol,
+			      const struct in6_addr *vaddr, __be16 vport);
+struct service *service_find(struct director *director, u8 family, u8 protocol,
+			     const union nf_inet_addr *vaddr, __be16 vport);
 void services_reap(struct director *director);
 void services_exit(struct director *director);
 void services_free(struct director *director);
@@ -219,38 +258,93 @@ struct pool *pool_find(struct director *director, const char *name);
 void local_ip_put(struct local_ip *ip);
 void local_ips_free(struct director *director);
 
+/* What stands in cp->packet_xmit. */
+typedef int conn_xmit(struct sk_buff *skb, struct ip_vs_conn *cp,
+		      struct ip_vs_protocol *pp, struct ip_vs_iphdr *iph);
+
 /* sessions.c */
 int session_init_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp);
 int session_done_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp);
+struct session *session_of(const struct ip_vs_conn *cp);
 int sessions_module_init(void);
 void sessions_module_exit(void);
 
 /* flush.c */
 void sessions_flush(struct director *director);
 
+/* tuples.c */
+void tuple_original(const struct ip_vs_conn *cp, union tuple *tuple);
+void tuple_reply(const struct ip_vs_conn *cp, const struct local_ip *ip,
+		 __be16 port, union tuple *tuple);
+u32 tuple_hash(u8 family, const union tuple *tuple);
+void entry_make(u8 family, const union tuple *other, u16 service, u8 direction,
+		union entry *entry);
+bool entry_makes(u8 family, const union entry *entry, const union tuple *other);
+
+/* addresses.c */
+bool address_parse(const char *text, u8 *family, union nf_inet_addr *addr);
+bool endpoint_parse(char *text, u8 *family, union nf_inet_addr *addr,
+		    __be16 *port);
+void endpoint_words(char *words, size_t size, u8 family,
+		    const union nf_inet_addr *addr, __be16 port);
+bool protocol_parse(const char *name, u8 *protocol);
+const char *protocol_name(u8 protocol);
+u32 address_hash(u8 family, const union nf_inet_addr *addr);
+
 /* ipvs_hook.c */
-nf_hookfn *ipvs_in_hook(struct net *net);
+nf_hookfn *ipvs_in_hook(struct net *net, u8 family);
 
 /* prerouting.c */
 int prerouting_register(struct net *net);
 void prerouting_unregister(struct net *net);
+bool is_ours(const struct ip_vs_conn *cp);
+bool is_bound(struct director *director, const struct service *service,
+	      const union nf_inet_addr *client, __be16 client_port);
 
-/* transmit.c */
-int transmit(struct sk_buff *skb, struct ip_vs_conn *cp,
-	     struct ip_vs_protocol *pp, struct ip_vs_iphdr *iph);
-int transmit_refusal(struct sk_buff *skb, struct ip_vs_conn *cp,
-		     struct ip_vs_protocol *pp, struct ip_vs_iphdr *iph);
+/* transmit.c, transmit6.c */
+conn_xmit transmit4;
+conn_xmit transmit_refusal;
+int transmit_drop(struct director *director, struct sk_buff *skb,
+		  enum counter why);
 bool exceeds(const struct sk_buff *skb, unsigned int mtu);
-int send(struct net *net, struct sk_buff *skb, struct rtable *rt,
+int send(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
 	 u16 service_id);
+int send4(struct net *net, struct sk_buff *skb, struct rtable *rt,
+	  u16 service_id);
 
-/* replies.c */
-unsigned int reply_in(struct director *director, struct service *service,
-		      struct sk_buff *skb);
+/* replies.c, replies6.c */
+unsigned int reply_in4(struct director *director, struct service *service,
+		       struct sk_buff *skb, const struct packet *packet);
+struct ip_vs_conn *reply_connection(struct director *director,
+				    const struct service *service,
+				    const union nf_inet_addr *client,
+				    const union nf_inet_addr *server,
+				    const struct packet *packet);
+void reply_pass(struct ip_vs_conn *cp, struct sk_buff *skb,
+		const struct packet *packet);
+unsigned int reply_drop(struct director *director, struct sk_buff *skb,
+			struct ip_vs_conn *cp, enum counter why);
+
+#ifdef CONFIG_IP_VS_IPV6
+unsigned int prerouting6(void *priv, struct sk_buff *skb,
+			 const struct nf_hook_state *state);
+conn_xmit transmit6;
+void refuse6(struct sk_buff *skb);
+unsigned int mtu6(const struct dst_entry *dst);
+bool exceeds6(const struct sk_buff *skb, unsigned int mtu);
+int send6(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
+	  u16 service_id);
+unsigned int reply_in6(struct director *director, struct service *service,
+		       struct sk_buff *skb, const struct packet *packet);
+unsigned int reply_untranslated6(struct director *director, struct sk_buff *skb,
+				 const struct packet *packet);
+#endif
 
 /* nat.c */
-int nat_source(struct sk_buff *skb, __be32 addr, __be16 port);
-int nat_destination(struct sk_buff *skb, __be32 addr, __be16 port);
+int nat_source(struct sk_buff *skb, const struct packet *packet,
+	       const union nf_inet_addr *addr, __be16 port);
+int nat_destination(struct sk_buff *skb, const struct packet *packet,
+		    const union nf_inet_addr *addr, __be16 port);
 
 /* proc.c */
 int proc_create_all(struct director *director);

@@ -13,7 +13,8 @@
 #include <linux/types.h>
 
 /* The TCP, UDP or SCTP flow of a packet as it is on the wire: the key of the
- * map "sessions4". A session has two entries, one for each direction:
+ * maps "sessions4" and "sessions6", one for each family, so that IPv4 hashes no
+ * more bytes than it has. A session has two entries, one for each direction:
  * client -> VIP (original) and real server -> local IP (reply).
  */
 struct ipvs_bpf_tuple4 {
@@ -25,15 +26,34 @@ struct ipvs_bpf_tuple4 {
 	__u8 pad[3];
 };
 
+struct ipvs_bpf_tuple6 {
+	__be32 saddr[4];
+	__be32 daddr[4];
+	__be16 sport;
+	__be16 dport;
+	__u8 protocol; /* IPPROTO_* */
+	__u8 pad[3];
+};
+
 enum ipvs_bpf_direction {
 	IPVS_BPF_ORIGINAL = 0,
 	IPVS_BPF_REPLY = 1,
 };
 
-/* What full NAT makes of such a packet: the value of the map "sessions4". */
+/* What full NAT makes of such a packet: the value of the same map. */
 struct ipvs_bpf_session4 {
 	__be32 saddr;
 	__be32 daddr;
+	__be16 sport;
+	__be16 dport;
+	__u16 service;  /* host endianness; index into the map "services" */
+	__u8 direction; /* enum ipvs_bpf_direction: that of the key */
+	__u8 pad;
+};
+
+struct ipvs_bpf_session6 {
+	__be32 saddr[4];
+	__be32 daddr[4];
 	__be16 sport;
 	__be16 dport;
 	__u16 service;  /* host endianness; index into the map "services" */
@@ -63,7 +83,7 @@ enum ipvs_bpf_counter {
 	IPVS_BPF_NO_SERVICE,     /* egress, dropped: unknown service id */
 	IPVS_BPF_NO_SESSION,     /* egress, dropped: the session is gone */
 	IPVS_BPF_FRAGMENT,       /* egress, dropped: a fragment has no ports */
-	IPVS_BPF_UNREADABLE,     /* egress, dropped: not IPv4 TCP or UDP, or cut short */
+	IPVS_BPF_UNREADABLE,     /* egress, dropped: not TCP, UDP or SCTP, or cut short */
 	IPVS_BPF_REWRITE_FAILED, /* dropped: the kernel refused a write */
 	IPVS_BPF_COUNTERS        /* how many there are */
 };

@@ -6,12 +6,11 @@
  *     + POOL ADDRESS FIRST-LAST    in that pool, with those ports, from now on
  *     - ADDRESS                    no new sessions; those that live keep it
  *
- * A pool is there as soon as it has an address. Reading gives
+ * A pool is there as soon as it has an address, of either family; what it has
+ * for services of the one does not serve those of the other. Reading gives
  *
  *     POOL ADDRESS FIRST-LAST sessions N
  */
-#include <linux/inet.h>
-#include <linux/jhash.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
@@ -22,17 +21,14 @@
 /* Who may write need not be root of the host. */
 #define LOCAL_IPS_MAX 65536
 
-static u32 hash(__be32 addr)
-{
-	return jhash_1word((__force u32)addr, 0);
-}
-
-static struct local_ip *find(struct director *director, __be32 addr)
+static struct local_ip *find(struct director *director, u8 family,
+			     const union nf_inet_addr *addr)
 {
 	struct local_ip *ip;
 
-	hash_for_each_possible(director->local_ips, ip, node, hash(addr))
-		if (ip->addr == addr)
+	hash_for_each_possible(director->local_ips, ip, node,
+			       address_hash(family, addr))
+		if (ip->family == family && nf_inet_addr_cmp(&ip->addr, addr))
 			return ip;
 	return NULL;
 }
@@ -68,9 +64,9 @@ static struct pool *pool_get(struct director *director, const char *name)
 	return pool;
 }
 
-static int prepare_set(struct director *director, struct local_ip *ip,
-		       __be32 addr, const char *pool_name, u32 ports,
-		       unsigned int number)
+static int prepare_set(struct director *director, struct local_ip *ip, u8 family,
+		       const union nf_inet_addr *addr, const char *pool_name,
+		       u32 ports, unsigned int number)
 {
 	if (!ip) {
 		if (director->local_ip_count == LOCAL_IPS_MAX)
@@ -80,9 +76,10 @@ static int prepare_set(struct director *director, struct local_ip *ip,
 		if (!ip)
 			return -ENOMEM;
 		director->local_ip_count++;
-		ip->addr = addr;
+		ip->family = family;
+		ip->addr = *addr;
 		refcount_set(&ip->refs, 1);
-		hash_add(director->local_ips, &ip->node, hash(addr));
+		hash_add(director->local_ips, &ip->node, address_hash(family, addr));
 	}
 	ip->next_pool = pool_get(director, pool_name);
 	if (!ip->next_pool)
@@ -113,27 +110,27 @@ static int prepare(struct director *director, char *line, unsigned int number)
 	char *pool = set ? strsep(&line, " ") : NULL;
 	char *address = strsep(&line, " ");
 	char *range = set ? strsep(&line, " ") : NULL;
+	union nf_inet_addr addr;
 	struct local_ip *ip;
-	const char *end;
 	u32 ports = 0;
-	__be32 addr;
+	u8 family;
 
 	if ((!set && strcmp(sign, "-")) || !address || line ||
-	    !in4_pton(address, -1, (u8 *)&addr, -1, &end) || *end || !addr ||
-	    ipv4_is_multicast(addr) || ipv4_is_lbcast(addr) ||
+	    !address_parse(address, &family, &addr) ||
 	    (set && (!range || !parse_ports(range, &ports))))
 		return refuse(error, -EINVAL, number,
 			      "expected \"+ POOL ADDRESS FIRST-LAST\" or \"- ADDRESS\"");
 	if (set && (!*pool || strlen(pool) >= POOL_NAME_SIZE || !strcmp(pool, "-")))
 		return refuse(error, -EINVAL, number,
 			      "a pool's name has 1 to %u characters", POOL_NAME_SIZE - 1);
-	ip = find(director, addr);
+	ip = find(director, family, &addr);
 	if (ip && ip->pending != LIP_UNTOUCHED)
-		return refuse(error, -EINVAL, number, "%pI4 is named twice", &addr);
+		return refuse(error, -EINVAL, number, "%s is named twice", address);
 	if (set)
-		return prepare_set(director, ip, addr, pool, ports, number);
+		return prepare_set(director, ip, family, &addr, pool, ports,
+				   number);
 	if (!ip)
-		return refuse(error, -ENOENT, number, "%pI4 is no local IP", &addr);
+		return refuse(error, -ENOENT, number, "%s is no local IP", address);
 	ip->pending = LIP_REMOVE;
 	return 0;
 }
@@ -151,44 +148,61 @@ static struct pool *pool_after(const struct local_ip *ip)
 	}
 }
 
-/* Allocates what each changed pool will consist of. */
+static struct pool_half *half(struct pool *pool, const struct local_ip *ip)
+{
+	return pool ? &pool->half[family_index(ip->family)] : NULL;
+}
+
+/* Allocates what a changed half of a pool will consist of. */
+static int build_half(struct director *director, struct pool *pool, int family)
+{
+	struct pool_half *half = &pool->half[family];
+
+	if (!half->touched)
+		return 0;
+	if (!half->next_count && half->users)
+		return refuse(director->local_ips_error, -EBUSY, 0,
+			      "pool \"%s\" would have no %s address, and %u services use it",
+			      pool->name, family == IPV6 ? "IPv6" : "IPv4",
+			      half->users);
+	if (!half->next_count)
+		return 0;
+	half->next_ips = kvmalloc(struct_size(half->next_ips, ip, half->next_count),
+				  GFP_KERNEL_ACCOUNT);
+	if (!half->next_ips)
+		return -ENOMEM;
+	half->next_ips->count = 0;
+	return 0;
+}
+
 static int build(struct director *director)
 {
+	struct pool_half *after;
 	struct local_ip *ip;
 	struct pool *pool;
-	int bucket;
+	int bucket, family, err;
 
 	hash_for_each(director->local_ips, bucket, ip, node) {
 		if (ip->pending != LIP_UNTOUCHED && ip->pool)
-			ip->pool->touched = true;
-		if (pool_after(ip)) {
-			pool_after(ip)->next_count++;
+			half(ip->pool, ip)->touched = true;
+		after = half(pool_after(ip), ip);
+		if (after) {
+			after->next_count++;
 			if (ip->pending != LIP_UNTOUCHED)
-				pool_after(ip)->touched = true;
+				after->touched = true;
 		}
 	}
-	list_for_each_entry(pool, &director->pools, list) {
-		if (!pool->touched)
-			continue;
-		if (!pool->next_count && pool->users)
-			return refuse(director->local_ips_error, -EBUSY, 0,
-				      "pool \"%s\" would be empty, and %u services use it",
-				      pool->name, pool->users);
-		if (!pool->next_count)
-			continue;
-		pool->next_ips = kvmalloc(struct_size(pool->next_ips, ip,
-						      pool->next_count),
-					  GFP_KERNEL_ACCOUNT);
-		if (!pool->next_ips)
-			return -ENOMEM;
-		pool->next_ips->count = 0;
-	}
-	hash_for_each(director->local_ips, bucket, ip, node)
-		if (pool_after(ip) && pool_after(ip)->next_ips) {
-			struct lip_array *ips = pool_after(ip)->next_ips;
-
-			ips->ip[ips->count++] = ip;
+	list_for_each_entry(pool, &director->pools, list)
+		for (family = 0; family < FAMILIES; family++) {
+			err = build_half(director, pool, family);
+			if (err)
+				return err;
 		}
+	hash_for_each(director->local_ips, bucket, ip, node) {
+		after = half(pool_after(ip), ip);
+		if (after && after->next_ips)
+			after->next_ips->ip[after->next_ips->count++] = ip;
+	}
 	return 0;
 }
 
@@ -201,19 +215,38 @@ static void pool_delete(struct pool *pool)
 	kfree_rcu(pool, rcu);
 }
 
+/* Of one family; network byte order is the order of the bytes. */
 static int by_address(const void *a, const void *b)
 {
 	const struct local_ip *const *left = a, *const *right = b;
 
-	return ntohl((*left)->addr) < ntohl((*right)->addr) ? -1 : 1;
+	return memcmp(&(*left)->addr, &(*right)->addr, sizeof((*left)->addr));
+}
+
+static void commit_half(struct director *director, struct pool_half *half)
+{
+	struct lip_array *old;
+
+	if (!half->touched)
+		return;
+	/* The same addresses in the same order on every director, so that a
+	 * backup makes the same choice.
+	 */
+	if (half->next_ips)
+		sort(half->next_ips->ip, half->next_ips->count,
+		     sizeof(half->next_ips->ip[0]), by_address, NULL);
+	old = rcu_replace_pointer(half->ips, half->next_ips,
+				  lockdep_is_held(&director->config));
+	half->next_ips = NULL;
+	if (old)
+		kvfree_rcu(old, rcu);
 }
 
 static void commit(struct director *director)
 {
-	struct lip_array *old;
 	struct local_ip *ip;
 	struct pool *pool;
-	int bucket;
+	int bucket, family;
 
 	hash_for_each(director->local_ips, bucket, ip, node) {
 		ip->pool = pool_after(ip);
@@ -222,21 +255,15 @@ static void commit(struct director *director)
 			ip->listed = true;
 		}
 	}
-	list_for_each_entry(pool, &director->pools, list) {
-		if (!pool->touched)
-			continue;
-		/* The same addresses in the same order on every director, so
-		 * that a backup makes the same choice.
-		 */
-		if (pool->next_ips)
-			sort(pool->next_ips->ip, pool->next_ips->count,
-			     sizeof(pool->next_ips->ip[0]), by_address, NULL);
-		old = rcu_replace_pointer(pool->ips, pool->next_ips,
-					  lockdep_is_held(&director->config));
-		pool->next_ips = NULL;
-		if (old)
-			kvfree_rcu(old, rcu);
-	}
+	list_for_each_entry(pool, &director->pools, list)
+		for (family = 0; family < FAMILIES; family++)
+			commit_half(director, &pool->half[family]);
+}
+
+static bool is_empty(const struct pool *pool)
+{
+	return !rcu_access_pointer(pool->half[IPV4].ips) &&
+	       !rcu_access_pointer(pool->half[IPV6].ips);
 }
 
 /* Whether the transaction took effect or not: forgets it, and frees what is in
@@ -247,7 +274,7 @@ static void finish(struct director *director, bool committed)
 	struct pool *pool, *next_pool;
 	struct hlist_node *next;
 	struct local_ip *ip;
-	int bucket;
+	int bucket, family;
 
 	/* No packet takes a removed address any more. */
 	synchronize_rcu();
@@ -261,11 +288,15 @@ static void finish(struct director *director, bool committed)
 		ip->pending = LIP_UNTOUCHED;
 	}
 	list_for_each_entry_safe(pool, next_pool, &director->pools, list) {
-		kvfree(pool->next_ips);
-		pool->next_ips = NULL;
-		pool->next_count = 0;
-		pool->touched = false;
-		if (!rcu_access_pointer(pool->ips))
+		for (family = 0; family < FAMILIES; family++) {
+			struct pool_half *half = &pool->half[family];
+
+			kvfree(half->next_ips);
+			half->next_ips = NULL;
+			half->next_count = 0;
+			half->touched = false;
+		}
+		if (is_empty(pool))
 			pool_delete(pool);
 	}
 }
@@ -294,10 +325,15 @@ void local_ips_show(struct director *director, struct seq_file *seq)
 	struct local_ip *ip;
 	int bucket;
 
-	hash_for_each(director->local_ips, bucket, ip, node)
-		seq_printf(seq, "%s %pI4 %u-%u sessions %d\n", ip->pool->name,
-			   &ip->addr, ip->ports >> 16, ip->ports & 0xffff,
-			   atomic_read(&ip->sessions));
+	hash_for_each(director->local_ips, bucket, ip, node) {
+		seq_printf(seq, "%s ", ip->pool->name);
+		if (ip->family == AF_INET6)
+			seq_printf(seq, "%pI6c", &ip->addr.in6);
+		else
+			seq_printf(seq, "%pI4", &ip->addr.ip);
+		seq_printf(seq, " %u-%u sessions %d\n", ip->ports >> 16,
+			   ip->ports & 0xffff, atomic_read(&ip->sessions));
+	}
 }
 
 /* With the last reference to the director. */
@@ -311,7 +347,8 @@ void local_ips_free(struct director *director)
 	hash_for_each_safe(director->local_ips, bucket, next, ip, node)
 		kfree(ip);
 	list_for_each_entry_safe(pool, next_pool, &director->pools, list) {
-		kvfree(rcu_dereference_protected(pool->ips, true));
+		kvfree(rcu_dereference_protected(pool->half[IPV4].ips, true));
+		kvfree(rcu_dereference_protected(pool->half[IPV6].ips, true));
 		kfree(pool);
 	}
 }

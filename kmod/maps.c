@@ -3,7 +3,7 @@
  * The eBPF maps that userspace hands over by writing to
  * /proc/net/ip_vs_bpf/map:
  *
- *     sessions4 FD services FD
+ *     sessions4 FD sessions6 FD services FD
  *
  * with file descriptors of the writing process, or "none" to give them back.
  * What is registered can be read, a line each: name, id, type, key size, value
@@ -37,6 +37,15 @@ static const struct shape sessions4_shape = {
 	.min_entries = 2,
 };
 
+static const struct shape sessions6_shape = {
+	.name = "sessions6",
+	.type = BPF_MAP_TYPE_HASH,
+	.key_size = sizeof(struct ipvs_bpf_tuple6),
+	.value_size = sizeof(struct ipvs_bpf_session6),
+	.flags = BPF_F_NO_PREALLOC,
+	.min_entries = 2,
+};
+
 static const struct shape services_shape = {
 	.name = "services",
 	.type = BPF_MAP_TYPE_ARRAY,
@@ -66,7 +75,7 @@ static struct bpf_map *take(struct director *director, char **text,
 	if (!name || strcmp(name, shape->name) || !number ||
 	    kstrtou32(number, 10, &fd))
 		return ERR_PTR(refuse(error, -EINVAL, 0,
-			"expected \"sessions4 FD services FD\" or \"none\""));
+			"expected \"sessions4 FD sessions6 FD services FD\" or \"none\""));
 	map = bpf_map_get(fd);
 	if (IS_ERR(map)) {
 		refuse(error, 0, 0, "%s: %u is no descriptor of an eBPF map",
@@ -93,6 +102,8 @@ static void maps_free(struct maps *maps)
 		return;
 	if (maps->sessions4)
 		bpf_map_put(maps->sessions4);
+	if (maps->sessions6)
+		bpf_map_put(maps->sessions6);
 	if (maps->services)
 		bpf_map_put(maps->services);
 	kfree(maps);
@@ -147,12 +158,45 @@ static int install(struct director *director, struct maps *maps)
 		      "the netfilter hook could not be set");
 }
 
+static bool is_same(const struct maps *one, const struct maps *other)
+{
+	return one->sessions4 == other->sessions4 &&
+	       one->sessions6 == other->sessions6 &&
+	       one->services == other->services;
+}
+
+/* Takes all three off the text. What was taken is put by maps_free(). */
+static int take_all(struct director *director, char *rest, struct maps *maps)
+{
+	const struct {
+		const struct shape *shape;
+		struct bpf_map **map;
+	} wanted[] = {
+		{ &sessions4_shape, &maps->sessions4 },
+		{ &sessions6_shape, &maps->sessions6 },
+		{ &services_shape, &maps->services },
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(wanted); i++) {
+		struct bpf_map *map = take(director, &rest, wanted[i].shape);
+
+		if (IS_ERR(map))
+			return PTR_ERR(map);
+		*wanted[i].map = map;
+	}
+	if (rest)
+		return refuse(director->map_error, -EINVAL, 0,
+			      "unexpected \"%.40s\" at the end", rest);
+	return 0;
+}
+
 int map_write(struct director *director, char *text)
 {
 	struct maps *old = maps_of(director);
-	struct maps *maps;
 	char *rest = strim(text);
-	int err = -EINVAL;
+	struct maps *maps;
+	int err;
 
 	if (!strcmp(rest, "none"))
 		return unregister(director);
@@ -160,35 +204,19 @@ int map_write(struct director *director, char *text)
 	maps = kzalloc(sizeof(*maps), GFP_KERNEL);
 	if (!maps)
 		return -ENOMEM;
-	maps->sessions4 = take(director, &rest, &sessions4_shape);
-	if (IS_ERR(maps->sessions4)) {
-		err = PTR_ERR(maps->sessions4);
-		maps->sessions4 = NULL;
-		goto out;
-	}
-	maps->services = take(director, &rest, &services_shape);
-	if (IS_ERR(maps->services)) {
-		err = PTR_ERR(maps->services);
-		maps->services = NULL;
-		goto out;
-	}
-	if (rest) {
-		err = refuse(director->map_error, -EINVAL, 0,
-			     "unexpected \"%.40s\" at the end", rest);
-		goto out;
-	}
+	err = take_all(director, rest, maps);
+	if (err)
+		goto free;
 	if (!old) {
 		err = install(director, maps);
 		if (!err)
 			return 0;
-	} else if (old->sessions4 == maps->sessions4 &&
-		   old->services == maps->services) {
-		err = 0; /* the same again changes nothing */
-	} else {
+	} else if (!is_same(old, maps)) {
 		err = refuse(director->map_error, -EBUSY, 0,
 			     "other maps are registered: write \"none\" first");
 	}
-out:
+	/* The same again changes nothing. */
+free:
 	maps_free(maps);
 	return err;
 }
@@ -207,6 +235,7 @@ void map_show(struct director *director, struct seq_file *seq)
 	if (!maps)
 		return;
 	show(seq, "sessions4", maps->sessions4);
+	show(seq, "sessions6", maps->sessions6);
 	show(seq, "services", maps->services);
 }
 
@@ -220,10 +249,10 @@ int maps_set_service(struct director *director, u16 id,
 	int err;
 
 	if (service) {
-		value.vaddr[0] = service->vaddr;
+		memcpy(value.vaddr, &service->vaddr, sizeof(value.vaddr));
 		value.vport = service->vport;
 		value.protocol = service->protocol;
-		value.family = AF_INET;
+		value.family = service->family;
 	}
 	rcu_read_lock();
 	err = maps->services->ops->map_update_elem(maps->services, &key, &value,

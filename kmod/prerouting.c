@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The netfilter hook at PREROUTING, before conntrack: packets of full-NAT
+ * The netfilter hooks at PREROUTING, before conntrack: packets of full-NAT
  * services go to IPVS from here, and conntrack and the routing of forwarded
- * packets never see them.
+ * packets never see them. prerouting6.c has that of IPv6.
  */
 #include <linux/ip.h>
 #include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
 #include <net/dst_metadata.h>
 #include <net/ip.h>
 #include <net/route.h>
@@ -13,11 +14,11 @@
 #include "ip_vs_bpf.h"
 
 /* Goes into IPVS as if at LOCAL_IN. */
-static unsigned int request_in(struct sk_buff *skb, const struct nf_hook_state *state)
+static unsigned int request_in4(struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	const struct iphdr *iph = ip_hdr(skb);
 	struct nf_hook_state local_in = *state;
-	nf_hookfn *hook = ipvs_in_hook(state->net);
+	nf_hookfn *hook = ipvs_in_hook(state->net, AF_INET);
 	bool had_route = skb_valid_dst(skb);
 	unsigned int verdict = NF_ACCEPT;
 
@@ -43,82 +44,100 @@ static unsigned int request_in(struct sk_buff *skb, const struct nf_hook_state *
 	return verdict;
 }
 
+/* Whether our application has a hold of the connection. */
+bool is_ours(const struct ip_vs_conn *cp)
+{
+	return cp->packet_xmit == transmit4 ||
+#ifdef CONFIG_IP_VS_IPV6
+	       cp->packet_xmit == transmit6 ||
+#endif
+	       cp->packet_xmit == transmit_refusal;
+}
+
 /* Whether the packet is of a connection that is bound to us, which is all that
  * a service which is not listed any more still serves.
  */
-static bool is_bound(struct director *director, const struct service *service,
-		     const struct iphdr *iph, __be16 client_port)
+bool is_bound(struct director *director, const struct service *service,
+	      const union nf_inet_addr *client, __be16 client_port)
 {
-	union nf_inet_addr client = { .ip = iph->saddr };
-	union nf_inet_addr vip = { .ip = service->vaddr };
 	struct ip_vs_conn_param param;
 	struct ip_vs_conn *cp;
 	bool bound;
 
-	ip_vs_conn_fill_param(net_ipvs(director->net), AF_INET, iph->protocol,
-			      &client, client_port, &vip, service->vport, &param);
+	ip_vs_conn_fill_param(net_ipvs(director->net), service->family,
+			      service->protocol, client, client_port,
+			      &service->vaddr, service->vport, &param);
 	cp = ip_vs_conn_in_get(&param);
 	if (!cp)
 		return false;
-	bound = cp->packet_xmit == transmit || cp->packet_xmit == transmit_refusal;
+	bound = is_ours(cp);
 	/* Leaves the timer alone. */
 	__ip_vs_conn_put(cp);
 	return bound;
 }
 
-static unsigned int prerouting(void *priv, struct sk_buff *skb,
-			       const struct nf_hook_state *state)
+static unsigned int prerouting4(void *priv, struct sk_buff *skb,
+				const struct nf_hook_state *state)
 {
 	struct director *director = director_of(state->net);
 	const struct iphdr *iph = ip_hdr(skb);
-	const __be16 *ports;
-	__be16 buffer[2];
+	union nf_inet_addr client;
 	struct service *service;
+	struct packet packet;
 
-	if (!director || skb->pkt_type != PACKET_HOST)
-		return NF_ACCEPT;
 	/* Fragments come back whole at LOCAL_IN, options are looked at before
 	 * it; IPVS finds both there.
 	 */
-	if ((iph->protocol != IPPROTO_TCP && iph->protocol != IPPROTO_UDP) ||
-	    ip_is_fragment(iph))
+	if (!director || skb->pkt_type != PACKET_HOST ||
+	    !packet_read4(skb, &packet))
 		return NF_ACCEPT;
 	/* The ingress program leaves the id of the service whose reply it
 	 * turned to the client.
 	 */
 	if (skb->tc_index) {
 		service = xa_load(&director->service_ids, skb->tc_index);
-		if (service && service->protocol == iph->protocol)
-			return reply_in(director, service, skb);
+		if (service && service->protocol == packet.protocol &&
+		    service->family == AF_INET)
+			return reply_in4(director, service, skb, &packet);
 	}
-	ports = skb_header_pointer(skb, ip_hdrlen(skb), sizeof(buffer), buffer);
-	if (!ports)
-		return NF_ACCEPT;
-	service = service_find(director, iph->protocol, iph->daddr, ports[1]);
+	service = service_find4(director, packet.protocol, iph->daddr,
+				packet.ports[1]);
 	if (!service || iph->ihl > 5)
 		return NF_ACCEPT;
-	if (!smp_load_acquire(&service->listed) &&
-	    !is_bound(director, service, iph, ports[0]))
-		return NF_ACCEPT;
-	return request_in(skb, state);
+	if (!smp_load_acquire(&service->listed)) {
+		client.ip = iph->saddr;
+		if (!is_bound(director, service, &client, packet.ports[0]))
+			return NF_ACCEPT;
+	}
+	return request_in4(skb, state);
 }
 
-static const struct nf_hook_ops prerouting_ops = {
-	.hook = prerouting,
-	.pf = NFPROTO_IPV4,
-	.hooknum = NF_INET_PRE_ROUTING,
-	/* After fragments were put together, where somebody asks for that, and
-	 * before everything else.
-	 */
-	.priority = NF_IP_PRI_CONNTRACK_DEFRAG + 1,
+/* After fragments were put together, where somebody asks for that, and before
+ * everything else.
+ */
+static const struct nf_hook_ops prerouting_ops[] = {
+	{
+		.hook = prerouting4,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = NF_IP_PRI_CONNTRACK_DEFRAG + 1,
+	},
+#ifdef CONFIG_IP_VS_IPV6
+	{
+		.hook = prerouting6,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = NF_IP6_PRI_CONNTRACK_DEFRAG + 1,
+	},
+#endif
 };
 
 int prerouting_register(struct net *net)
 {
-	return nf_register_net_hook(net, &prerouting_ops);
+	return nf_register_net_hooks(net, prerouting_ops, ARRAY_SIZE(prerouting_ops));
 }
 
 void prerouting_unregister(struct net *net)
 {
-	nf_unregister_net_hook(net, &prerouting_ops);
+	nf_unregister_net_hooks(net, prerouting_ops, ARRAY_SIZE(prerouting_ops));
 }

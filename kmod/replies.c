@@ -10,6 +10,8 @@
  * by client and server alone: of two virtual services that share a server and
  * have the same client address and port, it would take either. We know the
  * service and look the connection up by its original tuple.
+ *
+ * This file has what both families share, and IPv4; replies6.c has IPv6.
  */
 #include <linux/icmp.h>
 #include <linux/ip.h>
@@ -19,28 +21,25 @@
 
 #include "ip_vs_bpf.h"
 
-static struct ip_vs_conn *find_connection(struct director *director,
-					  const struct service *service,
-					  const struct sk_buff *skb)
+/* NULL: none of ours. The caller puts it. */
+struct ip_vs_conn *reply_connection(struct director *director,
+				    const struct service *service,
+				    const union nf_inet_addr *client,
+				    const union nf_inet_addr *server,
+				    const struct packet *packet)
 {
-	const struct iphdr *iph = ip_hdr(skb);
-	union nf_inet_addr client = { .ip = iph->daddr };
-	union nf_inet_addr vip = { .ip = service->vaddr };
 	struct ip_vs_conn_param param;
-	const __be16 *ports;
 	struct ip_vs_conn *cp;
-	__be16 buffer[2];
 
-	ports = skb_header_pointer(skb, ip_hdrlen(skb), sizeof(buffer), buffer);
-	if (!ports)
-		return NULL;
-	ip_vs_conn_fill_param(net_ipvs(director->net), AF_INET, iph->protocol,
-			      &client, ports[1], &vip, service->vport, &param);
+	ip_vs_conn_fill_param(net_ipvs(director->net), packet->family,
+			      packet->protocol, client, packet->ports[1],
+			      &service->vaddr, service->vport, &param);
 	cp = ip_vs_conn_in_get(&param);
 	if (!cp)
 		return NULL;
-	if (cp->packet_xmit == transmit && cp->daddr.ip == iph->saddr &&
-	    cp->dport == ports[0])
+	if (is_ours(cp) && cp->packet_xmit != transmit_refusal &&
+	    cp->dport == packet->ports[0] &&
+	    ip_vs_addr_equal(packet->family, &cp->daddr, server))
 		return cp;
 	ip_vs_conn_put(cp);
 	return NULL;
@@ -64,11 +63,12 @@ static struct rtable *route_to_client(struct net *net, const struct sk_buff *skb
  * local IP.
  */
 static void reply_error(struct sk_buff *skb, const struct session *session,
-			int type, int code, u32 info)
+			const struct packet *packet, int type, int code, u32 info)
 {
 	const struct iphdr *iph;
 
-	if (nat_destination(skb, session->reply.daddr, session->reply.dport))
+	if (nat_destination(skb, packet, &session->local_ip->addr,
+			    session->local_port))
 		return;
 	iph = ip_hdr(skb);
 	/* icmp_send() wants the route on which the packet came. */
@@ -106,17 +106,27 @@ static void account(struct ip_vs_conn *cp, unsigned int len)
 	local_bh_enable();
 }
 
-static void advance(struct ip_vs_conn *cp, struct sk_buff *skb)
+static void advance(struct ip_vs_conn *cp, struct sk_buff *skb,
+		    const struct packet *packet)
 {
 	struct ip_vs_proto_data *pd = ip_vs_proto_data_get(cp->ipvs, cp->protocol);
 
 	if (pd && pd->pp->state_transition)
 		compat_state_transition(pd->pp, cp, IP_VS_DIR_OUTPUT, skb, pd,
-					ip_hdrlen(skb));
+					packet->transport);
 }
 
-static unsigned int drop(struct director *director, struct sk_buff *skb,
-			 struct ip_vs_conn *cp, enum counter why)
+/* IPVS has seen the translated reply. Puts the connection. */
+void reply_pass(struct ip_vs_conn *cp, struct sk_buff *skb,
+		const struct packet *packet)
+{
+	account(cp, skb->len);
+	advance(cp, skb, packet);
+	ip_vs_conn_put(cp);
+}
+
+unsigned int reply_drop(struct director *director, struct sk_buff *skb,
+			struct ip_vs_conn *cp, enum counter why)
 {
 	if (cp)
 		ip_vs_conn_put(cp);
@@ -126,41 +136,43 @@ static unsigned int drop(struct director *director, struct sk_buff *skb,
 }
 
 /* From the hook at PREROUTING, under RCU. */
-unsigned int reply_in(struct director *director, struct service *service,
-		      struct sk_buff *skb)
+unsigned int reply_in4(struct director *director, struct service *service,
+		       struct sk_buff *skb, const struct packet *packet)
 {
-	struct ip_vs_conn *cp = find_connection(director, service, skb);
+	union nf_inet_addr client = { .ip = ip_hdr(skb)->daddr };
+	union nf_inet_addr server = { .ip = ip_hdr(skb)->saddr };
 	struct session *session;
+	struct ip_vs_conn *cp;
 	struct rtable *rt;
 
+	cp = reply_connection(director, service, &client, &server, packet);
 	/* Half translated, it must not travel on. */
 	if (!cp)
-		return drop(director, skb, NULL, COUNT_REPLY_NO_CONNECTION);
-	session = READ_ONCE(cp->app_data);
+		return reply_drop(director, skb, NULL, COUNT_REPLY_NO_CONNECTION);
+	session = session_of(cp);
 	if (!session)
-		return drop(director, skb, cp, COUNT_REPLY_NO_CONNECTION);
+		return reply_drop(director, skb, cp, COUNT_REPLY_NO_CONNECTION);
 	if (ip_hdr(skb)->ttl <= 1) {
-		reply_error(skb, session, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
-		return drop(director, skb, cp, COUNT_REPLY_TTL);
+		reply_error(skb, session, packet, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
+		return reply_drop(director, skb, cp, COUNT_REPLY_TTL);
 	}
-	rt = route_to_client(director->net, skb, service->vaddr);
+	rt = route_to_client(director->net, skb, service->vaddr.ip);
 	if (IS_ERR(rt))
-		return drop(director, skb, cp, COUNT_REPLY_NO_ROUTE);
+		return reply_drop(director, skb, cp, COUNT_REPLY_NO_ROUTE);
 	if (exceeds(skb, dst_mtu(&rt->dst)) &&
 	    ip_hdr(skb)->frag_off & htons(IP_DF)) {
 		u32 mtu = dst_mtu(&rt->dst);
 
 		ip_rt_put(rt);
-		reply_error(skb, session, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, mtu);
-		return drop(director, skb, cp, COUNT_REPLY_TOO_BIG);
+		reply_error(skb, session, packet, ICMP_DEST_UNREACH,
+			    ICMP_FRAG_NEEDED, mtu);
+		return reply_drop(director, skb, cp, COUNT_REPLY_TOO_BIG);
 	}
-	if (nat_source(skb, service->vaddr, service->vport)) {
+	if (nat_source(skb, packet, &service->vaddr, service->vport)) {
 		ip_rt_put(rt);
-		return drop(director, skb, cp, COUNT_REPLY_REWRITE);
+		return reply_drop(director, skb, cp, COUNT_REPLY_REWRITE);
 	}
 	ip_decrease_ttl(ip_hdr(skb));
-	account(cp, skb->len);
-	advance(cp, skb);
-	ip_vs_conn_put(cp);
-	return send(director->net, skb, rt, 0);
+	reply_pass(cp, skb, packet);
+	return send4(director->net, skb, rt, 0);
 }

@@ -8,13 +8,12 @@
  *
  * or the one word "flush", which ends the sessions that so live on.
  *
- * PROTOCOL is tcp or udp. Reading gives the listed services, and those whose
+ * PROTOCOL is tcp, udp or sctp; ADDRESS is in brackets where it is IPv6. Reading gives the listed services, and those whose
  * sessions outlive them:
  *
  *     PROTOCOL ADDRESS:PORT POOL id ID sessions N
  *     PROTOCOL ADDRESS:PORT - id ID sessions N
  */
-#include <linux/inet.h>
 #include <linux/jhash.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -22,26 +21,57 @@
 
 #include "ip_vs_bpf.h"
 
-static u32 hash(u8 protocol, __be32 vaddr, __be16 vport)
+/* One more than the longest ADDRESS:PORT. */
+#define ENDPOINT_SIZE 56
+
+static u32 hash4(u8 protocol, __be32 vaddr, __be16 vport)
 {
 	return jhash_3words((__force u32)vaddr, (__force u32)vport, protocol, 0);
 }
 
-/* Under RCU or director->config. Also finds services that are not listed any
- * more.
+static u32 hash6(u8 protocol, const struct in6_addr *vaddr, __be16 vport)
+{
+	return jhash2((const u32 *)vaddr, 4, (__force u32)vport << 8 | protocol);
+}
+
+/* Under RCU or director->config, as all three. Also finds services that are
+ * not listed any more.
  */
-struct service *service_find(struct director *director, u8 protocol,
-			     __be32 vaddr, __be16 vport)
+struct service *service_find4(struct director *director, u8 protocol,
+			      __be32 vaddr, __be16 vport)
 {
 	struct service *service;
 
 	hash_for_each_possible_rcu(director->services, service, node,
-				   hash(protocol, vaddr, vport),
+				   hash4(protocol, vaddr, vport),
 				   lockdep_is_held(&director->config))
-		if (service->vaddr == vaddr && service->vport == vport &&
-		    service->protocol == protocol)
+		if (service->vaddr.ip == vaddr && service->vport == vport &&
+		    service->protocol == protocol && service->family == AF_INET)
 			return service;
 	return NULL;
+}
+
+struct service *service_find6(struct director *director, u8 protocol,
+			      const struct in6_addr *vaddr, __be16 vport)
+{
+	struct service *service;
+
+	hash_for_each_possible_rcu(director->services, service, node,
+				   hash6(protocol, vaddr, vport),
+				   lockdep_is_held(&director->config))
+		if (service->vport == vport && service->protocol == protocol &&
+		    service->family == AF_INET6 &&
+		    ipv6_addr_equal(&service->vaddr.in6, vaddr))
+			return service;
+	return NULL;
+}
+
+struct service *service_find(struct director *director, u8 family, u8 protocol,
+			     const union nf_inet_addr *vaddr, __be16 vport)
+{
+	if (family == AF_INET6)
+		return service_find6(director, protocol, &vaddr->in6, vport);
+	return service_find4(director, protocol, vaddr->ip, vport);
 }
 
 static struct pool *pool_of(struct director *director, struct service *service)
@@ -50,9 +80,17 @@ static struct pool *pool_of(struct director *director, struct service *service)
 					 lockdep_is_held(&director->config));
 }
 
+/* What names a service. */
+struct service_key {
+	union nf_inet_addr vaddr;
+	__be16 vport;
+	u8 protocol;
+	u8 family;
+};
+
 /* A new service that no connection uses yet. */
-static struct service *service_new(struct director *director, u8 protocol,
-				   __be32 vaddr, __be16 vport)
+static struct service *service_new(struct director *director,
+				   const struct service_key *key)
 {
 	struct service *service = kzalloc(sizeof(*service), GFP_KERNEL);
 	u32 id;
@@ -60,9 +98,10 @@ static struct service *service_new(struct director *director, u8 protocol,
 
 	if (!service)
 		return ERR_PTR(-ENOMEM);
-	service->protocol = protocol;
-	service->vaddr = vaddr;
-	service->vport = vport;
+	service->protocol = key->protocol;
+	service->family = key->family;
+	service->vaddr = key->vaddr;
+	service->vport = key->vport;
 	service->refused.director = director;
 	service->refused.service = service;
 	err = xa_alloc(&director->service_ids, &id, service,
@@ -73,14 +112,16 @@ static struct service *service_new(struct director *director, u8 protocol,
 	err = maps_set_service(director, id, service);
 	if (err)
 		goto release_id;
-	service->app = port_app_get(director, protocol, vport);
+	service->app = port_app_get(director, key->protocol, key->vport);
 	if (IS_ERR(service->app)) {
 		err = PTR_ERR(service->app);
 		maps_set_service(director, id, NULL);
 		goto release_id;
 	}
 	hash_add_rcu(director->services, &service->node,
-		     hash(protocol, vaddr, vport));
+		     key->family == AF_INET6 ?
+			     hash6(key->protocol, &key->vaddr.in6, key->vport) :
+			     hash4(key->protocol, key->vaddr.ip, key->vport));
 	return service;
 
 release_id:
@@ -148,47 +189,51 @@ void services_free(struct director *director)
 		kfree(app);
 }
 
-/* "tcp 10.0.0.1:80" */
-static bool parse_key(char **line, u8 *protocol, __be32 *vaddr, __be16 *vport)
+/* "tcp 10.0.0.1:80", "tcp [fd00::1]:80" */
+static bool parse_key(char **line, struct service_key *key)
 {
 	char *name = strsep(line, " ");
-	char *address = strsep(line, " ");
-	char *port = address ? strrchr(address, ':') : NULL;
-	const char *end;
-	u16 number;
+	char *endpoint = strsep(line, " ");
 
-	if (!port)
-		return false;
-	*port++ = '\0';
-	if (!strcmp(name, "tcp"))
-		*protocol = IPPROTO_TCP;
-	else if (!strcmp(name, "udp"))
-		*protocol = IPPROTO_UDP;
-	else
-		return false;
-	if (!in4_pton(address, -1, (u8 *)vaddr, -1, &end) || *end ||
-	    !*vaddr || ipv4_is_multicast(*vaddr) || ipv4_is_lbcast(*vaddr) ||
-	    kstrtou16(port, 10, &number) || !number)
-		return false;
-	*vport = htons(number);
-	return true;
+	return endpoint && protocol_parse(name, &key->protocol) &&
+	       endpoint_parse(endpoint, &key->family, &key->vaddr, &key->vport);
+}
+
+static int refuse_key(struct director *director, int code, unsigned int number,
+		      const struct service_key *key, const char *why)
+{
+	char words[ENDPOINT_SIZE];
+
+	endpoint_words(words, sizeof(words), key->family, &key->vaddr, key->vport);
+	return refuse(director->services_error, code, number, "%s %s", words, why);
 }
 
 static int prepare_set(struct director *director, struct service *service,
-		       u8 protocol, __be32 vaddr, __be16 vport,
-		       const char *pool_name, unsigned int number)
+		       const struct service_key *key, const char *pool_name,
+		       unsigned int number)
 {
 	struct pool *pool = pool_find(director, pool_name);
 	char *error = director->services_error;
 
+	if (!IS_ENABLED(CONFIG_IP_VS_IPV6) && key->family == AF_INET6)
+		return refuse(error, -EAFNOSUPPORT, number,
+			      "this kernel's IPVS has no IPv6 (CONFIG_IP_VS_IPV6)");
 	if (!pool)
 		return refuse(error, -ENOENT, number, "no pool \"%.15s\"", pool_name);
+	if (!rcu_access_pointer(pool->half[family_index(key->family)].ips))
+		return refuse(error, -ENOENT, number,
+			      "pool \"%.15s\" has no %s address", pool_name,
+			      key->family == AF_INET6 ? "IPv6" : "IPv4");
 	if (!service) {
-		service = service_new(director, protocol, vaddr, vport);
+		service = service_new(director, key);
 		if (service == ERR_PTR(-EEXIST))
 			return refuse(error, -EEXIST, number,
 				      "another IPVS application (ip_vs_ftp?) holds port %u",
-				      ntohs(vport));
+				      ntohs(key->vport));
+		if (service == ERR_PTR(-EPROTONOSUPPORT))
+			return refuse(error, -EPROTONOSUPPORT, number,
+				      "this kernel's IPVS does not know %s",
+				      protocol_name(key->protocol));
 		if (IS_ERR(service))
 			return refuse(error, PTR_ERR(service), number,
 				      "the service could not be registered");
@@ -205,29 +250,25 @@ static int prepare(struct director *director, char *line, unsigned int number)
 	char *sign = strsep(&line, " ");
 	bool set = !strcmp(sign, "+");
 	struct service *service;
+	struct service_key key;
 	char *pool = NULL;
-	__be32 vaddr;
-	__be16 vport;
-	u8 protocol;
 	bool valid;
 
-	valid = (set || !strcmp(sign, "-")) &&
-		parse_key(&line, &protocol, &vaddr, &vport);
+	valid = (set || !strcmp(sign, "-")) && parse_key(&line, &key);
 	if (valid && set)
 		pool = strsep(&line, " ");
 	if (!valid || (set && !pool) || line)
 		return refuse(error, -EINVAL, number,
-			      "expected \"+ tcp|udp ADDRESS:PORT POOL\" or \"- tcp|udp ADDRESS:PORT\"");
-	service = service_find(director, protocol, vaddr, vport);
+			      "expected \"+ tcp|udp|sctp ADDRESS:PORT POOL\" or \"- tcp|udp|sctp ADDRESS:PORT\"");
+	service = service_find(director, key.family, key.protocol, &key.vaddr,
+			       key.vport);
 	if (service && service->pending != SERVICE_UNTOUCHED)
-		return refuse(error, -EINVAL, number,
-			      "%pI4:%u is named twice", &vaddr, ntohs(vport));
+		return refuse_key(director, -EINVAL, number, &key, "is named twice");
 	if (set)
-		return prepare_set(director, service, protocol, vaddr, vport, pool,
-				   number);
+		return prepare_set(director, service, &key, pool, number);
 	if (!service || !service->listed)
-		return refuse(error, -ENOENT, number,
-			      "%pI4:%u is no full-NAT service", &vaddr, ntohs(vport));
+		return refuse_key(director, -ENOENT, number, &key,
+				  "is no full-NAT service");
 	service->pending = SERVICE_REMOVE;
 	return 0;
 }
@@ -235,12 +276,13 @@ static int prepare(struct director *director, char *line, unsigned int number)
 static void commit_one(struct director *director, struct service *service)
 {
 	struct pool *pool = pool_of(director, service);
+	int half = family_index(service->family);
 
 	if (service->listed)
-		pool->users--;
+		pool->half[half].users--;
 	if (service->pending == SERVICE_SET) {
 		rcu_assign_pointer(service->pool, service->next_pool);
-		service->next_pool->users++;
+		service->next_pool->half[half].users++;
 	}
 	/* Who sees it listed sees its pool too. */
 	smp_store_release(&service->listed, service->pending == SERVICE_SET);
@@ -287,13 +329,16 @@ int services_write(struct director *director, char *text)
 
 void services_show(struct director *director, struct seq_file *seq)
 {
+	char words[ENDPOINT_SIZE];
 	struct service *service;
 	unsigned long id;
 
-	xa_for_each(&director->service_ids, id, service)
-		seq_printf(seq, "%s %pI4:%u %s id %u sessions %d\n",
-			   service->protocol == IPPROTO_TCP ? "tcp" : "udp",
-			   &service->vaddr, ntohs(service->vport),
+	xa_for_each(&director->service_ids, id, service) {
+		endpoint_words(words, sizeof(words), service->family,
+			       &service->vaddr, service->vport);
+		seq_printf(seq, "%s %s %s id %u sessions %d\n",
+			   protocol_name(service->protocol), words,
 			   service->listed ? pool_of(director, service)->name : "-",
 			   service->id, atomic_read(&service->sessions));
+	}
 }

@@ -4,7 +4,8 @@
  * when IPVS ends it. IPVS calls both functions here through the application
  * that port_apps.c registers.
  *
- * A session owns two entries of the map sessions4. That of the reply tuple
+ * A session owns two entries of the map sessions4 or sessions6 (tuples.c),
+ * whose keys follow from its connection, local IP and port. That of the reply tuple
  * (server -> local IP) is inserted first, and only if it is not there: this is
  * what makes local IP and port unique for a server, without a lock. That of
  * the original tuple (client -> VIP) replaces what is there: IPVS may begin a
@@ -16,6 +17,7 @@
 #include <linux/inetdevice.h>
 #include <linux/jhash.h>
 #include <linux/slab.h>
+#include <net/addrconf.h>
 
 #include "ip_vs_bpf.h"
 
@@ -26,56 +28,41 @@
 
 static struct kmem_cache *session_cache;
 
-static spinlock_t *original_lock(struct director *director,
-				 const struct ipvs_bpf_tuple4 *original)
+static spinlock_t *original_lock(struct director *director, u8 family,
+				 const union tuple *original)
 {
-	u32 hash = jhash2((const u32 *)original, sizeof(*original) / sizeof(u32), 0);
+	u32 hash = tuple_hash(family, original);
 
 	return &director->original_locks[hash % ORIGINAL_LOCKS];
 }
 
-/* What full NAT makes of a packet of the one direction, it finds reversed in
- * the key of the other.
- */
-static struct ipvs_bpf_session4 entry(const struct ipvs_bpf_tuple4 *other,
-				      u16 service, u8 direction)
+static int insert_reply(struct bpf_map *map, const struct service *service,
+			const union tuple *original, const union tuple *reply)
 {
-	return (struct ipvs_bpf_session4){
-		.saddr = other->daddr,
-		.daddr = other->saddr,
-		.sport = other->dport,
-		.dport = other->sport,
-		.service = service,
-		.direction = direction,
-	};
+	union entry entry;
+
+	entry_make(service->family, original, service->id, IPVS_BPF_REPLY, &entry);
+	return map->ops->map_update_elem(map, (void *)reply, &entry, BPF_NOEXIST);
 }
 
-static int insert_reply(struct bpf_map *map, const struct session *session)
+static int insert_original(struct director *director, struct bpf_map *map,
+			   const struct service *service,
+			   const union tuple *original, const union tuple *reply)
 {
-	struct ipvs_bpf_session4 value = entry(&session->original,
-					       session->service->id, IPVS_BPF_REPLY);
-
-	return map->ops->map_update_elem(map, (void *)&session->reply, &value,
-					 BPF_NOEXIST);
-}
-
-static int insert_original(struct bpf_map *map, const struct session *session)
-{
-	struct ipvs_bpf_session4 value = entry(&session->reply,
-					       session->service->id, IPVS_BPF_ORIGINAL);
-	spinlock_t *lock = original_lock(session->director, &session->original);
+	spinlock_t *lock = original_lock(director, service->family, original);
+	union entry entry;
 	int err;
 
+	entry_make(service->family, reply, service->id, IPVS_BPF_ORIGINAL, &entry);
 	spin_lock_bh(lock);
-	err = map->ops->map_update_elem(map, (void *)&session->original, &value,
-					BPF_ANY);
+	err = map->ops->map_update_elem(map, (void *)original, &entry, BPF_ANY);
 	spin_unlock_bh(lock);
 	return err;
 }
 
 /* The map refuses while something else holds its bucket, for a moment. */
 static void delete(struct director *director, struct bpf_map *map,
-		   const struct ipvs_bpf_tuple4 *tuple)
+		   const union tuple *tuple)
 {
 	int try, err;
 
@@ -89,29 +76,28 @@ static void delete(struct director *director, struct bpf_map *map,
 }
 
 /* Only if the entry is this session's: its reply tuple names it. */
-static void delete_original(struct bpf_map *map, const struct session *session)
+static void delete_original(struct director *director, struct bpf_map *map,
+			    u8 family, const union tuple *original,
+			    const union tuple *reply)
 {
-	const struct ipvs_bpf_tuple4 *reply = &session->reply;
-	spinlock_t *lock = original_lock(session->director, &session->original);
-	const struct ipvs_bpf_session4 *found;
+	spinlock_t *lock = original_lock(director, family, original);
+	const union entry *found;
 
 	spin_lock_bh(lock);
-	found = map->ops->map_lookup_elem(map, (void *)&session->original);
-	if (found && found->saddr == reply->daddr && found->sport == reply->dport &&
-	    found->daddr == reply->saddr && found->dport == reply->sport)
-		delete(session->director, map, &session->original);
+	found = map->ops->map_lookup_elem(map, (void *)original);
+	if (found && entry_makes(family, found, reply))
+		delete(director, map, original);
 	spin_unlock_bh(lock);
 }
 
 /* The local IP and port of a try, deterministic, so that another director
  * makes the same choice. false: this try has none.
  */
-static bool choice(const struct lip_array *ips, const struct session *session,
-		      unsigned int try, struct local_ip **ip, __be16 *port)
+static bool choice(const struct lip_array *ips, const struct ip_vs_conn *cp,
+		   unsigned int try, struct local_ip **ip, __be16 *port)
 {
-	const struct ipvs_bpf_tuple4 *original = &session->original;
-	u32 hash = jhash_1word((__force u32)original->saddr, 0);
-	u16 own = ntohs(original->sport);
+	u32 hash = address_hash(cp->af, &cp->caddr);
+	u16 own = ntohs(cp->cport);
 	u32 ports;
 	u16 first, last;
 
@@ -119,10 +105,11 @@ static bool choice(const struct lip_array *ips, const struct session *session,
 	ports = READ_ONCE((*ip)->ports);
 	first = ports >> 16;
 	last = ports & 0xffff;
-	*port = original->sport;
-	if (try < PROBES_OWN_PORT)
+	*port = cp->cport;
+	/* SCTP's checksum covers the ports, so they stay. */
+	if (try < PROBES_OWN_PORT || cp->protocol == IPPROTO_SCTP)
 		return try < ips->count && own >= first && own <= last;
-	hash = jhash_3words((__force u32)original->saddr, own, try, 0);
+	hash = jhash_3words(hash, own, try, 0);
 	*port = htons(first + reciprocal_scale(hash, last - first + 1));
 	return true;
 }
@@ -130,17 +117,18 @@ static bool choice(const struct lip_array *ips, const struct session *session,
 /* A choice that no service has as its VIP and port: a reply to it could not be
  * told from a request.
  */
-static bool candidate(const struct lip_array *ips, const struct session *session,
-		      unsigned int try, struct local_ip **ip, __be16 *port)
+static bool candidate(struct director *director, const struct lip_array *ips,
+		      const struct ip_vs_conn *cp, unsigned int try,
+		      struct local_ip **ip, __be16 *port)
 {
-	return choice(ips, session, try, ip, port) &&
-	       !service_find(session->director, session->reply.protocol,
-			     (*ip)->addr, *port);
+	return choice(ips, cp, try, ip, port) &&
+	       !service_find(director, cp->af, cp->protocol, &(*ip)->addr, *port);
 }
 
 /* Chooses the local IP and port and inserts the reply entry. */
 static int choose(struct bpf_map *map, const struct lip_array *ips,
-		  struct session *session)
+		  const struct ip_vs_conn *cp, struct session *session,
+		  const union tuple *original, union tuple *reply)
 {
 	struct local_ip *ip;
 	unsigned int try;
@@ -148,11 +136,10 @@ static int choose(struct bpf_map *map, const struct lip_array *ips,
 	int err;
 
 	for (try = 0; try < PROBES; try++) {
-		if (!candidate(ips, session, try, &ip, &port))
+		if (!candidate(session->director, ips, cp, try, &ip, &port))
 			continue;
-		session->reply.daddr = ip->addr;
-		session->reply.dport = port;
-		err = insert_reply(map, session);
+		tuple_reply(cp, ip, port, reply);
+		err = insert_reply(map, session->service, original, reply);
 		if (!err) {
 			/* The listing's reference is dropped a grace period
 			 * after the array was replaced, so it is there still.
@@ -160,6 +147,7 @@ static int choose(struct bpf_map *map, const struct lip_array *ips,
 			refcount_inc(&ip->refs);
 			atomic_inc(&ip->sessions);
 			session->local_ip = ip;
+			session->local_port = port;
 			return 0;
 		}
 		if (err != -EEXIST)
@@ -183,25 +171,21 @@ static enum counter refusal(int err)
 	}
 }
 
-static struct session *session_new(struct director *director,
-				   struct service *service,
-				   const struct ip_vs_conn *cp)
+/* Why a connection can have no session, whatever the pool has. */
+static bool is_refused(struct director *director, const struct ip_vs_conn *cp)
 {
-	struct session *session = kmem_cache_zalloc(session_cache, GFP_ATOMIC);
-
-	if (!session)
-		return NULL;
-	session->director = director;
-	session->service = service;
-	session->original.saddr = cp->caddr.ip;
-	session->original.sport = cp->cport;
-	session->original.daddr = cp->vaddr.ip;
-	session->original.dport = cp->vport;
-	session->original.protocol = cp->protocol;
-	session->reply.saddr = cp->daddr.ip;
-	session->reply.sport = cp->dport;
-	session->reply.protocol = cp->protocol;
-	return session;
+	/* The ports stay, so those of service and server are one. */
+	if (cp->protocol == IPPROTO_SCTP && cp->vport != cp->dport) {
+		count(director, COUNT_REFUSED_SCTP_PORTS);
+		return true;
+	}
+	/* Its address means nothing where the server's answer comes in. */
+	if (cp->af == AF_INET6 &&
+	    ipv6_addr_type(&cp->caddr.in6) & IPV6_ADDR_LINKLOCAL) {
+		count(director, COUNT_REFUSED_LINK_LOCAL);
+		return true;
+	}
+	return false;
 }
 
 /* Under RCU, with bottom halves off: the map's allocator is per CPU. NULL:
@@ -213,23 +197,32 @@ static struct session *session_create(struct director *director,
 {
 	struct maps *maps = rcu_dereference(director->maps);
 	struct pool *pool = rcu_dereference(service->pool);
-	struct lip_array *ips = pool ? rcu_dereference(pool->ips) : NULL;
+	struct lip_array *ips =
+		pool ? rcu_dereference(pool->half[family_index(cp->af)].ips) : NULL;
+	union tuple original, reply;
 	struct session *session;
+	struct bpf_map *map;
 	int err;
 
+	if (is_refused(director, cp))
+		return NULL;
 	if (!maps || !ips) {
 		count(director, maps ? COUNT_REFUSED_EMPTY_POOL : COUNT_REFUSED_NO_MAP);
 		return NULL;
 	}
-	session = session_new(director, service, cp);
+	session = kmem_cache_zalloc(session_cache, GFP_ATOMIC);
 	if (!session) {
 		count(director, COUNT_REFUSED_NO_MEMORY);
 		return NULL;
 	}
-	err = choose(maps->sessions4, ips, session);
+	session->director = director;
+	session->service = service;
+	map = sessions_of(maps, cp->af);
+	tuple_original(cp, &original);
+	err = choose(map, ips, cp, session, &original, &reply);
 	if (err)
 		goto free;
-	err = insert_original(maps->sessions4, session);
+	err = insert_original(director, map, service, &original, &reply);
 	if (err)
 		goto delete_reply;
 	atomic_inc(&director->sessions);
@@ -238,7 +231,7 @@ static struct session *session_create(struct director *director,
 	return session;
 
 delete_reply:
-	delete(director, maps->sessions4, &session->reply);
+	delete(director, map, &reply);
 	atomic_dec(&session->local_ip->sessions);
 	local_ip_put(session->local_ip);
 free:
@@ -253,20 +246,45 @@ static void session_free(struct rcu_head *rcu)
 }
 
 /* Under RCU, with bottom halves off. */
-static void session_end(struct session *session)
+static void session_end(struct session *session, const struct ip_vs_conn *cp)
 {
 	struct director *director = session->director;
 	/* Registered as long as a service has connections. */
-	struct maps *maps = rcu_dereference(director->maps);
+	struct bpf_map *map = sessions_of(rcu_dereference(director->maps), cp->af);
+	union tuple original, reply;
 
-	delete_original(maps->sessions4, session);
-	delete(director, maps->sessions4, &session->reply);
+	/* IPVS changes none of the addresses and ports of a connection. */
+	tuple_original(cp, &original);
+	tuple_reply(cp, session->local_ip, session->local_port, &reply);
+	delete_original(director, map, cp->af, &original, &reply);
+	delete(director, map, &reply);
 	atomic_dec(&session->local_ip->sessions);
 	local_ip_put(session->local_ip);
 	atomic_dec(&session->service->sessions);
 	atomic_dec(&director->sessions);
 	count(director, COUNT_SESSIONS_ENDED);
 	call_rcu(&session->rcu, session_free);
+}
+
+/* The session of a connection whose packet is at hand, under RCU. On a backup,
+ * IPVS binds the connections that it was told of anew when their server is
+ * configured (ip_vs_try_bind_dest()), beside packets: there is none then for
+ * a moment, or it is refused this time.
+ */
+struct session *session_of(const struct ip_vs_conn *cp)
+{
+	struct session *session = READ_ONCE(cp->app_data);
+
+	return session && session->local_ip ? session : NULL;
+}
+
+static conn_xmit *transmitter(const struct ip_vs_conn *cp)
+{
+#ifdef CONFIG_IP_VS_IPV6
+	if (cp->af == AF_INET6)
+		return transmit6;
+#endif
+	return transmit4;
 }
 
 /* The connection stays bound to the service, with a session or without one: a
@@ -281,7 +299,7 @@ static void bind(struct director *director, struct service *service,
 	atomic_inc(&service->bound);
 	session = session_create(director, service, cp);
 	cp->app_data = session ?: &service->refused;
-	cp->packet_xmit = session ? transmit : transmit_refusal;
+	cp->packet_xmit = session ? transmitter(cp) : transmit_refusal;
 }
 
 /* Under RCU: after the last put, nothing of the director is touched that is
@@ -309,6 +327,15 @@ static void stay_native(struct ip_vs_app *inc, struct ip_vs_conn *cp)
 	module_put(THIS_MODULE);
 }
 
+static bool is_local(struct net *net, const struct ip_vs_conn *cp)
+{
+#ifdef CONFIG_IP_VS_IPV6
+	if (cp->af == AF_INET6)
+		return ipv6_chk_addr(net, &cp->daddr.in6, NULL, 0);
+#endif
+	return inet_addr_type(net, cp->daddr.ip) == RTN_LOCAL;
+}
+
 /* Why a connection of a full-NAT service's port is none of ours. */
 static bool is_native(struct director *director, struct service *service,
 		      const struct ip_vs_conn *cp)
@@ -326,7 +353,7 @@ static bool is_native(struct director *director, struct service *service,
 		return true;
 	}
 	/* Its packets leave through no interface, so no program sees them. */
-	if (inet_addr_type(director->net, cp->daddr.ip) == RTN_LOCAL) {
+	if (is_local(director->net, cp)) {
 		count(director, COUNT_SERVER_IS_LOCAL);
 		return true;
 	}
@@ -335,7 +362,7 @@ static bool is_native(struct director *director, struct service *service,
 
 /* IPVS made a connection (ip_vs_conn_new()), chose its server and transmitter,
  * and has not hashed it yet: no packet can see it. (Only on a backup it may be
- * hashed, see transmit().) The result is ignored.
+ * hashed, see session_of().) The result is ignored.
  */
 int session_init_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp)
 {
@@ -345,8 +372,9 @@ int session_init_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp)
 	rcu_read_lock();
 	local_bh_disable();
 	director = director_of(cp->ipvs->net);
-	if (director && cp->af == AF_INET && cp->daf == AF_INET)
-		service = service_find(director, cp->protocol, cp->vaddr.ip, cp->vport);
+	if (director && cp->af == cp->daf)
+		service = service_find(director, cp->af, cp->protocol, &cp->vaddr,
+				       cp->vport);
 	if (!director || is_native(director, service, cp))
 		stay_native(inc, cp);
 	else
@@ -371,7 +399,7 @@ int session_done_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp)
 	rcu_read_lock();
 	local_bh_disable();
 	if (session != &service->refused)
-		session_end(session);
+		session_end(session, cp);
 	unbind(director, service);
 	local_bh_enable();
 	rcu_read_unlock();

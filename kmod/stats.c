@@ -42,6 +42,15 @@ static const char *const names[COUNTERS] = {
 	[COUNT_REPLY_TOO_BIG] = "drop_reply_too_big",
 	[COUNT_REPLY_NO_ROUTE] = "drop_reply_no_route",
 	[COUNT_REPLY_REWRITE] = "drop_reply_rewrite_failed",
+	/* Connections that got no session: an SCTP server of another port than
+	 * its service; a client's link-local address.
+	 */
+	[COUNT_REFUSED_SCTP_PORTS] = "refused_sctp_ports",
+	[COUNT_REFUSED_LINK_LOCAL] = "refused_link_local_client",
+	/* Client to server: an authentication header, an active routing header,
+	 * or more extension headers than packet.c reads.
+	 */
+	[COUNT_DROP_EXTENSION_HEADERS] = "drop_extension_headers",
 };
 
 void stats_show(struct director *director, struct seq_file *seq)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The transmitter of full-NAT connections, in the place of IPVS's
- * ip_vs_nat_xmit(): rewrites the destination to the real server and sends the
+ * The transmitter of IPv4 full-NAT connections, in the place of IPVS's
+ * ip_vs_nat_xmit(), and what it shares with that of IPv6 (transmit6.c). It rewrites the destination to the real server and sends the
  * packet past POSTROUTING; the program at the egress interface rewrites the
  * source. The destination has to be rewritten first, since the neighbour of an
  * on-link server is found by the packet's destination.
@@ -23,12 +23,13 @@ bool exceeds(const struct sk_buff *skb, unsigned int mtu)
 }
 
 /* Sends a rewritten packet along a route and takes over both. service_id is
- * what the egress program finds in tc_index; 0: it has nothing to do.
+ * what the egress program finds in tc_index; 0: it has nothing to do. The
+ * caller has told the output function of the family to skip POSTROUTING.
  */
-int send(struct net *net, struct sk_buff *skb, struct rtable *rt, u16 service_id)
+int send(struct net *net, struct sk_buff *skb, struct dst_entry *dst, u16 service_id)
 {
 	skb_dst_drop(skb);
-	skb_dst_set(skb, &rt->dst);
+	skb_dst_set(skb, dst);
 	skb->tc_index = service_id;
 	/* IPVS has seen it, and conntrack must not. */
 	skb->ipvs_property = 1;
@@ -38,13 +39,19 @@ int send(struct net *net, struct sk_buff *skb, struct rtable *rt, u16 service_id
 	 */
 	skb_forward_csum(skb);
 	skb_clear_tstamp(skb);
-	/* ip_output() skips POSTROUTING for packets that were there before. */
-	IPCB(skb)->flags |= IPSKB_REROUTED;
 	dst_output(net, NULL, skb);
 	return NF_STOLEN;
 }
 
-static int drop(struct director *director, struct sk_buff *skb, enum counter why)
+/* ip_output() skips POSTROUTING for packets that were there before. */
+int send4(struct net *net, struct sk_buff *skb, struct rtable *rt, u16 service_id)
+{
+	IPCB(skb)->flags |= IPSKB_REROUTED;
+	return send(net, skb, &rt->dst, service_id);
+}
+
+int transmit_drop(struct director *director, struct sk_buff *skb,
+		  enum counter why)
 {
 	count(director, why);
 	kfree_skb(skb);
@@ -63,17 +70,19 @@ static struct rtable *route_to_server(struct net *net, const struct sk_buff *skb
 	return ip_route_output_key(net, &fl4);
 }
 
-int transmit(struct sk_buff *skb, struct ip_vs_conn *cp,
-	     struct ip_vs_protocol *pp, struct ip_vs_iphdr *iph)
+int transmit4(struct sk_buff *skb, struct ip_vs_conn *cp,
+	      struct ip_vs_protocol *pp, struct ip_vs_iphdr *iph)
 {
-	struct session *session = READ_ONCE(cp->app_data);
+	struct packet packet = {
+		.family = AF_INET,
+		.protocol = iph->protocol,
+		.transport = iph->len,
+	};
+	struct session *session = session_of(cp);
 	struct director *director;
 	struct rtable *rt;
 	u16 id;
 
-	/* On a backup, IPVS binds the connections that it was told of anew when
-	 * their server is configured (ip_vs_try_bind_dest()).
-	 */
 	if (!session) {
 		kfree_skb(skb);
 		return NF_STOLEN;
@@ -82,35 +91,36 @@ int transmit(struct sk_buff *skb, struct ip_vs_conn *cp,
 	id = session->service->id;
 	if (ip_hdr(skb)->ttl <= 1) {
 		icmp_send(skb, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
-		return drop(director, skb, COUNT_DROP_TTL);
+		return transmit_drop(director, skb, COUNT_DROP_TTL);
 	}
 	rt = route_to_server(director->net, skb, cp->daddr.ip);
 	if (IS_ERR(rt)) {
 		icmp_send(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
-		return drop(director, skb, COUNT_DROP_NO_ROUTE);
+		return transmit_drop(director, skb, COUNT_DROP_NO_ROUTE);
 	}
 	if (exceeds(skb, dst_mtu(&rt->dst))) {
 		if (ip_hdr(skb)->frag_off & htons(IP_DF)) {
 			icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED,
 				  htonl(dst_mtu(&rt->dst)));
 			ip_rt_put(rt);
-			return drop(director, skb, COUNT_DROP_TOO_BIG);
+			return transmit_drop(director, skb, COUNT_DROP_TOO_BIG);
 		}
 		/* The egress program would see fragments, of which only the
 		 * first has ports: nothing may be left for it to do.
 		 */
-		if (nat_source(skb, session->reply.daddr, session->reply.dport))
+		if (nat_source(skb, &packet, &session->local_ip->addr,
+			       session->local_port))
 			goto rewrite_failed;
 		id = 0;
 	}
-	if (nat_destination(skb, cp->daddr.ip, cp->dport))
+	if (nat_destination(skb, &packet, &cp->daddr, cp->dport))
 		goto rewrite_failed;
 	ip_decrease_ttl(ip_hdr(skb));
-	return send(director->net, skb, rt, id);
+	return send4(director->net, skb, rt, id);
 
 rewrite_failed:
 	ip_rt_put(rt);
-	return drop(director, skb, COUNT_DROP_REWRITE);
+	return transmit_drop(director, skb, COUNT_DROP_REWRITE);
 }
 
 /* The transmitter of connections that got no session: the client is told at
@@ -121,7 +131,12 @@ int transmit_refusal(struct sk_buff *skb, struct ip_vs_conn *cp,
 {
 	const struct session *refused = READ_ONCE(cp->app_data);
 
-	icmp_send(skb, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
+#ifdef CONFIG_IP_VS_IPV6
+	if (cp->af == AF_INET6)
+		refuse6(skb);
+	else
+#endif
+		icmp_send(skb, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
 	cp->timeout = 0;
 	if (refused)
 		count(refused->director, COUNT_DROP_REFUSED);

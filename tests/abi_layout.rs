@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::Command;
 
 use counter::COUNTERS;
-use ipvs_bpf::datapath::abi::{ORIGINAL, REPLY, Service, Session4, Tuple4};
+use ipvs_bpf::datapath::abi::{ORIGINAL, REPLY, Service, Session4, Session6, Tuple4, Tuple6};
 
 /// What the header declares, by name.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -122,7 +122,9 @@ fn mirror() -> BTreeSet<String> {
         };
     }
     structure!("ipvs_bpf_tuple4", Tuple4: saddr_be daddr_be sport_be dport_be protocol pad);
+    structure!("ipvs_bpf_tuple6", Tuple6: saddr_be daddr_be sport_be dport_be protocol pad);
     structure!("ipvs_bpf_session4", Session4: saddr_be daddr_be sport_be dport_be service direction pad);
+    structure!("ipvs_bpf_session6", Session6: saddr_be daddr_be sport_be dport_be service direction pad);
     structure!("ipvs_bpf_service", Service: vaddr_be vport_be protocol family);
     lines.insert(format!("IPVS_BPF_ORIGINAL = {ORIGINAL}"));
     lines.insert(format!("IPVS_BPF_REPLY = {REPLY}"));

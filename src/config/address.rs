@@ -14,7 +14,7 @@ pub(super) const MOST_ADDRESSES: u64 = 65_536;
 const SERVICE: &str =
     "write it like \"tcp://10.0.0.1:80\", \"udp://[fd00::1]:53\" or \"fwmark://7\"";
 const SERVER: &str = "write it like \"10.2.0.2:8080\" or \"[fd00:2::2]:8080\"";
-const RANGE: &str = "write it like \"10.2.0.1\" or \"10.2.0.16/28\"";
+const RANGE: &str = "write it like \"10.2.0.1\", \"10.2.0.16/28\" or \"fd00:2::1\"";
 
 /// "tcp://10.0.0.1:80", "udp://[fd00::1]:53", "fwmark://7", "fwmark6://7".
 pub(super) fn service(text: &str) -> Result<ServiceKey, Wrong> {
@@ -114,6 +114,12 @@ pub(super) fn range(text: &str) -> Result<(IpAddr, u64), Wrong> {
     }
     for end in [begin, nth(begin, count - 1, count)] {
         unicast(end)?;
+        if matches!(end, IpAddr::V6(ip) if ip.is_unicast_link_local()) {
+            return Err(Wrong::new(
+                "it is link-local, which says nothing without its link",
+                "take an address that is routed",
+            ));
+        }
         if end.is_loopback() {
             return Err(Wrong::new(
                 "a loopback address never leaves this host",
@@ -286,6 +292,7 @@ mod tests {
             ("10.2.0/24", "write it like"),
             ("127.0.0.1", "servers can answer"),
             ("255.255.0.0/16", "unicast"),
+            ("fe80::1", "routed"),
         ] {
             let wrong = range(text).unwrap_err();
             assert!(wrong.right.contains(right), "{text}: {wrong:?}");

@@ -8,7 +8,7 @@ use super::diagnostics::{Mistake, Mistakes, Span};
 use super::parse::Config;
 use super::service::ServiceEntry;
 use super::spelling::{closest, quoted};
-use crate::model::{Forward, PortRange, ServiceKey};
+use crate::model::{Forward, PortRange, Protocol, ServiceKey};
 
 /// The local IPs of all pools, with their places.
 type LocalIps<'c> = HashMap<IpAddr, (PortRange, &'c Span)>;
@@ -30,6 +30,7 @@ pub(super) fn check(config: &Config, mistakes: &Mistakes) {
         if let Some((pool, span)) = &service.snat {
             pool_of(config, service, pool, span, mistakes);
             one_packet(service, mistakes);
+            address(service, mistakes);
             servers(service, &local_ips, mistakes);
         }
     }
@@ -95,6 +96,21 @@ fn pool_of(config: &Config, service: &ServiceEntry, name: &str, span: &Span, mis
     }
 }
 
+/// Replies leave by a route to the client, which a link-local VIP says nothing
+/// about; the module refuses it, too.
+fn address(service: &ServiceEntry, mistakes: &Mistakes) {
+    if let Some((ServiceKey::Address { address, .. }, span)) = &service.key
+        && let IpAddr::V6(ip) = address.ip()
+        && (ip.is_unicast_link_local() || ip.is_loopback())
+    {
+        mistakes.add(Mistake::new(
+            span,
+            format!("full NAT does not serve {ip}, which is not routed"),
+            "take a routed address, or remove `snat`",
+        ));
+    }
+}
+
 fn one_packet(service: &ServiceEntry, mistakes: &Mistakes) {
     if let Some(span) = &service.one_packet {
         mistakes.add(Mistake::new(
@@ -107,10 +123,10 @@ fn one_packet(service: &ServiceEntry, mistakes: &Mistakes) {
 }
 
 fn servers(service: &ServiceEntry, local_ips: &LocalIps, mistakes: &Mistakes) {
-    let vip = service.key.as_ref().and_then(|(key, _)| match key {
-        ServiceKey::Address { address, .. } => Some(*address),
-        ServiceKey::Fwmark { .. } => None,
-    });
+    let (protocol, vip) = match &service.key {
+        Some((ServiceKey::Address { protocol, address }, _)) => (Some(*protocol), Some(*address)),
+        _ => (None, None),
+    };
     for server in &service.servers {
         if let Some((Forward::Route | Forward::Tunnel(_), span)) = &server.forward {
             mistakes.add(Mistake::new(
@@ -121,6 +137,9 @@ fn servers(service: &ServiceEntry, local_ips: &LocalIps, mistakes: &Mistakes) {
         }
         if let Some((address, span)) = &server.address {
             server_address(*address, span, vip, local_ips, mistakes);
+            if let (Some(Protocol::Sctp), Some(vip)) = (protocol, vip) {
+                sctp_port(*address, span, vip, mistakes);
+            }
         }
     }
 }
@@ -154,6 +173,23 @@ fn server_address(
             )
             .see(place, IS_LOCAL_IP),
         );
+    }
+}
+
+/// A server's port 0 has been reported.
+fn sctp_port(address: SocketAddr, span: &Span, vip: SocketAddr, mistakes: &Mistakes) {
+    if address.port() != vip.port() && address.port() != 0 {
+        let right = SocketAddr::new(address.ip(), vip.port());
+        mistakes.add(Mistake::new(
+            span,
+            format!(
+                "the server's port {} is not the service's, {}: full NAT leaves the ports of \
+                 SCTP alone, which its checksum covers",
+                address.port(),
+                vip.port()
+            ),
+            format!("write \"{right}\", and let the server listen there"),
+        ));
     }
 }
 

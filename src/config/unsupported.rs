@@ -6,7 +6,7 @@ use super::diagnostics::{Mistake, Mistakes, Span};
 use super::parse::Config;
 use super::pools::Pool;
 use super::service::ServiceEntry;
-use crate::model::{Family, Protocol, ServiceKey};
+use crate::model::ServiceKey;
 
 fn refuse(mistakes: &Mistakes, span: &Span, what: &str, instead: &str) {
     mistakes.add(Mistake::new(
@@ -38,18 +38,6 @@ fn pools(config: &Config, mistakes: &Mistakes) {
         let instead = "put all local IPs into the first one";
         refuse(mistakes, &pool.span, "a second pool of local IPs", instead);
     }
-    for pool in pools {
-        let addresses = pool.addresses.iter();
-        let mut ipv6: Vec<&Span> = addresses
-            .filter_map(|(address, span)| address.is_ipv6().then_some(span))
-            .collect();
-        // A range is one place.
-        ipv6.sort_by_key(|span| span.start);
-        ipv6.dedup();
-        for span in ipv6 {
-            refuse(mistakes, span, "an IPv6 local IP", "take an IPv4 address");
-        }
-    }
 }
 
 fn full_nat(service: &ServiceEntry, mistakes: &Mistakes) {
@@ -61,15 +49,9 @@ fn full_nat(service: &ServiceEntry, mistakes: &Mistakes) {
     let Some((key, span)) = &service.key else {
         return;
     };
-    if key.family() == Family::Ipv6 {
-        refuse(span, "full NAT for IPv6");
-    }
     match key {
         ServiceKey::Fwmark { .. } => refuse(span, "full NAT by firewall mark"),
-        ServiceKey::Address { protocol, address } => {
-            if *protocol == Protocol::Sctp {
-                refuse(span, "full NAT for SCTP");
-            }
+        ServiceKey::Address { address, .. } => {
             if address.port() == 0 {
                 refuse(span, "full NAT for every port");
             }

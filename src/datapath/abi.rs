@@ -18,6 +18,18 @@ pub struct Tuple4 {
     pub pad: [u8; 3],
 }
 
+/// `struct ipvs_bpf_tuple6`: the same of IPv6, the key of the map `sessions6`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tuple6 {
+    pub saddr_be: [u32; 4],
+    pub daddr_be: [u32; 4],
+    pub sport_be: u16,
+    pub dport_be: u16,
+    pub protocol: u8,
+    pub pad: [u8; 3],
+}
+
 /// `IPVS_BPF_ORIGINAL`: client → VIP.
 pub const ORIGINAL: u8 = 0;
 /// `IPVS_BPF_REPLY`: real server → local IP.
@@ -30,6 +42,20 @@ pub const REPLY: u8 = 1;
 pub struct Session4 {
     pub saddr_be: u32,
     pub daddr_be: u32,
+    pub sport_be: u16,
+    pub dport_be: u16,
+    pub service: u16,
+    pub direction: u8,
+    pub pad: u8,
+}
+
+/// `struct ipvs_bpf_session6`: the same of IPv6, the value of the map
+/// `sessions6`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session6 {
+    pub saddr_be: [u32; 4],
+    pub daddr_be: [u32; 4],
     pub sport_be: u16,
     pub dport_be: u16,
     pub service: u16,
@@ -51,6 +77,10 @@ pub struct Service {
 // byte pattern is a value and every value has no uninitialised byte.
 unsafe impl Pod for Tuple4 {}
 // SAFETY: as above.
+unsafe impl Pod for Tuple6 {}
+// SAFETY: as above.
 unsafe impl Pod for Session4 {}
+// SAFETY: as above.
+unsafe impl Pod for Session6 {}
 // SAFETY: as above.
 unsafe impl Pod for Service {}

@@ -17,6 +17,7 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ip
 pub(super) const INGRESS: &str = "ipvs_ingress";
 pub(super) const EGRESS: &str = "ipvs_egress";
 pub(super) const SESSIONS4: &str = "sessions4";
+pub(super) const SESSIONS6: &str = "sessions6";
 const SERVICES: &str = "services";
 const COUNTERS: &str = "counters";
 
@@ -26,6 +27,7 @@ pub fn start(pins: &Pins, max_sessions: u32) -> Result<(), Error> {
     let mut object = EbpfLoader::new()
         // Two entries a session.
         .map_max_entries(SESSIONS4, max_sessions.saturating_mul(2))
+        .map_max_entries(SESSIONS6, max_sessions.saturating_mul(2))
         .load(OBJECT)?;
     pins.create()?;
     let result = pin_and_register(&mut object, pins);
@@ -51,7 +53,7 @@ fn pin_and_register(object: &mut Ebpf, pins: &Pins) -> Result<(), Error> {
             .pin(&path)
             .map_err(|source| Error::Pin { path, source })?;
     }
-    for name in [SESSIONS4, SERVICES, COUNTERS] {
+    for name in [SESSIONS4, SESSIONS6, SERVICES, COUNTERS] {
         let map = object.map(name).ok_or(Error::Missing(name))?;
         let path = pins.path(name);
         map.pin(&path)
@@ -59,6 +61,7 @@ fn pin_and_register(object: &mut Ebpf, pins: &Pins) -> Result<(), Error> {
     }
     proc::register_maps(
         descriptor(object, SESSIONS4)?,
+        descriptor(object, SESSIONS6)?,
         descriptor(object, SERVICES)?,
     )?;
     Ok(())

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The sessions in the map `sessions4`.
+//! The sessions in the maps `sessions4` and `sessions6`.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use aya::Pod;
 use aya::maps::{HashMap, Map, MapData, MapError};
 
 use super::Error;
-use super::abi::{ORIGINAL, Session4, Tuple4};
-use super::object::SESSIONS4;
+use super::abi::{ORIGINAL, Session4, Session6, Tuple4, Tuple6};
+use super::object::{SESSIONS4, SESSIONS6};
 use crate::kmod::proc;
 use crate::model::Protocol;
 
@@ -15,52 +16,83 @@ use crate::model::Protocol;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Session {
     pub protocol: Protocol,
-    pub client: SocketAddrV4,
-    pub vip: SocketAddrV4,
+    pub client: SocketAddr,
+    pub vip: SocketAddr,
     /// What the server sees as its peer.
-    pub local_ip: SocketAddrV4,
-    pub server: SocketAddrV4,
+    pub local_ip: SocketAddr,
+    pub server: SocketAddr,
 }
 
-/// Every session of the caller's namespace, by the map that the module has
+/// Every session of the caller's namespace, by the maps that the module has
 /// registered. Sessions come and go meanwhile: one that ends may be missing,
 /// and none is listed twice.
 pub fn sessions() -> Result<Vec<Session>, Error> {
     let registered = proc::registered_maps()?.ok_or(Error::NotRunning)?;
-    let fail = |source| Error::Map {
-        name: SESSIONS4,
-        source,
-    };
-    let data = MapData::from_id(registered.sessions4).map_err(fail)?;
-    let map = HashMap::<_, Tuple4, Session4>::try_from(Map::HashMap(data)).map_err(fail)?;
-    let mut found = Vec::new();
-    for entry in map.iter() {
-        match entry {
-            Ok((tuple, session)) => found.extend(original(&tuple, &session)),
-            // Ended between being listed and being read.
-            Err(MapError::KeyNotFound) => {}
-            Err(source) => return Err(fail(source)),
-        }
-    }
+    let mut found = read(SESSIONS4, registered.sessions4, original4)?;
+    found.extend(read(SESSIONS6, registered.sessions6, original6)?);
     found.sort();
     found.dedup();
     Ok(found)
 }
 
+/// What a map's entries stand for.
+fn read<K: Pod, V: Pod>(
+    name: &'static str,
+    id: u32,
+    session: fn(&K, &V) -> Option<Session>,
+) -> Result<Vec<Session>, Error> {
+    let fail = |source| Error::Map { name, source };
+    let data = MapData::from_id(id).map_err(fail)?;
+    let map = HashMap::<_, K, V>::try_from(Map::HashMap(data)).map_err(fail)?;
+    let mut found = Vec::new();
+    for entry in map.iter() {
+        match entry {
+            Ok((key, value)) => found.extend(session(&key, &value)),
+            // Ended between being listed and being read.
+            Err(MapError::KeyNotFound) => {}
+            Err(source) => return Err(fail(source)),
+        }
+    }
+    Ok(found)
+}
+
 /// The session, if this is its entry for the original direction.
-fn original(tuple: &Tuple4, session: &Session4) -> Option<Session> {
+fn original4(tuple: &Tuple4, session: &Session4) -> Option<Session> {
     if session.direction != ORIGINAL {
         return None;
     }
     Some(Session {
         protocol: Protocol::from_number(tuple.protocol)?,
-        client: address(tuple.saddr_be, tuple.sport_be),
-        vip: address(tuple.daddr_be, tuple.dport_be),
-        local_ip: address(session.saddr_be, session.sport_be),
-        server: address(session.daddr_be, session.dport_be),
+        client: address(ipv4(tuple.saddr_be), tuple.sport_be),
+        vip: address(ipv4(tuple.daddr_be), tuple.dport_be),
+        local_ip: address(ipv4(session.saddr_be), session.sport_be),
+        server: address(ipv4(session.daddr_be), session.dport_be),
     })
 }
 
-fn address(addr_be: u32, port_be: u16) -> SocketAddrV4 {
-    SocketAddrV4::new(Ipv4Addr::from(u32::from_be(addr_be)), u16::from_be(port_be))
+fn original6(tuple: &Tuple6, session: &Session6) -> Option<Session> {
+    if session.direction != ORIGINAL {
+        return None;
+    }
+    Some(Session {
+        protocol: Protocol::from_number(tuple.protocol)?,
+        client: address(ipv6(tuple.saddr_be), tuple.sport_be),
+        vip: address(ipv6(tuple.daddr_be), tuple.dport_be),
+        local_ip: address(ipv6(session.saddr_be), session.sport_be),
+        server: address(ipv6(session.daddr_be), session.dport_be),
+    })
+}
+
+fn ipv4(addr_be: u32) -> IpAddr {
+    Ipv4Addr::from(u32::from_be(addr_be)).into()
+}
+
+fn ipv6(addr_be: [u32; 4]) -> IpAddr {
+    let words = addr_be.map(|word| u128::from(u32::from_be(word)));
+    let [a, b, c, d] = words;
+    Ipv6Addr::from(a << 96 | b << 64 | c << 32 | d).into()
+}
+
+fn address(ip: IpAddr, port_be: u16) -> SocketAddr {
+    SocketAddr::new(ip, u16::from_be(port_be))
 }

@@ -100,10 +100,15 @@ pub fn registered_maps() -> Result<Option<RegisteredMaps>, Error> {
     })
 }
 
-pub fn register_maps(sessions4: BorrowedFd<'_>, services: BorrowedFd<'_>) -> Result<(), Error> {
+pub fn register_maps(
+    sessions4: BorrowedFd<'_>,
+    sessions6: BorrowedFd<'_>,
+    services: BorrowedFd<'_>,
+) -> Result<(), Error> {
     let text = format!(
-        "sessions4 {} services {}\n",
+        "sessions4 {} sessions6 {} services {}\n",
         sessions4.as_raw_fd(),
+        sessions6.as_raw_fd(),
         services.as_raw_fd()
     );
     write("map", &text)

@@ -29,6 +29,7 @@ pub struct RegisteredMaps {
     pub sessions4: u32,
     /// Two a session.
     pub sessions4_entries: u32,
+    pub sessions6: u32,
     pub services: u32,
 }
 
@@ -49,12 +50,13 @@ pub(super) fn local_ip(line: &str) -> Option<LocalIpLine> {
     })
 }
 
-/// "tcp 10.0.0.1:80 default id 1 sessions 0"
+/// "tcp 10.0.0.1:80 default id 1 sessions 0", "udp [fd00::1]:53 …"
 pub(super) fn full_nat(line: &str) -> Option<FullNatLine> {
     let mut words = line.split(' ');
     let protocol = match words.next()? {
         "tcp" => Protocol::Tcp,
         "udp" => Protocol::Udp,
+        "sctp" => Protocol::Sctp,
         _ => return None,
     };
     let address: SocketAddr = words.next()?.parse().ok()?;
@@ -67,21 +69,24 @@ pub(super) fn full_nat(line: &str) -> Option<FullNatLine> {
     })
 }
 
-/// "sessions4 id 2 type 1 key 16 value 16 entries 2097152", then "services …";
-/// `Ok(None)`: nothing is registered. `Err`: the line that is not understood.
+/// "sessions4 id 2 type 1 key 16 value 16 entries 2097152", then "sessions6 …"
+/// and "services …"; `Ok(None)`: nothing is registered. `Err`: the line that is
+/// not understood, or the last one where one is missing.
 pub(super) fn maps(lines: &[String]) -> Result<Option<RegisteredMaps>, String> {
-    let (Some(sessions4), Some(services)) = (lines.first(), lines.get(1)) else {
-        return match lines.first() {
+    let [sessions4, sessions6, services, ..] = lines else {
+        return match lines.last() {
             Some(line) => Err(line.clone()),
             None => Ok(None),
         };
     };
-    let (sessions4, sessions4_entries) =
-        map(sessions4, "sessions4").ok_or_else(|| sessions4.clone())?;
-    let (services, _) = map(services, "services").ok_or_else(|| services.clone())?;
+    let read = |line: &String, name| map(line, name).ok_or_else(|| line.clone());
+    let (sessions4, sessions4_entries) = read(sessions4, "sessions4")?;
+    let (sessions6, _) = read(sessions6, "sessions6")?;
+    let (services, _) = read(services, "services")?;
     Ok(Some(RegisteredMaps {
         sessions4,
         sessions4_entries,
+        sessions6,
         services,
     }))
 }
@@ -165,14 +170,20 @@ mod tests {
         assert_eq!(line.key.to_string(), "udp://10.0.0.1:53");
         assert_eq!(line.pool, None);
 
+        let line = full_nat("sctp [fd00::1]:53 default id 8 sessions 0").unwrap();
+        assert_eq!(line.key.to_string(), "sctp://[fd00::1]:53");
+        let line = local_ip("default fd00:2::100 1024-65535 sessions 3").unwrap();
+        assert_eq!(line.local_ip.address.to_string(), "fd00:2::100");
+
         let lines = [
             "sessions4 id 2 type 1 key 16 value 16 entries 2097152".to_owned(),
+            "sessions6 id 3 type 1 key 40 value 40 entries 2097152".to_owned(),
             "services id 1 type 2 key 4 value 20 entries 65536".to_owned(),
         ];
         let maps = maps(&lines).unwrap().unwrap();
         assert_eq!(
-            (maps.sessions4, maps.sessions4_entries, maps.services),
-            (2, 2097152, 1)
+            (maps.sessions4, maps.sessions4_entries, maps.sessions6, maps.services),
+            (2, 2097152, 3, 1)
         );
     }
 
@@ -201,6 +212,12 @@ mod tests {
             maps(&["sessions4 id x".to_owned()]),
             Err("sessions4 id x".to_owned())
         );
+        // A module of an earlier version.
+        let two = [
+            "sessions4 id 2 type 1 key 16 value 16 entries 2".to_owned(),
+            "services id 1 type 2 key 4 value 20 entries 65536".to_owned(),
+        ];
+        assert_eq!(maps(&two), Err(two[1].clone()));
     }
 
     #[test]

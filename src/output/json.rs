@@ -3,7 +3,7 @@
 //! Addresses are strings as in the file, weights and counts numbers.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 
 use serde::Serialize;
 
@@ -103,10 +103,10 @@ pub struct Sessions {
 #[derive(Serialize)]
 struct Session {
     protocol: Protocol,
-    client: SocketAddrV4,
-    vip: SocketAddrV4,
-    local_ip: SocketAddrV4,
-    server: SocketAddrV4,
+    client: SocketAddr,
+    vip: SocketAddr,
+    local_ip: SocketAddr,
+    server: SocketAddr,
 }
 
 impl Sessions {

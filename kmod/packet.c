@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IPv6 extension headers. Options and a routing header that has done its work
+ * are passed over. An authentication header covers the addresses; an active
+ * routing header names the next destination, and the checksum is of the last
+ * one; a fragment has no ports, or not all of the packet: these are not for
+ * translation.
+ */
+#include <net/ipv6.h>
+
+#include "packet.h"
+
+/* More than that nobody sends (RFC 8200, 4.1 has six before the transport). */
+#define EXTENSION_HEADERS_MAX 8
+
+/* The offset of the transport header that follows, and its protocol in next;
+ * negative: there is none that we serve.
+ */
+int packet_skip_extensions(const struct sk_buff *skb, u8 *next)
+{
+	unsigned int offset = sizeof(struct ipv6hdr);
+	int count;
+
+	for (count = 0; count < EXTENSION_HEADERS_MAX; count++) {
+		const struct ipv6_opt_hdr *header;
+		u8 buffer[8]; /* no extension header is shorter */
+
+		if (has_ports(*next))
+			return offset;
+		if (*next != NEXTHDR_HOP && *next != NEXTHDR_DEST &&
+		    *next != NEXTHDR_ROUTING && *next != NEXTHDR_FRAGMENT)
+			return -EPROTONOSUPPORT;
+		header = skb_header_pointer(skb, offset, sizeof(buffer), buffer);
+		if (!header)
+			return -EINVAL;
+		if (*next == NEXTHDR_ROUTING &&
+		    ((const struct ipv6_rt_hdr *)header)->segments_left)
+			return -EPROTONOSUPPORT;
+		if (*next == NEXTHDR_FRAGMENT) {
+			/* A whole packet may say that it is its only fragment
+			 * (RFC 6946). The field of the length is reserved here.
+			 */
+			if (((const struct frag_hdr *)header)->frag_off &
+			    htons(IP6_OFFSET | IP6_MF))
+				return -EPROTONOSUPPORT;
+			offset += sizeof(struct frag_hdr);
+		} else {
+			offset += ipv6_optlen(header);
+		}
+		*next = header->nexthdr;
+	}
+	return has_ports(*next) ? offset : -EPROTONOSUPPORT;
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The hook at PREROUTING for IPv6; see prerouting.c. IPVS itself has IPv6
+ * fragments put together before it (nf_defrag_ipv6_enable()), so that none
+ * comes here.
+ */
+#include <linux/ipv6.h>
+#include <net/dst_metadata.h>
+#include <net/ip6_fib.h>
+#include <net/ip6_route.h>
+
+#include "ip_vs_bpf.h"
+
+/* As ip6_route_input(), which older kernels do not export: the packet gets an
+ * uncounted reference to its route. It is good as long as RCU is held, which
+ * netfilter does around us; nobody keeps it beyond that without taking a
+ * counted one (skb_dst_force()).
+ */
+static void route_input(struct net *net, struct sk_buff *skb)
+{
+	const struct ipv6hdr *iph = ipv6_hdr(skb);
+	struct flowi6 fl6 = {
+		.flowi6_iif = skb->dev->ifindex,
+		.daddr = iph->daddr,
+		.saddr = iph->saddr,
+		.flowlabel = ip6_flowinfo(iph),
+		.flowi6_mark = skb->mark,
+		.flowi6_proto = iph->nexthdr,
+	};
+	struct flow_keys flow_keys;
+
+	/* Rules that ask for ports. */
+	fib6_rules_early_flow_dissect(net, skb, &fl6, &flow_keys);
+	skb_dst_drop(skb);
+	skb_dst_set_noref(skb, ip6_route_input_lookup(net, skb->dev, &fl6, skb,
+						      RT6_LOOKUP_F_HAS_SADDR |
+						      RT6_LOOKUP_F_DST_NOREF));
+}
+
+/* Goes into IPVS as if at LOCAL_IN. */
+static unsigned int request_in6(struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	struct nf_hook_state local_in = *state;
+	nf_hookfn *hook = ipvs_in_hook(state->net, AF_INET6);
+	bool had_route = skb_valid_dst(skb);
+	unsigned int verdict = NF_ACCEPT;
+	const struct rt6_info *rt;
+
+	if (!hook)
+		return NF_ACCEPT;
+	if (!had_route)
+		route_input(state->net, skb);
+	rt = container_of(skb_dst(skb), struct rt6_info, dst);
+	if (rt->rt6i_flags & RTF_LOCAL && !rt->dst.error) {
+		local_in.hook = NF_INET_LOCAL_IN;
+		verdict = hook(NULL, skb, &local_in);
+	}
+	/* Routed after the rest of PREROUTING. */
+	if (verdict == NF_ACCEPT && !had_route)
+		skb_dst_drop(skb);
+	return verdict;
+}
+
+/* Whether the ingress program may have left a reply to us: it reads no
+ * extension headers, and of the fragments that this packet was made of not
+ * all had ports.
+ */
+static bool is_special(const struct sk_buff *skb, const struct packet *packet)
+{
+	return packet->transport != sizeof(struct ipv6hdr) ||
+	       IP6CB(skb)->frag_max_size;
+}
+
+unsigned int prerouting6(void *priv, struct sk_buff *skb,
+			 const struct nf_hook_state *state)
+{
+	struct director *director = director_of(state->net);
+	union nf_inet_addr client;
+	struct service *service;
+	struct packet packet;
+
+	if (!director || skb->pkt_type != PACKET_HOST ||
+	    !packet_read6(skb, &packet))
+		return NF_ACCEPT;
+	if (skb->tc_index) {
+		service = xa_load(&director->service_ids, skb->tc_index);
+		if (service && service->protocol == packet.protocol &&
+		    service->family == AF_INET6)
+			return reply_in6(director, service, skb, &packet);
+	}
+	service = service_find6(director, packet.protocol, &ipv6_hdr(skb)->daddr,
+				packet.ports[1]);
+	if (!service) {
+		if (unlikely(is_special(skb, &packet)))
+			return reply_untranslated6(director, skb, &packet);
+		return NF_ACCEPT;
+	}
+	if (!smp_load_acquire(&service->listed)) {
+		client.in6 = ipv6_hdr(skb)->saddr;
+		if (!is_bound(director, service, &client, packet.ports[0]))
+			return NF_ACCEPT;
+	}
+	return request_in6(skb, state);
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The transmitter of IPv6 full-NAT connections; see transmit.c. The egress
+ * program reads no extension headers and no fragments: packets of either kind
+ * are rewritten here at both ends, and it has nothing to do.
+ */
+#include <linux/icmpv6.h>
+#include <linux/ipv6.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+
+#include "ip_vs_bpf.h"
+
+unsigned int mtu6(const struct dst_entry *dst)
+{
+	return max_t(unsigned int, dst_mtu(dst), IPV6_MIN_MTU);
+}
+
+/* Whether the packet does not fit. One that was put together of fragments is
+ * taken apart again by ip6_fragment(), into no larger ones.
+ */
+bool exceeds6(const struct sk_buff *skb, unsigned int mtu)
+{
+	unsigned int fragment = IP6CB(skb)->frag_max_size;
+
+	return fragment ? fragment > mtu : exceeds(skb, mtu);
+}
+
+/* ip6_output() skips POSTROUTING for packets that were there before. */
+int send6(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
+	  u16 service_id)
+{
+	IP6CB(skb)->flags |= IP6SKB_REROUTED;
+	return send(net, skb, dst, service_id);
+}
+
+static struct dst_entry *route_to_server(struct net *net, const struct sk_buff *skb,
+					 const struct in6_addr *server)
+{
+	struct flowi6 fl6 = {
+		.daddr = *server,
+		.flowi6_mark = skb->mark,
+		.flowlabel = ip6_flowinfo(ipv6_hdr(skb)),
+	};
+
+	return ip6_route_output(net, NULL, &fl6);
+}
+
+/* The packet as the module may rewrite it. IPVS read it too, but also what
+ * packet_read6() leaves alone, and hands it to us from LOCAL_IN.
+ */
+static bool read(const struct sk_buff *skb, const struct ip_vs_iphdr *iph,
+		 struct packet *packet)
+{
+	if (unlikely(iph->len != sizeof(struct ipv6hdr)))
+		return packet_read6(skb, packet) && packet->transport == iph->len;
+	packet->family = AF_INET6;
+	packet->protocol = iph->protocol;
+	packet->transport = iph->len;
+	return true;
+}
+
+static bool is_plain(const struct sk_buff *skb, const struct packet *packet)
+{
+	return packet->transport == sizeof(struct ipv6hdr) &&
+	       !IP6CB(skb)->frag_max_size;
+}
+
+int transmit6(struct sk_buff *skb, struct ip_vs_conn *cp,
+	      struct ip_vs_protocol *pp, struct ip_vs_iphdr *iph)
+{
+	struct session *session = session_of(cp);
+	struct director *director;
+	struct dst_entry *dst;
+	struct packet packet;
+	u16 id;
+
+	if (!session) {
+		kfree_skb(skb);
+		return NF_STOLEN;
+	}
+	director = session->director;
+	id = session->service->id;
+	if (!read(skb, iph, &packet))
+		return transmit_drop(director, skb, COUNT_DROP_EXTENSION_HEADERS);
+	if (ipv6_hdr(skb)->hop_limit <= 1) {
+		icmpv6_send(skb, ICMPV6_TIME_EXCEED, ICMPV6_EXC_HOPLIMIT, 0);
+		return transmit_drop(director, skb, COUNT_DROP_TTL);
+	}
+	/* Always a counted reference, which send6() takes over. */
+	dst = route_to_server(director->net, skb, &cp->daddr.in6);
+	if (dst->error) {
+		icmpv6_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_NOROUTE, 0);
+		dst_release(dst);
+		return transmit_drop(director, skb, COUNT_DROP_NO_ROUTE);
+	}
+	if (exceeds6(skb, mtu6(dst))) {
+		icmpv6_send(skb, ICMPV6_PKT_TOOBIG, 0, mtu6(dst));
+		dst_release(dst);
+		return transmit_drop(director, skb, COUNT_DROP_TOO_BIG);
+	}
+	if (unlikely(!is_plain(skb, &packet))) {
+		if (nat_source(skb, &packet, &session->local_ip->addr,
+			       session->local_port))
+			goto rewrite_failed;
+		id = 0;
+	}
+	if (nat_destination(skb, &packet, &cp->daddr, cp->dport))
+		goto rewrite_failed;
+	ipv6_hdr(skb)->hop_limit--;
+	return send6(director->net, skb, dst, id);
+
+rewrite_failed:
+	dst_release(dst);
+	return transmit_drop(director, skb, COUNT_DROP_REWRITE);
+}
+
+/* Tells a client that got no session. */
+void refuse6(struct sk_buff *skb)
+{
+	icmpv6_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_PORT_UNREACH, 0);
+}
