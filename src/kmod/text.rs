@@ -182,7 +182,12 @@ mod tests {
         ];
         let maps = maps(&lines).unwrap().unwrap();
         assert_eq!(
-            (maps.sessions4, maps.sessions4_entries, maps.sessions6, maps.services),
+            (
+                maps.sessions4,
+                maps.sessions4_entries,
+                maps.sessions6,
+                maps.services
+            ),
             (2, 2097152, 3, 1)
         );
     }

@@ -101,7 +101,8 @@ impl Lab {
     pub fn udp(&self, address: &str, port: u16, data: &str) -> String {
         let script = format!(
             "import socket\n\
-             s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
+             family = socket.AF_INET6 if ':' in '{address}' else socket.AF_INET\n\
+             s = socket.socket(family, socket.SOCK_DGRAM)\n\
              s.settimeout(10)\n\
              s.sendto(b'{data}', ('{address}', {port}))\n\
              print(s.recvfrom(65535)[0].decode())"

@@ -34,6 +34,7 @@ fn what_the_module_does_not_understand_changes_nothing_and_is_explained() {
     let lab = Lab::new();
     lab.apply(FILE);
     let wrong = [
+        ("map", "sessions4 0 sessions6 0 services 1\n"),
         ("map", "sessions4 0 services 1\n"),
         ("map", "sessions4\n"),
         ("map", "sessions4 99999 services 99999\n"),
@@ -48,6 +49,13 @@ fn what_the_module_does_not_understand_changes_nothing_and_is_explained() {
         ("local_ips", "+ default 10.2.0.9 1-2 x\n"),
         ("local_ips", "+ default 10.2.0 1-2\n"),
         ("local_ips", "+ default 10.2.0.9x 1-2\n"),
+        ("local_ips", "+ default fe80::1 1-2\n"),
+        ("local_ips", "+ default ff02::1 1-2\n"),
+        ("local_ips", "+ default ::1 1-2\n"),
+        ("local_ips", "+ default :: 1-2\n"),
+        ("local_ips", "+ default ::ffff:10.2.0.9 1-2\n"),
+        ("local_ips", "+ default [fd00:2::9] 1-2\n"),
+        ("local_ips", "- fd00:2::9\n"),
         ("local_ips", "+ a-name-of-16-byte 10.2.0.9 1-2\n"),
         ("local_ips", "+ - 10.2.0.9 1-2\n"),
         ("local_ips", "- 10.2.0.9\n"),
@@ -63,6 +71,15 @@ fn what_the_module_does_not_understand_changes_nothing_and_is_explained() {
         ("services", "+ tcp 10.0.0.1:81\n"),
         ("services", "+ tcp 10.0.0.1 default\n"),
         ("services", "+ tcp 10.0.0.1:0 default\n"),
+        ("services", "+ tcp [10.0.0.1]:81 default\n"),
+        ("services", "+ tcp fd00::1:81 default\n"),
+        ("services", "+ tcp [fd00::1:81 default\n"),
+        ("services", "+ tcp [:81 default\n"),
+        ("services", "+ tcp []:81 default\n"),
+        ("services", "+ tcp :81 default\n"),
+        ("services", "+ tcp [fe80::1]:81 default\n"),
+        // The pool has no address of the family.
+        ("services", "+ tcp [fd00::1]:81 default\n"),
         ("services", "+ tcp 10.0.0.1:81 nowhere\n"),
         ("services", "+ tcp 10.0.0.1:81 default x\n"),
         ("services", "+ icmp 10.0.0.1:81 default\n"),

@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! IPv6 traffic through full NAT, beside IPv4 in the same file.
+
+use crate::lab::{Lab, eventually, success};
+
+/// Web on port 80 and UDP echo on port 7, for both families.
+pub const FILE: &str = r#"
+[director]
+interfaces = ["eth0", "eth1"]
+max_sessions = 10_000
+
+[local_ips.default]
+addresses = ["10.2.0.100", "fd00:2::100"]
+
+[[service]]
+address = "tcp://10.0.0.1:80"
+scheduler = "rr"
+snat = "default"
+  [[service.server]]
+  address = "10.2.0.2:8080"
+
+[[service]]
+address = "tcp://[fd00::1]:80"
+scheduler = "rr"
+snat = "default"
+  [[service.server]]
+  address = "[fd00:2::2]:8080"
+  [[service.server]]
+  address = "[fd00:2::3]:8080"
+
+[[service]]
+address = "udp://[fd00::1]:7"
+scheduler = "rr"
+snat = "default"
+  [[service.server]]
+  address = "[fd00:2::2]:7"
+  [[service.server]]
+  address = "[fd00:2::3]:7"
+
+[[service]]
+address = "tcp://[fd00::1]:5201"
+scheduler = "rr"
+snat = "default"
+  [[service.server]]
+  address = "[fd00:2::2]:5201"
+"#;
+
+/// What a server answers: its name, and the peer's address and port.
+fn answer(text: &str) -> [&str; 3] {
+    let mut words = text.split_whitespace();
+    std::array::from_fn(|_| words.next().unwrap())
+}
+
+#[test]
+fn http_over_ipv6_is_answered_by_servers_that_see_a_local_ip() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    let mut servers = Vec::new();
+    for _ in 0..4 {
+        let text = lab.get(&["http://[fd00::1]/"]);
+        let [server, peer, _] = answer(&text);
+        assert_eq!(peer, "fd00:2::100");
+        servers.push(server.to_owned());
+    }
+    servers.sort();
+    servers.dedup();
+    assert_eq!(servers, ["server1", "server2"]);
+}
+
+#[test]
+fn udp_over_ipv6_is_echoed() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    for _ in 0..4 {
+        let text = lab.udp("fd00::1", 7, "hello");
+        assert!(text.ends_with(" hello\n"), "{text}");
+        assert_eq!(answer(&text)[1], "fd00:2::100");
+    }
+}
+
+#[test]
+fn both_families_are_served_at_once_and_a_second_apply_has_nothing_to_do() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    assert_eq!(answer(&lab.get(&["http://10.0.0.1/"]))[1], "10.2.0.100");
+    assert_eq!(answer(&lab.get(&["http://[fd00::1]/"]))[1], "fd00:2::100");
+    let sessions = lab.sessions();
+    assert_eq!(sessions.len(), 2, "{sessions:?}");
+    assert!(sessions.iter().any(|line| line.contains("10.1.0.2:")));
+    assert!(sessions.iter().any(|line| line.contains("[fd00:1::2]:")));
+    let plan = lab.with_file(&["plan"], FILE);
+    assert_eq!(plan.status.code(), Some(0), "{plan:?}");
+}
+
+#[test]
+fn ipv6_alone_is_served() {
+    let lab = Lab::new();
+    let ipv6 = FILE.replace("\"10.2.0.100\", ", "");
+    let begin = ipv6.find("[[service]]\naddress = \"tcp://10").unwrap();
+    let end = ipv6.find("[[service]]\naddress = \"tcp://[").unwrap();
+    lab.apply(&format!("{}{}", &ipv6[..begin], &ipv6[end..]));
+    assert_eq!(answer(&lab.get(&["http://[fd00::1]/"]))[1], "fd00:2::100");
+}
+
+#[test]
+fn conntrack_stays_empty_for_ipv6() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    lab.exec("director", &["nft", "add table inet t"]);
+    for hook in ["prerouting", "forward", "output", "postrouting"] {
+        let chain = format!("add chain inet t {hook} {{ type filter hook {hook} priority 0; }}");
+        lab.exec("director", &["nft", &chain]);
+        let rule = format!("add rule inet t {hook} ct state new counter");
+        lab.exec("director", &["nft", &rule]);
+    }
+    let tracked = || lab.exec("director", &["cat", "/proc/net/nf_conntrack"]);
+    lab.exec("client", &["ping", "-c", "1", "-W", "5", "fd00:1::1"]);
+    assert!(
+        tracked().contains("icmpv6"),
+        "conntrack is off: the test proves nothing"
+    );
+    for _ in 0..4 {
+        lab.get(&["http://[fd00::1]/"]);
+        lab.udp("fd00::1", 7, "hello");
+        // In fragments, which conntrack's defragmentation puts together.
+        lab.udp("fd00::1", 7, &"x".repeat(4000));
+    }
+    let tracked = tracked();
+    assert!(
+        !tracked.contains("tcp") && !tracked.contains("udp"),
+        "{tracked}"
+    );
+}
+
+#[test]
+fn a_download_of_5_mb_over_ipv6_arrives_intact() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    let sum = |host, url: &str| {
+        let script = format!("curl -sS --fail --max-time 120 '{url}' | sha256sum");
+        lab.exec(host, &["sh", "-c", &script])
+    };
+    assert_eq!(
+        sum("client", "http://[fd00::1]/bytes/5000000"),
+        sum("server1", "http://[fd00:2::2]:8080/bytes/5000000")
+    );
+}
+
+#[test]
+fn bulk_traffic_flows_in_both_directions_over_ipv6() {
+    let mut lab = Lab::new();
+    lab.apply(FILE);
+    lab.start(
+        "server1",
+        &["iperf3", "--server", "--forceflush"],
+        "listening",
+    );
+    // Large segments with checksums that the device would finish.
+    let upload = ["iperf3", "--client", "fd00::1", "--bytes", "20M"];
+    lab.exec("client", &upload);
+    lab.exec("client", &[&upload[..], &["--reverse"]].concat());
+}
+
+#[test]
+fn large_datagrams_pass_in_fragments_both_ways_over_ipv6() {
+    let mut lab = Lab::new();
+    lab.apply(&FILE.replace("[fd00:2::2]:7\"", "[fd00:2::2]:77\""));
+    let echo = "import socket\n\
+        s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n\
+        s.bind(('::', 77))\n\
+        print('ready', flush=True)\n\
+        while True:\n\
+        \x20data, peer = s.recvfrom(65535)\n\
+        \x20assert peer[0] == 'fd00:2::100', peer\n\
+        \x20s.sendto(data, peer)";
+    lab.start("server1", &["/usr/bin/python3", "-c", echo], "ready");
+    let ask = "import socket\n\
+        whole = 0\n\
+        for size in (1452, 1453, 4000, 9000) * 2:\n\
+        \x20s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n\
+        \x20s.settimeout(10)\n\
+        \x20data = bytes(i * 7 % 251 for i in range(size))\n\
+        \x20s.sendto(data, ('fd00::1', 7))\n\
+        \x20answer, peer = s.recvfrom(65535)\n\
+        \x20assert peer[0] == 'fd00::1' and peer[1] == 7, peer\n\
+        \x20if answer == data: whole += 1\n\
+        print(whole)";
+    // Every other one goes to server2, whose answer says who asked.
+    assert_eq!(
+        lab.exec("client", &["/usr/bin/python3", "-c", ask]),
+        "4\n",
+        "{:?}",
+        lab.sessions()
+    );
+}
+
+#[test]
+fn extension_headers_pass_in_both_directions() {
+    let mut lab = Lab::new();
+    lab.apply(
+        &FILE
+            .replace("[fd00:2::2]:7\"", "[fd00:2::2]:77\"")
+            .replace("  [[service.server]]\n  address = \"[fd00:2::3]:7\"\n", ""),
+    );
+    // Destination options of 8 bytes (PadN), sent with each datagram.
+    let options = "options = bytes([0, 0, 1, 4, 0, 0, 0, 0])\n";
+    let echo = format!(
+        "import socket\n{options}\
+        s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n\
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVDSTOPTS, 1)\n\
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_DSTOPTS, options)\n\
+        s.bind(('::', 77))\n\
+        print('ready', flush=True)\n\
+        while True:\n\
+        \x20data, ancillary, flags, peer = s.recvmsg(65535, 1000)\n\
+        \x20s.sendto(f'{{peer[0]}} {{len(ancillary)}} '.encode() + data, peer)"
+    );
+    lab.start("server1", &["/usr/bin/python3", "-c", &echo], "ready");
+    let ask = format!(
+        "import socket\n{options}\
+        s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n\
+        s.settimeout(10)\n\
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVDSTOPTS, 1)\n\
+        for size in 5, 4000:\n\
+        \x20for extra in b'', options, b'':\n\
+        \x20\x20s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_DSTOPTS, extra)\n\
+        \x20\x20s.sendto(b'x' * size, ('fd00::1', 7))\n\
+        \x20\x20data, ancillary, flags, peer = s.recvmsg(65535, 1000)\n\
+        \x20\x20words = data.split()\n\
+        \x20\x20assert peer[:2] == ('fd00::1', 7), peer\n\
+        \x20\x20print(words[0].decode(), words[1].decode(), len(ancillary), len(words[2]))"
+    );
+    let answers = lab.exec("client", &["/usr/bin/python3", "-c", &ask]);
+    let expected: String = [5, 4000]
+        .map(|size| {
+            [0, 1, 0]
+                .map(|extra| format!("fd00:2::100 {extra} 1 {size}\n"))
+                .concat()
+        })
+        .concat();
+    assert_eq!(answers, expected);
+    assert_eq!(lab.sessions().len(), 1);
+}
+
+#[test]
+fn active_routing_headers_are_dropped_and_counted() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    // A type 0 routing header (RFC 2460) with one segment left, UDP after it.
+    let send = "import socket, struct\n\
+        udp = struct.pack('!HHHH', 5555, 7, 9, 1) + b'x'\n\
+        def header(left): return struct.pack('!BBBBI', 17, 2, 0, left, 0) + socket.inet_pton(socket.AF_INET6, 'fd00::9')\n\
+        s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 43)\n\
+        s.sendto(header(1) + udp, ('fd00::1', 0))";
+    lab.exec("client", &["/usr/bin/python3", "-c", send]);
+    eventually("the packet is counted", || {
+        lab.counter("drop_extension_headers") == 1
+    });
+    assert_eq!(answer(&lab.udp("fd00::1", 7, "hello"))[1], "fd00:2::100");
+}
+
+#[test]
+fn neighbour_discovery_ping_and_link_local_addresses_are_left_alone() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    lab.exec("director", &["ip", "-6", "neigh", "flush", "all"]);
+    for address in ["fd00::1", "fd00:1::1"] {
+        lab.exec("client", &["ping", "-c", "1", "-W", "5", address]);
+    }
+    lab.exec("server1", &["ping", "-c", "1", "-W", "5", "fd00:2::100"]);
+    lab.exec("client", &["ping", "-c", "1", "-W", "5", "ff02::1%eth0"]);
+    assert_eq!(lab.sessions().len(), 0);
+}
+
+#[test]
+fn a_client_with_a_link_local_address_is_refused_and_counted() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    let script = "import socket\n\
+        lines = open('/proc/net/if_inet6').read().splitlines()\n\
+        own = next(l.split() for l in lines if l.startswith('fe80') and l.endswith('eth0'))\n\
+        own = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(own[0]))\n\
+        s = socket.socket(socket.AF_INET6)\n\
+        s.settimeout(20)\n\
+        s.bind((own, 0, 0, socket.if_nametoindex('eth0')))\n\
+        try: s.connect(('fd00::1', 80))\n\
+        except ConnectionRefusedError: print('refused')";
+    let said = lab.exec("client", &["/usr/bin/python3", "-c", script]);
+    assert_eq!(said, "refused\n");
+    assert_eq!(lab.counter("refused_link_local_client"), 1);
+    assert_eq!(lab.sessions().len(), 0);
+}
+
+#[test]
+fn two_ipv6_clients_with_the_same_source_port_are_told_apart() {
+    let lab = Lab::new();
+    lab.apply(&FILE.replace(
+        "  [[service.server]]\n  address = \"[fd00:2::3]:8080\"\n",
+        "",
+    ));
+    let port_seen = |address: &str| -> u16 {
+        let from = ["--interface", address, "--local-port", "4444"];
+        let text = lab.get(&[&from[..], &["http://[fd00::1]/"]].concat());
+        answer(&text)[2].parse().unwrap()
+    };
+    assert_eq!(port_seen("fd00:1::2"), 4444);
+    assert_ne!(port_seen("fd00:1::3"), 4444);
+    assert_eq!(lab.sessions().len(), 2);
+    assert!(lab.counter("port_collisions") >= 1);
+}
+
+#[test]
+fn when_every_port_is_taken_an_ipv6_client_is_refused_at_once() {
+    let lab = Lab::new();
+    lab.apply(&FILE.replace(
+        "\"fd00:2::100\"]",
+        "\"fd00:2::100\"]\nports = \"4000-4000\"",
+    ));
+    for _ in 0..2 {
+        lab.get(&["http://[fd00::1]/"]);
+    }
+    let refused = ["curl", "-sS", "--max-time", "20", "http://[fd00::1]/"];
+    let output = lab.try_exec("client", &refused);
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
+    assert_eq!(lab.counter("refused_ports_exhausted"), 1);
+    // The ports of IPv4 are its own.
+    lab.get(&["http://10.0.0.1/"]);
+}
+
+#[test]
+fn a_native_ipv6_service_on_the_same_port_stays_native() {
+    let lab = Lab::new();
+    lab.apply(&format!(
+        "{FILE}
+[[service]]
+address = \"tcp://[fd00::9]:80\"
+scheduler = \"rr\"
+  [[service.server]]
+  address = \"[fd00:2::2]:8080\"
+"
+    ));
+    let way_back = ["ip", "-6", "route", "add", "default", "via", "fd00:2::1"];
+    lab.exec("server1", &way_back);
+    assert_eq!(answer(&lab.get(&["http://[fd00::9]/"]))[1], "fd00:1::2");
+    assert_eq!(answer(&lab.get(&["http://[fd00::1]/"]))[1], "fd00:2::100");
+    assert_eq!(lab.sessions().len(), 1);
+    assert_eq!(lab.counter("native_other_service"), 1);
+}
+
+#[test]
+fn a_packet_too_big_for_the_way_to_the_server_is_answered_and_the_upload_completes() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    let narrow = ["ip", "link", "set", "eth1", "mtu", "1400"];
+    lab.exec("director", &narrow);
+    let script = "head -c 300000 /dev/zero | tr '\\0' x > /dev/shm/up.$$ && \
+        curl -sS --max-time 60 -o /dev/null -w '%{http_code}' --data-binary @/dev/shm/up.$$ \
+        'http://[fd00::1]/' ; rm /dev/shm/up.$$";
+    // The server knows no POST: it reads nothing and says 501, so the counter
+    // is the proof; what it takes to get there is the client's smaller packet.
+    lab.try_exec("client", &["sh", "-c", script]);
+    assert!(lab.counter("drop_too_big") >= 1);
+    let routes = lab.exec("client", &["ip", "-6", "route", "show", "cache"]);
+    let learned = lab.exec("client", &["ip", "-6", "route", "get", "fd00::1"]);
+    assert!(
+        routes.contains("mtu 1400") || learned.contains("mtu 1400"),
+        "{routes}{learned}"
+    );
+    assert_eq!(
+        answer(&lab.udp("fd00::1", 7, &"x".repeat(1400)))[1],
+        "fd00:2::100"
+    );
+}
+
+#[test]
+fn a_packet_at_the_end_of_its_hops_is_answered() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    let script = "import socket\n\
+        s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n\
+        s.settimeout(10)\n\
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 1)\n\
+        s.setsockopt(socket.IPPROTO_IPV6, 25, 1)\n\
+        s.connect(('fd00::1', 7))\n\
+        s.send(b'x')\n\
+        try: s.recv(100)\n\
+        except OSError as e: print(e.errno)";
+    // EHOSTUNREACH is what time exceeded is to a socket (IPV6_RECVERR).
+    let errno = lab.exec("client", &["/usr/bin/python3", "-c", script]);
+    assert_eq!(errno, "113\n");
+    assert_eq!(lab.counter("drop_ttl_exceeded"), 1);
+}
+
+#[test]
+fn show_lists_ipv6_sessions_as_json() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    lab.get(&["--local-port", "5555", "http://[fd00::1]/"]);
+    let text = success(&lab.ipvs_bpf(&["show", "--sessions", "--json"]));
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let session = &json["sessions"][0];
+    assert_eq!(session["client"], "[fd00:1::2]:5555");
+    assert_eq!(session["vip"], "[fd00::1]:80");
+    assert_eq!(session["local_ip"], "[fd00:2::100]:5555");
+}
+
+#[test]
+fn ipv6_sessions_end_with_their_connections_and_with_down() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    lab.exec("director", &["ipvsadm", "--set", "1", "1", "1"]);
+    for _ in 0..3 {
+        lab.get(&["http://[fd00::1]/"]);
+        lab.udp("fd00::1", 7, "hello");
+    }
+    eventually("UDP sessions end", || {
+        !lab.sessions().iter().any(|line| line.starts_with("udp"))
+    });
+    assert_eq!(lab.counter("sessions"), 3);
+    let text = success(&lab.ipvs_bpf(&["down"]));
+    assert!(text.contains("tcp://[fd00::1]:80"), "{text}");
+    let qdiscs = lab.exec("director", &["tc", "qdisc", "show"]);
+    assert!(!qdiscs.contains("clsact"), "{qdiscs}");
+}
