@@ -11,10 +11,11 @@ use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuValues, ProgramArray
 use aya::programs::SchedClassifier;
 use aya::programs::tc::{NlOptions, TcAttachOptions, TcAttachType};
 use aya::{Ebpf, EbpfLoader};
-use ipvs_bpf::datapath::abi::{Service, Session4, Tuple4};
+use ipvs_bpf::datapath::abi::{Service, Session4, Session6, Tuple4, Tuple6};
 
 use crate::counter::{COUNTERS, Counter};
 use crate::flow::{self, SERVICE};
+use crate::packet6;
 use crate::test_run::{Outcome, test_run};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
@@ -34,6 +35,7 @@ pub struct Bench {
     /// See `bench.bpf.c`.
     service_left: Array<MapData, u32>,
     pub sessions4: HashMap<MapData, Tuple4, Session4>,
+    pub sessions6: HashMap<MapData, Tuple6, Session6>,
     pub services: Array<MapData, Service>,
     pub counters: PerCpuArray<MapData, u64>,
 }
@@ -47,6 +49,7 @@ impl Bench {
         );
         let mut object = EbpfLoader::new()
             .map_max_entries("sessions4", 1024)
+            .map_max_entries("sessions6", 1024)
             .load(OBJECT)
             .unwrap_or_else(|error| {
                 panic!("bpf(2) is not permitted here, or this kernel has no eBPF: {error:?}")
@@ -64,6 +67,7 @@ impl Bench {
         under_test.set(0, egress, 0).unwrap();
         Self {
             sessions4: HashMap::try_from(object.take_map("sessions4").unwrap()).unwrap(),
+            sessions6: HashMap::try_from(object.take_map("sessions6").unwrap()).unwrap(),
             services: Array::try_from(object.take_map("services").unwrap()).unwrap(),
             counters: PerCpuArray::try_from(object.take_map("counters").unwrap()).unwrap(),
             service_left: Array::try_from(around.take_map("service").unwrap()).unwrap(),
@@ -79,6 +83,17 @@ impl Bench {
         bench.set_service(protocol);
         for (tuple, session) in flow::entries(protocol) {
             bench.sessions4.insert(tuple, session, 0).unwrap();
+        }
+        bench
+    }
+
+    /// Programs that know the session of `packet6.rs`, of that protocol.
+    pub fn with_session6(protocol: u8) -> Self {
+        let mut bench = Self::empty();
+        let service = packet6::service6(protocol);
+        bench.services.set(SERVICE.into(), service, 0).unwrap();
+        for (tuple, session) in packet6::entries6(protocol) {
+            bench.sessions6.insert(tuple, session, 0).unwrap();
         }
         bench
     }

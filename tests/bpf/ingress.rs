@@ -33,8 +33,8 @@ pub fn unreadable(ends: [SocketAddrV4; 2]) -> Vec<Vec<u8>> {
         set(&mut other, |_| 12, ether_type);
         found.push(other);
     }
-    // ICMP, IP in IP, IPv6 in IP, GRE, ESP, SCTP, UDP-Lite
-    for protocol in [1, 4, 41, 47, 50, 132, 136] {
+    // ICMP, IP in IP, IPv6 in IP, GRE, ESP, UDP-Lite
+    for protocol in [1, 4, 41, 47, 50, 136] {
         found.push(Packet::new(protocol, ends).frame());
     }
     // Tags of a VLAN

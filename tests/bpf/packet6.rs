@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Ethernet frames of IPv6 packets (RFC 8200), and the one session of IPv6
+//! that the tests translate.
+
+use std::net::{Ipv6Addr, SocketAddrV6};
+
+use ipvs_bpf::datapath::abi::{ORIGINAL, REPLY, Service, Session6, Tuple6};
+
+use crate::flow::{SERVICE, TCP, UDP};
+use crate::packet::{sum, word};
+
+pub const SCTP: u8 = 132;
+pub const PROTOCOLS6: [u8; 3] = [TCP, UDP, SCTP];
+const ETHERNET: usize = 14;
+const TRANSPORT: usize = ETHERNET + 40;
+
+const fn end(net: u16, host: u16, port: u16) -> SocketAddrV6 {
+    let address = Ipv6Addr::new(0xfd00, net, 0, 0, 0, 0, 0xbeef, host);
+    SocketAddrV6::new(address, port, 0, 0)
+}
+
+pub const CLIENT6: SocketAddrV6 = end(1, 1, 40001);
+pub const VIP6: SocketAddrV6 = end(0, 1, 80);
+pub const SERVER6: SocketAddrV6 = end(2, 2, 8080);
+pub const LOCAL_IP6: SocketAddrV6 = end(2, 0x77, 61234);
+pub const REQUEST6: [SocketAddrV6; 2] = [CLIENT6, SERVER6];
+pub const ANSWER6: [SocketAddrV6; 2] = [SERVER6, LOCAL_IP6];
+
+/// SCTP keeps its ports: that of the client, and one of service and server.
+pub fn ported(protocol: u8, ends: [SocketAddrV6; 2]) -> [SocketAddrV6; 2] {
+    ends.map(|mut end| {
+        if protocol == SCTP {
+            let client = [CLIENT6.ip(), LOCAL_IP6.ip()].contains(&end.ip());
+            end.set_port(if client { CLIENT6 } else { VIP6 }.port());
+        }
+        end
+    })
+}
+
+fn words(address: &Ipv6Addr) -> [u32; 4] {
+    let number = u128::from(*address);
+    [96, 64, 32, 0].map(|shift| ((number >> shift) as u32).to_be())
+}
+
+pub fn tuple6(protocol: u8, [source, destination]: [SocketAddrV6; 2]) -> Tuple6 {
+    Tuple6 {
+        saddr_be: words(source.ip()),
+        daddr_be: words(destination.ip()),
+        sport_be: source.port().to_be(),
+        dport_be: destination.port().to_be(),
+        protocol,
+        pad: [0; 3],
+    }
+}
+
+pub fn entries6(protocol: u8) -> [(Tuple6, Session6); 2] {
+    let session = |other: Tuple6, direction| Session6 {
+        saddr_be: other.daddr_be,
+        daddr_be: other.saddr_be,
+        sport_be: other.dport_be,
+        dport_be: other.sport_be,
+        service: SERVICE,
+        direction,
+        pad: 0,
+    };
+    let original = tuple6(protocol, ported(protocol, [CLIENT6, VIP6]));
+    let reply = tuple6(protocol, ported(protocol, ANSWER6));
+    [
+        (original, session(reply, ORIGINAL)),
+        (reply, session(original, REPLY)),
+    ]
+}
+
+pub fn service6(protocol: u8) -> Service {
+    Service {
+        vaddr_be: words(VIP6.ip()),
+        vport_be: VIP6.port().to_be(),
+        protocol,
+        family: nix::libc::AF_INET6 as u8,
+    }
+}
+
+/// A frame to be built.
+#[derive(Clone, Debug)]
+pub struct Packet6 {
+    pub protocol: u8,
+    pub ends: [SocketAddrV6; 2],
+    /// An extension header: its number, and its bytes but for the first, which
+    /// says what follows.
+    pub extension: Option<(u8, Vec<u8>)>,
+    pub payload: Vec<u8>,
+}
+
+impl Packet6 {
+    pub fn new(protocol: u8, ends: [SocketAddrV6; 2]) -> Self {
+        Self {
+            protocol,
+            ends: ported(protocol, ends),
+            extension: None,
+            payload: b"an odd number of bytes.".to_vec(),
+        }
+    }
+
+    /// The same between others, everything computed anew.
+    pub fn between(&self, ends: [SocketAddrV6; 2]) -> Self {
+        Self {
+            ends: ported(self.protocol, ends),
+            ..self.clone()
+        }
+    }
+
+    pub fn frame(&self) -> Vec<u8> {
+        let [source, destination] = self.ends;
+        let mut segment = Vec::new();
+        segment.extend(source.port().to_be_bytes());
+        segment.extend(destination.port().to_be_bytes());
+        match self.protocol {
+            TCP => {
+                segment.extend([0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0]);
+                segment.extend([0x50, 0x18, 0x20, 0, 0, 0, 0, 0]);
+            }
+            UDP => {
+                segment.extend((8 + self.payload.len() as u16).to_be_bytes());
+                segment.extend([0, 0]);
+            }
+            // Verification tag, and a checksum that covers no address.
+            _ => segment.extend([1, 2, 3, 4, 0xc0, 0xff, 0xee, 0x11]),
+        }
+        segment.extend(&self.payload);
+
+        let mut headers = Vec::new();
+        let mut next = self.protocol;
+        if let Some((number, bytes)) = &self.extension {
+            headers.push(next);
+            headers.extend(bytes);
+            next = *number;
+        }
+        let mut frame = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x86, 0xdd];
+        frame.extend([0x6b, 0xcd, 0xef, 0x12]); // version, class, flow label
+        frame.extend(((headers.len() + segment.len()) as u16).to_be_bytes());
+        frame.extend([next, 64]);
+        frame.extend(source.ip().octets());
+        frame.extend(destination.ip().octets());
+        let addresses = frame[ETHERNET + 8..].to_vec();
+        if let Some(at) = check_at(self.protocol) {
+            let length = (segment.len() as u32).to_be_bytes();
+            let pseudo = [&addresses[..], &length, &[0, self.protocol], &segment];
+            let check = match !sum(&pseudo) {
+                0 if self.protocol == UDP => 0xffff,
+                check => check,
+            };
+            segment[at..at + 2].copy_from_slice(&check.to_be_bytes());
+        }
+        frame.extend(&headers);
+        frame.extend(&segment);
+        frame
+    }
+}
+
+/// Within the transport header; SCTP has none of the Internet's kind.
+fn check_at(protocol: u8) -> Option<usize> {
+    match protocol {
+        TCP => Some(16),
+        UDP => Some(6),
+        _ => None,
+    }
+}
+
+/// Of a frame without extension headers.
+pub fn ends6(frame: &[u8]) -> [SocketAddrV6; 2] {
+    [(8, 0), (24, 2)].map(|(address, port)| {
+        let octets: [u8; 16] = frame[ETHERNET + address..][..16].try_into().unwrap();
+        SocketAddrV6::new(octets.into(), word(frame, TRANSPORT + port), 0, 0)
+    })
+}
+
+/// Where the transport checksum is, in a frame without extension headers.
+pub fn check6_at(frame: &[u8]) -> usize {
+    TRANSPORT + check_at(frame[ETHERNET + 6]).unwrap()
+}
+
+/// Panics unless the TCP or UDP checksum is there and right.
+pub fn assert_checksum6(frame: &[u8]) {
+    let length = u32::from(word(frame, ETHERNET + 4)).to_be_bytes();
+    let end = TRANSPORT + usize::from(word(frame, ETHERNET + 4));
+    let protocol = frame[ETHERNET + 6];
+    let parts = [
+        &frame[ETHERNET + 8..TRANSPORT],
+        &length,
+        &[0, protocol],
+        &frame[TRANSPORT..end],
+    ];
+    assert_eq!(sum(&parts), 0xffff, "checksum of {frame:02x?}");
+    assert_ne!(
+        word(frame, check6_at(frame)),
+        0,
+        "the checksum went missing"
+    );
+}
