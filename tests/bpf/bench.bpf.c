@@ -5,6 +5,7 @@
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <linux/in.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -36,6 +37,21 @@ int with_service(struct __sk_buff *skb)
 	return 99; /* no return code of the programs under test */
 }
 
+/* TCP or UDP without more headers: the addresses of neighbours and routers are
+ * found by other packets.
+ */
+static __always_inline int is_traffic(struct __sk_buff *skb)
+{
+	__u8 protocol = 0;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		return 1;
+	if (skb->protocol != bpf_htons(ETH_P_IPV6) ||
+	    bpf_skb_load_bytes(skb, ETH_HLEN + 6, &protocol, sizeof(protocol)))
+		return 0;
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
+}
+
 /* At an interface, before the egress program. */
 SEC("classifier")
 int leave_service(struct __sk_buff *skb)
@@ -43,7 +59,7 @@ int leave_service(struct __sk_buff *skb)
 	__u32 key = 0;
 	__u32 *id = bpf_map_lookup_elem(&service, &key);
 
-	if (id && skb->protocol == bpf_htons(ETH_P_IP))
+	if (id && is_traffic(skb))
 		skb->tc_index = *id;
 	return TC_ACT_UNSPEC;
 }
@@ -55,7 +71,7 @@ int read_service(struct __sk_buff *skb)
 	__u32 key = 1;
 	__u32 *seen = bpf_map_lookup_elem(&service, &key);
 
-	if (!seen || skb->protocol != bpf_htons(ETH_P_IP))
+	if (!seen || !is_traffic(skb))
 		return TC_ACT_UNSPEC;
 	*seen = skb->tc_index;
 	key = 2;

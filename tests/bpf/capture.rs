@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! IPv4 frames as an interface receives them, packet(7), with what the kernel
+//! Frames as an interface receives them, packet(7), with what the kernel
 //! has left to a device to do: checksums to fill in, segments to cut.
 
 use std::io;
@@ -14,6 +14,7 @@ use crate::packet::{set, sum};
 const VNET_HEADER: usize = 10;
 const NEEDS_CSUM: u8 = 1;
 const GSO_TCPV4: u8 = 1;
+const GSO_TCPV6: u8 = 4;
 
 pub struct Capture(OwnedFd);
 
@@ -27,9 +28,14 @@ pub struct Captured {
 }
 
 impl Capture {
-    /// At the interface of the caller's namespace.
+    /// At the interface of the caller's namespace, of IPv4.
     pub fn new(interface: &str) -> Self {
-        let protocol = (libc::ETH_P_IP as u16).to_be();
+        Self::of(interface, libc::ETH_P_IP)
+    }
+
+    /// Of that Ethernet type.
+    pub fn of(interface: &str, ether_type: i32) -> Self {
+        let protocol = (ether_type as u16).to_be();
         // SAFETY: takes no pointer; the descriptor is owned by nobody else.
         let socket = unsafe {
             let fd = libc::socket(
@@ -110,7 +116,7 @@ impl Captured {
         Self {
             frame,
             partial,
-            gso: header[1] == GSO_TCPV4,
+            gso: [GSO_TCPV4, GSO_TCPV6].contains(&header[1]),
         }
     }
 }

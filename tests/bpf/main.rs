@@ -13,3 +13,4 @@ mod packet;
 mod packet6;
 mod test_run;
 mod wire;
+mod wire6;

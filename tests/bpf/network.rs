@@ -9,6 +9,7 @@ use std::process::{self, Command};
 use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::flow::LOCAL_IP;
+use crate::packet6::{CLIENT6, LOCAL_IP6, SERVER6};
 
 pub const CLIENTS_SIDE: &str = "client0";
 pub const SERVERS_SIDE: &str = "server0";
@@ -43,17 +44,18 @@ pub struct Network {
 }
 
 impl Network {
-    /// The addresses are those of `flow.rs`.
+    /// The addresses are those of `flow.rs` and `packet6.rs`.
     pub fn new() -> Self {
         let client = Namespace::new();
         let server = Namespace::new();
         let director = Namespace::new();
         for (name, value) in [
-            ("ip_forward", "1"),
-            ("conf/all/rp_filter", "0"),
-            ("conf/default/rp_filter", "0"),
+            ("ipv4/ip_forward", "1"),
+            ("ipv4/conf/all/rp_filter", "0"),
+            ("ipv4/conf/default/rp_filter", "0"),
+            ("ipv6/conf/all/forwarding", "1"),
         ] {
-            fs::write(format!("/proc/sys/net/ipv4/{name}"), value).unwrap();
+            fs::write(format!("/proc/sys/net/{name}"), value).unwrap();
         }
         for (name, end, address) in [
             (CLIENTS_SIDE, &client, "10.1.0.254/24"),
@@ -71,12 +73,32 @@ impl Network {
         ip(&format!("address add 10.1.0.1/24 dev {INTERFACE}"));
         ip(&format!("link set {INTERFACE} up"));
         ip("route add default via 10.1.0.254");
+        ip(&format!(
+            "address add {}/64 dev {INTERFACE} nodad",
+            CLIENT6.ip()
+        ));
+        ip("route add default via fd00:1::fe");
         server.enter();
         ip(&format!("address add 10.2.0.2/24 dev {INTERFACE}"));
         ip(&format!("link set {INTERFACE} up"));
         ip(&format!(
             "neighbour add {} lladdr 02:00:00:00:00:01 dev {INTERFACE} nud permanent",
             LOCAL_IP.ip()
+        ));
+        ip(&format!(
+            "address add {}/64 dev {INTERFACE} nodad",
+            SERVER6.ip()
+        ));
+        ip(&format!(
+            "neighbour add {} lladdr 02:00:00:00:00:01 dev {INTERFACE} nud permanent",
+            LOCAL_IP6.ip()
+        ));
+        director.enter();
+        ip(&format!(
+            "address add fd00:1::fe/64 dev {CLIENTS_SIDE} nodad"
+        ));
+        ip(&format!(
+            "address add fd00:2::fe/64 dev {SERVERS_SIDE} nodad"
         ));
         Self {
             client,
