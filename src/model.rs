@@ -36,7 +36,7 @@ pub struct State {
 pub struct Datapath {
     /// Names of the interfaces that carry the programs.
     pub interfaces: BTreeSet<String>,
-    /// How many sessions the session map can hold.
+    /// How many sessions of each family the session maps can hold.
     pub max_sessions: u32,
 }
 
