@@ -329,7 +329,7 @@ unsigned int reply_drop(struct director *director, struct sk_buff *skb,
 unsigned int prerouting6(void *priv, struct sk_buff *skb,
 			 const struct nf_hook_state *state);
 conn_xmit transmit6;
-void refuse6(struct sk_buff *skb);
+void refuse6(struct sk_buff *skb, u8 protocol);
 unsigned int mtu6(const struct dst_entry *dst);
 bool exceeds6(const struct sk_buff *skb, unsigned int mtu);
 int send6(struct net *net, struct sk_buff *skb, struct dst_entry *dst,

@@ -133,10 +133,15 @@ int transmit_refusal(struct sk_buff *skb, struct ip_vs_conn *cp,
 
 #ifdef CONFIG_IP_VS_IPV6
 	if (cp->af == AF_INET6)
-		refuse6(skb);
+		refuse6(skb, cp->protocol);
 	else
 #endif
-		icmp_send(skb, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
+		/* Of the two, SCTP gives up on the protocol alone (RFC 9260,
+		 * section 10).
+		 */
+		icmp_send(skb, ICMP_DEST_UNREACH,
+			  cp->protocol == IPPROTO_SCTP ? ICMP_PROT_UNREACH :
+							 ICMP_PORT_UNREACH, 0);
 	cp->timeout = 0;
 	if (refused)
 		count(refused->director, COUNT_DROP_REFUSED);

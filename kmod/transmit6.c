@@ -115,8 +115,12 @@ rewrite_failed:
 	return transmit_drop(director, skb, COUNT_DROP_REWRITE);
 }
 
-/* Tells a client that got no session. */
-void refuse6(struct sk_buff *skb)
+/* Tells a client that got no session; for SCTP see transmit_refusal(). */
+void refuse6(struct sk_buff *skb, u8 protocol)
 {
-	icmpv6_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_PORT_UNREACH, 0);
+	if (protocol == IPPROTO_SCTP)
+		icmpv6_send(skb, ICMPV6_PARAMPROB, ICMPV6_UNK_NEXTHDR,
+			    offsetof(struct ipv6hdr, nexthdr));
+	else
+		icmpv6_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_PORT_UNREACH, 0);
 }

@@ -287,7 +287,9 @@ fn a_client_with_a_link_local_address_is_refused_and_counted() {
         except ConnectionRefusedError: print('refused')";
     let said = lab.exec("client", &["/usr/bin/python3", "-c", script]);
     assert_eq!(said, "refused\n");
-    assert_eq!(lab.counter("refused_link_local_client"), 1);
+    // The client's kernel overlooks an answer that comes while it still sends,
+    // and sends again.
+    assert!(lab.counter("refused_link_local_client") >= 1);
     assert_eq!(lab.sessions().len(), 0);
 }
 
@@ -322,7 +324,7 @@ fn when_every_port_is_taken_an_ipv6_client_is_refused_at_once() {
     let refused = ["curl", "-sS", "--max-time", "20", "http://[fd00::1]/"];
     let output = lab.try_exec("client", &refused);
     assert_eq!(output.status.code(), Some(7), "{output:?}");
-    assert_eq!(lab.counter("refused_ports_exhausted"), 1);
+    assert!(lab.counter("refused_ports_exhausted") >= 1);
     // The ports of IPv4 are its own.
     lab.get(&["http://10.0.0.1/"]);
 }
