@@ -37,14 +37,14 @@ pub(crate) fn scheduler_flag_names(
         .into_iter()
         .enumerate()
         .filter_map(move |(flag, set)| {
-            let names = SCHEDULER_FLAGS
+            let mut names = SCHEDULER_FLAGS
                 .iter()
                 .filter(|(_, index, owner)| {
                     *index == flag && owner.is_none_or(|owner| owner == scheduler)
                 })
                 .map(|(name, ..)| *name);
             // The scheduler's own stand behind those of all.
-            names.last().filter(|_| set)
+            names.next_back().filter(|_| set)
         })
 }
 
