@@ -201,6 +201,12 @@ fn a_message_carries_nothing_that_steers_a_terminal() {
     assert!(rendered.contains("u{1b}"), "{rendered}");
     let steers = |letter: &char| letter.is_control() && *letter != '\n';
     assert_eq!(rendered.chars().find(steers), None);
+
+    // Where it stands in the text itself, above and below ASCII.
+    let text = "[ser\u{9b}2Jvice]\n\u{1b}[2J = 1\n";
+    let rendered = config::parse("lb.toml", text).unwrap_err().render(false);
+    assert!(rendered.contains("ser\u{b7}2Jvice"), "{rendered}");
+    assert_eq!(rendered.chars().find(steers), None);
 }
 
 fn survives(bytes: &[u8]) {

@@ -131,6 +131,18 @@ pub struct Diagnostics {
     more: usize,
 }
 
+/// The renderer shows the controls below U+0020 as pictures, but lets those
+/// from U+0080 to U+009F pass, of which one begins the commands of a terminal.
+/// The dot has as many bytes as they.
+fn without_c1(line: &str) -> Cow<'_, str> {
+    let is_c1 = |letter| matches!(letter, '\u{80}'..='\u{9f}');
+    if line.contains(is_c1) {
+        Cow::Owned(line.replace(is_c1, "\u{b7}"))
+    } else {
+        Cow::Borrowed(line)
+    }
+}
+
 /// A span within one line.
 struct Place<'a> {
     /// From 1.
@@ -138,7 +150,7 @@ struct Place<'a> {
     /// From 1, in characters.
     column: usize,
     /// What is shown of the line.
-    shown: &'a str,
+    shown: Cow<'a, str>,
     /// Whether that is all of it.
     whole: bool,
     /// Bytes of `shown`.
@@ -223,7 +235,7 @@ impl Diagnostics {
     }
 
     fn snippet<'a, T: Clone>(&'a self, place: &Place<'a>) -> Snippet<'a, T> {
-        Snippet::source(place.shown)
+        Snippet::source(place.shown.clone())
             .line_start(place.line)
             .path(place.whole.then_some(self.name.as_str()))
     }
@@ -245,7 +257,7 @@ impl Diagnostics {
         Place {
             line,
             column: before.chars().count() + 1,
-            shown: self.text.get(from..to).unwrap_or_default(),
+            shown: without_c1(self.text.get(from..to).unwrap_or_default()),
             whole,
             span: start - from..stop.min(to) - from,
         }
