@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! End to end, in a kernel with IPVS: `lab/runner` boots one for this binary.
 
+mod balance;
 mod everything;
 mod examples;
 mod failed_steps;
@@ -10,8 +11,12 @@ mod ipv6;
 mod ipvs_netlink;
 mod lab;
 mod lifecycle;
+mod lifetimes;
+mod places;
+mod port_reuse;
 mod proc_files;
 mod reconcile;
 mod reconcile_options;
 mod sctp;
 mod settings;
+mod talk;
