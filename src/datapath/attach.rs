@@ -46,6 +46,9 @@ pub fn attach(pins: &Pins, interface: &str) -> Result<(), Error> {
     if !rtnetlink::is_ethernet(index).map_err(Error::Filters)? {
         return Err(Error::NotEthernet(interface.to_owned()));
     }
+    if filters::has_ingress_qdisc(index).map_err(Error::Filters)? {
+        return Err(Error::IngressQdisc(interface.to_owned()));
+    }
     match qdisc_add_clsact(interface) {
         Ok(()) => {
             let mark = pins.path(&qdisc_mark(index));
