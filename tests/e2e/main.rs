@@ -15,6 +15,7 @@ mod ipvs_netlink;
 mod lab;
 mod lifecycle;
 mod lifetimes;
+mod many;
 mod neighbours;
 mod places;
 mod port_reuse;
