@@ -10,19 +10,27 @@
  *       COUNT connections, one after the other, from such ports of SOURCE,
  *       which the host has. HOW they end: "fin" as the server does it first,
  *       "rst" by a reset.
+ *   flows twice ADDRESS PORT COUNT
+ *       COUNT flows to an echo, whose first two datagrams leave two processors
+ *       at the same moment. A third one, later, has to be answered.
  *   flows serve PORT
  *       accepts connections and ends each when it has read something or the
  *       client is gone; says "ready" first.
  */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 static struct sockaddr_in address_of(const char *address, unsigned int port)
@@ -103,6 +111,85 @@ static void tcp(const struct sockaddr_in *to, const struct sockaddr_in *first,
 	}
 }
 
+/* What the two processors share: the socket of the flow, and how often either
+ * has come to the line.
+ */
+static int flow;
+static atomic_uint arrived;
+
+static void meet(unsigned int round)
+{
+	atomic_fetch_add(&arrived, 1);
+	while (atomic_load(&arrived) < 2 * round)
+		;
+}
+
+static void run_on(unsigned int processor)
+{
+	cpu_set_t processors;
+
+	CPU_ZERO(&processors);
+	CPU_SET(processor, &processors);
+	if (sched_setaffinity(0, sizeof(processors), &processors))
+		err(1, "processor %u", processor);
+}
+
+static void send_at_once(unsigned int number)
+{
+	meet(2 * number + 1);
+	if (send(flow, "first", 5, 0) != 5)
+		err(1, "flow %u", number);
+	meet(2 * number + 2);
+}
+
+static void *other_processor(void *count)
+{
+	run_on(1);
+	for (unsigned int i = 0; i < *(unsigned int *)count; i++)
+		send_at_once(i);
+	return NULL;
+}
+
+static void ask(unsigned int number)
+{
+	const struct timeval patience = { .tv_sec = 10 };
+	char text[200];
+	ssize_t length;
+
+	setsockopt(flow, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (send(flow, "third", 5, 0) != 5)
+		err(1, "flow %u", number);
+	do {
+		length = recv(flow, text, sizeof(text) - 1, 0);
+		if (length < 0)
+			err(1, "flow %u has no answer", number);
+		text[length] = '\0';
+	} while (!strstr(text, "third"));
+}
+
+static void twice(const struct sockaddr_in *to, unsigned int count)
+{
+	int *flows = calloc(count, sizeof(*flows));
+	pthread_t thread;
+
+	if (!flows)
+		err(1, "memory");
+	if (pthread_create(&thread, NULL, other_processor, &count))
+		errx(1, "no thread");
+	run_on(0);
+	for (unsigned int i = 0; i < count; i++) {
+		flows[i] = flow = socket(AF_INET, SOCK_DGRAM, 0);
+		if (flow < 0 || connect(flow, (const void *)to, sizeof(*to)))
+			err(1, "flow %u", i);
+		send_at_once(i);
+	}
+	pthread_join(thread, NULL);
+	for (unsigned int i = 0; i < count; i++) {
+		flow = flows[i];
+		ask(i);
+	}
+}
+
 static void serve(unsigned int port)
 {
 	struct sockaddr_in here = { .sin_family = AF_INET, .sin_port = htons(port) };
@@ -132,6 +219,11 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && !strcmp(argv[1], "serve"))
 		serve(atoi(argv[2]));
+	if (argc == 5 && !strcmp(argv[1], "twice")) {
+		to = address_of(argv[2], atoi(argv[3]));
+		twice(&to, atoi(argv[4]));
+		return 0;
+	}
 	if (argc < 7)
 		errx(2, "usage: see the head of lab/flows.c");
 	to = address_of(argv[2], atoi(argv[3]));

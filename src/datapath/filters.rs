@@ -19,11 +19,15 @@ pub(super) enum Direction {
     Egress,
 }
 
-/// An eBPF filter: the name it was attached by and the id of its program.
+/// An eBPF filter: the name it was attached by, the id of its program, and
+/// where it hangs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Filter {
     pub name: String,
     pub program: u32,
+    handle: TcHandle,
+    /// Priority and protocol (`TC_H_MAKE`), as the kernel gave them.
+    info: u32,
 }
 
 impl Direction {
@@ -45,6 +49,19 @@ pub(super) fn list(index: u32, direction: Direction) -> io::Result<Vec<Filter>> 
     };
     let answers = ask(RouteNetlinkMessage::GetTrafficFilter(request), NLM_F_DUMP)?;
     Ok(answers.iter().filter_map(bpf_filter).collect())
+}
+
+/// Removes one filter and leaves the others of its priority.
+pub(super) fn remove(index: u32, direction: Direction, filter: &Filter) -> io::Result<()> {
+    let mut request = TcMessage::with_index(index as i32);
+    request.header.parent = TcHandle {
+        major: CLSACT,
+        minor: direction.minor(),
+    };
+    request.header.handle = filter.handle;
+    request.header.info = filter.info;
+    request.attributes.push(TcAttribute::Kind("bpf".to_owned()));
+    ask(RouteNetlinkMessage::DelTrafficFilter(request), NLM_F_ACK).map(|_| ())
 }
 
 /// Whether any filter of any kind hangs there.
@@ -109,5 +126,7 @@ fn bpf_filter(message: &RouteNetlinkMessage) -> Option<Filter> {
     Some(Filter {
         name: name?,
         program: program?,
+        handle: message.header.handle,
+        info: message.header.info,
     })
 }

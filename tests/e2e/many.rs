@@ -51,7 +51,7 @@ struct Flows {
 impl Flows {
     fn new() -> Self {
         let program = std::env::temp_dir().join(format!("flows-{}", std::process::id()));
-        let compile = ["-O2", "-Wall", "-Werror", "lab/flows.c", "-o"];
+        let compile = ["-O2", "-Wall", "-Werror", "-pthread", "lab/flows.c", "-o"];
         run(Command::new("cc").args(compile).arg(&program));
         let mut lab = Lab::alone();
         for number in 101..104 {
@@ -164,4 +164,26 @@ fn more_than_200_000_sessions_to_one_server_live_at_once_through_four_local_ips(
     assert!(talk.ask().peer.starts_with("10.2.0.10"));
     success(&lab.ipvs_bpf(&["down"]));
     assert!(!module_is_loaded());
+}
+
+#[test]
+#[ignore = "takes minutes: make test-long"]
+fn datagrams_of_one_flow_on_two_processors_at_once_leave_it_answered_and_nothing_behind() {
+    let flows = Flows::new();
+    let lab = &flows.lab;
+    let two = FILE.replace(
+        "\"10.2.0.2:7\"",
+        "\"10.2.0.2:7\"\n  [[service.server]]\n  address = \"10.2.0.3:7\"",
+    );
+    lab.apply(&two);
+    lab.exec("director", &["ipvsadm", "--set", "0", "0", "20"]);
+    let mut made = 0;
+    // Two connections of one tuple: it takes some flows until it happens.
+    while lab.counter("sessions_created") < made + 10 {
+        assert!(made < 10_000, "it never happened");
+        flows.make("twice 10.0.0.1 7 500");
+        made += 500;
+    }
+    lab.exec("director", &["ipvsadm", "--set", "0", "0", "1"]);
+    flows.until_left(0);
 }
