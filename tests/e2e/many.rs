@@ -113,9 +113,13 @@ fn no_session_is_left_after_100_000_connections_that_ended_in_every_way() {
     flows.make("tcp 10.0.0.1 80 30000 10.1.0.2 1024 rst");
     flows.until_left(0);
     // By the next connection from the same port, while they are in TIME_WAIT.
-    flows.make("tcp 10.0.0.1 80 10000 10.1.0.2 40000 fin");
-    assert_eq!(balanced(lab), 10_000);
-    flows.make("tcp 10.0.0.1 80 10000 10.1.0.2 40000 rst");
+    assert_eq!(lab.counter("port_collisions"), 0);
+    for _ in 0..5 {
+        flows.make("tcp 10.0.0.1 80 2000 10.1.0.2 40000 fin");
+        flows.make("tcp 10.0.0.1 80 2000 10.1.0.2 40000 rst");
+    }
+    // The one before had the port still.
+    assert!(lab.counter("port_collisions") > 0);
     flows.until_left(0);
     // By the next packet after their server was removed.
     ipvsadm("--set 0 0 300");
