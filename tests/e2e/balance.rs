@@ -18,8 +18,8 @@ pub struct Balance {
     pub living: usize,
 }
 
-/// What `show` says of local IPs is no local IP of another VIP: all VIPs of the
-/// tests that are full NAT are 10.0.0.1 (0A000001); 10.0.0.9 is native there.
+/// 10.0.0.1, as `/proc/net/ip_vs_conn` has it: the VIP of all full-NAT services
+/// in the tests that balance. Native ones there have another.
 const VIP: &str = "0A000001";
 
 pub fn balance(lab: &Lab) -> Balance {

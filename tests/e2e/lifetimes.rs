@@ -121,7 +121,8 @@ fn a_server_of_weight_0_keeps_its_connections_and_gets_no_new_ones() {
     }
     let after: Vec<_> = talks.iter_mut().map(Talk::ask).collect();
     assert_eq!(before, after);
-    assert_eq!(balanced(&lab), 12);
+    assert_eq!(lab.counter("sessions_created"), 12);
+    balanced(&lab);
 }
 
 #[test]
@@ -208,6 +209,7 @@ fn a_removed_service_keeps_its_sessions_until_their_timers_end() {
     }
     eventually("the UDP sessions end", || balanced(&lab) == 2);
     // The service can come back, with the same port and a new id.
+    ipvsadm(&lab, "--set 0 0 300");
     lab.apply(FILE);
     for talk in &mut talks {
         talk.ask();
