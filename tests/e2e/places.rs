@@ -3,7 +3,7 @@
 
 use crate::balance::balanced;
 use crate::full_nat::FILE;
-use crate::lab::Lab;
+use crate::lab::{Lab, stderr};
 use crate::talk::{Talk, answer};
 
 const GET: [&str; 5] = ["curl", "-sS", "--fail", "--max-time", "20"];
@@ -61,17 +61,18 @@ fn a_server_on_the_director_itself_is_served_natively_and_the_plan_says_so() {
         // An echo comes from the address that the route to the client has.
         .replace("10.2.0.3:7", "10.1.0.1:7");
     let plan = lab.with_file(&["plan"], &local);
-    let text = String::from_utf8(plan.stdout).unwrap();
+    let said = stderr(&plan);
     for server in ["10.2.0.1:8080", "10.1.0.1:7"] {
-        let note = text
-            .lines()
-            .find(|line| line.contains("note: ") && line.contains(server));
-        assert!(note.is_some_and(|line| line.contains("native")), "{text}");
+        let mut lines = said.lines();
+        let line = lines.find(|line| line.contains(server)).expect(&said);
+        assert!(
+            line.contains("warning") && line.contains("native"),
+            "{line}"
+        );
     }
-    assert_eq!(text.matches("note: ").count(), 2, "{text}");
     let plan = lab.with_file(&["plan", "--json"], &local);
     let json: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
-    assert_eq!(json["notes"][0]["reason"], "server_is_local");
+    assert_eq!(json["warnings"].as_array().unwrap().len(), 2, "{json}");
 
     lab.apply(&local);
     let mut peers = Vec::new();
