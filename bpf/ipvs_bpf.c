@@ -63,6 +63,11 @@ static __always_inline int egress4(struct __sk_buff *skb, __u32 id)
 	return translated(skb);
 }
 
+static __always_inline int same_address6(const __be32 *a, const __be32 *b)
+{
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]));
+}
+
 static __always_inline int egress6(struct __sk_buff *skb, __u32 id)
 {
 	struct ipvs_bpf_service *service;
@@ -80,7 +85,7 @@ static __always_inline int egress6(struct __sk_buff *skb, __u32 id)
 	original.dport = service->vport;
 	session = bpf_map_lookup_elem(&sessions6, &original);
 	if (!session || session->direction != IPVS_BPF_ORIGINAL ||
-	    __builtin_memcmp(session->daddr, tuple.daddr, sizeof(tuple.daddr)) ||
+	    !same_address6(session->daddr, tuple.daddr) ||
 	    session->dport != tuple.dport)
 		return drop(IPVS_BPF_NO_SESSION);
 	if (rewrite_source6(skb, &tuple, session->saddr, session->sport))
