@@ -32,6 +32,10 @@ test: deps lint module ## everything that proves it, end-to-end tests in the VM 
 	lab/selftest
 	cargo test
 
+test-long: export TEST_TIMEOUT = 7200
+test-long: deps module ## what takes minutes: 100 000 connections and more
+	cargo test --test e2e -- --ignored
+
 lint: deps ## formatting, clippy, shellcheck, man pages, the module with W=1
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
@@ -60,7 +64,7 @@ install: build ## install the CLI and the man pages below DESTDIR
 clean: ## remove target/
 	cargo clean
 
-.PHONY: help deps build cli module demo test lint fuzz fuzz-corpus man install clean
+.PHONY: help deps build cli module demo test test-long lint fuzz fuzz-corpus man install clean
 .DEFAULT_GOAL := help
 # The order of what a target needs is part of it.
 .NOTPARALLEL:

@@ -51,11 +51,21 @@ static __always_inline int egress4(struct __sk_buff *skb, __u32 id)
 	original.daddr = service->vaddr[0];
 	original.dport = service->vport;
 	session = bpf_map_lookup_elem(&sessions4, &original);
-	if (!session || session->direction != IPVS_BPF_ORIGINAL)
+	/* The entry may be that of a later connection of the same client, whose
+	 * local IP and port are unique for its own server only.
+	 */
+	if (!session || session->direction != IPVS_BPF_ORIGINAL ||
+	    session->daddr != packet.tuple.daddr ||
+	    session->dport != packet.tuple.dport)
 		return drop(IPVS_BPF_NO_SESSION);
 	if (rewrite_source4(skb, &packet, session->saddr, session->sport))
 		return drop(IPVS_BPF_REWRITE_FAILED);
 	return translated(skb);
+}
+
+static __always_inline int same_address6(const __be32 *a, const __be32 *b)
+{
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]));
 }
 
 static __always_inline int egress6(struct __sk_buff *skb, __u32 id)
@@ -74,7 +84,9 @@ static __always_inline int egress6(struct __sk_buff *skb, __u32 id)
 	__builtin_memcpy(original.daddr, service->vaddr, sizeof(original.daddr));
 	original.dport = service->vport;
 	session = bpf_map_lookup_elem(&sessions6, &original);
-	if (!session || session->direction != IPVS_BPF_ORIGINAL)
+	if (!session || session->direction != IPVS_BPF_ORIGINAL ||
+	    !same_address6(session->daddr, tuple.daddr) ||
+	    session->dport != tuple.dport)
 		return drop(IPVS_BPF_NO_SESSION);
 	if (rewrite_source6(skb, &tuple, session->saddr, session->sport))
 		return drop(IPVS_BPF_REWRITE_FAILED);

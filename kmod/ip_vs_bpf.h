@@ -162,6 +162,7 @@ struct session {
 	struct service *service;
 	struct local_ip *local_ip;
 	__be16 local_port;
+	bool ended; /* under the lock of its original tuple */
 	struct rcu_head rcu;
 };
 
@@ -206,6 +207,7 @@ struct director {
 	unsigned int local_ip_count; /* in that table */
 	struct list_head pools;
 	atomic_t sessions;
+	atomic_t displaced; /* sessions whose original entry another one has */
 	struct work_struct reap; /* frees services whose last session ended */
 	/* Serialise, by original tuple, writing and deleting its map entry. */
 	spinlock_t original_locks[ORIGINAL_LOCKS];
@@ -266,6 +268,15 @@ typedef int conn_xmit(struct sk_buff *skb, struct ip_vs_conn *cp,
 int session_init_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp);
 int session_done_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp);
 struct session *session_of(const struct ip_vs_conn *cp);
+
+/* originals.c */
+int original_insert(const struct session *session, struct bpf_map *map, u8 family,
+		    const union tuple *original, const union tuple *reply);
+void original_delete(struct session *session, struct bpf_map *map, u8 family,
+		     const union tuple *original, const union tuple *reply);
+void entry_delete(struct director *director, struct bpf_map *map,
+		  const union tuple *tuple);
+void original_claim(struct session *session, const struct ip_vs_conn *cp);
 int sessions_module_init(void);
 void sessions_module_exit(void);
 

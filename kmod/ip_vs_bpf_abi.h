@@ -81,7 +81,7 @@ enum ipvs_bpf_counter {
 	IPVS_BPF_SNAT,           /* egress: source became the local IP */
 	IPVS_BPF_REPLIES,        /* ingress: destination became the client */
 	IPVS_BPF_NO_SERVICE,     /* egress, dropped: unknown service id */
-	IPVS_BPF_NO_SESSION,     /* egress, dropped: the session is gone */
+	IPVS_BPF_NO_SESSION,     /* egress, dropped: the session is gone, or another server's */
 	IPVS_BPF_FRAGMENT,       /* egress, dropped: a fragment has no ports */
 	IPVS_BPF_UNREADABLE,     /* egress, dropped: not TCP, UDP or SCTP, or cut short */
 	IPVS_BPF_REWRITE_FAILED, /* dropped: the kernel refused a write */

@@ -21,6 +21,15 @@
 
 #include "ip_vs_bpf.h"
 
+static bool is_of(const struct ip_vs_conn *cp, const struct service *service,
+		  const union nf_inet_addr *server, __be16 port)
+{
+	return is_ours(cp) && cp->packet_xmit != transmit_refusal &&
+	       cp->vport == service->vport && cp->dport == port &&
+	       ip_vs_addr_equal(cp->af, &cp->vaddr, &service->vaddr) &&
+	       ip_vs_addr_equal(cp->af, &cp->daddr, server);
+}
+
 /* NULL: none of ours. The caller puts it. */
 struct ip_vs_conn *reply_connection(struct director *director,
 				    const struct service *service,
@@ -28,20 +37,29 @@ struct ip_vs_conn *reply_connection(struct director *director,
 				    const union nf_inet_addr *server,
 				    const struct packet *packet)
 {
+	struct netns_ipvs *ipvs = net_ipvs(director->net);
 	struct ip_vs_conn_param param;
 	struct ip_vs_conn *cp;
 
-	ip_vs_conn_fill_param(net_ipvs(director->net), packet->family,
-			      packet->protocol, client, packet->ports[1],
-			      &service->vaddr, service->vport, &param);
+	ip_vs_conn_fill_param(ipvs, packet->family, packet->protocol, client,
+			      packet->ports[1], &service->vaddr, service->vport,
+			      &param);
 	cp = ip_vs_conn_in_get(&param);
-	if (!cp)
-		return NULL;
-	if (is_ours(cp) && cp->packet_xmit != transmit_refusal &&
-	    cp->dport == packet->ports[0] &&
-	    ip_vs_addr_equal(packet->family, &cp->daddr, server))
+	if (cp && is_of(cp, service, server, packet->ports[0]))
 		return cp;
-	ip_vs_conn_put(cp);
+	/* Leaves the timer of somebody else's connection alone. */
+	if (cp)
+		__ip_vs_conn_put(cp);
+	/* The client has begun another connection of the same tuple meanwhile
+	 * (originals.c), with another server.
+	 */
+	ip_vs_conn_fill_param(ipvs, packet->family, packet->protocol, server,
+			      packet->ports[0], client, packet->ports[1], &param);
+	cp = ip_vs_conn_out_get(&param);
+	if (cp && is_of(cp, service, server, packet->ports[0]))
+		return cp;
+	if (cp)
+		__ip_vs_conn_put(cp);
 	return NULL;
 }
 

@@ -8,11 +8,7 @@
  * whose keys follow from its connection, local IP and port. That of the reply tuple
  * (server -> local IP) is inserted first, and only if it is not there: this is
  * what makes local IP and port unique for a server, without a lock. That of
- * the original tuple (client -> VIP) replaces what is there: IPVS may begin a
- * connection while one of the same tuple still ends (a client that uses its
- * port again at once). The old session's end must then leave the new one's
- * entry alone, so writing, and comparing and deleting, exclude each other by
- * a lock chosen by the tuple.
+ * the original tuple (client -> VIP) is shared (originals.c).
  */
 #include <linux/inetdevice.h>
 #include <linux/jhash.h>
@@ -28,14 +24,6 @@
 
 static struct kmem_cache *session_cache;
 
-static spinlock_t *original_lock(struct director *director, u8 family,
-				 const union tuple *original)
-{
-	u32 hash = tuple_hash(family, original);
-
-	return &director->original_locks[hash % ORIGINAL_LOCKS];
-}
-
 static int insert_reply(struct bpf_map *map, const struct service *service,
 			const union tuple *original, const union tuple *reply)
 {
@@ -43,51 +31,6 @@ static int insert_reply(struct bpf_map *map, const struct service *service,
 
 	entry_make(service->family, original, service->id, IPVS_BPF_REPLY, &entry);
 	return map->ops->map_update_elem(map, (void *)reply, &entry, BPF_NOEXIST);
-}
-
-static int insert_original(struct director *director, struct bpf_map *map,
-			   const struct service *service,
-			   const union tuple *original, const union tuple *reply)
-{
-	spinlock_t *lock = original_lock(director, service->family, original);
-	union entry entry;
-	int err;
-
-	entry_make(service->family, reply, service->id, IPVS_BPF_ORIGINAL, &entry);
-	spin_lock_bh(lock);
-	err = map->ops->map_update_elem(map, (void *)original, &entry, BPF_ANY);
-	spin_unlock_bh(lock);
-	return err;
-}
-
-/* The map refuses while something else holds its bucket, for a moment. */
-static void delete(struct director *director, struct bpf_map *map,
-		   const union tuple *tuple)
-{
-	int try, err;
-
-	for (try = 0; try < 8; try++) {
-		err = map->ops->map_delete_elem(map, (void *)tuple);
-		if (err != -EBUSY)
-			return;
-		cpu_relax();
-	}
-	count(director, COUNT_DELETE_FAILED);
-}
-
-/* Only if the entry is this session's: its reply tuple names it. */
-static void delete_original(struct director *director, struct bpf_map *map,
-			    u8 family, const union tuple *original,
-			    const union tuple *reply)
-{
-	spinlock_t *lock = original_lock(director, family, original);
-	const union entry *found;
-
-	spin_lock_bh(lock);
-	found = map->ops->map_lookup_elem(map, (void *)original);
-	if (found && entry_makes(family, found, reply))
-		delete(director, map, original);
-	spin_unlock_bh(lock);
 }
 
 /* The local IP and port of a try, deterministic, so that another director
@@ -98,19 +41,30 @@ static bool choice(const struct lip_array *ips, const struct ip_vs_conn *cp,
 {
 	u32 hash = address_hash(cp->af, &cp->caddr);
 	u16 own = ntohs(cp->cport);
-	u32 ports;
+	u32 ports, span;
 	u16 first, last;
 
 	*ip = ips->ip[(reciprocal_scale(hash, ips->count) + try) % ips->count];
 	ports = READ_ONCE((*ip)->ports);
 	first = ports >> 16;
 	last = ports & 0xffff;
+	span = last - first + 1;
 	*port = cp->cport;
 	/* SCTP's checksum covers the ports, so they stay. */
 	if (try < PROBES_OWN_PORT || cp->protocol == IPPROTO_SCTP)
 		return try < ips->count && own >= first && own <= last;
+	try -= PROBES_OWN_PORT;
+	/* Of few ports each is tried, so that none is free when all have
+	 * failed; of many, a random choice collides least.
+	 */
+	if (span <= (PROBES - PROBES_OWN_PORT) / ips->count) {
+		hash = jhash_2words(hash, own, 0);
+		*port = htons(first + (reciprocal_scale(hash, span) +
+				       try / ips->count) % span);
+		return true;
+	}
 	hash = jhash_3words(hash, own, try, 0);
-	*port = htons(first + reciprocal_scale(hash, last - first + 1));
+	*port = htons(first + reciprocal_scale(hash, span));
 	return true;
 }
 
@@ -222,7 +176,7 @@ static struct session *session_create(struct director *director,
 	err = choose(map, ips, cp, session, &original, &reply);
 	if (err)
 		goto free;
-	err = insert_original(director, map, service, &original, &reply);
+	err = original_insert(session, map, cp->af, &original, &reply);
 	if (err)
 		goto delete_reply;
 	atomic_inc(&director->sessions);
@@ -231,7 +185,7 @@ static struct session *session_create(struct director *director,
 	return session;
 
 delete_reply:
-	delete(director, map, &reply);
+	entry_delete(director, map, &reply);
 	atomic_dec(&session->local_ip->sessions);
 	local_ip_put(session->local_ip);
 free:
@@ -256,8 +210,8 @@ static void session_end(struct session *session, const struct ip_vs_conn *cp)
 	/* IPVS changes none of the addresses and ports of a connection. */
 	tuple_original(cp, &original);
 	tuple_reply(cp, session->local_ip, session->local_port, &reply);
-	delete_original(director, map, cp->af, &original, &reply);
-	delete(director, map, &reply);
+	original_delete(session, map, cp->af, &original, &reply);
+	entry_delete(director, map, &reply);
 	atomic_dec(&session->local_ip->sessions);
 	local_ip_put(session->local_ip);
 	atomic_dec(&session->service->sessions);

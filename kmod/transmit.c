@@ -10,6 +10,7 @@
 #include <linux/ip.h>
 #include <net/icmp.h>
 #include <net/ip.h>
+#include <net/netfilter/nf_conntrack.h>
 #include <net/route.h>
 
 #include "ip_vs_bpf.h"
@@ -31,9 +32,13 @@ int send(struct net *net, struct sk_buff *skb, struct dst_entry *dst, u16 servic
 	skb_dst_drop(skb);
 	skb_dst_set(skb, dst);
 	skb->tc_index = service_id;
-	/* IPVS has seen it, and conntrack must not. */
+	/* IPVS has seen it, and conntrack must not: also not where it comes
+	 * back through the loopback device, to a client on this host.
+	 * ip_vs_notrack() marks only what conntrack has seen before.
+	 */
 	skb->ipvs_property = 1;
-	ip_vs_notrack(skb);
+	nf_reset_ct(skb);
+	nf_ct_set(skb, NULL, IP_CT_UNTRACKED);
 	/* What the device summed up was the packet before we rewrote it, and
 	 * a receive timestamp is no time to send at.
 	 */
@@ -89,6 +94,8 @@ int transmit4(struct sk_buff *skb, struct ip_vs_conn *cp,
 	}
 	director = session->director;
 	id = session->service->id;
+	if (unlikely(atomic_read(&director->displaced)))
+		original_claim(session, cp);
 	if (ip_hdr(skb)->ttl <= 1) {
 		icmp_send(skb, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
 		return transmit_drop(director, skb, COUNT_DROP_TTL);

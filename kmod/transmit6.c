@@ -81,6 +81,8 @@ int transmit6(struct sk_buff *skb, struct ip_vs_conn *cp,
 	}
 	director = session->director;
 	id = session->service->id;
+	if (unlikely(atomic_read(&director->displaced)))
+		original_claim(session, cp);
 	if (!read(skb, iph, &packet))
 		return transmit_drop(director, skb, COUNT_DROP_EXTENSION_HEADERS);
 	if (ipv6_hdr(skb)->hop_limit <= 1) {

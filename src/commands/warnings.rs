@@ -11,14 +11,20 @@ use crate::output;
 /// As many are printed; programs get all of them.
 const MOST: usize = 10;
 
-/// VIPs that are no address of this host. IPVS meets packets at LOCAL_IN, full
-/// NAT before it but only what is routed to this host, so both need that. A
-/// firewall mark has no address to look at.
 pub(super) fn of(desired: &State) -> Vec<String> {
     let local = match LocalAddresses::observe() {
         Ok(local) => local,
         Err(error) => return vec![error.to_string()],
     };
+    let mut warnings = vips_elsewhere(desired, &local);
+    warnings.extend(local_servers(desired, &local));
+    warnings
+}
+
+/// VIPs that are no address of this host. IPVS meets packets at LOCAL_IN, full
+/// NAT before it but only what is routed to this host, so both need that. A
+/// firewall mark has no address to look at.
+fn vips_elsewhere(desired: &State, local: &LocalAddresses) -> Vec<String> {
     let vips: BTreeSet<IpAddr> = desired
         .services
         .keys()
@@ -29,6 +35,25 @@ pub(super) fn of(desired: &State) -> Vec<String> {
         .filter(|address| !local.contains(*address))
         .collect();
     vips.iter().map(vip).collect()
+}
+
+/// Full NAT whose server is this host: what it sends to itself passes no
+/// interface's programs, so the module leaves the connection to IPVS.
+fn local_servers(desired: &State, local: &LocalAddresses) -> Vec<String> {
+    let full_nat = desired.full_nat.keys().filter_map(|key| {
+        let service = desired.services.get(key)?;
+        Some((key, service.servers.keys()))
+    });
+    full_nat
+        .flat_map(|(key, servers)| servers.map(move |server| (key, server)))
+        .filter(|(_, server)| local.contains(server.ip()))
+        .map(|(key, server)| {
+            format!(
+                "{key} → {server}: the server is this host, so its connections are native: \
+                 it sees the client's address, not a local IP"
+            )
+        })
+        .collect()
 }
 
 fn vip(address: &IpAddr) -> String {

@@ -4,7 +4,6 @@
 
 use super::diagnostics::{Mistake, Mistakes, Span};
 use super::parse::Config;
-use super::pools::Pool;
 use super::service::ServiceEntry;
 use crate::model::ServiceKey;
 
@@ -23,20 +22,10 @@ pub(super) fn check(config: &Config, mistakes: &Mistakes) {
         let instead = "write false: every packet passes through IPVS";
         refuse(mistakes, span, "`fast_path = true`", instead);
     }
-    pools(config, mistakes);
     for service in &config.services {
         if service.snat.is_some() {
             full_nat(service, mistakes);
         }
-    }
-}
-
-fn pools(config: &Config, mistakes: &Mistakes) {
-    let mut pools: Vec<&Pool> = config.pools.values().collect();
-    pools.sort_by_key(|pool| pool.span.start);
-    for pool in pools.iter().skip(1) {
-        let instead = "put all local IPs into the first one";
-        refuse(mistakes, &pool.span, "a second pool of local IPs", instead);
     }
 }
 

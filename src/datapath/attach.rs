@@ -8,12 +8,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
 
 use aya::programs::SchedClassifier;
-use aya::programs::tc::{
-    NlOptions, TcAttachOptions, TcAttachType, TcError, qdisc_add_clsact, qdisc_detach_program,
-};
+use aya::programs::tc::{NlOptions, TcAttachOptions, TcAttachType, TcError, qdisc_add_clsact};
 use nix::net::if_::{if_nameindex, if_nametoindex};
 
 use super::filters::{self, Direction, Filter};
@@ -46,6 +43,9 @@ pub fn attach(pins: &Pins, interface: &str) -> Result<(), Error> {
     if !rtnetlink::is_ethernet(index).map_err(Error::Filters)? {
         return Err(Error::NotEthernet(interface.to_owned()));
     }
+    if filters::has_ingress_qdisc(index).map_err(Error::Filters)? {
+        return Err(Error::IngressQdisc(interface.to_owned()));
+    }
     match qdisc_add_clsact(interface) {
         Ok(()) => {
             let mark = pins.path(&qdisc_mark(index));
@@ -59,8 +59,8 @@ pub fn attach(pins: &Pins, interface: &str) -> Result<(), Error> {
             });
         }
     }
-    for (name, _, attach_type) in PROGRAMS {
-        remove(interface, name, attach_type)?;
+    for (name, direction, attach_type) in PROGRAMS {
+        remove(index, name, direction)?;
         let mut program = program(pins, name)?;
         program
             .attach_with_options(
@@ -81,10 +81,10 @@ pub fn attach(pins: &Pins, interface: &str) -> Result<(), Error> {
 
 /// Takes the programs off an interface. Their absence is no error.
 pub fn detach(pins: &Pins, interface: &str) -> Result<(), Error> {
-    for (name, _, attach_type) in PROGRAMS {
-        remove(interface, name, attach_type)?;
-    }
     let index = index_of(interface)?;
+    for (name, direction, _) in PROGRAMS {
+        remove(index, name, direction)?;
+    }
     let mark = pins.path(&qdisc_mark(index));
     if !mark.exists() {
         return Ok(());
@@ -97,15 +97,15 @@ pub fn detach(pins: &Pins, interface: &str) -> Result<(), Error> {
     fs::remove_dir(&mark).map_err(Error::file(mark))
 }
 
-fn remove(interface: &str, name: &str, attach_type: TcAttachType) -> Result<(), Error> {
-    match qdisc_detach_program(interface, attach_type, name) {
-        Err(TcError::IoError(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(Error::Interface {
-            interface: interface.to_owned(),
-            source,
-        }),
-        Ok(()) => Ok(()),
+/// Not by aya, which takes the options of every kind of filter for those of an
+/// eBPF one and stumbles over other people's.
+fn remove(index: u32, name: &str, direction: Direction) -> Result<(), Error> {
+    for filter in filters::list(index, direction).map_err(Error::Filters)? {
+        if filter.name == name {
+            filters::remove(index, direction, &filter).map_err(Error::Filters)?;
+        }
     }
+    Ok(())
 }
 
 /// The kernel answers EEXIST when the interface has a clsact qdisc.

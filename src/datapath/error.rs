@@ -43,6 +43,11 @@ pub enum Error {
         "interface {0} is not Ethernet, which full NAT needs; leave it out of [director] interfaces"
     )]
     NotEthernet(String),
+    #[error(
+        "interface {0} has an `ingress` qdisc, which has no place for a program at egress: \
+         replace it by `clsact`, which takes the same filters"
+    )]
+    IngressQdisc(String),
     #[error("asking the kernel for its tc filters: {0}")]
     Filters(io::Error),
     #[error("no session map is registered with the module; run `ipvs-bpf apply`")]

@@ -19,11 +19,15 @@ pub(super) enum Direction {
     Egress,
 }
 
-/// An eBPF filter: the name it was attached by and the id of its program.
+/// An eBPF filter: the name it was attached by, the id of its program, and
+/// where it hangs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Filter {
     pub name: String,
     pub program: u32,
+    handle: TcHandle,
+    /// Priority and protocol (`TC_H_MAKE`), as the kernel gave them.
+    info: u32,
 }
 
 impl Direction {
@@ -47,6 +51,19 @@ pub(super) fn list(index: u32, direction: Direction) -> io::Result<Vec<Filter>> 
     Ok(answers.iter().filter_map(bpf_filter).collect())
 }
 
+/// Removes one filter and leaves the others of its priority.
+pub(super) fn remove(index: u32, direction: Direction, filter: &Filter) -> io::Result<()> {
+    let mut request = TcMessage::with_index(index as i32);
+    request.header.parent = TcHandle {
+        major: CLSACT,
+        minor: direction.minor(),
+    };
+    request.header.handle = filter.handle;
+    request.header.info = filter.info;
+    request.attributes.push(TcAttribute::Kind("bpf".to_owned()));
+    ask(RouteNetlinkMessage::DelTrafficFilter(request), NLM_F_ACK).map(|_| ())
+}
+
 /// Whether any filter of any kind hangs there.
 pub(super) fn any(index: u32, direction: Direction) -> io::Result<bool> {
     let mut request = TcMessage::with_index(index as i32);
@@ -56,6 +73,19 @@ pub(super) fn any(index: u32, direction: Direction) -> io::Result<bool> {
     };
     let answers = ask(RouteNetlinkMessage::GetTrafficFilter(request), NLM_F_DUMP)?;
     Ok(!answers.is_empty())
+}
+
+/// Whether the interface has a qdisc of the kind `ingress`. It stands where
+/// `clsact` would, and the kernel takes a filter for egress there without an
+/// error and asks it at ingress.
+pub(super) fn has_ingress_qdisc(index: u32) -> io::Result<bool> {
+    let request = TcMessage::with_index(index as i32);
+    let answers = ask(RouteNetlinkMessage::GetQueueDiscipline(request), NLM_F_DUMP)?;
+    let ingress = TcAttribute::Kind("ingress".to_owned());
+    Ok(answers.iter().any(|answer| {
+        matches!(answer, RouteNetlinkMessage::NewQueueDiscipline(qdisc)
+            if qdisc.header.index == index as i32 && qdisc.attributes.contains(&ingress))
+    }))
 }
 
 /// Removes the interface's clsact qdisc with all that hangs there.
@@ -96,5 +126,7 @@ fn bpf_filter(message: &RouteNetlinkMessage) -> Option<Filter> {
     Some(Filter {
         name: name?,
         program: program?,
+        handle: message.header.handle,
+        info: message.header.info,
     })
 }

@@ -12,7 +12,7 @@ use crate::datapath::{self, Pins};
 use crate::kmod::module;
 use crate::kmod::proc::{self, FullNatChange, LocalIpChange};
 
-/// How long sessions may take to end. Each is gone as soon as no packet uses
+/// How long no session may end. Each is gone as soon as no packet uses
 /// its connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
@@ -68,8 +68,9 @@ fn remove_full_nat(done: &mut dyn FnMut(&str)) -> Result<(), Error> {
 }
 
 fn end_sessions(done: &mut dyn FnMut(&str)) -> Result<(), Error> {
-    let begin = Instant::now();
+    let mut begin = Instant::now();
     let mut ended = 0;
+    let mut fewest = u32::MAX;
     loop {
         // A service stays as long as a connection is bound to it.
         let services = proc::full_nat()?;
@@ -77,6 +78,10 @@ fn end_sessions(done: &mut dyn FnMut(&str)) -> Result<(), Error> {
         ended = ended.max(left);
         if services.is_empty() {
             break;
+        }
+        if left < fewest {
+            fewest = left;
+            begin = Instant::now();
         }
         if begin.elapsed() > PATIENCE {
             return Err(Error::SessionsRemain(left));

@@ -57,7 +57,7 @@ impl Lab {
         format!("{}{host}", self.prefix)
     }
 
-    fn command(&self, host: &str, words: &[&str]) -> Command {
+    pub fn command(&self, host: &str, words: &[&str]) -> Command {
         let mut command = Command::new("ip");
         command
             .args(["netns", "exec", &self.namespace(host)])

@@ -106,3 +106,33 @@ fn two_directors_in_one_kernel_do_not_mix() {
     two.get(&["http://10.0.0.1/"]);
     assert_eq!(two.sessions().len(), 1);
 }
+
+#[test]
+fn two_directors_with_different_files_serve_at_once() {
+    let one = Lab::new();
+    let two = Lab::new();
+    one.apply(FILE);
+    two.apply(
+        &FILE
+            .replace("10.2.0.100", "10.2.0.1")
+            .replace("10.0.0.1:7", "10.0.0.9:7"),
+    );
+    std::thread::scope(|scope| {
+        for (lab, vip, peer) in [
+            (&one, "10.0.0.1", " 10.2.0.100 "),
+            (&two, "10.0.0.9", " 10.2.0.1 "),
+        ] {
+            scope.spawn(move || {
+                for _ in 0..10 {
+                    let web = lab.get(&["--local-port", "7000-7100", "http://10.0.0.1/"]);
+                    assert!(web.contains(peer), "{web}");
+                    let echo = lab.udp(vip, 7, "hello");
+                    assert!(echo.contains(peer), "{echo}");
+                }
+            });
+        }
+    });
+    for lab in [&one, &two] {
+        assert_eq!(lab.counter("sessions_created"), 20);
+    }
+}

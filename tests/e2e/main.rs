@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! End to end, in a kernel with IPVS: `lab/runner` boots one for this binary.
 
+mod accounting;
+mod balance;
+mod changes;
 mod everything;
 mod examples;
+mod exhaustion;
 mod failed_steps;
 mod formats;
 mod full_nat;
@@ -10,8 +14,14 @@ mod ipv6;
 mod ipvs_netlink;
 mod lab;
 mod lifecycle;
+mod lifetimes;
+mod many;
+mod neighbours;
+mod places;
+mod port_reuse;
 mod proc_files;
 mod reconcile;
 mod reconcile_options;
 mod sctp;
 mod settings;
+mod talk;

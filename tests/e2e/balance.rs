@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Whether sessions and IPVS's connections are the same ones.
+
+use crate::lab::{Lab, eventually, success};
+
+/// How many there are, as each of those says who knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Balance {
+    /// Connections of full-NAT services in `/proc/net/ip_vs_conn`.
+    pub connections: usize,
+    /// `ipvs-bpf show --sessions --json`.
+    pub sessions: usize,
+    /// Entries of the map, both directions.
+    pub entries: usize,
+    /// What the module counts.
+    pub counted: usize,
+    /// Created less ended.
+    pub living: usize,
+}
+
+/// 10.0.0.1, as `/proc/net/ip_vs_conn` has it: the VIP of all full-NAT services
+/// in the tests that balance. Native ones there have another.
+const VIP: &str = "0A000001";
+
+pub fn balance(lab: &Lab) -> Balance {
+    let table = lab.exec("director", &["cat", "/proc/net/ip_vs_conn"]);
+    let connections = table
+        .lines()
+        .filter(|line| line.split_whitespace().nth(3) == Some(VIP));
+    let show = success(&lab.ipvs_bpf(&["show", "--sessions", "--json"]));
+    let show: serde_json::Value = serde_json::from_str(&show).unwrap();
+    let maps = lab.exec("director", &["cat", "/proc/net/ip_vs_bpf/map"]);
+    let id = maps
+        .lines()
+        .find_map(|line| line.strip_prefix("sessions4 id "))
+        .and_then(|rest| rest.split(' ').next())
+        .expect("a registered map");
+    let dump = lab.exec("director", &["bpftool", "-j", "map", "dump", "id", id]);
+    let dump: serde_json::Value = serde_json::from_str(&dump).unwrap();
+    Balance {
+        connections: connections.count(),
+        sessions: show["sessions"].as_array().unwrap().len(),
+        entries: dump.as_array().unwrap().len(),
+        counted: lab.counter("sessions") as usize,
+        living: (lab.counter("sessions_created") - lab.counter("sessions_ended")) as usize,
+    }
+}
+
+/// Every connection of IPVS has its session, and no session is left over. They
+/// come and go while they are counted, hence the patience; what has leaked
+/// stays and never balances. How many there are.
+pub fn balanced(lab: &Lab) -> usize {
+    let mut now = balance(lab);
+    eventually("sessions are as many as connections", || {
+        now = balance(lab);
+        println!("{now:?}");
+        let n = now.connections;
+        now == Balance {
+            connections: n,
+            sessions: n,
+            entries: 2 * n,
+            counted: n,
+            living: n,
+        }
+    });
+    now.connections
+}
+
+/// All have ended.
+pub fn none_left(lab: &Lab) {
+    eventually("every session ends", || balanced(lab) == 0);
+}

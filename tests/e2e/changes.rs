@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Local IPs, pools, services and interfaces change under load, and no
+//! connection breaks.
+
+use std::process::{Child, Stdio};
+
+use crate::balance::balanced;
+use crate::full_nat::FILE;
+use crate::lab::{Lab, eventually, success};
+use crate::talk::answer;
+
+/// Datagrams through one socket, one after the other, until standard input
+/// ends: how many answers came, of how many, and the peers that servers saw.
+const ECHOES: &str = r"
+import select, socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect(('10.0.0.1', 7))
+s.settimeout(20)
+sent, came, peers = 0, 0, set()
+while not select.select([sys.stdin], [], [], 0.005)[0]:
+    s.send(b'%d' % sent)
+    name, peer, port, length, data = s.recv(1000).split()
+    came += data == b'%d' % sent
+    sent += 1
+    peers.add(peer)
+print(sent, came, *[peer.decode() for peer in peers])
+";
+
+/// A download that is read slowly until standard input ends, then to its end:
+/// how much of it was there at that moment, and how much of it is right.
+const DOWNLOAD: &str = r"
+import select, socket, sys
+size = 8000000
+s = socket.create_connection(('10.0.0.1', 80), timeout=60)
+s.sendall(b'GET /bytes/%d HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' % size)
+body = s.makefile('rb')
+while body.readline() != b'\r\n':
+    pass
+data = b''
+while len(data) < size and not select.select([sys.stdin], [], [], 0.02)[0]:
+    data += body.read(4096)
+early = len(data)
+data += body.read()
+pattern = b'0123456789abcdef' * (size // 16)
+print(early, sum(a == b for a, b in zip(data, pattern)), len(data))
+";
+
+struct Load {
+    downloads: Vec<Child>,
+    echoes: Vec<Child>,
+}
+
+fn spawn(lab: &Lab, script: &str) -> Child {
+    lab.command("client", &["/usr/bin/python3", "-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+impl Load {
+    fn begin(lab: &Lab) -> Self {
+        let load = Load {
+            downloads: (0..3).map(|_| spawn(lab, DOWNLOAD)).collect(),
+            echoes: (0..2).map(|_| spawn(lab, ECHOES)).collect(),
+        };
+        eventually("the load runs", || lab.sessions().len() == 5);
+        load
+    }
+
+    /// Everything that was sent came, and all of it by the one local IP.
+    fn end(self, local_ip: &str) {
+        for child in self.downloads {
+            assert_eq!(numbers(child)[1..], [8_000_000, 8_000_000]);
+        }
+        for child in self.echoes {
+            let text = success(&child.wait_with_output().unwrap());
+            let words: Vec<&str> = text.split_whitespace().collect();
+            let [sent, came, peer] = words[..] else {
+                panic!("{text}");
+            };
+            assert_eq!((sent, peer), (came, local_ip));
+            assert!(sent.parse::<u64>().unwrap() > 20, "{text}");
+        }
+    }
+}
+
+fn numbers(child: Child) -> Vec<u64> {
+    // Closes its standard input.
+    let text = success(&child.wait_with_output().unwrap());
+    let numbers: Vec<u64> = text
+        .split_whitespace()
+        .map(|n| n.parse().unwrap())
+        .collect();
+    assert!(numbers[0] < 8_000_000, "it ended before the last change");
+    numbers
+}
+
+/// The local IPs that new connections take.
+fn local_ips(lab: &Lab) -> Vec<String> {
+    let mut seen = Vec::new();
+    for source in ["10.1.0.2", "10.1.0.3"] {
+        for _ in 0..2 {
+            seen.push(answer(&lab.get(&["--interface", source, "http://10.0.0.1/"])).peer);
+        }
+    }
+    seen.sort();
+    seen.dedup();
+    seen
+}
+
+/// `apply` had something to do, and did it.
+fn change(lab: &Lab, toml: &str, what: &str) {
+    let text = lab.apply(toml);
+    assert!(text.contains(what), "{what}: {text}");
+}
+
+#[test]
+fn local_ips_and_pools_change_under_load_and_nothing_breaks() {
+    let lab = Lab::new();
+    for address in ["10.2.0.101/24", "10.2.0.102/24"] {
+        lab.exec("director", &["ip", "addr", "add", address, "dev", "eth1"]);
+    }
+    lab.apply(FILE);
+    let load = Load::begin(&lab);
+    let both = FILE.replace("[\"10.2.0.100\"]", "[\"10.2.0.100\", \"10.2.0.101\"]");
+    change(&lab, &both, "+ local IP 10.2.0.101");
+    let new = FILE.replace("10.2.0.100", "10.2.0.101");
+    change(&lab, &new, "- local IP 10.2.0.100");
+    assert_eq!(local_ips(&lab), ["10.2.0.101"], "none takes the old one");
+    let ports = new.replace(
+        "[\"10.2.0.101\"]",
+        "[\"10.2.0.101\"]\nports = \"2000-2999\"",
+    );
+    change(&lab, &ports, "~ local IP 10.2.0.101");
+    let port = answer(&lab.get(&["http://10.0.0.1/"])).port;
+    assert!((2000..3000).contains(&port), "{port}");
+    let pool = "[local_ips.other]\naddresses = [\"10.2.0.102\"]\n[[service]]\naddress = \"tcp://10.0.0.1:80\"";
+    let other = ports
+        .replace("[[service]]\naddress = \"tcp://10.0.0.1:80\"", pool)
+        .replacen("snat = \"default\"", "snat = \"other\"", 1);
+    change(&lab, &other, "full NAT");
+    assert_eq!(local_ips(&lab), ["10.2.0.102"]);
+    // Those that were there before the first change still have their own.
+    let old = |line: &&String| line.contains("10.2.0.100:");
+    assert_eq!(lab.sessions().iter().filter(old).count(), 5);
+    load.end("10.2.0.100");
+    balanced(&lab);
+}
+
+#[test]
+fn services_servers_and_interfaces_change_under_load_and_nothing_breaks() {
+    let lab = Lab::new();
+    lab.exec(
+        "director",
+        &[
+            "ip", "link", "add", "eth2", "type", "veth", "peer", "name", "eth3",
+        ],
+    );
+    lab.apply(FILE);
+    let load = Load::begin(&lab);
+    let service = format!(
+        "{FILE}\n[[service]]\naddress = \"tcp://10.0.0.9:80\"\nscheduler = \"rr\"\n\
+         snat = \"default\"\n  [[service.server]]\n  address = \"10.2.0.2:8080\"\n"
+    );
+    change(&lab, &service, "+ tcp://10.0.0.9:80");
+    lab.get(&["http://10.0.0.9/"]);
+    change(
+        &lab,
+        &service.replace("\"eth1\"]", "\"eth1\", \"eth2\"]"),
+        "+ interface eth2",
+    );
+    change(&lab, &service, "- interface eth2");
+    let weighted = service.replacen("scheduler = \"rr\"", "scheduler = \"wlc\"", 1);
+    change(&lab, &weighted, "rr → wlc");
+    let server = weighted
+        .replace("10.0.0.9:80\"", "10.0.0.9:80\" # x")
+        .replace(
+            "\"10.2.0.3:8080\"",
+            "\"10.2.0.3:8080\"\n  [[service.server]]\n  address = \"10.2.0.4:8080\"\n  weight = 0",
+        );
+    change(&lab, &server, "+ 10.2.0.4:8080");
+    change(&lab, FILE, "- tcp://10.0.0.9:80");
+    lab.get(&["http://10.0.0.1/"]);
+    load.end("10.2.0.100");
+}
