@@ -3,7 +3,6 @@
 
 mod bench;
 mod capture;
-mod counter;
 mod egress;
 mod flow;
 mod ingress;
