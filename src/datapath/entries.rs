@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! All entries of a hash map. The kernel hands out whole buckets
-//! (`BPF_MAP_LOOKUP_BATCH`, since Linux 5.6), thousands of entries a system
-//! call; where it does not, they are read one by one.
+//! All entries of a hash map, thousands a system call: `BPF_MAP_LOOKUP_BATCH`
+//! (since Linux 5.6), which aya does not have.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -12,10 +11,9 @@ use nix::libc;
 
 /// `enum bpf_cmd` (linux/bpf.h).
 const BPF_MAP_LOOKUP_BATCH: libc::c_long = 24;
-/// `ENOTSUPP`, which user space has no name for: the map's type has no batches.
-const ENOTSUPP: i32 = 524;
-/// Entries of the first batches; a bucket that is larger gets more room.
-const BATCH: usize = 4096;
+/// Entries a call. The kernel gives whole buckets, of which there are as many
+/// as entries, so one that does not fit is out of the question.
+const BATCH: u32 = 4096;
 /// So often in a row a bucket may be locked by others (`EBUSY`).
 const PATIENCE: u32 = 1000;
 
@@ -38,39 +36,31 @@ struct Attr {
 /// and one that goes and comes back, more than once. It ends whatever others
 /// do, since it goes through the buckets once.
 pub fn entries<K: Pod, V: Pod>(map: &Map, mut take: impl FnMut(&K, &V)) -> Result<(), MapError> {
-    // Checks the type and the sizes too.
-    let entries = HashMap::<&MapData, K, V>::try_from(map)?;
+    // Checks the type and the sizes.
+    HashMap::<&MapData, K, V>::try_from(map)?;
     let (Map::HashMap(data) | Map::LruHashMap(data)) = map else {
-        return one_by_one(&entries, usize::MAX, &mut take);
+        return Err(MapError::InvalidMapType { map_type: 0 });
     };
-    let most = usize::try_from(data.info()?.max_entries()).unwrap_or(usize::MAX);
-    if batches(data, most, &mut take).map_err(MapError::IoError)? {
-        return Ok(());
-    }
-    one_by_one(&entries, most, &mut take)
+    buckets(data, &mut take).map_err(MapError::IoError)
 }
 
-/// Whether the kernel has batches for this map.
-fn batches<K: Pod, V: Pod>(
-    map: &MapData,
-    most: usize,
-    take: &mut impl FnMut(&K, &V),
-) -> io::Result<bool> {
-    let mut room = BATCH;
+fn buckets<K: Pod, V: Pod>(map: &MapData, take: &mut impl FnMut(&K, &V)) -> io::Result<()> {
+    let room = usize::try_from(BATCH).unwrap_or(0);
     let mut keys: Vec<K> = Vec::with_capacity(room);
     let mut values: Vec<V> = Vec::with_capacity(room);
-    // Where the kernel goes on: a bucket's number, in 32 bits.
+    // The number of the bucket where the kernel goes on; none at first.
     let mut position = None::<u32>;
     let mut busy = 0;
     loop {
         let mut next = 0u32;
-        let begin = position;
         let mut attr = Attr {
-            in_batch: begin.as_ref().map_or(0, |begin| &raw const *begin as u64),
+            in_batch: position
+                .as_ref()
+                .map_or(0, |begin| &raw const *begin as u64),
             out_batch: &raw mut next as u64,
             keys: keys.as_mut_ptr() as u64,
             values: values.as_mut_ptr() as u64,
-            count: u32::try_from(room).unwrap_or(u32::MAX),
+            count: BATCH,
             map_fd: map.fd().as_fd().as_raw_fd().cast_unsigned(),
             ..Attr::default()
         };
@@ -86,10 +76,10 @@ fn batches<K: Pod, V: Pod>(
         };
         let error = (result < 0).then(io::Error::last_os_error);
         let errno = error.as_ref().and_then(io::Error::raw_os_error);
-        match errno {
-            None | Some(libc::ENOENT | libc::ENOSPC | libc::EBUSY) => {}
-            Some(libc::EINVAL | ENOTSUPP) if position.is_none() => return Ok(false),
-            Some(_) => return error.map_or(Ok(true), Err),
+        if let Some(error) = error
+            && !matches!(errno, Some(libc::ENOENT | libc::EBUSY))
+        {
+            return Err(error);
         }
         let count = usize::try_from(attr.count).unwrap_or(0).min(room);
         // SAFETY: the kernel has written so many of each, there is room for
@@ -103,42 +93,12 @@ fn batches<K: Pod, V: Pod>(
         }
         keys.clear();
         values.clear();
-        busy = if errno == Some(libc::EBUSY) && count == 0 {
-            busy + 1
-        } else {
-            0
-        };
+        busy = if count == 0 { busy + 1 } else { 0 };
         match errno {
-            // The last bucket.
-            Some(libc::ENOENT) => return Ok(true),
-            Some(libc::ENOSPC) if room < most => {
-                room = room.saturating_mul(2);
-                keys.reserve(room);
-                values.reserve(room);
-            }
-            Some(libc::ENOSPC) => return error.map_or(Ok(true), Err),
-            Some(libc::EBUSY) if busy > PATIENCE => return error.map_or(Ok(true), Err),
-            _ => {}
-        }
-        position = Some(next);
-    }
-}
-
-/// For kernels without batches. An entry that is deleted while it is the one
-/// to go on from makes the kernel begin again; then others are given twice,
-/// but never more than twice what the map can hold.
-fn one_by_one<K: Pod, V: Pod>(
-    entries: &HashMap<&MapData, K, V>,
-    most: usize,
-    take: &mut impl FnMut(&K, &V),
-) -> Result<(), MapError> {
-    for entry in entries.iter().take(most.saturating_mul(2)) {
-        match entry {
-            Ok((key, value)) => take(&key, &value),
-            // Ended between being listed and being read.
-            Err(MapError::KeyNotFound) => {}
-            Err(error) => return Err(error),
+            // That was the last bucket.
+            Some(libc::ENOENT) => return Ok(()),
+            Some(libc::EBUSY) if busy > PATIENCE => return Err(io::ErrorKind::ResourceBusy.into()),
+            _ => position = Some(next),
         }
     }
-    Ok(())
 }

@@ -17,7 +17,7 @@ use crate::flow::{self, SERVICE};
 use crate::packet6;
 use crate::test_run::{Outcome, test_run};
 
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
 
 pub const INGRESS: &str = "ipvs_ingress";
 pub const EGRESS: &str = "ipvs_egress";

@@ -4,6 +4,7 @@
 mod bench;
 mod capture;
 mod egress;
+mod entries;
 mod flow;
 mod ingress;
 mod ipv6;
