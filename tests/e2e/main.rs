@@ -15,3 +15,4 @@ mod reconcile;
 mod reconcile_options;
 mod sctp;
 mod settings;
+mod show;
