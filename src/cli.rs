@@ -2,10 +2,13 @@
 //! The command line. The man pages are generated from this definition.
 
 mod manual;
+mod show;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub use show::{Show, View};
 
 /// Declarative IPVS, with full NAT by eBPF instead of conntrack
 ///
@@ -85,7 +88,11 @@ pub enum Command {
     /// hardly means.
     #[command(after_long_help = manual::VALIDATE)]
     Validate(File),
-    /// Show services and servers, or sessions
+    /// Show services and servers, connections, sessions, counters, …
+    ///
+    /// Changes nothing, and loads nothing: where IPVS or the module is not
+    /// loaded, there is nothing to show. A service or server that is not there
+    /// is an error (exit 1).
     #[command(after_long_help = manual::SHOW)]
     Show(Show),
     /// Write the running state as a file that `apply` accepts
@@ -172,13 +179,6 @@ pub struct Apply {
 pub struct Plan {
     #[command(flatten)]
     pub reconcile: Reconcile,
-}
-
-#[derive(Args, Debug)]
-pub struct Show {
-    /// The full-NAT sessions: client, VIP, local IP, server
-    #[arg(long)]
-    pub sessions: bool,
 }
 
 /// Where a file is written to.

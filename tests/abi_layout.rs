@@ -3,9 +3,6 @@
 //! header declares is scanned for names; a C program made of these names says
 //! how the compiler lays them out; and the mirror must say the same.
 
-#[path = "bpf/counter.rs"]
-mod counter;
-
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
@@ -13,8 +10,9 @@ use std::mem::{offset_of, size_of};
 use std::path::Path;
 use std::process::Command;
 
-use counter::COUNTERS;
-use ipvs_bpf::datapath::abi::{ORIGINAL, REPLY, Service, Session4, Session6, Tuple4, Tuple6};
+use ipvs_bpf::datapath::abi::{
+    Counter, ORIGINAL, REPLY, Service, Session4, Session6, Tuple4, Tuple6,
+};
 
 /// What the header declares, by name.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -130,10 +128,10 @@ fn mirror() -> BTreeSet<String> {
     lines.insert(format!("IPVS_BPF_REPLY = {REPLY}"));
     // Every value of a session's `service` is an index.
     lines.insert(format!("IPVS_BPF_SERVICES = {}", u32::from(u16::MAX) + 1));
-    for (counter, name) in COUNTERS {
-        lines.insert(format!("{name} = {}", *counter as u32));
+    for counter in Counter::ALL {
+        lines.insert(format!("{} = {}", counter.c_name(), *counter as u32));
     }
-    lines.insert(format!("IPVS_BPF_COUNTERS = {}", COUNTERS.len()));
+    lines.insert(format!("IPVS_BPF_COUNTERS = {}", Counter::ALL.len()));
     lines
 }
 

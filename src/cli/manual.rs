@@ -91,8 +91,14 @@ pub const SHOW: &str = "\
 Examples:
   ipvs-bpf show
       Services and their servers.
-  ipvs-bpf show --sessions
-      The full-NAT connections.";
+  ipvs-bpf show --stats tcp://10.0.0.1:80 --exact
+      What one service and its servers did so far.
+  ipvs-bpf show --connections --server 10.2.0.2:8080
+      The connections of one server.
+  ipvs-bpf show --rate --sort inbps --watch
+      The busiest services first, again every two seconds.
+  ipvs-bpf show --counters --json
+      For programs; docs/json.md describes it.";
 
 pub const SAVE: &str = "\
 Exit status:

@@ -9,8 +9,8 @@ use crate::config;
 use crate::director;
 use crate::output;
 
-use super::BAD_FILE;
 use super::progress::Progress;
+use super::{BAD_FILE, USAGE};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -40,6 +40,15 @@ pub(super) enum Error {
          ask for them; applying it removes them"
     )]
     Unsaid,
+    /// Of `show`.
+    #[error("{0}")]
+    NotThere(String),
+    #[error("{0}")]
+    Usage(String),
+    #[error(transparent)]
+    Connections(#[from] crate::ip_vs_conn::Error),
+    #[error("the terminal: {0}")]
+    Terminal(io::Error),
     #[error("writing the output: {0}")]
     Output(#[from] io::Error),
 }
@@ -50,6 +59,7 @@ impl Error {
             Error::Config(_) => BAD_FILE,
             // As a shell reports a process that a signal ended.
             Error::Signal { signal, .. } => 128_u8.saturating_add(*signal as u8),
+            Error::Usage(_) => USAGE,
             _ => 1,
         }
     }

@@ -30,6 +30,7 @@ use error::Error;
 /// Exit status of `plan` where there are changes, and of bad files and usage.
 const CHANGES: u8 = 2;
 const BAD_FILE: u8 = 2;
+const USAGE: u8 = 2;
 
 /// Runs the command; its errors are printed here.
 pub fn run(cli: &Cli) -> ExitCode {

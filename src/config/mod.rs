@@ -4,6 +4,7 @@
 //! its line.
 
 mod address;
+pub mod argument;
 mod check;
 mod desired;
 pub(crate) mod diagnostics;

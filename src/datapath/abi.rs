@@ -73,6 +73,45 @@ pub struct Service {
     pub family: u8,
 }
 
+macro_rules! counters {
+    ($($name:ident = $value:literal => $c_name:literal, $meaning:literal;)*) => {
+        /// `enum ipvs_bpf_counter`: index into the per-CPU array map
+        /// `counters`, what the programs did or refused, in packets.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Counter { $($name = $value,)* }
+
+        impl Counter {
+            pub const ALL: &[Counter] = &[$(Counter::$name,)*];
+
+            /// Its name in the header.
+            pub fn c_name(self) -> &'static str {
+                match self { $(Counter::$name => $c_name,)* }
+            }
+
+            /// The same without the prefix, in small letters.
+            pub fn name(self) -> String {
+                let name = self.c_name();
+                name.strip_prefix("IPVS_BPF_").unwrap_or(name).to_lowercase()
+            }
+
+            pub fn meaning(self) -> &'static str {
+                match self { $(Counter::$name => $meaning,)* }
+            }
+        }
+    };
+}
+
+counters! {
+    Snat = 0 => "IPVS_BPF_SNAT", "requests whose source became a local IP";
+    Replies = 1 => "IPVS_BPF_REPLIES", "replies whose destination became the client";
+    NoService = 2 => "IPVS_BPF_NO_SERVICE", "requests dropped: their service is unknown";
+    NoSession = 3 => "IPVS_BPF_NO_SESSION", "requests dropped: their session is gone";
+    Fragment = 4 => "IPVS_BPF_FRAGMENT", "requests dropped: a fragment has no ports";
+    Unreadable = 5 => "IPVS_BPF_UNREADABLE",
+        "requests dropped: a protocol without full NAT, or cut short";
+    RewriteFailed = 6 => "IPVS_BPF_REWRITE_FAILED", "packets dropped: the kernel refused a write";
+}
+
 // SAFETY: plain integers in C layout, without implicit padding, so that every
 // byte pattern is a value and every value has no uninitialised byte.
 unsafe impl Pod for Tuple4 {}

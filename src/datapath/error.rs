@@ -50,8 +50,6 @@ pub enum Error {
     IngressQdisc(String),
     #[error("asking the kernel for its tc filters: {0}")]
     Filters(io::Error),
-    #[error("no session map is registered with the module; run `ipvs-bpf apply`")]
-    NotRunning,
     #[error(transparent)]
     Module(#[from] crate::kmod::Error),
 }

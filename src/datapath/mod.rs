@@ -4,6 +4,8 @@
 
 pub mod abi;
 mod attach;
+mod counters;
+pub mod entries;
 mod error;
 mod filters;
 mod living;
@@ -12,6 +14,7 @@ mod pins;
 mod sessions;
 
 pub use attach::{attach, attached_interfaces, detach, interfaces_with_leftovers};
+pub use counters::counters;
 pub use error::Error;
 pub use object::start;
 pub use pins::Pins;

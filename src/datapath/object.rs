@@ -19,7 +19,7 @@ pub(super) const EGRESS: &str = "ipvs_egress";
 pub(super) const SESSIONS4: &str = "sessions4";
 pub(super) const SESSIONS6: &str = "sessions6";
 const SERVICES: &str = "services";
-const COUNTERS: &str = "counters";
+pub(super) const COUNTERS: &str = "counters";
 
 /// Loads programs and maps, pins them, and registers the maps with the module.
 /// When a step fails, nothing stays behind.

@@ -32,13 +32,14 @@ pub struct Pins {
 }
 
 impl Pins {
-    /// Of the caller's network namespace; mounts the BPF file system where
-    /// there is none.
+    /// Of the caller's network namespace. Only looks.
     pub fn of_this_namespace() -> Result<Self, Error> {
         let path = "/proc/thread-self/ns/net";
         let inode = fs::metadata(path).map_err(Error::file(path))?.ino();
         Ok(Pins {
-            folder: bpf_fs()?.join("ipvs-bpf").join(inode.to_string()),
+            folder: Path::new(bpf_fs().unwrap_or(MOUNT_POINT))
+                .join("ipvs-bpf")
+                .join(inode.to_string()),
         })
     }
 
@@ -46,8 +47,11 @@ impl Pins {
         self.folder.join(name)
     }
 
-    /// Makes the folder, empty.
+    /// Makes the folder, empty; mounts the BPF file system where there is none.
     pub(super) fn create(&self) -> Result<(), Error> {
+        if bpf_fs().is_none() {
+            mount_bpf_fs()?;
+        }
         self.remove()?;
         fs::create_dir_all(&self.folder).map_err(Error::file(&self.folder))
     }
@@ -91,12 +95,14 @@ fn is_bpf_fs(path: &str) -> bool {
     statfs(path).is_ok_and(|fs| fs.filesystem_type().0 == BPF_FS_MAGIC)
 }
 
-fn bpf_fs() -> Result<&'static Path, Error> {
-    for path in [MOUNT_POINT, MOUNT_POINT_OF_INIT] {
-        if is_bpf_fs(path) {
-            return Ok(Path::new(path));
-        }
-    }
+/// Where the BPF file system is mounted.
+fn bpf_fs() -> Option<&'static str> {
+    [MOUNT_POINT, MOUNT_POINT_OF_INIT]
+        .into_iter()
+        .find(|path| is_bpf_fs(path))
+}
+
+fn mount_bpf_fs() -> Result<(), Error> {
     mount(
         Some("bpf"),
         MOUNT_POINT,
@@ -104,6 +110,5 @@ fn bpf_fs() -> Result<&'static Path, Error> {
         MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC,
         Some("mode=0700"),
     )
-    .map_err(|errno| Error::file(MOUNT_POINT)(errno.into()))?;
-    Ok(Path::new(MOUNT_POINT))
+    .map_err(|errno| Error::file(MOUNT_POINT)(errno.into()))
 }

@@ -4,16 +4,18 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use aya::Pod;
-use aya::maps::{HashMap, Map, MapData, MapError};
+use aya::maps::{Map, MapData};
+use serde::Serialize;
 
 use super::Error;
 use super::abi::{ORIGINAL, Session4, Session6, Tuple4, Tuple6};
+use super::entries::entries;
 use super::object::{SESSIONS4, SESSIONS6};
 use crate::kmod::proc;
 use crate::model::Protocol;
 
 /// One full-NAT connection.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Session {
     pub protocol: Protocol,
     pub client: SocketAddr,
@@ -24,13 +26,15 @@ pub struct Session {
 }
 
 /// Every session of the caller's namespace, by the maps that the module has
-/// registered. Sessions come and go meanwhile: one that ends may be missing,
-/// and none is listed twice.
+/// registered; none where there are no such maps. Sessions come and go meanwhile:
+/// one that begins or ends may be missing, and none is listed twice.
 pub fn sessions() -> Result<Vec<Session>, Error> {
-    let registered = proc::registered_maps()?.ok_or(Error::NotRunning)?;
+    let Some(registered) = proc::registered_maps()? else {
+        return Ok(Vec::new());
+    };
     let mut found = read(SESSIONS4, registered.sessions4, original4)?;
     found.extend(read(SESSIONS6, registered.sessions6, original6)?);
-    found.sort();
+    found.sort_unstable();
     found.dedup();
     Ok(found)
 }
@@ -42,17 +46,9 @@ fn read<K: Pod, V: Pod>(
     session: fn(&K, &V) -> Option<Session>,
 ) -> Result<Vec<Session>, Error> {
     let fail = |source| Error::Map { name, source };
-    let data = MapData::from_id(id).map_err(fail)?;
-    let map = HashMap::<_, K, V>::try_from(Map::HashMap(data)).map_err(fail)?;
+    let map = Map::HashMap(MapData::from_id(id).map_err(fail)?);
     let mut found = Vec::new();
-    for entry in map.iter() {
-        match entry {
-            Ok((key, value)) => found.extend(session(&key, &value)),
-            // Ended between being listed and being read.
-            Err(MapError::KeyNotFound) => {}
-            Err(source) => return Err(fail(source)),
-        }
-    }
+    entries(&map, |key, value| found.extend(session(key, value))).map_err(fail)?;
     Ok(found)
 }
 

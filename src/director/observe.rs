@@ -8,7 +8,7 @@ use nix::net::if_::if_nameindex;
 
 use super::{Error, sysctl};
 use crate::datapath::{self, Pins};
-use crate::ipvs_netlink::{Ipvs, Reason, ServiceStatistics};
+use crate::ipvs_netlink::{Ipvs, Reason};
 use crate::kmod::proc;
 use crate::model::{Datapath, LocalIp, PortRange, ServiceKey, State};
 
@@ -40,7 +40,7 @@ pub fn observe() -> Result<State, Error> {
     Ok(state)
 }
 
-fn datapath() -> Result<Option<Datapath>, Error> {
+pub(super) fn datapath() -> Result<Option<Datapath>, Error> {
     let Some(maps) = proc::registered_maps()? else {
         return Ok(None);
     };
@@ -72,9 +72,4 @@ pub(super) fn ipvs() -> Result<Option<Ipvs>, Error> {
         Err(error) if matches!(error.reason(), Some(Reason::NoFamily)) => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-/// What each service and server has done and does now.
-pub fn statistics() -> Result<BTreeMap<ServiceKey, ServiceStatistics>, Error> {
-    Ok(Ipvs::connect()?.statistics()?)
 }

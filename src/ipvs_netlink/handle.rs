@@ -95,6 +95,26 @@ impl<T: Transport> Ipvs<T> {
         Ok(statistics)
     }
 
+    /// Both of the above in one walk: of each service, from one moment.
+    pub fn services_with_statistics(
+        &mut self,
+    ) -> Result<BTreeMap<ServiceKey, (Service, ServiceStatistics)>, Error> {
+        let mut services = BTreeMap::new();
+        self.walk(|entry, servers| {
+            let mut service = entry.service;
+            let mut statistics = ServiceStatistics {
+                counters: entry.counters,
+                servers: BTreeMap::new(),
+            };
+            for server in servers {
+                service.servers.insert(server.address, server.server);
+                statistics.servers.insert(server.address, server.statistics);
+            }
+            services.insert(entry.key, (service, statistics));
+        })?;
+        Ok(services)
+    }
+
     /// Adds the service without its servers.
     pub fn add_service(&mut self, key: &ServiceKey, service: &Service) -> Result<(), Error> {
         check_names(service)

@@ -2,8 +2,10 @@
 //! What the commands print: tables for people, JSON for programs.
 
 pub mod file;
-pub mod json;
-pub mod tables;
+pub mod grid;
+pub mod names;
+mod numbers;
+pub mod table;
 mod terminal;
 
 pub use terminal::{colour, print, say};

@@ -136,7 +136,7 @@ enum Value<'a> {
 }
 
 #[derive(Serialize)]
-struct PersistenceValue<'a> {
+pub(crate) struct PersistenceValue<'a> {
     timeout: u32,
     netmask: NetmaskValue,
     engine: Option<&'a str>,
@@ -144,13 +144,13 @@ struct PersistenceValue<'a> {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum NetmaskValue {
+pub(crate) enum NetmaskValue {
     V4(Ipv4Addr),
     V6(u8),
 }
 
 #[derive(Serialize)]
-struct TunnelValue {
+pub(crate) struct TunnelValue {
     #[serde(rename = "type")]
     kind: &'static str,
     port: Option<u16>,

@@ -7,7 +7,7 @@
 
 mod diff;
 mod goal;
-mod json;
+pub(crate) mod json;
 mod local_ips;
 mod merge;
 mod order;

@@ -11,14 +11,13 @@ use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuValues, ProgramArray
 use aya::programs::SchedClassifier;
 use aya::programs::tc::{NlOptions, TcAttachOptions, TcAttachType};
 use aya::{Ebpf, EbpfLoader};
-use ipvs_bpf::datapath::abi::{Service, Session4, Session6, Tuple4, Tuple6};
+use ipvs_bpf::datapath::abi::{Counter, Service, Session4, Session6, Tuple4, Tuple6};
 
-use crate::counter::{COUNTERS, Counter};
 use crate::flow::{self, SERVICE};
 use crate::packet6;
 use crate::test_run::{Outcome, test_run};
 
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
 
 pub const INGRESS: &str = "ipvs_ingress";
 pub const EGRESS: &str = "ipvs_egress";
@@ -117,9 +116,9 @@ impl Bench {
 
     /// The counters that are not zero, over all CPUs.
     pub fn counted(&self) -> Vec<(Counter, u64)> {
-        COUNTERS
+        Counter::ALL
             .iter()
-            .map(|(counter, _)| (*counter, self.on_each_cpu(*counter).iter().sum()))
+            .map(|counter| (*counter, self.on_each_cpu(*counter).iter().sum()))
             .filter(|(_, count)| *count != 0)
             .collect()
     }

@@ -4,8 +4,9 @@
 
 use std::net::SocketAddrV4;
 
+use ipvs_bpf::datapath::abi::Counter;
+
 use crate::bench::{Bench, TC_ACT_SHOT, TC_ACT_UNSPEC};
-use crate::counter::Counter;
 use crate::flow::{LOCAL_IP, PROTOCOLS, REQUEST, SERVER, SERVICE, TCP, UDP};
 use crate::packet::{
     Packet, assert_checksums, ends, set, sums, transport_check, transport_check_at,

@@ -8,8 +8,9 @@ use std::net::SocketAddrV4;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
+use ipvs_bpf::datapath::abi::Counter;
+
 use crate::bench::{Bench, TC_ACT_OK, TC_ACT_SHOT, TC_ACT_UNSPEC};
-use crate::counter::Counter;
 use crate::flow::{ANSWER, CLIENT, LOCAL_IP, PROTOCOLS, SERVER, TCP, UDP, VIP};
 use crate::packet::{
     Packet, assert_checksums, ends, set, sums, transport_check, transport_check_at,

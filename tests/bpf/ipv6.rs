@@ -5,7 +5,6 @@
 use std::net::SocketAddrV6;
 
 use crate::bench::{Bench, TC_ACT_OK, TC_ACT_SHOT, TC_ACT_UNSPEC};
-use crate::counter::Counter;
 use crate::flow::{SERVICE, TCP, UDP};
 use crate::packet::set;
 use crate::packet6::{
@@ -13,6 +12,7 @@ use crate::packet6::{
     ported, tuple6,
 };
 use crate::test_run::Outcome;
+use ipvs_bpf::datapath::abi::Counter;
 
 /// Of a request at egress, and of a reply at ingress.
 const TRANSLATED: [SocketAddrV6; 2] = [LOCAL_IP6, SERVER6];

@@ -3,8 +3,8 @@
 
 mod bench;
 mod capture;
-mod counter;
 mod egress;
+mod entries;
 mod flow;
 mod ingress;
 mod ipv6;

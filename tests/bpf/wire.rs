@@ -12,9 +12,10 @@ use std::time::Duration;
 use nix::libc;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
 
+use ipvs_bpf::datapath::abi::Counter;
+
 use crate::bench::Bench;
 use crate::capture::{Capture, Captured};
-use crate::counter::Counter;
 use crate::flow::{CLIENT, LOCAL_IP, REQUEST, SERVER, SERVICE, TCP, UDP};
 use crate::network::{CLIENTS_SIDE, INTERFACE, Network, SERVERS_SIDE};
 use crate::packet::{Packet, assert_checksums, ends};

@@ -24,4 +24,5 @@ mod reconcile;
 mod reconcile_options;
 mod sctp;
 mod settings;
+mod show;
 mod talk;

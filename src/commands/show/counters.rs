@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `show --counters`: what the module and the eBPF programs counted.
+
+use serde::Serialize;
+
+use super::super::Error;
+use super::query::{Look, Query};
+use crate::datapath::{self, abi::Counter};
+use crate::director;
+use crate::kmod::{self, proc};
+use crate::output::grid::{Column, Grid, Row, Value};
+
+#[derive(Serialize)]
+struct Document {
+    counters: Vec<Counted>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Counted {
+    /// Who counts.
+    source: &'static str,
+    name: String,
+    value: u64,
+    /// `None`: the module is newer than this build.
+    meaning: Option<&'static str>,
+}
+
+pub(super) fn look(query: &Query) -> Result<Look, Error> {
+    let module = proc::counters().map_err(director::Error::from)?;
+    let programs = datapath::counters().map_err(director::Error::from)?;
+    let counters = join(module, programs);
+    query.answer(
+        || Document {
+            counters: counters.clone(),
+        },
+        || grid(&counters),
+    )
+}
+
+fn join(module: Vec<(String, u64)>, programs: Vec<(Counter, u64)>) -> Vec<Counted> {
+    let module = module.into_iter().map(|(name, value)| Counted {
+        source: "module",
+        meaning: kmod::counters::meaning(&name),
+        name,
+        value,
+    });
+    let programs = programs.into_iter().map(|(counter, value)| Counted {
+        source: "ebpf",
+        name: counter.name(),
+        value,
+        meaning: Some(counter.meaning()),
+    });
+    module.chain(programs).collect()
+}
+
+fn grid(counters: &[Counted]) -> Grid {
+    let rows = counters.iter().map(|counted| {
+        Row::new([
+            Value::text(counted.source),
+            Value::text(&counted.name),
+            Value::Large(counted.value),
+            Value::text(counted.meaning.unwrap_or("(this build does not know it)")),
+        ])
+    });
+    Grid::new(
+        [
+            Column::text("Source"),
+            Column::text("Counter"),
+            Column::number("Value"),
+            Column::text("Meaning"),
+        ],
+        rows.collect(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{json, text};
+    use super::*;
+
+    fn counters() -> Vec<Counted> {
+        join(
+            vec![
+                ("sessions_created".to_owned(), 3),
+                ("of_a_later_module".to_owned(), 1),
+            ],
+            vec![(Counter::NoSession, 123_456_789)],
+        )
+    }
+
+    #[test]
+    fn each_counter_says_what_it_means() {
+        snapbox::assert_data_eq!(
+            text(&grid(&counters())),
+            snapbox::str![[r#"
+Source  Counter              Value  Meaning
+module  sessions_created         3  sessions begun
+module  of_a_later_module        1  (this build does not know it)
+ebpf    no_session         123456K  requests dropped: their session is gone
+
+"#]]
+        );
+    }
+
+    #[test]
+    fn the_json_has_the_documented_shape() {
+        let document = Document {
+            counters: counters()[..1].to_vec(),
+        };
+        json("show --counters", &document);
+    }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `ipvs-bpf show`: one file for each view of what runs, one for looking again
+//! and again.
+
+mod connections;
+mod counters;
+mod flow;
+mod live;
+mod local_ips;
+mod query;
+mod resolver;
+mod services;
+mod services_json;
+mod sessions;
+mod settings;
+mod watch;
+
+use std::process::ExitCode;
+
+use super::Error;
+use crate::cli::{Global, Show};
+use crate::output;
+use crate::output::grid::Grid;
+use crate::output::table::{self, Style};
+use query::{Kind, Look, Query};
+use resolver::Resolver;
+use services::Before;
+
+pub(super) fn run(args: &Show, global: &Global) -> Result<ExitCode, Error> {
+    let query = Query::new(args, global);
+    match args.watch {
+        Some(interval) => watch::run(&query, interval)?,
+        None => output::print(text(&query, look(&query, &mut None)?, &mut Resolver::new()))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads what the query asks for. Rates are since the look before, if there was
+/// one.
+fn look(query: &Query, before: &mut Option<Before>) -> Result<Look, Error> {
+    match query.kind {
+        Kind::Services | Kind::Stats | Kind::Rate | Kind::Thresholds | Kind::PersistentConn => {
+            services::look(query, before)
+        }
+        Kind::Connections => connections::look(query),
+        Kind::Sessions => sessions::look(query),
+        Kind::LocalIps => local_ips::look(query),
+        Kind::Timeouts => settings::timeouts(query),
+        Kind::Daemon => settings::daemon(query),
+        Kind::Counters => counters::look(query),
+    }
+}
+
+fn text(query: &Query, look: Look, resolver: &mut Resolver) -> String {
+    match look {
+        Look::Json(text) => text,
+        Look::Grid(grid) => table::lines(&grid, style(query, &grid, resolver)).join("\n"),
+    }
+}
+
+fn style<'a>(query: &Query, grid: &Grid, resolver: &'a mut Resolver) -> Style<'a> {
+    if query.names {
+        resolver.resolve(grid);
+    }
+    Style {
+        exact: query.exact,
+        names: resolver.names(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What was asked of `show`, and the form of the answer.
+
+use std::net::SocketAddr;
+
+use serde::Serialize;
+
+use super::super::Error;
+use crate::cli::{Global, Show};
+use crate::config::argument::near;
+use crate::model::ServiceKey;
+use crate::output::grid::Grid;
+
+pub(super) struct Query {
+    pub kind: Kind,
+    pub filter: Filter,
+    pub sort: Option<String>,
+    pub reverse: bool,
+    pub exact: bool,
+    pub names: bool,
+    pub json: bool,
+    /// One look of many.
+    pub watch: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Services,
+    Stats,
+    Rate,
+    Thresholds,
+    PersistentConn,
+    Connections,
+    Sessions,
+    LocalIps,
+    Timeouts,
+    Daemon,
+    Counters,
+}
+
+/// Services and servers to leave the others out for; without any of a kind,
+/// none is left out.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Filter {
+    pub services: Vec<ServiceKey>,
+    pub servers: Vec<SocketAddr>,
+}
+
+/// The answer: a table, not yet text, or a JSON document.
+#[derive(Debug)]
+pub(super) enum Look {
+    Grid(Grid),
+    Json(String),
+}
+
+impl Query {
+    pub fn new(args: &Show, global: &Global) -> Self {
+        let view = &args.view;
+        let kinds = [
+            (view.stats, Kind::Stats),
+            (view.rate, Kind::Rate),
+            (view.thresholds, Kind::Thresholds),
+            (view.persistent_conn, Kind::PersistentConn),
+            (view.connections, Kind::Connections),
+            (view.sessions, Kind::Sessions),
+            (view.local_ips, Kind::LocalIps),
+            (view.timeouts, Kind::Timeouts),
+            (view.daemon, Kind::Daemon),
+            (view.counters, Kind::Counters),
+        ];
+        let kind = kinds.into_iter().find(|(asked, _)| *asked);
+        Query {
+            kind: kind.map_or(Kind::Services, |(_, kind)| kind),
+            filter: Filter {
+                services: args.services.clone(),
+                servers: args.servers.clone(),
+            },
+            sort: args.sort.clone(),
+            reverse: args.reverse,
+            exact: args.exact,
+            names: args.names,
+            json: global.json,
+            watch: args.watch.is_some(),
+        }
+    }
+
+    /// One of both, sorted.
+    pub fn answer<J: Serialize>(
+        &self,
+        json: impl FnOnce() -> J,
+        grid: impl FnOnce() -> Grid,
+    ) -> Result<Look, Error> {
+        if self.json {
+            let to_string = if self.watch {
+                serde_json::to_string
+            } else {
+                serde_json::to_string_pretty
+            };
+            return Ok(Look::Json(
+                to_string(&json()).map_err(std::io::Error::from)?,
+            ));
+        }
+        let mut grid = grid();
+        if let Some(key) = &self.sort {
+            let column = grid.column(key).ok_or_else(|| no_column(key, &grid))?;
+            grid.sort(column, self.reverse);
+        }
+        Ok(Look::Grid(grid))
+    }
+}
+
+fn no_column(key: &str, grid: &Grid) -> Error {
+    let keys: Vec<String> = grid.columns.iter().map(|column| column.key()).collect();
+    Error::Usage(format!(
+        "--sort: this table has no column `{}`; it has: {}",
+        key.escape_debug(),
+        keys.join(", ")
+    ))
+}
+
+impl Filter {
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty() && self.servers.is_empty()
+    }
+
+    pub fn service(&self, key: &ServiceKey) -> bool {
+        self.services.is_empty() || self.services.contains(key)
+    }
+
+    pub fn server(&self, address: &SocketAddr) -> bool {
+        self.servers.is_empty() || self.servers.contains(address)
+    }
+
+    /// Every service and server of the filter must be among those that there
+    /// are: the first that is not is named.
+    pub fn check(&self, services: &[ServiceKey], servers: &[SocketAddr]) -> Result<(), Error> {
+        missing("service", &self.services, services)?;
+        missing("server", &self.servers, servers)
+    }
+}
+
+fn missing<T: PartialEq + ToString>(what: &str, asked: &[T], there: &[T]) -> Result<(), Error> {
+    let Some(missing) = asked.iter().find(|asked| !there.contains(asked)) else {
+        return Ok(());
+    };
+    let missing = missing.to_string();
+    let mut there: Vec<String> = there.iter().map(T::to_string).collect();
+    there.dedup();
+    Err(Error::NotThere(format!(
+        "there is no {what} {missing}; {}",
+        near(&missing, &there)
+    )))
+}

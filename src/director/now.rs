@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What runs now, for showing: read without loading or changing anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::{Error, observe};
+use crate::ipvs_netlink::{Ipvs, ServiceStatistics};
+use crate::kmod::proc::{self, LocalIpLine};
+use crate::model::{Service, ServiceKey, SyncDaemons, Timeouts};
+
+/// A service of IPVS, and what it has done and does.
+#[derive(Clone, Debug)]
+pub struct ServiceNow {
+    pub key: ServiceKey,
+    pub service: Service,
+    pub statistics: ServiceStatistics,
+    /// `None`: native.
+    pub pool: Option<String>,
+    /// Of full NAT.
+    pub sessions: Option<u32>,
+}
+
+/// What full NAT has in this network namespace.
+#[derive(Clone, Debug, Default)]
+pub struct DataPlaneNow {
+    pub local_ips: Vec<LocalIpLine>,
+    /// Those that carry the programs; `None`: none are loaded.
+    pub interfaces: Option<BTreeSet<String>>,
+}
+
+/// `None` where IPVS is not loaded. The kernel loads it when it is asked for
+/// its netlink family, so it is not asked.
+fn ipvs() -> Result<Option<Ipvs>, Error> {
+    if !Path::new("/proc/thread-self/net/ip_vs").exists() {
+        return Ok(None);
+    }
+    observe::ipvs()
+}
+
+/// Every service of the caller's network namespace, in order.
+pub fn services_now() -> Result<Vec<ServiceNow>, Error> {
+    let Some(mut ipvs) = ipvs()? else {
+        return Ok(Vec::new());
+    };
+    let services = ipvs.services_with_statistics()?;
+    let mut full_nat: BTreeMap<ServiceKey, (String, u32)> = proc::full_nat()?
+        .into_iter()
+        .filter_map(|line| Some((line.key, (line.pool?, line.sessions))))
+        .collect();
+    Ok(services
+        .into_iter()
+        .map(|(key, (service, statistics))| {
+            let (pool, sessions) = full_nat.remove(&key).unzip();
+            ServiceNow {
+                key,
+                service,
+                statistics,
+                pool,
+                sessions,
+            }
+        })
+        .collect())
+}
+
+pub fn data_plane_now() -> Result<DataPlaneNow, Error> {
+    Ok(DataPlaneNow {
+        local_ips: proc::local_ips()?,
+        interfaces: observe::datapath()?.map(|datapath| datapath.interfaces),
+    })
+}
+
+pub fn timeouts_now() -> Result<Option<Timeouts>, Error> {
+    Ok(ipvs()?.map(|mut ipvs| ipvs.timeouts()).transpose()?)
+}
+
+pub fn daemons_now() -> Result<SyncDaemons, Error> {
+    match ipvs()? {
+        Some(mut ipvs) => Ok(ipvs.daemons()?),
+        None => Ok(SyncDaemons::default()),
+    }
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The connection table of IPVS, `/proc/net/ip_vs_conn`
+//! (net/netfilter/ipvs/ip_vs_conn.c, `ip_vs_conn_seq_show()`).
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use serde::Serialize;
+
+/// The main thread's `/proc/net` would be another one's after `setns(2)`.
+const PATH: &str = "/proc/thread-self/net/ip_vs_conn";
+
+/// A line of the table: a connection, or the template of a persistent client,
+/// which has no client port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Connection {
+    /// The kernel's name in lower case: `tcp`, `udp`, `sctp`; `ip` for the
+    /// template of a service of a firewall mark, whose `vip` is then the mark.
+    pub protocol: String,
+    pub client: SocketAddr,
+    pub vip: SocketAddr,
+    pub server: SocketAddr,
+    /// The kernel's name: `ESTABLISHED`, `UDP`, …
+    pub state: String,
+    /// Seconds without a packet until it is forgotten.
+    pub expires: u64,
+    pub persistence_engine: Option<PersistenceEngine>,
+}
+
+/// What a persistence engine knows the connection by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct PersistenceEngine {
+    /// `sip`
+    pub name: String,
+    /// For `sip` the Call-ID.
+    pub data: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("/proc/net/ip_vs_conn: {0}")]
+    Read(#[from] io::Error),
+    #[error("/proc/net/ip_vs_conn reads \"{0}\", which this build does not understand")]
+    Unreadable(String),
+}
+
+/// Every connection of the caller's network namespace, in order; none where
+/// IPVS is not loaded. They come and go meanwhile: one that begins or ends may
+/// be missing, and none is listed twice.
+pub fn connections() -> Result<Vec<Connection>, Error> {
+    let file = match File::open(PATH) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut connections = Vec::new();
+    // The first line names the columns.
+    for line in BufReader::new(file).split(b'\n').skip(1) {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        let read =
+            connection(&line).ok_or_else(|| Error::Unreadable(line.escape_debug().to_string()))?;
+        connections.push(read);
+    }
+    // The kernel counts lines to go on from, so those around one that ended may
+    // have come twice, with other seconds.
+    connections.sort_unstable();
+    connections.dedup_by(|a, b| same(a, b));
+    Ok(connections)
+}
+
+fn same(a: &Connection, b: &Connection) -> bool {
+    let key = |of: &Connection| (of.client, of.vip, of.server);
+    key(a) == key(b) && a.protocol == b.protocol && a.persistence_engine == b.persistence_engine
+}
+
+/// "TCP 0A010002 8DBC 0A000001 0050 0A020002 1F90 ESTABLISHED     899", and of
+/// a persistence engine its name and data behind it.
+pub fn connection(line: &str) -> Option<Connection> {
+    let (protocol, rest) = word(line)?;
+    let (client, rest) = address(rest)?;
+    let (vip, rest) = address(rest)?;
+    let (server, rest) = address(rest)?;
+    let (state, rest) = word(rest)?;
+    let (expires, rest) = word(rest)?;
+    Some(Connection {
+        protocol: protocol.to_lowercase(),
+        client,
+        vip,
+        server,
+        state: state.to_owned(),
+        expires: expires.parse().ok()?,
+        persistence_engine: word(rest).map(|(name, data)| PersistenceEngine {
+            name: name.to_owned(),
+            data: data.strip_prefix(' ').unwrap_or(data).to_owned(),
+        }),
+    })
+}
+
+/// The next word and what follows it.
+fn word(text: &str) -> Option<(&str, &str)> {
+    let text = text.trim_start_matches(' ');
+    let end = text.find(' ').unwrap_or(text.len());
+    text.split_at_checked(end)
+        .filter(|(word, _)| !word.is_empty())
+}
+
+/// Eight hexadecimal digits or an IPv6 address, and a hexadecimal port.
+fn address(text: &str) -> Option<(SocketAddr, &str)> {
+    let (ip, rest) = word(text)?;
+    let (port, rest) = word(rest)?;
+    let ip: IpAddr = if ip.contains(':') {
+        ip.parse::<Ipv6Addr>().ok()?.into()
+    } else {
+        Ipv4Addr::from(hexadecimal(ip, 8)?).into()
+    };
+    let port = u16::try_from(hexadecimal(port, 4)?).ok()?;
+    Some((SocketAddr::new(ip, port), rest))
+}
+
+fn hexadecimal(text: &str, digits: usize) -> Option<u32> {
+    if text.len() != digits || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    u32::from_str_radix(text, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_of_ipv4_is_read() {
+        let line = "TCP 0A010002 8DBC 0A000001 0050 0A020002 1F90 ESTABLISHED     899";
+        let read = connection(line).unwrap();
+        assert_eq!(read.protocol, "tcp");
+        assert_eq!(read.client.to_string(), "10.1.0.2:36284");
+        assert_eq!(read.vip.to_string(), "10.0.0.1:80");
+        assert_eq!(read.server.to_string(), "10.2.0.2:8080");
+        assert_eq!((read.state.as_str(), read.expires), ("ESTABLISHED", 899));
+        assert_eq!(read.persistence_engine, None);
+    }
+
+    #[test]
+    fn a_connection_of_ipv6_to_a_server_of_ipv4_is_read() {
+        let line = "UDP fd00:0000:0000:0000:0000:0000:0000:0002 13C4 \
+                    fd00:0000:0000:0000:0000:0000:0000:0001 13C4 0A020002 13C4 UDP             300";
+        let read = connection(line).unwrap();
+        assert_eq!(read.client.to_string(), "[fd00::2]:5060");
+        assert_eq!(read.server.to_string(), "10.2.0.2:5060");
+    }
+
+    #[test]
+    fn what_a_persistence_engine_says_is_read_to_the_end_of_the_line() {
+        let line = "UDP 0A010002 0000 0A000001 13C4 0A020002 13C4 NONE             60 sip a b@c";
+        let engine = connection(line).unwrap().persistence_engine.unwrap();
+        assert_eq!(
+            (engine.name.as_str(), engine.data.as_str()),
+            ("sip", "a b@c")
+        );
+    }
+
+    #[test]
+    fn strange_lines_are_refused_not_misread() {
+        for line in [
+            "",
+            " ",
+            "TCP",
+            "TCP 0A010002 8DBC 0A000001 0050 0A020002 1F90 ESTABLISHED",
+            "TCP 0A010002 8DBC 0A000001 0050 0A020002 1F90 ESTABLISHED soon",
+            "TCP 0A01000 8DBC 0A000001 0050 0A020002 1F90 ESTABLISHED 1",
+            "TCP +A010002 8DBC 0A000001 0050 0A020002 1F90 ESTABLISHED 1",
+            "TCP 0A010002 8DBCC 0A000001 0050 0A020002 1F90 ESTABLISHED 1",
+            "TCP fd00::g 8DBC 0A000001 0050 0A020002 1F90 ESTABLISHED 1",
+            "TCP 0A010002 8DBC 0A000001 0050 é 1F90 ESTABLISHED 1",
+        ] {
+            assert_eq!(connection(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What the counters of `/proc/net/ip_vs_bpf/stats` count (`kmod/stats.c`).
+
+/// Name and meaning, requests being what goes from client to server.
+const MEANINGS: &[(&str, &str)] = &[
+    ("sessions", "sessions now"),
+    ("sessions_created", "sessions begun"),
+    ("sessions_ended", "sessions ended"),
+    (
+        "session_delete_failed",
+        "map entries that the kernel would not delete: they stay",
+    ),
+    (
+        "port_collisions",
+        "a local IP's port was taken, and another one was tried",
+    ),
+    (
+        "native_server_is_local",
+        "connections left to native IPVS: their server is this host",
+    ),
+    (
+        "native_one_packet",
+        "connections left to native IPVS: they are of one packet",
+    ),
+    (
+        "native_other_service",
+        "connections of native services on the port of a full-NAT service",
+    ),
+    (
+        "refused_no_map",
+        "connections refused: no session map is registered",
+    ),
+    (
+        "refused_empty_pool",
+        "connections refused: the pool has no local IP",
+    ),
+    (
+        "refused_ports_exhausted",
+        "connections refused: every local IP and port that was tried is taken",
+    ),
+    (
+        "refused_map_full",
+        "connections refused: there are max_sessions sessions",
+    ),
+    (
+        "refused_map_error",
+        "connections refused: the session map took no entry",
+    ),
+    (
+        "refused_no_memory",
+        "connections refused: the kernel is out of memory",
+    ),
+    (
+        "refused_sctp_ports",
+        "connections refused: the port of an SCTP server is not its service's",
+    ),
+    (
+        "refused_link_local_client",
+        "connections refused: the client's address is link-local",
+    ),
+    (
+        "drop_refused_connection",
+        "requests dropped: their connection was refused",
+    ),
+    (
+        "drop_ttl_exceeded",
+        "requests dropped: their TTL has run out",
+    ),
+    (
+        "drop_too_big",
+        "requests dropped: larger than the MTU towards the server",
+    ),
+    ("drop_no_route", "requests dropped: no route to the server"),
+    (
+        "drop_rewrite_failed",
+        "requests dropped: they could not be rewritten",
+    ),
+    (
+        "drop_extension_headers",
+        "requests dropped: IPv6 extension headers that full NAT cannot pass",
+    ),
+    (
+        "drop_reply_no_connection",
+        "replies dropped: IPVS knows no connection of theirs",
+    ),
+    (
+        "drop_reply_ttl_exceeded",
+        "replies dropped: their TTL has run out",
+    ),
+    (
+        "drop_reply_too_big",
+        "replies dropped: larger than the MTU towards the client",
+    ),
+    (
+        "drop_reply_no_route",
+        "replies dropped: no route to the client",
+    ),
+    (
+        "drop_reply_rewrite_failed",
+        "replies dropped: they could not be rewritten",
+    ),
+];
+
+/// `None`: the module is newer than this build.
+pub fn meaning(name: &str) -> Option<&'static str> {
+    MEANINGS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, meaning)| *meaning)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_of_the_module_has_a_meaning() {
+        let source = include_str!("../../kmod/stats.c");
+        let names: Vec<&str> = source
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("[COUNT_"))
+            .map(|line| line.split('"').nth(1).unwrap())
+            .collect();
+        assert!(names.len() > 20, "{names:?}");
+        for name in names.into_iter().chain(["sessions"]) {
+            assert!(meaning(name).is_some(), "{name}");
+        }
+        assert_eq!(meaning("of_a_later_module"), None);
+    }
+}

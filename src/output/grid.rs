@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What `show` has to say: values in rows and columns, not yet text, so that
+//! they can be sorted as what they are.
+
+use std::cmp::Ordering;
+use std::net::SocketAddr;
+
+use crate::model::{Protocol, ServiceKey};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grid {
+    pub columns: Vec<Column>,
+    pub rows: Vec<Row>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    pub name: &'static str,
+    /// Numbers stand at the right.
+    pub right: bool,
+}
+
+/// A line, and those that belong beneath it: a service and its servers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    pub values: Vec<Value>,
+    pub servers: Vec<Vec<Value>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Value {
+    Empty,
+    /// Always in full.
+    Count(u64),
+    /// Shortened, unless exact numbers are asked for.
+    Large(u64),
+    /// Thousandths, as a percentage.
+    PerMille(u64),
+    /// Seconds.
+    Time(u64),
+    Text(String),
+    Service(ServiceKey),
+    /// The protocol gives the port its name.
+    Address {
+        address: SocketAddr,
+        protocol: Option<Protocol>,
+    },
+}
+
+impl Column {
+    pub const fn text(name: &'static str) -> Self {
+        Column { name, right: false }
+    }
+
+    pub const fn number(name: &'static str) -> Self {
+        Column { name, right: true }
+    }
+
+    /// How `--sort` names it: "Full NAT" is `full-nat`.
+    pub fn key(&self) -> String {
+        self.name.to_lowercase().replace(' ', "-")
+    }
+}
+
+impl Row {
+    pub fn new(values: impl Into<Vec<Value>>) -> Self {
+        Row {
+            values: values.into(),
+            servers: Vec::new(),
+        }
+    }
+}
+
+impl Value {
+    pub fn text(text: impl ToString) -> Self {
+        Value::Text(text.to_string())
+    }
+
+    pub fn address(address: SocketAddr, protocol: Option<Protocol>) -> Self {
+        Value::Address { address, protocol }
+    }
+
+    fn number(&self) -> Option<u64> {
+        match self {
+            Value::Count(number)
+            | Value::Large(number)
+            | Value::PerMille(number)
+            | Value::Time(number) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+impl Grid {
+    pub fn new(columns: impl Into<Vec<Column>>, rows: Vec<Row>) -> Self {
+        Grid {
+            columns: columns.into(),
+            rows,
+        }
+    }
+
+    /// The index of the column that `--sort` names.
+    pub fn column(&self, key: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.key() == key)
+    }
+
+    /// By a column: numbers from the largest, everything else from the
+    /// smallest, or the other way round. What is equal stays in its order.
+    /// Servers are sorted within their service; a service without a value in
+    /// that column has the sum of its servers.
+    pub fn sort(&mut self, column: usize, reverse: bool) {
+        let order = |a: &Value, b: &Value| {
+            let order = natural(a, b);
+            if reverse { order.reverse() } else { order }
+        };
+        for row in &mut self.rows {
+            row.servers
+                .sort_by(|a, b| order(value(a, column), value(b, column)));
+        }
+        self.rows
+            .sort_by_cached_key(|row| Sorted(of_row(row, column), reverse));
+    }
+}
+
+/// A value that compares as `sort` wants it.
+#[derive(PartialEq, Eq)]
+struct Sorted(Value, bool);
+
+impl Ord for Sorted {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let order = natural(&self.0, &other.0);
+        if self.1 { order.reverse() } else { order }
+    }
+}
+
+impl PartialOrd for Sorted {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+fn natural(a: &Value, b: &Value) -> Ordering {
+    match (a.number(), b.number()) {
+        (Some(a), Some(b)) => b.cmp(&a),
+        _ => a.cmp(b),
+    }
+}
+
+fn value(values: &[Value], column: usize) -> &Value {
+    values.get(column).unwrap_or(&Value::Empty)
+}
+
+fn of_row(row: &Row, column: usize) -> Value {
+    match value(&row.values, column) {
+        Value::Empty => {
+            let numbers = row.servers.iter().filter_map(|s| value(s, column).number());
+            Value::Count(numbers.fold(0, u64::saturating_add))
+        }
+        value => value.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, weights: &[u64]) -> Row {
+        Row {
+            values: vec![Value::text(name), Value::Empty],
+            servers: weights
+                .iter()
+                .map(|weight| vec![Value::text("server"), Value::Count(*weight)])
+                .collect(),
+        }
+    }
+
+    fn grid() -> Grid {
+        Grid::new(
+            [Column::text("Service"), Column::number("Full NAT")],
+            vec![row("a", &[1, 5]), row("b", &[9]), row("c", &[])],
+        )
+    }
+
+    fn names(grid: &Grid) -> String {
+        let name = |row: &Row| match &row.values[0] {
+            Value::Text(name) => name.clone(),
+            _ => unreachable!(),
+        };
+        grid.rows.iter().map(name).collect()
+    }
+
+    #[test]
+    fn numbers_are_sorted_from_the_largest_and_services_by_the_sum_of_their_servers() {
+        let mut grid = grid();
+        grid.sort(1, false);
+        assert_eq!(names(&grid), "bac");
+        assert_eq!(grid.rows[1].servers[0][1], Value::Count(5));
+        grid.sort(1, true);
+        assert_eq!(names(&grid), "cab");
+        assert_eq!(grid.rows[1].servers[0][1], Value::Count(1));
+    }
+
+    #[test]
+    fn text_is_sorted_from_the_smallest() {
+        let mut grid = grid();
+        grid.sort(0, true);
+        assert_eq!(names(&grid), "cba");
+        grid.sort(0, false);
+        assert_eq!(names(&grid), "abc");
+    }
+
+    #[test]
+    fn columns_are_found_by_their_names_in_small_letters() {
+        assert_eq!(grid().column("full-nat"), Some(1));
+        assert_eq!(grid().column("Full NAT"), None);
+    }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! In a kernel that has just booted and could load IPVS, but has not
+//! (`lab/runner` boots one for this binary alone).
+
+use std::path::Path;
+use std::process::Command;
+
+use ipvs_bpf::ipvs_netlink::Ipvs;
+
+const VIEWS: [&[&str]; 11] = [
+    &[],
+    &["--stats"],
+    &["--rate"],
+    &["--thresholds"],
+    &["--persistent-conn"],
+    &["--connections"],
+    &["--sessions"],
+    &["--local-ips"],
+    &["--timeouts"],
+    &["--daemon"],
+    &["--counters"],
+];
+
+fn loaded() -> bool {
+    ["ip_vs", "ip_vs_bpf"]
+        .iter()
+        .any(|name| Path::new("/sys/module").join(name).exists())
+}
+
+fn mounts() -> String {
+    std::fs::read_to_string("/proc/mounts").unwrap()
+}
+
+#[test]
+fn show_is_empty_and_loads_and_mounts_nothing() {
+    assert!(!loaded(), "this kernel has IPVS loaded already");
+    let before = mounts();
+    for view in VIEWS {
+        for json in [&[][..], &["--json"]] {
+            let output = Command::new(env!("CARGO_BIN_EXE_ipvs-bpf"))
+                .arg("show")
+                .args(view)
+                .args(json)
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{view:?}: {output:?}");
+            assert_eq!(output.stderr, b"", "{view:?}");
+            let text = String::from_utf8(output.stdout).unwrap();
+            if json.is_empty() {
+                assert_eq!(
+                    text.lines().count(),
+                    1,
+                    "{view:?}: the header alone: {text}"
+                );
+            } else {
+                let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+                let values = document.as_object().unwrap().values();
+                let empty = |value: &serde_json::Value| {
+                    value.is_null() || value.as_array().is_some_and(Vec::is_empty)
+                };
+                assert!(values.into_iter().all(empty), "{view:?}: {text}");
+            }
+            assert!(!loaded(), "{view:?} loaded a module");
+        }
+    }
+    assert_eq!(mounts(), before);
+    // It could have: whoever asks for the netlink family has IPVS loaded.
+    Ipvs::connect().unwrap();
+    assert!(loaded());
+}
