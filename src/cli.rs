@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The command line. The man pages are generated from this definition.
 
+mod jobs;
 mod manual;
 mod show;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use jobs::{Completions, Drain, Flush, Shell, Target, Weight, Zero};
 pub use show::{Show, View};
 
 /// Declarative IPVS, with full NAT by eBPF instead of conntrack
@@ -95,6 +97,31 @@ pub enum Command {
     /// is an error (exit 1).
     #[command(after_long_help = manual::SHOW)]
     Show(Show),
+    /// Give a server no new connections, and wait until its present ones end
+    ///
+    /// Sets the weight to 0 and waits: for connections of TCP and SCTP until
+    /// both sides have closed them, for those of UDP until IPVS has forgotten
+    /// them, since nothing else ends them. What IPVS remembers of a persistent
+    /// service's clients is not waited for. At the timeout, at Ctrl-C, and when
+    /// another program changes the server meanwhile, it stops with an error and
+    /// says what is left; unless others changed it, the weight stays 0.
+    #[command(after_long_help = manual::DRAIN)]
+    Drain(Drain),
+    /// Change the weight of a server
+    #[command(after_long_help = manual::WEIGHT)]
+    Weight(Weight),
+    /// Set the counters of a service and its servers, or of all, to zero
+    #[command(after_long_help = manual::ZERO)]
+    Zero(Zero),
+    /// Remove all virtual services; `down` removes the data plane too
+    ///
+    /// Takes every virtual service of the network namespace out of IPVS, native
+    /// and full NAT, and asks before it does. Local IPs, eBPF programs and the
+    /// module stay, and so do the connections: they carry nothing, but `apply`
+    /// brings them back to life if it comes before they expire. `down` ends the
+    /// connections and removes everything.
+    #[command(after_long_help = manual::FLUSH)]
+    Flush(Flush),
     /// Write the running state as a file that `apply` accepts
     ///
     /// Applying what it writes finds nothing to do. What no file can ask for
@@ -127,6 +154,9 @@ pub enum Command {
     /// these.
     #[command(after_long_help = manual::MAN)]
     Man(Man),
+    /// Print the completions of a shell
+    #[command(after_long_help = manual::COMPLETIONS)]
+    Completions(Completions),
 }
 
 #[derive(Args, Debug)]

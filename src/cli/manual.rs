@@ -149,6 +149,71 @@ Examples:
   ipvs-bpf export --comments -f lb.toml > rules
       Lines for ipvsadm-restore, with comments.";
 
+pub const DRAIN: &str = "\
+Exit status:
+  0  No connection is left, and with `--remove` the server is removed.
+  1  It failed, the time is over, or another program changed the server. A
+      message says how many connections are left and what the weight is.
+  2  The arguments are wrong, and nothing was changed.
+  130  Ctrl-C ended the waiting; 128 and its number for other signals. The
+      weight stays 0.
+
+Json:
+  service, server  What was drained.
+  weight_before  What `weight` takes to undo it; 0: it was 0 already.
+  outcome  `drained`, `removed`, `timeout`, `interrupted`; `weight` or `gone`
+      where another program changed the weight or removed the server.
+  weight  Now; null where the server is not there any more.
+  left  At the last look: `connections` that are waited for, those that are
+      `closed` and only remembered, `templates` of a persistent service.
+  seconds  How long it waited.
+
+Examples:
+  ipvs-bpf drain tcp://10.0.0.1:80 10.2.0.2:8080
+      Wait until the server has no connection of that service.
+  ipvs-bpf drain tcp://10.0.0.1:80 10.2.0.2:8080 --timeout 15m --remove
+      Wait for at most 15 minutes, then remove the server.";
+
+pub const WEIGHT: &str = "\
+Json:
+  service, server  Whose weight it is.
+  weight_before  What it was.
+  weight  What it is now.
+
+Examples:
+  ipvs-bpf weight tcp://10.0.0.1:80 10.2.0.2:8080 3
+      Give the server the weight 3.";
+
+pub const ZERO: &str = "\
+Json:
+  service  Whose counters; null: those of all services.
+
+Examples:
+  ipvs-bpf zero tcp://10.0.0.1:80
+      The counters of one service and its servers.";
+
+pub const FLUSH: &str = "\
+Exit status:
+  0  There are no virtual services any more.
+  1  It failed, or the answer was not yes.
+  2  There is no terminal to ask at, and no `--yes`; nothing was changed.
+
+Json:
+  removed  The virtual services that were there.
+
+Examples:
+  ipvs-bpf flush --yes
+      Remove all virtual services.";
+
+pub const COMPLETIONS: &str = "\
+Examples:
+  ipvs-bpf completions bash > /etc/bash_completion.d/ipvs-bpf
+      For bash.
+  ipvs-bpf completions zsh > /usr/local/share/zsh/site-functions/_ipvs-bpf
+      For zsh.
+  ipvs-bpf completions fish > /etc/fish/completions/ipvs-bpf.fish
+      For fish.";
+
 pub const DOWN: &str = "\
 Exit status:
   0  Nothing of ours is left.

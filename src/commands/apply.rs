@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use super::plan::{Outcome, print_json};
 use super::progress::Progress;
 use super::signals::Signals;
-use super::{Error, desired, plan, warnings};
+use super::{Error, desired, lock, plan, warnings};
 use crate::cli::{Apply, Global, Reconcile};
-use crate::director::{Kernel, Lock};
+use crate::director::Kernel;
 use crate::model::State;
 use crate::output;
 use crate::plan::Plan;
@@ -18,7 +18,7 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
     if args.dry_run {
         return plan::run(&args.reconcile, global);
     }
-    let _lock = Lock::take(|| output::say("waiting for another ipvs-bpf to finish"))?;
+    let _lock = lock()?;
     // Read once: standard input has no second time.
     let desired = desired::state(&args.reconcile.file.file)?;
     let warnings = warnings::of(&desired);

@@ -3,13 +3,13 @@
 
 use std::process::ExitCode;
 
-use super::Error;
+use super::{Error, lock};
 use crate::cli::{Down, Global};
-use crate::director::{Lock, teardown};
+use crate::director::teardown;
 use crate::output;
 
 pub(super) fn run(args: &Down, _global: &Global) -> Result<ExitCode, Error> {
-    let _lock = Lock::take(|| output::say("waiting for another ipvs-bpf to finish"))?;
+    let _lock = lock()?;
     let mut printed = Ok(());
     teardown(args.keep_native, &mut |what| {
         if printed.is_ok() {

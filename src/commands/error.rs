@@ -49,6 +49,16 @@ pub(super) enum Error {
     Connections(#[from] crate::ip_vs_conn::Error),
     #[error("the terminal: {0}")]
     Terminal(io::Error),
+    /// The weight was set; what became of the drain, and how to go on.
+    #[error("{0}")]
+    Drain(String),
+    /// The same, because of a signal.
+    #[error("{words}")]
+    Stopped { words: String, signal: Signal },
+    #[error("nothing was removed")]
+    Declined,
+    #[error("flush removes {0}; without a terminal to ask at, say --yes")]
+    NotAsked(String),
     #[error("writing the output: {0}")]
     Output(#[from] io::Error),
 }
@@ -58,8 +68,10 @@ impl Error {
         match self {
             Error::Config(_) => BAD_FILE,
             // As a shell reports a process that a signal ended.
-            Error::Signal { signal, .. } => 128_u8.saturating_add(*signal as u8),
-            Error::Usage(_) => USAGE,
+            Error::Signal { signal, .. } | Error::Stopped { signal, .. } => {
+                128_u8.saturating_add(*signal as u8)
+            }
+            Error::Usage(_) | Error::NotAsked(_) => USAGE,
             _ => 1,
         }
     }

@@ -2,10 +2,13 @@
 //! One file a verb. Each wires the parts together and says what happened.
 
 mod apply;
+mod completions;
 mod desired;
 mod down;
+mod drain;
 mod error;
 mod export;
+mod flush;
 mod import;
 mod man;
 mod plan;
@@ -15,7 +18,9 @@ mod show;
 mod signals;
 mod validate;
 mod warnings;
+mod weight;
 mod written;
+mod zero;
 
 use std::process::ExitCode;
 
@@ -63,6 +68,12 @@ fn report(error: &Error) {
     ));
 }
 
+/// For a change of the kernel.
+fn lock() -> Result<director::Lock, Error> {
+    let waiting = || output::say("waiting for another ipvs-bpf to finish");
+    Ok(director::Lock::take(waiting)?)
+}
+
 fn dispatch(cli: &Cli) -> Result<ExitCode, Error> {
     // These look at no kernel.
     match &cli.command {
@@ -70,6 +81,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Error> {
         Command::Man(args) => return man::run(args),
         Command::Import(args) => return import::run(args, &cli.global),
         Command::Export(args) if args.file.is_some() => return export::run(args, &cli.global),
+        Command::Completions(args) => return completions::run(args),
         _ => {}
     }
     if !geteuid().is_root() {
@@ -85,8 +97,13 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Error> {
         Command::Save(args) => save::run(args, &cli.global),
         Command::Import(args) => import::run(args, &cli.global),
         Command::Export(args) => export::run(args, &cli.global),
+        Command::Drain(args) => drain::run(args, &cli.global),
+        Command::Weight(args) => weight::run(args, &cli.global),
+        Command::Zero(args) => zero::run(args, &cli.global),
+        Command::Flush(args) => flush::run(args, &cli.global),
         Command::Down(args) => down::run(args, &cli.global),
         Command::Validate(args) => validate::run(args, &cli.global),
         Command::Man(args) => man::run(args),
+        Command::Completions(args) => completions::run(args),
     }
 }

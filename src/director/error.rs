@@ -2,7 +2,10 @@
 //! What can go wrong between us and the kernel, whichever part of it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
+
+use crate::model::ServiceKey;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -12,6 +15,8 @@ pub enum Error {
     Module(#[from] crate::kmod::Error),
     #[error(transparent)]
     Datapath(#[from] crate::datapath::Error),
+    #[error(transparent)]
+    Connections(#[from] crate::ip_vs_conn::Error),
     #[error("no network namespace \"{name}\": {source}; `ip netns list` lists them")]
     Namespace { name: String, source: io::Error },
     #[error("{path}: {source}")]
@@ -24,6 +29,14 @@ pub enum Error {
     },
     #[error("the local routes cannot be read, so no VIP was looked for among them: {0}")]
     LocalRoutes(io::Error),
+    #[error("there is no virtual service {service}; {near}")]
+    NoSuchService { service: ServiceKey, near: String },
+    #[error("the service {service} has no server {server}; {near}")]
+    NoSuchServer {
+        service: ServiceKey,
+        server: SocketAddr,
+        near: String,
+    },
     #[error("listing the interfaces: {0}")]
     Interfaces(io::Error),
     #[error("{0} sessions still live after their services were removed; run `ipvs-bpf down` again")]

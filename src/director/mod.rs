@@ -1,22 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The director as the kernel has it: observing its state, and carrying out
-//! the steps of a plan.
+//! The director as the kernel has it: observing its state, carrying out
+//! the steps of a plan, and the daily jobs that need no plan.
 
 mod carry_out;
+pub mod drain;
 mod error;
+mod flush;
 mod local_addresses;
 mod lock;
 mod namespace;
 mod now;
 mod observe;
 mod sysctl;
+mod target;
 mod teardown;
+mod unfinished;
+mod weight;
+mod zero;
 
 pub use carry_out::Kernel;
 pub use error::Error;
+pub use flush::{flush, flushable};
 pub use local_addresses::LocalAddresses;
 pub use lock::Lock;
 pub use namespace::enter;
 pub use now::{DataPlaneNow, ServiceNow, daemons_now, data_plane_now, services_now, timeouts_now};
 pub use observe::{interfaces, observe};
 pub use teardown::teardown;
+pub use weight::set_weight;
+pub use zero::zero;

@@ -115,6 +115,12 @@ impl<T: Transport> Ipvs<T> {
         Ok(services)
     }
 
+    /// One service (as a dump shows it, without its servers) and its servers.
+    pub fn service(&mut self, key: &ServiceKey) -> Result<(ServiceEntry, Vec<DestEntry>), Error> {
+        let service = self.service_entry(key)?;
+        Ok((service, self.server_entries(key)?))
+    }
+
     /// Adds the service without its servers.
     pub fn add_service(&mut self, key: &ServiceKey, service: &Service) -> Result<(), Error> {
         check_names(service)
@@ -232,9 +238,9 @@ impl<T: Transport> Ipvs<T> {
     /// For a service that does not exist the kernel dumps nothing, and calls
     /// that a success; so where nothing came, the service is looked for.
     fn server_entries(&mut self, key: &ServiceKey) -> Result<Vec<DestEntry>, Error> {
-        let named = || vec![CmdAttribute::Service(service::key(key))];
+        let named = vec![CmdAttribute::Service(service::key(key))];
         let family = key.family();
-        let message = IpvsMessage::new(Command::GetDest, named());
+        let message = IpvsMessage::new(Command::GetDest, named);
         let entries = self
             .ask(message, Question::Dump, |attributes| {
                 dest_entry(attributes, family)
@@ -244,14 +250,23 @@ impl<T: Transport> Ipvs<T> {
                 failure.during(Operation::ListServers { service })
             })?;
         if entries.is_empty() {
-            let message = IpvsMessage::new(Command::GetService, named());
-            self.ask(message, Question::One, service_entry)
-                .map_err(|failure| {
-                    let service = key.clone();
-                    failure.during(Operation::GetService { service })
-                })?;
+            self.service_entry(key)?;
         }
         Ok(entries)
+    }
+
+    fn service_entry(&mut self, key: &ServiceKey) -> Result<ServiceEntry, Error> {
+        let named = vec![CmdAttribute::Service(service::key(key))];
+        let message = IpvsMessage::new(Command::GetService, named);
+        self.ask(message, Question::One, service_entry)
+            .and_then(|answers| {
+                let first = answers.into_iter().next();
+                first.ok_or_else(|| Failure::missing("IPVS_CMD_NEW_SERVICE"))
+            })
+            .map_err(|failure| {
+                let service = key.clone();
+                failure.during(Operation::GetService { service })
+            })
     }
 
     fn service_command(

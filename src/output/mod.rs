@@ -5,7 +5,9 @@ pub mod file;
 pub mod grid;
 pub mod names;
 mod numbers;
+mod progress;
 pub mod table;
 mod terminal;
 
-pub use terminal::{colour, print, say};
+pub use progress::Progress;
+pub use terminal::{colour, print, print_json, say};

@@ -4,12 +4,19 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
+use serde::Serialize;
+
 /// Prints a line. That the reader has closed the pipe is reported as an error
 /// of that kind, which is no failure of ours.
 pub fn print(text: impl Display) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")?;
     out.flush()
+}
+
+/// Prints a value as JSON.
+pub fn print_json(value: &impl Serialize) -> io::Result<()> {
+    print(serde_json::to_string_pretty(value).map_err(io::Error::from)?)
 }
 
 /// Says something on standard error. Who closed that does not want to know.

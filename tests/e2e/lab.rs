@@ -90,6 +90,15 @@ impl Lab {
         self.programs.push(child);
     }
 
+    /// Starts a program on a host, to be waited for; its output is piped.
+    pub fn spawn_at(&self, host: &str, words: &[&str]) -> Child {
+        self.command(host, words)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
     /// `curl` at the client: the body.
     pub fn get(&self, arguments: &[&str]) -> String {
         let mut words = vec!["curl", "-sS", "--fail", "--max-time", "20"];

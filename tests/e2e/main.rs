@@ -4,10 +4,13 @@
 mod accounting;
 mod balance;
 mod changes;
+mod download;
+mod drain;
 mod everything;
 mod examples;
 mod exhaustion;
 mod failed_steps;
+mod flush;
 mod formats;
 mod full_nat;
 mod ipv6;
@@ -26,3 +29,4 @@ mod sctp;
 mod settings;
 mod show;
 mod talk;
+mod weight_and_zero;

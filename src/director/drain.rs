@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Draining a server: weight 0, and looking at what is left of its
+//! connections.
+//!
+//! The lock is held for each change and not while waiting, which may take
+//! hours; so each look also finds out what others did in the meantime.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use serde::Serialize;
+
+use super::target::{Target, find};
+use super::unfinished::unfinished;
+use super::weight::change_weight;
+use super::{Error, Lock};
+use crate::ipvs_netlink::Ipvs;
+use crate::model::{Protocol, Service, ServiceKey};
+
+/// Of the network namespace of the caller.
+const EXPIRE_QUIESCENT_TEMPLATE: &str = "/proc/sys/net/ipv4/vs/expire_quiescent_template";
+
+pub struct Drain {
+    ipvs: Ipvs,
+    service: ServiceKey,
+    server: SocketAddr,
+}
+
+/// What is left of a server's connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Left {
+    /// Those that are waited for: open, or closed by one side alone; all of a
+    /// UDP service.
+    pub connections: u32,
+    /// Closed by both sides; IPVS remembers them for a while.
+    pub closed: u32,
+    /// Clients that a persistent service remembers.
+    pub templates: u32,
+}
+
+/// What a look at the server found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    Left(Left),
+    /// Another program gave the server this weight.
+    Weight(u32),
+    /// Another program removed the server or its service.
+    Gone,
+}
+
+/// What an operator should know before waiting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caution {
+    /// No other server of the service has a weight.
+    LastServer,
+    /// The scheduler still chooses the server, and then refuses the client.
+    Refuses { scheduler: String },
+    /// Remembered clients keep coming; seconds.
+    Persistent { timeout: u32 },
+    /// How long IPVS remembers a UDP connection; seconds.
+    Udp { timeout: Option<u32> },
+}
+
+/// The beginning of a drain: what the server was before, and what to know.
+pub struct Begun {
+    pub drain: Drain,
+    pub weight_before: u32,
+    pub cautions: Vec<Caution>,
+}
+
+impl Drain {
+    /// Sets the weight to 0; whoever calls it has the lock.
+    pub fn begin(service: &ServiceKey, server: SocketAddr) -> Result<Begun, Error> {
+        let mut ipvs = Ipvs::connect()?;
+        let target = find(&mut ipvs, service, server)?;
+        let cautions = cautions(&mut ipvs, service, server, &target.service)?;
+        change_weight(&mut ipvs, service, server, &target, 0)?;
+        Ok(Begun {
+            drain: Drain {
+                ipvs,
+                service: service.clone(),
+                server,
+            },
+            weight_before: target.server.weight,
+            cautions,
+        })
+    }
+
+    pub fn look(&mut self) -> Result<Look, Error> {
+        match find(&mut self.ipvs, &self.service, self.server) {
+            Ok(target) if target.server.weight != 0 => Ok(Look::Weight(target.server.weight)),
+            Ok(target) => Ok(Look::Left(self.left(&target)?)),
+            Err(Error::NoSuchService { .. } | Error::NoSuchServer { .. }) => Ok(Look::Gone),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes the server, unless a look under the lock finds connections or
+    /// the work of others; that look is returned. None: another holds the lock.
+    pub fn remove(&mut self) -> Result<Option<Look>, Error> {
+        let Some(_lock) = Lock::try_take()? else {
+            return Ok(None);
+        };
+        let look = self.look()?;
+        if let Look::Left(Left { connections: 0, .. }) = look {
+            self.ipvs.remove_server(&self.service, self.server)?;
+        }
+        Ok(Some(look))
+    }
+
+    fn left(&self, target: &Target) -> Result<Left, Error> {
+        let counted = target.connections;
+        let all = counted.active.saturating_add(counted.inactive);
+        let connections = if is_udp(&self.service) || counted.inactive == 0 {
+            all
+        } else {
+            // The counters and the table are not of the same moment.
+            let unfinished = unfinished(&self.service, self.server)?;
+            u32::try_from(unfinished)
+                .unwrap_or(u32::MAX)
+                .clamp(counted.active, all)
+        };
+        Ok(Left {
+            connections,
+            closed: all - connections,
+            templates: counted.persistent,
+        })
+    }
+}
+
+fn is_udp(service: &ServiceKey) -> bool {
+    matches!(
+        service,
+        ServiceKey::Address {
+            protocol: Protocol::Udp,
+            ..
+        }
+    )
+}
+
+fn cautions(
+    ipvs: &mut Ipvs,
+    key: &ServiceKey,
+    server: SocketAddr,
+    service: &Service,
+) -> Result<Vec<Caution>, Error> {
+    let mut cautions = Vec::new();
+    let others = || {
+        service
+            .servers
+            .iter()
+            .filter(|(address, _)| **address != server)
+    };
+    let scheduler = service.scheduler.as_str();
+    if others().all(|(_, other)| other.weight == 0) {
+        cautions.push(Caution::LastServer);
+    } else if scheduler == "dh" || (scheduler == "sh" && !service.scheduler_flags[0]) {
+        // ip_vs_sh.c, ip_vs_dh.c: their tables hold servers of weight 0 too.
+        cautions.push(Caution::Refuses {
+            scheduler: scheduler.to_owned(),
+        });
+    }
+    if let Some(persistence) = &service.persistence
+        && !expires_quiescent_templates()
+    {
+        cautions.push(Caution::Persistent {
+            timeout: persistence.timeout,
+        });
+    }
+    if is_udp(key) {
+        let timeout = ipvs.timeouts()?.udp;
+        cautions.push(Caution::Udp { timeout });
+    }
+    Ok(cautions)
+}
+
+/// What cannot be read is off, the kernel's default.
+fn expires_quiescent_templates() -> bool {
+    fs::read_to_string(EXPIRE_QUIESCENT_TEMPLATE).is_ok_and(|value| value.trim() != "0")
+}

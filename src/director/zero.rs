@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Setting counters to zero.
+
+use super::Error;
+use super::target::no_service;
+use crate::ipvs_netlink::{Ipvs, Reason};
+use crate::model::ServiceKey;
+
+/// Those of a service and its servers; without a service, all.
+pub fn zero(key: Option<&ServiceKey>) -> Result<(), Error> {
+    let mut ipvs = Ipvs::connect()?;
+    match (ipvs.zero(key), key) {
+        (Err(error), Some(key)) if error.reason() == Some(&Reason::NoSuchService) => {
+            Err(no_service(&mut ipvs, key)?)
+        }
+        (result, _) => Ok(result?),
+    }
+}
