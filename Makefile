@@ -56,9 +56,14 @@ fuzz-corpus: ## keep of the inputs found by fuzzing the few that together reach 
 man: ## write the man pages into man/
 	cargo run --quiet -- man --dir man
 
-install: build ## install the CLI and the man pages below DESTDIR
+install: build ## install the CLI, its man pages and completions below DESTDIR
 	install -Dm755 target/release/ipvs-bpf $(DESTDIR)/usr/sbin/ipvs-bpf
 	install -Dm644 -t $(DESTDIR)/usr/share/man/man8 man/*.8
+	install -d $(addprefix $(DESTDIR)/usr/share/,bash-completion/completions \
+		zsh/vendor-completions fish/vendor_completions.d)
+	cd $(DESTDIR)/usr/share && for shell in bash=bash-completion/completions/ipvs-bpf \
+		zsh=zsh/vendor-completions/_ipvs-bpf fish=fish/vendor_completions.d/ipvs-bpf.fish; do \
+		$(CURDIR)/target/release/ipvs-bpf completions $${shell%=*} >$${shell#*=} || exit 1; done
 	install -Dm644 -t $(DESTDIR)/usr/share/man/man5 man/*.5
 
 clean: ## remove target/

@@ -2,7 +2,9 @@
 //! The real program with files, streams and users that are not as they should
 //! be: one clear line and the right exit status, no panic.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -33,6 +35,92 @@ fn file(name: &str, content: &[u8]) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::write(&path, content).unwrap();
     path
+}
+
+/// `TRYCMD=overwrite` writes what is printed now.
+#[test]
+fn help_usage_and_mistakes_of_arguments_are_printed_as_in_the_files() {
+    trycmd::TestCases::new()
+        .env("COLUMNS", "100")
+        .case("tests/cli/*.trycmd");
+}
+
+#[test]
+fn every_command_has_its_help_in_a_file() {
+    let (_, help, _) = run(&["--help"]);
+    let commands = help.split("Commands:\n").nth(1).unwrap();
+    let names = commands
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .filter(|name| !name.is_empty() && *name != "help");
+    let mut count = 0;
+    for name in names {
+        let path = format!("{}/tests/cli/{name}.trycmd", env!("CARGO_MANIFEST_DIR"));
+        let text = fs::read_to_string(&path).expect(&path);
+        assert!(
+            text.contains(&format!("$ ipvs-bpf {name} --help")),
+            "{path}"
+        );
+        count += 1;
+    }
+    assert!(count >= 11, "{help}");
+}
+
+#[test]
+fn arguments_that_are_not_utf_8_get_an_error_of_usage() {
+    let latin1 = OsStr::from_bytes(b"tcp://caf\xe9:80");
+    for arguments in [
+        &[latin1][..],
+        &[OsStr::new("zero"), latin1],
+        &[OsStr::new("drain"), latin1, latin1],
+        &[OsStr::new("--netns"), latin1, OsStr::new("show")],
+    ] {
+        let (code, stdout, stderr) = text(program(&[]).args(arguments).output().unwrap());
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(stderr.starts_with("error: "), "{stderr}");
+    }
+    // The name of a file may be of any bytes.
+    let (code, _, stderr) = text(program(&["validate", "-f"]).arg(latin1).output().unwrap());
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("no such file"), "{stderr}");
+}
+
+#[test]
+fn a_network_namespace_that_is_not_there_is_named() {
+    // Root of a user namespace is root enough to be told.
+    for name in ["nowhere", "", "../x"] {
+        let mut command = Command::new("unshare");
+        command
+            .args(["--user", "--map-root-user", env!("CARGO_BIN_EXE_ipvs-bpf")])
+            .args(["--netns", name, "show"]);
+        let (code, stdout, stderr) = text(command.output().unwrap());
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        let words = format!("no network namespace \"{name}\"");
+        assert!(stderr.contains(&words), "{stderr}");
+        assert!(stderr.contains("ip netns list"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_not_a_panic() {
+    for arguments in [
+        &["man"][..],
+        &["completions", "bash"],
+        &["completions", "zsh"],
+        &["completions", "fish"],
+        &["validate", "-f", EXAMPLE],
+    ] {
+        let full = fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let (code, _, stderr) = text(program(arguments).stdout(full).output().unwrap());
+        assert_eq!(code, Some(1), "{arguments:?}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert!(stderr.contains("No space left on device"), "{stderr}");
+    }
 }
 
 #[test]
@@ -204,7 +292,9 @@ fn help_and_man_describe_every_command() {
     for arguments in [&["--help"][..], &["man"]] {
         let (code, stdout, _) = run(arguments);
         assert_eq!(code, Some(0));
-        for verb in ["apply", "plan", "validate", "show", "down"] {
+        for verb in [
+            "apply", "plan", "validate", "show", "drain", "weight", "zero", "flush", "down",
+        ] {
             assert!(stdout.contains(verb), "{verb} in {arguments:?}");
         }
     }
@@ -215,6 +305,10 @@ fn a_reader_that_went_away_is_no_error() {
     for arguments in [
         &["--help"][..],
         &["man"],
+        &["drain", "--help"],
+        &["completions", "bash"],
+        &["completions", "zsh"],
+        &["completions", "fish"],
         &["validate", "-f", EXAMPLE],
         &["validate", "--json", "-f", EXAMPLE],
     ] {
@@ -235,8 +329,15 @@ fn a_standard_error_that_is_closed_changes_no_exit_status() {
 
 #[test]
 fn who_is_not_root_gets_one_clear_line() {
-    for verb in ["plan", "apply"] {
-        let (code, stdout, stderr) = as_nobody(&[verb, "-f", EXAMPLE]);
+    for arguments in [
+        &["plan", "-f", EXAMPLE][..],
+        &["apply", "-f", EXAMPLE],
+        &["drain", "tcp://10.0.0.1:80", "10.2.0.2:8080"],
+        &["weight", "tcp://10.0.0.1:80", "10.2.0.2:8080", "1"],
+        &["zero"],
+        &["flush", "--yes"],
+    ] {
+        let (code, stdout, stderr) = as_nobody(arguments);
         assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
         assert!(stderr.contains("needs root"), "{stderr}");
