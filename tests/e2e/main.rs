@@ -15,6 +15,7 @@ mod formats;
 mod full_nat;
 mod ipv6;
 mod ipvs_netlink;
+mod ipvsadm_options;
 mod lab;
 mod lifecycle;
 mod lifetimes;

@@ -168,7 +168,7 @@ fn sorted(rows: Rows) -> Rows {
 }
 
 #[test]
-fn totals_rates_thresholds_and_connections_are_those_of_ipvsadm() {
+pub fn totals_rates_thresholds_and_connections_are_those_of_ipvsadm() {
     let lab = Lab::new();
     lay_out(&lab);
     traffic(&lab);
@@ -217,7 +217,7 @@ fn totals_rates_thresholds_and_connections_are_those_of_ipvsadm() {
 }
 
 #[test]
-fn the_connections_are_those_of_ipvsadm() {
+pub fn the_connections_are_those_of_ipvsadm() {
     let lab = Lab::new();
     lay_out(&lab);
     lab.exec(

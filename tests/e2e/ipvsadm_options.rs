@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The README's table "ipvsadm option → ipvs-bpf", row by row: what the real
+//! ipvsadm does in one network namespace, ours does in another, and ipvsadm
+//! lists the same in both.
+
+mod commands;
+mod listing;
+mod servers;
+mod services;
+mod sync;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::lab::{ipvs_bpf, run, success};
+
+/// A row of the table.
+pub struct Row {
+    /// As the first column has it.
+    pub option: &'static str,
+    /// As the second column has it.
+    pub ours: &'static str,
+    pub proof: Proof,
+}
+
+/// Lines of ipvsadm are its words without its name.
+pub enum Proof {
+    /// From the same beginning, their lines and our commands come to the same.
+    Same {
+        begin: &'static [&'static str],
+        theirs: &'static [&'static str],
+        ours: &'static [Ours],
+        listing: &'static str,
+    },
+    /// The same rules are read by both.
+    Restored(&'static str),
+    /// The same rules are printed by both.
+    Saved(&'static [&'static str]),
+    /// Of the same rules, both listings show these words.
+    Shown {
+        begin: &'static [&'static str],
+        theirs: &'static str,
+        ours: &'static str,
+        both: &'static [&'static str],
+    },
+    /// A test of its own, with traffic.
+    Test(#[expect(dead_code, reason = "naming it makes sure that it is there")] fn()),
+}
+
+pub enum Ours {
+    Apply(&'static str),
+    Run(&'static str),
+}
+
+fn rows() -> impl Iterator<Item = &'static Row> {
+    commands::ROWS
+        .iter()
+        .chain(services::ROWS)
+        .chain(servers::ROWS)
+        .chain(listing::ROWS)
+        .chain(sync::ROWS)
+}
+
+/// A network namespace with an interface `eth2` for sync daemons.
+struct Namespace(String);
+
+impl Namespace {
+    fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("option{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        run(Command::new("ip").args(["netns", "add", &name]));
+        let setup = format!(
+            "printf 'link set lo up\\nlink add eth2 type dummy\\n\
+             addr add 10.9.0.1/24 dev eth2\\nlink set eth2 up\\n' | ip -n {name} -batch -"
+        );
+        run(Command::new("bash").args(["-o", "pipefail", "-c", &setup]));
+        Namespace(name)
+    }
+
+    fn command(&self, words: &str) -> Command {
+        let mut command = Command::new("ip");
+        command
+            .args(["netns", "exec", &self.0])
+            .args(words.split(' '))
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn ipvsadm(&self, line: &str) -> String {
+        run(&mut self.command(&format!("ipvsadm {line}")))
+    }
+
+    fn ipvsadm_all(&self, lines: &[&str]) {
+        for line in lines {
+            self.ipvsadm(line);
+        }
+    }
+
+    /// A pipeline in which `$cli` is ours.
+    fn shell(&self, script: &str) -> String {
+        let cli = ipvs_bpf().get_program().to_str().unwrap().to_owned();
+        let mut command = Command::new("ip");
+        command
+            .args(["netns", "exec", &self.0])
+            .args(["bash", "-o", "pipefail", "-c", script])
+            .env("cli", cli)
+            .stdin(Stdio::null());
+        run(&mut command)
+    }
+
+    fn ours(&self, ours: &Ours) {
+        match ours {
+            Ours::Apply(toml) => {
+                let path = format!("/tmp/{}.toml", self.0);
+                fs::write(&path, toml).unwrap();
+                self.run(&format!("apply -f {path}"));
+            }
+            Ours::Run(words) => {
+                self.run(words);
+            }
+        }
+    }
+
+    fn run(&self, words: &str) -> String {
+        let output = ipvs_bpf()
+            .args(["--netns", &self.0])
+            .args(words.split(' '))
+            .output()
+            .unwrap();
+        success(&output)
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.0]).status();
+    }
+}
+
+/// Lines without the blanks at their ends, in no order.
+fn lines(text: &str) -> BTreeSet<String> {
+    text.lines().map(|line| line.trim().to_owned()).collect()
+}
+
+fn prove(row: &Row) {
+    let option = row.option;
+    let theirs = Namespace::new();
+    match &row.proof {
+        Proof::Same {
+            begin,
+            theirs: commands,
+            ours: our_commands,
+            listing,
+        } => {
+            let ours = Namespace::new();
+            theirs.ipvsadm_all(begin);
+            ours.ipvsadm_all(begin);
+            let before = theirs.ipvsadm(listing);
+            theirs.ipvsadm_all(commands);
+            our_commands.iter().for_each(|command| ours.ours(command));
+            let after = theirs.ipvsadm(listing);
+            assert_ne!(before, after, "{option}: the test proves nothing");
+            assert_eq!(lines(&ours.ipvsadm(listing)), lines(&after), "{option}");
+        }
+        Proof::Restored(text) => {
+            let ours = Namespace::new();
+            theirs.shell(&format!("printf -- '{text}' | ipvsadm -R"));
+            ours.shell(&format!(
+                "printf -- '{text}' | $cli import | $cli apply -f -"
+            ));
+            let expected = theirs.ipvsadm("-Sn");
+            assert_ne!(expected, "", "{option}: the test proves nothing");
+            assert_eq!(ours.ipvsadm("-Sn"), expected, "{option}");
+        }
+        Proof::Saved(begin) => {
+            theirs.ipvsadm_all(begin);
+            let expected = lines(&theirs.ipvsadm("-Sn"));
+            assert_eq!(expected.len(), begin.len(), "{option}");
+            assert_eq!(lines(&theirs.run("export")), expected, "{option}");
+        }
+        Proof::Shown {
+            begin,
+            theirs: list,
+            ours: show,
+            both,
+        } => {
+            theirs.ipvsadm_all(begin);
+            for (by, text) in [
+                ("ipvsadm", theirs.ipvsadm(list)),
+                ("ipvs-bpf", theirs.run(show)),
+            ] {
+                for word in *both {
+                    assert!(text.contains(word), "{option}: {by}: {word}:\n{text}");
+                }
+            }
+        }
+        // It runs by itself.
+        Proof::Test(_) => {}
+    }
+}
+
+fn prove_all(rows: &[Row]) {
+    run(Command::new("modprobe").arg("ip_vs"));
+    rows.iter().for_each(prove);
+}
+
+#[test]
+fn every_command_of_ipvsadm_has_one_of_ours_that_comes_to_the_same() {
+    prove_all(commands::ROWS);
+}
+
+#[test]
+fn every_option_of_a_service_has_a_key_that_comes_to_the_same() {
+    prove_all(services::ROWS);
+}
+
+#[test]
+fn every_option_of_a_server_has_a_key_that_comes_to_the_same() {
+    prove_all(servers::ROWS);
+}
+
+#[test]
+fn every_listing_of_ipvsadm_has_one_of_ours_that_shows_the_same() {
+    prove_all(listing::ROWS);
+}
+
+#[test]
+fn every_option_of_the_sync_daemons_has_a_key_that_comes_to_the_same() {
+    prove_all(sync::ROWS);
+}
+
+#[test]
+fn the_readme_has_the_table_and_the_table_has_all_that_ipvsadm_has() {
+    let table: String = rows()
+        .map(|row| format!("| {} | {} |\n", row.option, row.ours))
+        .collect();
+    let readme = fs::read_to_string("README.md").unwrap();
+    assert!(readme.contains(&table), "README.md needs:\n{table}");
+
+    run(Command::new("modprobe").arg("ip_vs"));
+    let manual = "zcat -f /usr/share/man/man8/ipvsadm.8.gz | sed 's/\\\\-/-/g'";
+    let script = format!("{{ ipvsadm -h; {manual}; }} | grep -oE -- '--[a-z0-9-]+' | sort -u");
+    let known = run(Command::new("bash").args(["-o", "pipefail", "-c", &script]));
+    assert!(known.lines().count() > 50, "{known}");
+    for option in known.lines() {
+        // Of iptables, whose marks the manual explains.
+        if !["--mark", "--set-mark"].contains(&option) {
+            let cell = |row: &Row| row.option.contains(&format!("`{option}"));
+            assert!(rows().any(cell), "{option} is in no row");
+        }
+    }
+    for row in rows() {
+        assert!(!row.option.is_empty() && !row.ours.is_empty());
+    }
+}
