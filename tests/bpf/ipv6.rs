@@ -4,6 +4,8 @@
 
 use std::net::SocketAddrV6;
 
+use ipvs_bpf::datapath::abi::Counter;
+
 use crate::bench::{Bench, TC_ACT_OK, TC_ACT_SHOT, TC_ACT_UNSPEC};
 use crate::flow::{SERVICE, TCP, UDP};
 use crate::packet::set;
@@ -12,7 +14,6 @@ use crate::packet6::{
     ported, tuple6,
 };
 use crate::test_run::Outcome;
-use ipvs_bpf::datapath::abi::Counter;
 
 /// Of a request at egress, and of a reply at ingress.
 const TRANSLATED: [SocketAddrV6; 2] = [LOCAL_IP6, SERVER6];

@@ -10,12 +10,13 @@ use std::time::Duration;
 use nix::libc;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn6, bind, connect, socket};
 
+use ipvs_bpf::datapath::abi::Counter;
+
 use crate::bench::Bench;
 use crate::capture::{Capture, Captured};
 use crate::flow::{SERVICE, TCP, UDP};
 use crate::network::{CLIENTS_SIDE, INTERFACE, Network, SERVERS_SIDE};
 use crate::packet6::{CLIENT6, LOCAL_IP6, SERVER6, assert_checksum6, ends6};
-use ipvs_bpf::datapath::abi::Counter;
 
 const PATIENCE: Option<Duration> = Some(Duration::from_secs(10));
 

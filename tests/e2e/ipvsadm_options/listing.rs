@@ -33,7 +33,7 @@ pub const ROWS: &[Row] = &[
     Row {
         option: "`--connection` `-c`",
         ours: "`show --connections`; `show --sessions` for full NAT",
-        proof: Test(crate::show::the_connections_are_those_of_ipvsadm),
+        proof: Test(crate::show::same_as_ipvsadm::the_connections_are_those_of_ipvsadm),
     },
     shown(
         "`--timeout`",
@@ -55,17 +55,17 @@ pub const ROWS: &[Row] = &[
     Row {
         option: "`--stats`",
         ours: "`show --stats`",
-        proof: Test(crate::show::totals_rates_thresholds_and_connections_are_those_of_ipvsadm),
+        proof: Test(crate::show::same_as_ipvsadm::totals_rates_thresholds_and_connections_are_those_of_ipvsadm),
     },
     Row {
         option: "`--rate`",
         ours: "`show --rate`",
-        proof: Test(crate::show::totals_rates_thresholds_and_connections_are_those_of_ipvsadm),
+        proof: Test(crate::show::same_as_ipvsadm::totals_rates_thresholds_and_connections_are_those_of_ipvsadm),
     },
     Row {
         option: "`--exact`",
         ours: "`--exact`; `--json` is always exact",
-        proof: Test(crate::show::totals_rates_thresholds_and_connections_are_those_of_ipvsadm),
+        proof: Test(crate::show::same_as_ipvsadm::totals_rates_thresholds_and_connections_are_those_of_ipvsadm),
     },
     shown(
         "`--thresholds`",
@@ -77,7 +77,7 @@ pub const ROWS: &[Row] = &[
     Row {
         option: "`--persistent-conn`",
         ours: "`show --persistent-conn`",
-        proof: Test(crate::show::totals_rates_thresholds_and_connections_are_those_of_ipvsadm),
+        proof: Test(crate::show::same_as_ipvsadm::totals_rates_thresholds_and_connections_are_those_of_ipvsadm),
     },
     shown(
         "`--tun-info`",

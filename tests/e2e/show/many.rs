@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! More connections than 16 bits count.
+
+use serde_json::Value;
+
+use super::both;
+use crate::full_nat::FILE;
+use crate::lab::{Lab, success};
+
+/// Connections from so many ports of each of the client's addresses, which
+/// live as long as the test on a slow machine.
+fn flood(lab: &Lab, ports: u32) {
+    lab.exec("director", &["ipvsadm", "--set", "0", "0", "7200"]);
+    let script = format!(
+        "import socket, time\n\
+         for source in ('10.1.0.2', '10.1.0.3'):\n\
+        \x20 for port in range(10000, 10000 + {ports}):\n\
+        \x20   s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
+        \x20   s.bind((source, port)); s.sendto(b'', ('10.0.0.1', 9)); s.close()\n\
+        \x20   if port % 100 == 0: time.sleep(0.001)"
+    );
+    lab.exec("client", &["/usr/bin/python3", "-c", &script]);
+}
+
+#[test]
+fn more_than_65_536_connections_are_counted_and_listed() {
+    const PORTS: u32 = 36_000;
+    let lab = Lab::new();
+    let file = FILE
+        .replace("max_sessions = 10_000", "max_sessions = 100_000")
+        .replace("udp://10.0.0.1:7\"", "udp://10.0.0.1:9\"");
+    lab.apply(&file);
+    flood(&lab, PORTS);
+    let json = |arguments: &[&str]| -> Value {
+        let words = [&["show", "--json"], arguments].concat();
+        serde_json::from_str(&success(&lab.ipvs_bpf(&words))).unwrap()
+    };
+    let service = "udp://10.0.0.1:9";
+    let shown = &json(&[service])["services"][0];
+    assert_eq!(shown["totals"]["connections"], 2 * PORTS);
+    assert_eq!(shown["sessions"], 2 * PORTS);
+    let servers = shown["servers"].as_array().unwrap();
+    let inactive = servers
+        .iter()
+        .map(|server| server["inactive_connections"].as_u64().unwrap());
+    assert_eq!(inactive.sum::<u64>(), u64::from(2 * PORTS));
+    let (theirs, ours) = both(&lab, &["--stats"], 5);
+    assert_eq!(ours, theirs);
+
+    let count = |name: &str, arguments: &[&str]| json(arguments)[name].as_array().unwrap().len();
+    let all = usize::try_from(2 * PORTS).unwrap();
+    assert_eq!(count("sessions", &["--sessions", service]), all);
+    assert_eq!(count("connections", &["--connections", service]), all);
+    let local_ip = &json(&["--local-ips"])["local_ips"][0];
+    assert_eq!(local_ip["sessions"], 2 * PORTS);
+    // Two servers in turn.
+    assert_eq!(local_ip["busiest_server"]["sessions"], PORTS);
+}
+
+#[test]
+fn one_server_has_more_than_65_536_connections() {
+    const PORTS: u32 = 35_000;
+    let lab = Lab::new();
+    let director = |words: &[&str]| lab.exec("director", &[&["ipvsadm"], words].concat());
+    director(&["-A", "-u", "10.0.0.1:9", "-s", "rr"]);
+    director(&["-a", "-u", "10.0.0.1:9", "-r", "10.2.0.2:9", "-m"]);
+    flood(&lab, PORTS);
+    let text = success(&lab.ipvs_bpf(&["show", "--json"]));
+    let json: Value = serde_json::from_str(&text).unwrap();
+    let server = &json["services"][0]["servers"][0];
+    assert_eq!(server["inactive_connections"], 2 * PORTS);
+    let (theirs, ours) = both(&lab, &[], 4);
+    assert_eq!(ours[1].1[3], (2 * PORTS).to_string());
+    assert_eq!(ours[1].1[3], theirs[1].1[3]);
+}

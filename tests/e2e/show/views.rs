@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What ipvsadm does not have, or says elsewhere.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use super::lay_out;
+use crate::full_nat::FILE;
+use crate::lab::{Lab, ipvs_bpf, success};
+
+#[test]
+fn rates_of_a_watch_are_what_was_counted_between_two_looks() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    let mut watch = ipvs_bpf()
+        .args(["--netns", &lab.namespace("director")])
+        .args(["show", "--watch=1", "--rate", "--json", "tcp://10.0.0.1:80"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut look = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    let number = |of: &Value, kind: &str| {
+        of["services"][0][kind]["incoming_packets"]
+            .as_u64()
+            .unwrap()
+    };
+    let mut before = look();
+    // Until packets are seen to come, and then to stay away.
+    for moving in [true, false] {
+        if moving {
+            lab.get(&["http://10.0.0.1/bytes/100000"]);
+        }
+        loop {
+            let now = look();
+            let packets = number(&now, "totals") - number(&before, "totals");
+            let rate = number(&now, "rates");
+            // Looks are about a second apart, or more on a busy machine.
+            assert!(rate <= packets * 2, "{packets} packets, {rate} a second");
+            assert!(
+                packets == 0 || rate > 0,
+                "{packets} packets, {rate} a second"
+            );
+            before = now;
+            if (packets > 0) == moving {
+                break;
+            }
+        }
+    }
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+}
+
+#[test]
+fn names_are_printed_where_they_are_found_and_a_dead_resolver_hurts_nobody() {
+    let lab = Lab::new();
+    lay_out(&lab);
+    let folder = std::env::temp_dir().join(lab.namespace("names"));
+    std::fs::create_dir(&folder).unwrap();
+    // Someone takes the questions and never answers; asked in earnest, each
+    // would take minutes.
+    std::fs::write(
+        folder.join("resolv.conf"),
+        "nameserver 10.1.0.2\noptions timeout:30 attempts:5\n",
+    )
+    .unwrap();
+    std::fs::write(folder.join("hosts"), "10.2.0.2 web-1.example\n").unwrap();
+    let script = format!(
+        "mount --bind {0}/resolv.conf /etc/resolv.conf && mount --bind {0}/hosts /etc/hosts && \
+         exec {1} show --names",
+        folder.display(),
+        env!("CARGO_BIN_EXE_ipvs-bpf")
+    );
+    let mut lab = lab;
+    let silent = "import socket, time\n\
+                  s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
+                  s.bind(('', 53)); print('ready', flush=True); time.sleep(3600)";
+    lab.start("client", &["/usr/bin/python3", "-c", silent], "ready");
+    let text = lab.exec("director", &["timeout", "60", "sh", "-c", &script]);
+    assert!(text.contains("tcp://10.0.0.1:http "), "{text}");
+    assert!(text.contains("→ web-1.example:http-alt "), "{text}");
+    assert!(text.contains("→ 10.2.0.3:http-alt "), "{text}");
+    assert!(text.contains("udp://[fd00::1]:discard "), "{text}");
+    let numbers = success(&lab.ipvs_bpf(&["show"]));
+    assert!(numbers.contains("→ 10.2.0.2:8080 "), "{numbers}");
+}
+
+#[test]
+fn settings_and_counters_are_shown() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    lab.exec("director", &["ipvsadm", "--set", "901", "121", "301"]);
+    let text = success(&lab.ipvs_bpf(&["show", "--timeouts"]));
+    let words: Vec<&str> = text.split_whitespace().skip(2).collect();
+    assert_eq!(words, ["tcp", "901", "tcp_fin", "121", "udp", "301"]);
+
+    for (state, group) in [("master", "224.0.0.81"), ("backup", "224.0.0.82")] {
+        let daemon = [
+            "--start-daemon",
+            state,
+            "--mcast-interface",
+            "eth0",
+            "--syncid",
+            "3",
+        ];
+        lab.exec(
+            "director",
+            &[&["ipvsadm"], &daemon[..], &["--mcast-group", group]].concat(),
+        );
+    }
+    let json = |view: &str| -> Value {
+        serde_json::from_str(&success(&lab.ipvs_bpf(&["show", view, "--json"]))).unwrap()
+    };
+    let daemons = &json("--daemon")["daemons"];
+    assert_eq!(
+        (&daemons[0]["state"], &daemons[0]["group"]),
+        (&"master".into(), &"224.0.0.81".into())
+    );
+    assert_eq!(
+        (&daemons[1]["state"], &daemons[1]["group"]),
+        (&"backup".into(), &"224.0.0.82".into())
+    );
+    assert_eq!(
+        (&daemons[0]["interface"], &daemons[0]["id"]),
+        (&"eth0".into(), &3.into())
+    );
+    for state in ["master", "backup"] {
+        lab.exec("director", &["ipvsadm", "--stop-daemon", state]);
+    }
+    assert_eq!(json("--daemon")["daemons"], Value::Array(Vec::new()));
+
+    lab.get(&["http://10.0.0.1/"]);
+    let counters = json("--counters");
+    let counters = counters["counters"].as_array().unwrap();
+    let value = |source: &str, name: &str| {
+        let found = counters
+            .iter()
+            .find(|c| c["source"] == source && c["name"] == name);
+        found.unwrap()["value"].as_u64().unwrap()
+    };
+    assert_eq!(
+        value("module", "sessions_created"),
+        lab.counter("sessions_created")
+    );
+    assert_eq!(value("module", "sessions"), 1);
+    assert!(value("ebpf", "snat") >= 3);
+    assert!(value("ebpf", "replies") >= 3);
+    let known = |c: &&Value| c["meaning"].is_string();
+    assert_eq!(counters.iter().filter(known).count(), counters.len());
+}
