@@ -30,6 +30,7 @@ pub(super) fn check(config: &Config, mistakes: &Mistakes) {
         if let Some((pool, span)) = &service.snat {
             pool_of(config, service, pool, span, mistakes);
             one_packet(service, mistakes);
+            one_port(service, mistakes);
             address(service, mistakes);
             servers(service, &local_ips, mistakes);
         }
@@ -120,6 +121,24 @@ fn one_packet(service: &ServiceEntry, mistakes: &Mistakes) {
             "remove `one_packet`, or `snat`",
         ));
     }
+}
+
+/// What the module registers with IPVS is an application of one protocol and
+/// port: that is how it hears of new connections.
+fn one_port(service: &ServiceEntry, mistakes: &Mistakes) {
+    let Some((key, span)) = &service.key else {
+        return;
+    };
+    let what = match key {
+        ServiceKey::Fwmark { .. } => "a firewall mark",
+        ServiceKey::Address { address, .. } if address.port() == 0 => "every port",
+        ServiceKey::Address { .. } => return,
+    };
+    mistakes.add(Mistake::new(
+        span,
+        format!("full NAT cannot serve {what}: IPVS tells of new connections by protocol and port"),
+        "write a service for each protocol and port, or remove `snat`",
+    ));
 }
 
 fn servers(service: &ServiceEntry, local_ips: &LocalIps, mistakes: &Mistakes) {

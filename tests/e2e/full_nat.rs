@@ -2,6 +2,7 @@
 //! Traffic through full NAT, with real clients and servers.
 
 use crate::lab::{Lab, eventually, success};
+use std::collections::BTreeSet;
 
 /// Web on port 80, UDP echo on port 7, iperf3 on its own port.
 pub const FILE: &str = r#"
@@ -325,4 +326,37 @@ fn show_lists_the_sessions_as_json() {
     assert_eq!(session["vip"], "10.0.0.1:80");
     assert_eq!(session["local_ip"], "10.2.0.100:5555");
     assert_eq!(session["protocol"], "tcp");
+}
+
+#[test]
+fn a_persistent_client_comes_to_one_server_and_its_template_is_no_session() {
+    let lab = Lab::new();
+    let persistent = FILE.replacen(
+        "scheduler = \"rr\"",
+        "scheduler = \"rr\"\npersistence = { timeout = \"10m\" }",
+        1,
+    );
+    lab.apply(&persistent);
+    let of = |client: &str| {
+        let answers =
+            (0..4).map(|_| answer(&lab.get(&["--interface", client, "http://10.0.0.1/"])));
+        let answers: Vec<_> = answers.collect();
+        assert!(answers.iter().all(|answer| answer.peer == "10.2.0.100"));
+        let servers: BTreeSet<String> = answers.into_iter().map(|answer| answer.server).collect();
+        assert_eq!(servers.len(), 1, "{client}: {servers:?}");
+        servers
+    };
+    // Two clients take turns among two servers, and each stays with its own.
+    assert_ne!(of("10.1.0.2"), of("10.1.0.3"));
+    let listed = lab.exec("director", &["ipvsadm", "-Lnc"]);
+    let templates = listed
+        .lines()
+        .filter(|line| line.contains("10.0.0.1:0") || line.contains(":0 "))
+        .count();
+    assert_eq!(templates, 2, "{listed}");
+    let connections = listed
+        .lines()
+        .filter(|line| line.starts_with("TCP"))
+        .count();
+    assert_eq!(lab.sessions().len(), connections - templates, "{listed}");
 }
