@@ -51,7 +51,7 @@ fuzz: ## run each fuzz target for ten minutes (FUZZ_SECONDS=, FUZZ_TARGETS=; doc
 	done
 
 fuzz-corpus: ## keep of the inputs found by fuzzing the few that together reach everything
-	for target in $(FUZZ_TARGETS); do $(FUZZ) cmin --sanitizer none $$target || exit; done
+	for target in $(FUZZ_TARGETS); do $(FUZZ) cmin --sanitizer none $$target -- -use_counters=0 -max_len=1536 || exit; done
 
 man: ## write the man pages into man/
 	cargo run --quiet -- man --dir man
