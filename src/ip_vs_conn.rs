@@ -46,8 +46,9 @@ pub enum Error {
 }
 
 /// Every connection of the caller's network namespace, in order; none where
-/// IPVS is not loaded. They come and go meanwhile: one that begins or ends may
-/// be missing, and none is listed twice.
+/// IPVS is not loaded. None is listed twice; but while connections of any
+/// namespace end, some may be missing: the kernel goes on by counting lines of
+/// the table that all namespaces share.
 pub fn connections() -> Result<Vec<Connection>, Error> {
     let file = match File::open(PATH) {
         Ok(file) => file,

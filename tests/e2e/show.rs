@@ -8,7 +8,7 @@ mod views;
 use std::collections::BTreeMap;
 
 use crate::full_nat::FILE;
-use crate::lab::{Lab, success};
+use crate::lab::{Lab, eventually, success};
 
 /// A service or server as ipvsadm names it, and its columns.
 type Rows = Vec<(String, Vec<String>)>;
@@ -77,6 +77,12 @@ fn traffic(lab: &Lab) {
                   s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n\
                   for n in range(5): s.sendto(b'x' * n, ('fd00::1', 9))";
     lab.exec("client", &["/usr/bin/python3", "-c", script]);
+    // Nobody answers, so nobody has waited for them.
+    eventually("the datagrams of IPv6 arrive", || {
+        let text = success(&lab.ipvs_bpf(&["show", "--json", "udp://[fd00::1]:9"]));
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        json["services"][0]["totals"]["incoming_packets"] == 5
+    });
 }
 
 /// "TCP  10.0.0.1:80 wrr persistent 300" has no columns but what is at its end.
