@@ -24,7 +24,8 @@ pub fn totals_rates_thresholds_and_connections_are_those_of_ipvsadm() {
 
     let (theirs, ours) = both(&lab, &["--rate"], 5);
     assert_eq!(ours, theirs);
-    assert!(ours.iter().any(|row| row.1[1] != "0"), "no rate: {ours:?}");
+    // Of bytes: on a slow machine there is less than a packet a second.
+    assert!(ours.iter().any(|row| row.1[4] != "0"), "no rate: {ours:?}");
 
     for view in ["--thresholds", "--persistent-conn"] {
         let (theirs, ours) = both(&lab, &[view], 4);
