@@ -7,6 +7,7 @@ use std::process::Command;
 use crate::balance::{balanced, none_left};
 use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually, module_is_loaded, stderr, success};
+use crate::port_reuse::requests_from_one_port;
 use crate::talk::Talk;
 
 const WEB: (&str, u16) = ("10.0.0.1", 80);
@@ -132,18 +133,17 @@ fn with_expire_nodest_conn_a_new_connection_from_the_same_port_leaves_a_server_o
     sysctl(&lab, "net.ipv4.vs.expire_nodest_conn=1");
     // Otherwise the finished connection would be scheduled anew anyway.
     sysctl(&lab, "net.ipv4.vs.conn_reuse_mode=0");
-    let port = ["--local-port", "7000", "--header", "Connection: close"];
-    let get = || lab.get(&[&port[..], &["http://10.0.0.1/"]].concat());
-    let first = get();
-    let drained = if first.starts_with("server1 ") {
+    let answers = requests_from_one_port(&lab, 2);
+    assert_eq!(answers[0], answers[1]);
+    let drained = if answers[0].server == "server1" {
         "10.2.0.2"
     } else {
         "10.2.0.3"
     };
-    assert_eq!(get().split(' ').next(), first.split(' ').next());
     let edit = format!("-e -t 10.0.0.1:80 -r {drained}:8080 -m -w 0");
     ipvsadm(&lab, &edit);
-    assert_ne!(get().split(' ').next(), first.split(' ').next());
+    let after = requests_from_one_port(&lab, 1);
+    assert_ne!(after[0].server, answers[0].server);
     assert_eq!(balanced(&lab), 1);
 }
 

@@ -21,11 +21,12 @@ fn syn_retransmissions(lab: &Lab) -> u64 {
         .unwrap()
 }
 
-/// Eight requests from one port. It is free as soon as the server's last ACK is
+/// So many requests from one port. The server ends each connection first, so
+/// that the client may take its port again at once: it is free as soon as the server's last ACK is
 /// there, which is waited for.
 const REUSE: &str = r"
-import errno, socket, time
-for _ in range(8):
+import errno, socket, sys, time
+for _ in range(int(sys.argv[1])):
     while True:
         s = socket.socket()
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -46,12 +47,16 @@ for _ in range(8):
     print(text.decode().split('\r\n\r\n')[1].strip())
 ";
 
-fn reuse(lab: &Lab) -> Vec<Answer> {
-    // The server ends the connection first, so that the client may take its
-    // port again at once.
-    let text = lab.exec("client", &["/usr/bin/python3", "-c", REUSE]);
+pub fn requests_from_one_port(lab: &Lab, number: usize) -> Vec<Answer> {
+    let words = ["/usr/bin/python3", "-c", REUSE, &number.to_string()];
+    let text = lab.exec("client", &words);
     let answers: Vec<_> = text.lines().map(answer).collect();
-    assert_eq!(answers.len(), 8);
+    assert_eq!(answers.len(), number);
+    answers
+}
+
+fn reuse(lab: &Lab) -> Vec<Answer> {
+    let answers = requests_from_one_port(lab, 8);
     let connections = lab.exec("director", &["ipvsadm", "-Lnc"]);
     assert!(connections.contains("TIME_WAIT"), "{connections}");
     assert_eq!(syn_retransmissions(lab), 0);
