@@ -110,12 +110,12 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         option: "`--persistent` `-p`",
-        ours: "`persistence = { timeout = \"5m\" }`; port 0 for every port",
+        ours: "`persistence = { timeout = \"6m\" }` (6 minutes are its default); port 0 for every port",
         proof: Same {
             begin: &[],
             theirs: &["-A -t 10.0.0.1:80 -s rr -p", "-A -t 10.0.0.2:0 -s rr -p 61"],
             ours: &[Apply(
-                "[[service]]\naddress = \"tcp://10.0.0.1:80\"\nscheduler = \"rr\"\npersistence = { timeout = \"5m\" }\n[[service]]\naddress = \"tcp://10.0.0.2:0\"\nscheduler = \"rr\"\npersistence = { timeout = \"61s\" }",
+                "[[service]]\naddress = \"tcp://10.0.0.1:80\"\nscheduler = \"rr\"\npersistence = { timeout = \"6m\" }\n[[service]]\naddress = \"tcp://10.0.0.2:0\"\nscheduler = \"rr\"\npersistence = { timeout = \"61s\" }",
             )],
             listing: "-Sn",
         },
