@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Datagrams in fragments, and IPv4 options, both ways through full NAT.
+
+use crate::lab::{Lab, eventually};
+
+/// Echo at server1 on port 1200 of UDP, in both families.
+const FILE: &str = r#"
+[director]
+interfaces = ["eth0", "eth1"]
+max_sessions = 1000
+
+[local_ips.default]
+addresses = ["10.2.0.100", "fd00:2::100"]
+
+[[service]]
+address = "udp://10.0.0.1:7"
+scheduler = "rr"
+snat = "default"
+  [[service.server]]
+  address = "10.2.0.2:1200"
+
+[[service]]
+address = "udp://[fd00::1]:7"
+scheduler = "rr"
+snat = "default"
+  [[service.server]]
+  address = "[fd00:2::2]:1200"
+
+[[service]]
+address = "tcp://10.0.0.1:80"
+scheduler = "rr"
+snat = "default"
+  [[service.server]]
+  address = "10.2.0.2:8080"
+"#;
+
+const VIPS: [&str; 2] = ["10.0.0.1", "fd00::1"];
+
+fn lab(echo: &[&str]) -> Lab {
+    let mut lab = Lab::new();
+    lab.apply(FILE);
+    lab.start("server1", echo, "ready");
+    lab
+}
+
+/// Datagrams of some sizes come back whole.
+fn whole(lab: &Lab, vip: &str) {
+    for size in ["1472", "1473", "2960", "9000", "60000"] {
+        let answer = lab.exec("client", &["lab/udp", "ask", vip, "7", size]);
+        assert_eq!(answer, "whole\n", "{vip}, {size} bytes");
+    }
+}
+
+/// Conntrack looks at every packet from now on. What it knows of.
+fn track(lab: &Lab) -> impl Fn() -> String {
+    lab.exec("director", &["nft", "add table inet t"]);
+    for hook in ["prerouting", "forward", "output", "postrouting"] {
+        let chain = format!("add chain inet t {hook} {{ type filter hook {hook} priority 0; }}");
+        lab.exec("director", &["nft", &chain]);
+        let rule = format!("add rule inet t {hook} ct state new counter");
+        lab.exec("director", &["nft", &rule]);
+    }
+    || lab.exec("director", &["cat", "/proc/net/nf_conntrack"])
+}
+
+#[test]
+fn large_datagrams_come_back_whole() {
+    let lab = lab(&["lab/udp", "echo", "1200"]);
+    for vip in VIPS {
+        whole(&lab, vip);
+    }
+    let counters = lab.ipvs_bpf(&["show", "--sessions"]);
+    assert!(counters.status.success());
+    assert_eq!(lab.counter("drop_fragment"), 0);
+}
+
+#[test]
+fn large_datagrams_come_back_whole_and_conntrack_stays_empty() {
+    let lab = lab(&["lab/udp", "echo", "1200"]);
+    let tracked = track(&lab);
+    lab.exec("client", &["ping", "-c", "1", "-W", "5", "10.1.0.1"]);
+    assert!(
+        tracked().contains("icmp"),
+        "conntrack is off: the test proves nothing"
+    );
+    for vip in VIPS {
+        whole(&lab, vip);
+    }
+    // An error does not bring it back, either.
+    lab.exec("client", &["lab/udp", "knock", "10.0.0.1", "7"]);
+    assert!(!tracked().contains("udp"), "{}", tracked());
+}
+
+#[test]
+fn fragments_that_come_in_the_opposite_order_are_put_together() {
+    let lab = lab(&["lab/packets", "answer", "1200"]);
+    for (from, to) in [
+        ("10.1.0.2:4444", "10.0.0.1:7"),
+        ("[fd00:1::2]:4444", "[fd00::1]:7"),
+    ] {
+        for size in ["1500", "9000"] {
+            let ask = ["lab/packets", "ask", from, to, size];
+            assert_eq!(lab.exec("client", &ask), "whole\n", "{to}, {size} bytes");
+        }
+    }
+    assert_eq!(lab.counter("drop_fragment"), 0);
+}
+
+#[test]
+fn fragments_that_are_too_large_for_the_next_link_become_smaller_ones() {
+    let lab = lab(&["lab/udp", "echo", "1200"]);
+    for interface in ["eth1", "eth0"] {
+        lab.exec("director", &["ip", "link", "set", interface, "mtu", "1280"]);
+        // Its own packets still have 1500 bytes.
+        let other = if interface == "eth1" {
+            "server1"
+        } else {
+            "client"
+        };
+        let large = ["ip", "link", "set", interface, "mtu", "1500"];
+        for vip in VIPS {
+            whole(&lab, vip);
+        }
+        lab.exec("director", &large);
+        lab.exec(other, &["ip", "route", "flush", "cache"]);
+    }
+}
+
+#[test]
+fn fragments_that_would_fit_into_one_packet_behind_the_director_pass() {
+    let lab = lab(&["lab/udp", "echo", "1200"]);
+    for host in ["client", "director"] {
+        lab.exec(host, &["ip", "link", "set", "eth0", "mtu", "1280"]);
+    }
+    for vip in VIPS {
+        let ask = ["lab/udp", "ask", vip, "7", "1400"];
+        assert_eq!(lab.exec("client", &ask), "whole\n", "{vip}");
+    }
+}
+
+#[test]
+fn fragments_that_nobody_completes_leave_nothing() {
+    let lab = lab(&["lab/udp", "echo", "1200"]);
+    lab.exec("director", &["sysctl", "-qw", "net.ipv4.ipfrag_time=2"]);
+    let in_use = || {
+        let text = lab.exec("director", &["cat", "/proc/net/sockstat"]);
+        let line = text.lines().find(|line| line.starts_with("FRAG:"));
+        line.unwrap().to_owned()
+    };
+    lab.exec(
+        "client",
+        &["lab/packets", "hole", "10.1.0.2", "10.0.0.1", "200"],
+    );
+    lab.exec(
+        "server1",
+        &["lab/packets", "hole", "10.2.0.2", "10.2.0.100", "200"],
+    );
+    eventually("the queue is empty", || {
+        in_use() == "FRAG: inuse 0 memory 0"
+    });
+    let snmp = lab.exec("director", &["nstat", "-az", "IpReasmTimeout"]);
+    let timeouts = snmp.split_whitespace().nth(3).unwrap();
+    assert!(timeouts.parse::<u64>().unwrap() > 100, "{snmp}");
+    whole(&lab, "10.0.0.1");
+}
+
+/// No operation, record route with room for three, and a timestamp.
+const OPTIONS: [&str; 3] = [
+    "01010101",
+    "070f0400000000000000000000000000",
+    "440c0500000000000000000000",
+];
+
+#[test]
+fn ipv4_options_pass_in_both_directions() {
+    for options in OPTIONS {
+        let key = format!("ipoptions={options}");
+        let lab = lab(&["lab/udp", "echo", "1200", &key]);
+        let tracked = track(&lab);
+        for size in ["100", "4000"] {
+            let ask = ["lab/udp", "ask", "10.0.0.1", "7", size, &key];
+            assert_eq!(lab.exec("client", &ask), "whole\n", "{options}, {size}");
+        }
+        let script = format!(
+            "import socket\n\
+             s = socket.socket()\n\
+             s.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, bytes.fromhex('{options}'))\n\
+             s.connect(('10.0.0.1', 80))\n\
+             s.sendall(b'GET /bytes/100000 HTTP/1.0\\r\\n\\r\\n')\n\
+             print(len(b''.join(iter(lambda: s.recv(65536), b''))) > 100000)"
+        );
+        let answer = lab.exec("client", &["/usr/bin/python3", "-c", &script]);
+        assert_eq!(answer, "True\n", "{options}");
+        assert!(!tracked().contains("tcp"), "{}", tracked());
+    }
+}
+
+#[test]
+fn a_source_route_is_dropped_and_counted() {
+    let lab = lab(&["lab/udp", "echo", "1200"]);
+    let words = ["lab/packets", "source-route", "10.1.0.2:4444", "10.0.0.1:7"];
+    lab.exec("client", &words);
+    eventually("it is counted", || lab.counter("drop_ip_options") == 1);
+    assert!(lab.sessions().is_empty());
+}
+
+/// The client's side is a VLAN of eth0, tagged by the device or by software.
+#[test]
+fn a_tagged_interface_is_as_good_as_another() {
+    for offload in ["on", "off"] {
+        let mut lab = Lab::new();
+        for (host, address) in [("client", "10.5.0.2/24"), ("director", "10.5.0.1/24")] {
+            let script = format!(
+                "ethtool -K eth0 txvlan {offload} rxvlan {offload} >/dev/null; \
+                 ip link add link eth0 name eth0.10 type vlan id 10 && \
+                 ip link set eth0.10 up && ip addr add {address} dev eth0.10 && \
+                 ip addr add $(echo {address} | sed 's/10.5.0.\\(.\\).24/fd00:5::\\1\\/64/') dev eth0.10 nodad"
+            );
+            lab.exec(host, &["sh", "-c", &script]);
+        }
+        lab.exec(
+            "client",
+            &["ip", "route", "replace", "default", "via", "10.5.0.1"],
+        );
+        lab.exec(
+            "client",
+            &["ip", "route", "replace", "default", "via", "fd00:5::1"],
+        );
+        // Also where the programs see the packets twice.
+        for interfaces in [r#"["eth0.10", "eth1"]"#, r#"["eth0", "eth0.10", "eth1"]"#] {
+            lab.apply(&FILE.replace(r#"["eth0", "eth1"]"#, interfaces));
+            if interfaces.starts_with(r#"["eth0.10"#) {
+                lab.start("server1", &["lab/udp", "echo", "1200"], "ready");
+            }
+            for vip in VIPS {
+                whole(&lab, vip);
+            }
+            let sum = "curl -sS --fail --max-time 60 http://10.0.0.1/bytes/1000000 | wc -c";
+            assert_eq!(lab.exec("client", &["sh", "-c", sum]), "1000000\n");
+            let sessions = lab.sessions();
+            assert!(
+                sessions.iter().any(|line| line.contains("10.5.0.2")),
+                "{sessions:?}"
+            );
+        }
+    }
+}
