@@ -175,7 +175,9 @@ fn a_client_that_is_gone_is_told_to_the_server() {
     let lab = Lab::new();
     lab.apply(&file());
     for family in FAMILIES {
-        let heard = server_hears(&lab, &[], || {
+        let file = format!("/tmp/{}{}", lab.namespace("gone"), family.client);
+        let after = format!("after={file}");
+        let heard = server_hears(&lab, &[&after], || {
             let from = format!("from={}", family.client);
             lab.exec("client", &["lab/udp", "knock", family.vip, "12", &from]);
             let client = family.client;
@@ -183,6 +185,7 @@ fn a_client_that_is_gone_is_told_to_the_server() {
             let prefix = if client.contains(':') { "64" } else { "24" };
             lab.exec("client", &["sh", "-c", &gone, "sh", prefix]);
             lab.exec("director", &["ip", "neigh", "flush", "dev", "eth0"]);
+            lab.exec("director", &["touch", &file]);
         });
         assert_eq!(heard, line(family.host_unreachable, family.local_ip));
     }
@@ -191,7 +194,7 @@ fn a_client_that_is_gone_is_told_to_the_server() {
 
 /// What comes out of this host is the session of client port 4444.
 fn session(lab: &Lab, vip: &str) {
-    let ask = ["lab/udp", "ask", vip, "12", "100", "port=4444"];
+    let ask = ["lab/udp", "ask", vip, "12", "100", "source=4444"];
     assert_eq!(lab.exec("client", &ask), "whole\n");
 }
 
