@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Datagrams in fragments, and IPv4 options, both ways through full NAT.
+//! Datagrams in fragments, both ways through full NAT.
 
 use crate::lab::{Lab, eventually};
 
 /// Echo at server1 on port 1200 of UDP, in both families.
-const FILE: &str = r#"
+pub const FILE: &str = r#"
 [director]
 interfaces = ["eth0", "eth1"]
 max_sessions = 1000
@@ -35,11 +35,11 @@ snat = "default"
 "#;
 
 /// Of data; the first is that of the largest IPv4 packet that a link takes.
-const SIZES: [&str; 4] = ["1472", "1473", "9000", "60000"];
+pub const SIZES: [&str; 4] = ["1472", "1473", "9000", "60000"];
 
-const VIPS: [&str; 2] = ["10.0.0.1", "fd00::1"];
+pub const VIPS: [&str; 2] = ["10.0.0.1", "fd00::1"];
 
-fn lab(echo: &[&str]) -> Lab {
+pub fn lab(echo: &[&str]) -> Lab {
     let mut lab = Lab::new();
     lab.apply(FILE);
     lab.start("server1", echo, "ready");
@@ -47,7 +47,7 @@ fn lab(echo: &[&str]) -> Lab {
 }
 
 /// Datagrams of some sizes come back whole.
-fn whole(lab: &Lab, vip: &str, sizes: &[&str]) {
+pub fn whole(lab: &Lab, vip: &str, sizes: &[&str]) {
     for size in sizes {
         let answer = lab.exec("client", &["lab/udp", "ask", vip, "7", size]);
         let stats = || lab.exec("director", &["cat", "/proc/net/ip_vs_bpf/stats"]);
@@ -56,7 +56,7 @@ fn whole(lab: &Lab, vip: &str, sizes: &[&str]) {
 }
 
 /// Conntrack looks at every packet from now on. What it knows of.
-fn track(lab: &Lab) -> impl Fn() -> String {
+pub fn track(lab: &Lab) -> impl Fn() -> String {
     lab.exec("director", &["nft", "add table inet t"]);
     for hook in ["prerouting", "forward", "output", "postrouting"] {
         let chain = format!("add chain inet t {hook} {{ type filter hook {hook} priority 0; }}");
@@ -162,87 +162,4 @@ fn fragments_that_nobody_completes_leave_nothing() {
     let timeouts = snmp.split_whitespace().nth(2).unwrap();
     assert!(timeouts.parse::<u64>().unwrap() > 100, "{snmp}");
     whole(&lab, "10.0.0.1", &SIZES);
-}
-
-/// No operation, record route with room for three, and a timestamp.
-const OPTIONS: [&str; 3] = [
-    "01010101",
-    "070f0400000000000000000000000000",
-    "440c0500000000000000000000000000",
-];
-
-#[test]
-fn ipv4_options_pass_in_both_directions() {
-    let record = format!("ipoptions={}", OPTIONS[1]);
-    let lab = lab(&["lab/udp", "echo", "1200", &record]);
-    let tracked = track(&lab);
-    for options in OPTIONS {
-        let key = format!("ipoptions={options}");
-        for size in ["100", "4000"] {
-            let ask = ["lab/udp", "ask", "10.0.0.1", "7", size, &key];
-            assert_eq!(lab.exec("client", &ask), "whole\n", "{options}, {size}");
-        }
-        let script = format!(
-            "import socket\n\
-             s = socket.socket()\n\
-             s.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, bytes.fromhex('{options}'))\n\
-             s.connect(('10.0.0.1', 80))\n\
-             s.sendall(b'GET /bytes/100000 HTTP/1.0\\r\\n\\r\\n')\n\
-             print(len(b''.join(iter(lambda: s.recv(65536), b''))) > 100000)"
-        );
-        let answer = lab.exec("client", &["/usr/bin/python3", "-c", &script]);
-        assert_eq!(answer, "True\n", "{options}");
-    }
-    let tracked = tracked();
-    assert!(!tracked.contains("tcp"), "{tracked}");
-}
-
-#[test]
-fn a_source_route_is_dropped_and_counted() {
-    let lab = lab(&["lab/udp", "echo", "1200"]);
-    let words = ["lab/packets", "source-route", "10.1.0.2:4444", "10.0.0.1:7"];
-    lab.exec("client", &words);
-    eventually("it is counted", || lab.counter("drop_ip_options") == 1);
-    assert!(lab.sessions().is_empty());
-}
-
-/// The client's side is a VLAN of eth0, tagged by the device or by software.
-#[test]
-fn a_tagged_interface_is_as_good_as_another() {
-    let lab = lab(&["lab/udp", "echo", "1200"]);
-    for (host, number) in [("director", 1), ("client", 2)] {
-        let script = format!(
-            "ip link add link eth0 name eth0.10 type vlan id 10 && \
-             ip link set eth0.10 up && \
-             ip addr add 10.5.0.{number}/24 dev eth0.10 && \
-             ip addr add fd00:5::{number}/64 dev eth0.10 nodad"
-        );
-        lab.exec(host, &["sh", "-c", &script]);
-    }
-    for gateway in ["10.5.0.1", "fd00:5::1"] {
-        let route = ["ip", "route", "replace", "default", "via", gateway];
-        lab.exec("client", &route);
-    }
-    // With eth0 in the list, the programs see each packet twice.
-    for interfaces in [r#"["eth0.10", "eth1"]"#, r#"["eth0", "eth0.10", "eth1"]"#] {
-        lab.apply(&FILE.replace(r#"["eth0", "eth1"]"#, interfaces));
-        for offload in ["off", "on"] {
-            for host in ["client", "director"] {
-                let tags = [
-                    "ethtool", "-K", "eth0", "txvlan", offload, "rxvlan", offload,
-                ];
-                lab.exec(host, &tags);
-            }
-            for vip in VIPS {
-                whole(&lab, vip, &SIZES);
-            }
-            let length = "curl -sS --fail --max-time 60 http://10.0.0.1/bytes/1000000 | wc -c";
-            assert_eq!(lab.exec("client", &["sh", "-c", length]), "1000000\n");
-        }
-    }
-    let sessions = lab.sessions();
-    assert!(
-        sessions.iter().any(|line| line.contains("10.5.0.2")),
-        "{sessions:?}"
-    );
 }
