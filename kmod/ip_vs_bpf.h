@@ -63,6 +63,17 @@ enum counter {
 	COUNT_REFUSED_SCTP_PORTS,
 	COUNT_REFUSED_LINK_LOCAL,
 	COUNT_DROP_EXTENSION_HEADERS,
+	COUNT_DROP_IP_OPTIONS,
+	COUNT_DROP_FRAGMENT,
+	COUNT_ERRORS_TO_CLIENT,
+	COUNT_ERRORS_TO_SERVER,
+	COUNT_ERROR_NO_SESSION,
+	COUNT_ERROR_MISDIRECTED,
+	COUNT_ERROR_CHECKSUM,
+	COUNT_ERROR_TTL,
+	COUNT_ERROR_NO_ROUTE,
+	COUNT_ERROR_TOO_BIG,
+	COUNT_ERROR_REWRITE,
 	COUNTERS
 };
 
@@ -318,10 +329,22 @@ conn_xmit transmit_refusal;
 int transmit_drop(struct director *director, struct sk_buff *skb,
 		  enum counter why);
 bool exceeds(const struct sk_buff *skb, unsigned int mtu);
+bool too_big4(const struct sk_buff *skb, unsigned int mtu);
+struct rtable *route4(struct net *net, const struct sk_buff *skb, __be32 daddr,
+		      __be32 saddr);
 int send(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
 	 u16 service_id);
 int send4(struct net *net, struct sk_buff *skb, struct rtable *rt,
 	  u16 service_id);
+
+/* fragments.c */
+unsigned int gather4(struct director *director, struct sk_buff *skb);
+
+/* errors4.c, errors6.c */
+unsigned int error_in4(struct director *director, struct sk_buff *skb,
+		       unsigned int hook);
+unsigned int error_in6(struct director *director, struct sk_buff *skb,
+		       unsigned int hook);
 
 /* replies.c, replies6.c */
 unsigned int reply_in4(struct director *director, struct service *service,
@@ -335,20 +358,23 @@ void reply_pass(struct ip_vs_conn *cp, struct sk_buff *skb,
 		const struct packet *packet);
 unsigned int reply_drop(struct director *director, struct sk_buff *skb,
 			struct ip_vs_conn *cp, enum counter why);
+unsigned int reply_untranslated(struct director *director, struct sk_buff *skb,
+				const struct packet *packet);
 
 #ifdef CONFIG_IP_VS_IPV6
-unsigned int prerouting6(void *priv, struct sk_buff *skb,
-			 const struct nf_hook_state *state);
+nf_hookfn prerouting6;
+nf_hookfn local_out6;
 conn_xmit transmit6;
 void refuse6(struct sk_buff *skb, u8 protocol);
 unsigned int mtu6(const struct dst_entry *dst);
 bool exceeds6(const struct sk_buff *skb, unsigned int mtu);
+struct dst_entry *route6(struct net *net, const struct sk_buff *skb,
+			 const struct in6_addr *daddr,
+			 const struct in6_addr *saddr);
 int send6(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
 	  u16 service_id);
 unsigned int reply_in6(struct director *director, struct service *service,
 		       struct sk_buff *skb, const struct packet *packet);
-unsigned int reply_untranslated6(struct director *director, struct sk_buff *skb,
-				 const struct packet *packet);
 #endif
 
 /* nat.c */

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * IPv6 extension headers. Options and a routing header that has done its work
+ * IPv4 options: they pass as they are, except source routes, which name the
+ * next destination; the host refuses them as well (ip_input.c:
+ * ip_rcv_options(), accept_source_route). We record no route and no timestamp.
+ *
+ * IPv6 extension headers: options and a routing header that has done its work
  * are passed over. An authentication header covers the addresses; an active
  * routing header names the next destination, and the checksum is of the last
  * one; a fragment has no ports, or not all of the packet: these are not for
@@ -12,6 +16,25 @@
 
 /* More than that nobody sends (RFC 8200, 4.1 has six before the transport). */
 #define EXTENSION_HEADERS_MAX 8
+
+/* The options are in the linear part, as ip_rcv() leaves them. */
+bool options_pass4(const struct sk_buff *skb)
+{
+	const u8 *option = (const u8 *)(ip_hdr(skb) + 1);
+	const u8 *end = skb_network_header(skb) + ip_hdrlen(skb);
+
+	while (option < end && *option != IPOPT_END) {
+		if (*option == IPOPT_NOOP) {
+			option++;
+			continue;
+		}
+		if (*option == IPOPT_LSRR || *option == IPOPT_SSRR ||
+		    end - option < 2 || option[1] < 2 || option[1] > end - option)
+			return false;
+		option += option[1];
+	}
+	return true;
+}
 
 /* The offset of the transport header that follows, and its protocol in next;
  * negative: there is none that we serve.

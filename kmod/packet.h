@@ -52,6 +52,7 @@ static inline bool packet_read4(const struct sk_buff *skb, struct packet *packet
 	return packet_ports(skb, packet);
 }
 
+bool options_pass4(const struct sk_buff *skb);
 int packet_skip_extensions(const struct sk_buff *skb, u8 *next);
 
 /* false: also what has extension headers that translation would harm. */

@@ -2,7 +2,8 @@
 /*
  * The netfilter hooks at PREROUTING, before conntrack: packets of full-NAT
  * services go to IPVS from here, and conntrack and the routing of forwarded
- * packets never see them. prerouting6.c has that of IPv6.
+ * packets never see them. And those at LOCAL_OUT, for the errors of this host
+ * itself. prerouting6.c has those of IPv6.
  */
 #include <linux/ip.h>
 #include <linux/netfilter_ipv4.h>
@@ -80,16 +81,21 @@ static unsigned int prerouting4(void *priv, struct sk_buff *skb,
 				const struct nf_hook_state *state)
 {
 	struct director *director = director_of(state->net);
-	const struct iphdr *iph = ip_hdr(skb);
 	union nf_inet_addr client;
 	struct service *service;
 	struct packet packet;
 
-	/* Fragments come back whole at LOCAL_IN, options are looked at before
-	 * it; IPVS finds both there.
-	 */
-	if (!director || skb->pkt_type != PACKET_HOST ||
-	    !packet_read4(skb, &packet))
+	if (!director || skb->pkt_type != PACKET_HOST)
+		return NF_ACCEPT;
+	if (unlikely(ip_is_fragment(ip_hdr(skb)))) {
+		unsigned int verdict = gather4(director, skb);
+
+		if (verdict != NF_ACCEPT)
+			return verdict;
+	}
+	if (unlikely(ip_hdr(skb)->protocol == IPPROTO_ICMP))
+		return error_in4(director, skb, state->hook);
+	if (!packet_read4(skb, &packet))
 		return NF_ACCEPT;
 	/* The ingress program leaves the id of the service whose reply it
 	 * turned to the client.
@@ -100,26 +106,52 @@ static unsigned int prerouting4(void *priv, struct sk_buff *skb,
 		    service->family == AF_INET)
 			return reply_in4(director, service, skb, &packet);
 	}
-	service = service_find4(director, packet.protocol, iph->daddr,
+	service = service_find4(director, packet.protocol, ip_hdr(skb)->daddr,
 				packet.ports[1]);
-	if (!service || iph->ihl > 5)
+	if (!service) {
+		/* The program saw fragments. */
+		if (unlikely(IPCB(skb)->frag_max_size))
+			return reply_untranslated(director, skb, &packet);
 		return NF_ACCEPT;
+	}
 	if (!smp_load_acquire(&service->listed)) {
-		client.ip = iph->saddr;
+		client.ip = ip_hdr(skb)->saddr;
 		if (!is_bound(director, service, &client, packet.ports[0]))
 			return NF_ACCEPT;
 	}
+	if (unlikely(!options_pass4(skb)))
+		return transmit_drop(director, skb, COUNT_DROP_IP_OPTIONS);
 	return request_in4(skb, state);
 }
 
-/* After fragments were put together, where somebody asks for that, and before
+/* Errors that this host itself reports to the VIP or to a local IP, because a
+ * neighbour does not answer: IPVS would see them here, before they came back
+ * to PREROUTING.
+ */
+static unsigned int local_out4(void *priv, struct sk_buff *skb,
+			       const struct nf_hook_state *state)
+{
+	struct director *director = director_of(state->net);
+
+	if (!director || ip_hdr(skb)->protocol != IPPROTO_ICMP)
+		return NF_ACCEPT;
+	return error_in4(director, skb, state->hook);
+}
+
+/* After the place where conntrack has fragments put together, and before
  * everything else.
  */
-static const struct nf_hook_ops prerouting_ops[] = {
+static const struct nf_hook_ops hook_ops[] = {
 	{
 		.hook = prerouting4,
 		.pf = NFPROTO_IPV4,
 		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = NF_IP_PRI_CONNTRACK_DEFRAG + 1,
+	},
+	{
+		.hook = local_out4,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_LOCAL_OUT,
 		.priority = NF_IP_PRI_CONNTRACK_DEFRAG + 1,
 	},
 #ifdef CONFIG_IP_VS_IPV6
@@ -129,15 +161,21 @@ static const struct nf_hook_ops prerouting_ops[] = {
 		.hooknum = NF_INET_PRE_ROUTING,
 		.priority = NF_IP6_PRI_CONNTRACK_DEFRAG + 1,
 	},
+	{
+		.hook = local_out6,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_LOCAL_OUT,
+		.priority = NF_IP6_PRI_CONNTRACK_DEFRAG + 1,
+	},
 #endif
 };
 
 int prerouting_register(struct net *net)
 {
-	return nf_register_net_hooks(net, prerouting_ops, ARRAY_SIZE(prerouting_ops));
+	return nf_register_net_hooks(net, hook_ops, ARRAY_SIZE(hook_ops));
 }
 
 void prerouting_unregister(struct net *net)
 {
-	nf_unregister_net_hooks(net, prerouting_ops, ARRAY_SIZE(prerouting_ops));
+	nf_unregister_net_hooks(net, hook_ops, ARRAY_SIZE(hook_ops));
 }

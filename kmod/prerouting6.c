@@ -79,9 +79,10 @@ unsigned int prerouting6(void *priv, struct sk_buff *skb,
 	struct service *service;
 	struct packet packet;
 
-	if (!director || skb->pkt_type != PACKET_HOST ||
-	    !packet_read6(skb, &packet))
+	if (!director || skb->pkt_type != PACKET_HOST)
 		return NF_ACCEPT;
+	if (!packet_read6(skb, &packet))
+		return error_in6(director, skb, state->hook);
 	if (skb->tc_index) {
 		service = xa_load(&director->service_ids, skb->tc_index);
 		if (service && service->protocol == packet.protocol &&
@@ -92,7 +93,7 @@ unsigned int prerouting6(void *priv, struct sk_buff *skb,
 				packet.ports[1]);
 	if (!service) {
 		if (unlikely(is_special(skb, &packet)))
-			return reply_untranslated6(director, skb, &packet);
+			return reply_untranslated(director, skb, &packet);
 		return NF_ACCEPT;
 	}
 	if (!smp_load_acquire(&service->listed)) {
@@ -101,4 +102,13 @@ unsigned int prerouting6(void *priv, struct sk_buff *skb,
 			return NF_ACCEPT;
 	}
 	return request_in6(skb, state);
+}
+
+/* See local_out4(). */
+unsigned int local_out6(void *priv, struct sk_buff *skb,
+			const struct nf_hook_state *state)
+{
+	struct director *director = director_of(state->net);
+
+	return director ? error_in6(director, skb, state->hook) : NF_ACCEPT;
 }

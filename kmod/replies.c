@@ -15,11 +15,12 @@
  */
 #include <linux/icmp.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <net/icmp.h>
 #include <net/ip.h>
 #include <net/route.h>
 
-#include "ip_vs_bpf.h"
+#include "flows.h"
 
 static bool is_of(const struct ip_vs_conn *cp, const struct service *service,
 		  const union nf_inet_addr *server, __be16 port)
@@ -61,20 +62,6 @@ struct ip_vs_conn *reply_connection(struct director *director,
 	if (cp)
 		__ip_vs_conn_put(cp);
 	return NULL;
-}
-
-static struct rtable *route_to_client(struct net *net, const struct sk_buff *skb,
-				      __be32 vip)
-{
-	struct flowi4 fl4 = {
-		.daddr = ip_hdr(skb)->daddr,
-		.saddr = vip,
-		.flowi4_flags = FLOWI_FLAG_ANYSRC,
-		.flowi4_mark = skb->mark,
-		.flowi4_tos = ip_hdr(skb)->tos & IPTOS_RT_MASK,
-	};
-
-	return ip_route_output_key(net, &fl4);
 }
 
 /* Tells the server, in its own words: the packet that it sent went to the
@@ -170,15 +157,19 @@ unsigned int reply_in4(struct director *director, struct service *service,
 	session = session_of(cp);
 	if (!session)
 		return reply_drop(director, skb, cp, COUNT_REPLY_NO_CONNECTION);
+	if (!options_pass4(skb))
+		return reply_drop(director, skb, cp, COUNT_DROP_IP_OPTIONS);
 	if (ip_hdr(skb)->ttl <= 1) {
 		reply_error(skb, session, packet, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
 		return reply_drop(director, skb, cp, COUNT_REPLY_TTL);
 	}
-	rt = route_to_client(director->net, skb, service->vaddr.ip);
-	if (IS_ERR(rt))
+	rt = route4(director->net, skb, client.ip, service->vaddr.ip);
+	if (IS_ERR(rt)) {
+		reply_error(skb, session, packet, ICMP_DEST_UNREACH,
+			    ICMP_HOST_UNREACH, 0);
 		return reply_drop(director, skb, cp, COUNT_REPLY_NO_ROUTE);
-	if (exceeds(skb, dst_mtu(&rt->dst)) &&
-	    ip_hdr(skb)->frag_off & htons(IP_DF)) {
+	}
+	if (too_big4(skb, dst_mtu(&rt->dst))) {
 		u32 mtu = dst_mtu(&rt->dst);
 
 		ip_rt_put(rt);
@@ -193,4 +184,52 @@ unsigned int reply_in4(struct director *director, struct service *service,
 	ip_decrease_ttl(ip_hdr(skb));
 	reply_pass(cp, skb, packet);
 	return send4(director->net, skb, rt, 0);
+}
+
+static void read_flow(const struct sk_buff *skb, const struct packet *packet,
+		      struct flow *flow)
+{
+	*flow = (struct flow){
+		.sport = packet->ports[0],
+		.dport = packet->ports[1],
+		.family = packet->family,
+		.protocol = packet->protocol,
+	};
+	if (packet->family == AF_INET6) {
+		flow->saddr.in6 = ipv6_hdr(skb)->saddr;
+		flow->daddr.in6 = ipv6_hdr(skb)->daddr;
+	} else {
+		flow->saddr.ip = ip_hdr(skb)->saddr;
+		flow->daddr.ip = ip_hdr(skb)->daddr;
+	}
+}
+
+/* A reply that the ingress program could not read, server -> local IP, or a
+ * packet of somebody else's. A session may end while we look: whatever service
+ * and client we find, reply_connection() finds only a connection with this very
+ * server.
+ */
+unsigned int reply_untranslated(struct director *director, struct sk_buff *skb,
+				const struct packet *packet)
+{
+	struct packet translated = *packet;
+	struct translation to;
+	struct service *service;
+	struct flow flow;
+
+	read_flow(skb, packet, &flow);
+	if (!flow_find(director, &flow, &to) || to.direction != IPVS_BPF_REPLY)
+		return NF_ACCEPT;
+	service = xa_load(&director->service_ids, to.service);
+	if (!service || service->family != packet->family ||
+	    service->protocol != packet->protocol)
+		return NF_ACCEPT;
+	if (nat_destination(skb, packet, &to.flow.daddr, to.flow.dport))
+		return reply_drop(director, skb, NULL, COUNT_REPLY_REWRITE);
+	translated.ports[1] = to.flow.dport;
+#ifdef CONFIG_IP_VS_IPV6
+	if (packet->family == AF_INET6)
+		return reply_in6(director, service, skb, &translated);
+#endif
+	return reply_in4(director, service, skb, &translated);
 }

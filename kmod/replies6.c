@@ -9,19 +9,6 @@
 
 #include "ip_vs_bpf.h"
 
-static struct dst_entry *route_to_client(struct net *net, const struct sk_buff *skb,
-					 const struct in6_addr *vip)
-{
-	struct flowi6 fl6 = {
-		.daddr = ipv6_hdr(skb)->daddr,
-		.saddr = *vip,
-		.flowi6_mark = skb->mark,
-		.flowlabel = ip6_flowinfo(ipv6_hdr(skb)),
-	};
-
-	return ip6_route_output(net, NULL, &fl6);
-}
-
 /* Tells the server, in its own words. */
 static void reply_error(struct sk_buff *skb, const struct session *session,
 			const struct packet *packet, int type, int code, u32 info)
@@ -54,9 +41,11 @@ unsigned int reply_in6(struct director *director, struct service *service,
 		return reply_drop(director, skb, cp, COUNT_REPLY_TTL);
 	}
 	/* Always a counted reference, which send6() takes over. */
-	dst = route_to_client(director->net, skb, &service->vaddr.in6);
+	dst = route6(director->net, skb, &client.in6, &service->vaddr.in6);
 	if (dst->error) {
 		dst_release(dst);
+		reply_error(skb, session, packet, ICMPV6_DEST_UNREACH,
+			    ICMPV6_NOROUTE, 0);
 		return reply_drop(director, skb, cp, COUNT_REPLY_NO_ROUTE);
 	}
 	if (exceeds6(skb, mtu6(dst))) {
@@ -71,45 +60,4 @@ unsigned int reply_in6(struct director *director, struct service *service,
 	ipv6_hdr(skb)->hop_limit--;
 	reply_pass(cp, skb, packet);
 	return send6(director->net, skb, dst, 0);
-}
-
-/* A reply that the ingress program could not read, server -> local IP, or a
- * packet of somebody else's. An entry of the map may be used anew while we
- * look at it, but whatever service and client we then take out of it,
- * reply_connection() finds only a connection with this very server.
- */
-unsigned int reply_untranslated6(struct director *director, struct sk_buff *skb,
-				 const struct packet *packet)
-{
-	struct maps *maps = rcu_dereference(director->maps);
-	const struct ipvs_bpf_session6 *found;
-	struct ipvs_bpf_session6 entry;
-	union nf_inet_addr client;
-	struct service *service;
-	struct ipvs_bpf_tuple6 tuple = {
-		.sport = packet->ports[0],
-		.dport = packet->ports[1],
-		.protocol = packet->protocol,
-	};
-	struct packet translated = *packet;
-
-	if (!maps)
-		return NF_ACCEPT;
-	memcpy(tuple.saddr, &ipv6_hdr(skb)->saddr, sizeof(tuple.saddr));
-	memcpy(tuple.daddr, &ipv6_hdr(skb)->daddr, sizeof(tuple.daddr));
-	found = maps->sessions6->ops->map_lookup_elem(maps->sessions6, &tuple);
-	if (!found)
-		return NF_ACCEPT;
-	entry = *found;
-	if (entry.direction != IPVS_BPF_REPLY)
-		return NF_ACCEPT;
-	service = xa_load(&director->service_ids, entry.service);
-	if (!service || service->family != AF_INET6 ||
-	    service->protocol != packet->protocol)
-		return NF_ACCEPT;
-	memcpy(&client, entry.daddr, sizeof(client));
-	if (nat_destination(skb, packet, &client, entry.dport))
-		return reply_drop(director, skb, NULL, COUNT_REPLY_REWRITE);
-	translated.ports[1] = entry.dport;
-	return reply_in6(director, service, skb, &translated);
 }

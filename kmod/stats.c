@@ -51,6 +51,29 @@ static const char *const names[COUNTERS] = {
 	 * or more extension headers than packet.c reads.
 	 */
 	[COUNT_DROP_EXTENSION_HEADERS] = "drop_extension_headers",
+	/* IPv4, either direction: options that ask for source routing, or that
+	 * are broken.
+	 */
+	[COUNT_DROP_IP_OPTIONS] = "drop_ip_options",
+	/* An IPv4 fragment for this host that fits no packet, or for which
+	 * there was no room. What nobody completes is ReasmTimeout in
+	 * /proc/net/snmp.
+	 */
+	[COUNT_DROP_FRAGMENT] = "drop_fragment",
+	/* ICMP errors about packets of sessions, translated and sent. */
+	[COUNT_ERRORS_TO_CLIENT] = "icmp_errors_to_client",
+	[COUNT_ERRORS_TO_SERVER] = "icmp_errors_to_server",
+	/* Dropped ICMP errors: about a service of ours that has no such
+	 * session; sent to another address than the source of the packet
+	 * inside; and as for other packets.
+	 */
+	[COUNT_ERROR_NO_SESSION] = "drop_icmp_no_session",
+	[COUNT_ERROR_MISDIRECTED] = "drop_icmp_misdirected",
+	[COUNT_ERROR_CHECKSUM] = "drop_icmp_checksum",
+	[COUNT_ERROR_TTL] = "drop_icmp_ttl_exceeded",
+	[COUNT_ERROR_NO_ROUTE] = "drop_icmp_no_route",
+	[COUNT_ERROR_TOO_BIG] = "drop_icmp_too_big",
+	[COUNT_ERROR_REWRITE] = "drop_icmp_rewrite_failed",
 };
 
 void stats_show(struct director *director, struct seq_file *seq)

@@ -23,6 +23,18 @@ bool exceeds(const struct sk_buff *skb, unsigned int mtu)
 	return !skb_is_gso(skb) || !skb_gso_validate_network_len(skb, mtu);
 }
 
+/* Whether the sender has to be told, as ip_forward.c: ip_exceeds_mtu() decides.
+ * What was put together of fragments is taken apart again, into no larger ones.
+ */
+bool too_big4(const struct sk_buff *skb, unsigned int mtu)
+{
+	unsigned int fragment = IPCB(skb)->frag_max_size;
+
+	if (!(ip_hdr(skb)->frag_off & htons(IP_DF)))
+		return false;
+	return fragment ? fragment > mtu : exceeds(skb, mtu);
+}
+
 /* Sends a rewritten packet along a route and takes over both. service_id is
  * what the egress program finds in tc_index; 0: it has nothing to do. The
  * caller has told the output function of the family to skip POSTROUTING.
@@ -63,11 +75,14 @@ int transmit_drop(struct director *director, struct sk_buff *skb,
 	return NF_STOLEN;
 }
 
-static struct rtable *route_to_server(struct net *net, const struct sk_buff *skb,
-				      __be32 server)
+/* saddr: 0 if nobody should care. */
+struct rtable *route4(struct net *net, const struct sk_buff *skb, __be32 daddr,
+		      __be32 saddr)
 {
 	struct flowi4 fl4 = {
-		.daddr = server,
+		.daddr = daddr,
+		.saddr = saddr,
+		.flowi4_flags = FLOWI_FLAG_ANYSRC,
 		.flowi4_mark = skb->mark,
 		.flowi4_tos = ip_hdr(skb)->tos & IPTOS_RT_MASK,
 	};
@@ -100,18 +115,18 @@ int transmit4(struct sk_buff *skb, struct ip_vs_conn *cp,
 		icmp_send(skb, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
 		return transmit_drop(director, skb, COUNT_DROP_TTL);
 	}
-	rt = route_to_server(director->net, skb, cp->daddr.ip);
+	rt = route4(director->net, skb, cp->daddr.ip, 0);
 	if (IS_ERR(rt)) {
 		icmp_send(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
 		return transmit_drop(director, skb, COUNT_DROP_NO_ROUTE);
 	}
-	if (exceeds(skb, dst_mtu(&rt->dst))) {
-		if (ip_hdr(skb)->frag_off & htons(IP_DF)) {
-			icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED,
-				  htonl(dst_mtu(&rt->dst)));
-			ip_rt_put(rt);
-			return transmit_drop(director, skb, COUNT_DROP_TOO_BIG);
-		}
+	if (too_big4(skb, dst_mtu(&rt->dst))) {
+		icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED,
+			  htonl(dst_mtu(&rt->dst)));
+		ip_rt_put(rt);
+		return transmit_drop(director, skb, COUNT_DROP_TOO_BIG);
+	}
+	if (IPCB(skb)->frag_max_size || exceeds(skb, dst_mtu(&rt->dst))) {
 		/* The egress program would see fragments, of which only the
 		 * first has ports: nothing may be left for it to do.
 		 */

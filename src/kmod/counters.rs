@@ -80,6 +80,14 @@ const MEANINGS: &[(&str, &str)] = &[
         "requests dropped: IPv6 extension headers that full NAT cannot pass",
     ),
     (
+        "drop_ip_options",
+        "packets dropped: an IPv4 source route, or broken IPv4 options",
+    ),
+    (
+        "drop_fragment",
+        "IPv4 fragments for this host dropped: they fit no packet, or there is no room",
+    ),
+    (
         "drop_reply_no_connection",
         "replies dropped: IPVS knows no connection of theirs",
     ),
@@ -98,6 +106,42 @@ const MEANINGS: &[(&str, &str)] = &[
     (
         "drop_reply_rewrite_failed",
         "replies dropped: they could not be rewritten",
+    ),
+    (
+        "icmp_errors_to_client",
+        "ICMP errors about requests, translated and sent to the client",
+    ),
+    (
+        "icmp_errors_to_server",
+        "ICMP errors about replies, translated and sent to the server",
+    ),
+    (
+        "drop_icmp_no_session",
+        "ICMP errors dropped: about a full-NAT service that has no such session",
+    ),
+    (
+        "drop_icmp_misdirected",
+        "ICMP errors dropped: not sent to the source of the packet inside",
+    ),
+    (
+        "drop_icmp_checksum",
+        "ICMP errors dropped: their checksum is wrong",
+    ),
+    (
+        "drop_icmp_ttl_exceeded",
+        "ICMP errors dropped: their TTL has run out",
+    ),
+    (
+        "drop_icmp_no_route",
+        "ICMP errors dropped: no route to client or server",
+    ),
+    (
+        "drop_icmp_too_big",
+        "ICMP errors dropped: larger than the MTU",
+    ),
+    (
+        "drop_icmp_rewrite_failed",
+        "ICMP errors dropped: they could not be rewritten",
     ),
 ];
 

@@ -53,6 +53,13 @@ impl Lab {
         lab
     }
 
+    /// Adds a host behind the client and one behind server2, each of which
+    /// becomes a router; with the usual servers on the latter.
+    pub fn far(&mut self) {
+        run(Command::new("lab/topology").args(["far", &self.prefix]));
+        self.start("farserver", &["lab/server", "farserver"], "ready");
+    }
+
     pub fn namespace(&self, host: &str) -> String {
         format!("{}{host}", self.prefix)
     }

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! ICMP and ICMPv6 errors about packets of full-NAT connections, as the sockets
+//! of clients and servers see them.
+
+use std::thread;
+
+use crate::lab::{Lab, eventually};
+
+/// UDP to an echo server (7), to a router's far host (9), to a port where
+/// nobody listens (10) and to a server that is not there (11), in both families.
+fn file() -> String {
+    let mut text = String::from(
+        "[director]\ninterfaces = [\"eth0\", \"eth1\"]\nmax_sessions = 1000\n\
+         [local_ips.default]\naddresses = [\"10.2.0.100\", \"fd00:2::100\"]\n",
+    );
+    for (port, four, six) in [
+        (7, "10.2.0.2:7", "[fd00:2::2]:7"),
+        (9, "10.4.0.2:7", "[fd00:4::2]:7"),
+        (10, "10.2.0.2:9999", "[fd00:2::2]:9999"),
+        (11, "10.2.0.77:7", "[fd00:2::77]:7"),
+        (12, "10.2.0.2:1200", "[fd00:2::2]:1200"),
+    ] {
+        for (vip, server) in [("10.0.0.1", four), ("[fd00::1]", six)] {
+            text += &format!(
+                "[[service]]\naddress = \"udp://{vip}:{port}\"\nscheduler = \"rr\"\n\
+                 snat = \"default\"\n  [[service.server]]\n  address = \"{server}\"\n"
+            );
+        }
+    }
+    text
+}
+
+/// The numbers of one and the same error in each family, and the addresses.
+struct Family {
+    vip: &'static str,
+    local_ip: &'static str,
+    client: &'static str,
+    ttl_exceeded: &'static str,
+    port_unreachable: &'static str,
+    host_unreachable: &'static str,
+}
+
+// errno, type and code: 113 is EHOSTUNREACH, 111 ECONNREFUSED.
+const FAMILIES: [Family; 2] = [
+    Family {
+        vip: "10.0.0.1",
+        local_ip: "10.2.0.100",
+        client: "10.1.0.3",
+        ttl_exceeded: "113 11 0",
+        port_unreachable: "111 3 3",
+        host_unreachable: "113 3 1",
+    },
+    Family {
+        vip: "fd00::1",
+        local_ip: "fd00:2::100",
+        client: "fd00:1::3",
+        ttl_exceeded: "113 3 0",
+        port_unreachable: "111 1 4",
+        host_unreachable: "113 1 3",
+    },
+];
+
+fn line(error: &str, sender: &str) -> String {
+    format!("{error} {sender}\n")
+}
+
+/// What the server's socket hears when its answers to what a client sent
+/// (`knock`) come to nothing.
+fn server_hears(lab: &Lab, keys: &[&str], knock: impl Fn()) -> String {
+    let answer = [&["lab/udp", "answer", "1200"], keys].concat();
+    thread::scope(|scope| {
+        let server = scope.spawn(|| lab.exec("server1", &answer));
+        eventually("the server listens", || {
+            let sockets = lab.exec("server1", &["ss", "-Huln"]);
+            sockets.matches(":1200").count() == 2
+        });
+        knock();
+        server.join().unwrap()
+    })
+}
+
+#[test]
+fn a_router_behind_the_director_tells_the_client_that_the_hops_are_used_up() {
+    let mut lab = Lab::new();
+    lab.far();
+    lab.apply(&file());
+    for family in FAMILIES {
+        // One hop is the director's.
+        let error = ["lab/udp", "error", family.vip, "9", "ttl=2"];
+        assert_eq!(
+            lab.exec("client", &error),
+            line(family.ttl_exceeded, family.vip)
+        );
+    }
+    assert_eq!(lab.counter("icmp_errors_to_client"), 2);
+    assert_eq!(lab.counter("drop_ttl_exceeded"), 0);
+}
+
+#[test]
+fn a_router_before_the_director_tells_the_server_that_the_hops_are_used_up() {
+    let mut lab = Lab::new();
+    lab.far();
+    lab.apply(&file());
+    for family in FAMILIES {
+        let heard = server_hears(&lab, &["ttl=2"], || {
+            lab.exec("farclient", &["lab/udp", "knock", family.vip, "12"]);
+        });
+        assert_eq!(heard, line(family.ttl_exceeded, family.local_ip));
+    }
+    assert_eq!(lab.counter("icmp_errors_to_server"), 2);
+}
+
+#[test]
+fn the_director_tells_client_and_server_that_the_hops_are_used_up() {
+    let lab = Lab::new();
+    lab.apply(&file());
+    for family in FAMILIES {
+        let error = ["lab/udp", "error", family.vip, "7", "ttl=1"];
+        assert_eq!(
+            lab.exec("client", &error),
+            line(family.ttl_exceeded, family.vip)
+        );
+        let heard = server_hears(&lab, &["ttl=1"], || {
+            lab.exec("client", &["lab/udp", "knock", family.vip, "12"]);
+        });
+        assert_eq!(heard, line(family.ttl_exceeded, family.local_ip));
+    }
+    assert_eq!(lab.counter("drop_ttl_exceeded"), 2);
+    assert!(lab.counter("drop_reply_ttl_exceeded") >= 2);
+}
+
+#[test]
+fn a_closed_port_of_the_server_refuses_the_client() {
+    let lab = Lab::new();
+    lab.apply(&file());
+    for family in FAMILIES {
+        let error = ["lab/udp", "error", family.vip, "10"];
+        assert_eq!(
+            lab.exec("client", &error),
+            line(family.port_unreachable, family.vip)
+        );
+    }
+    assert_eq!(lab.counter("icmp_errors_to_client"), 2);
+}
+
+#[test]
+fn a_closed_port_of_the_client_refuses_the_server() {
+    let lab = Lab::new();
+    lab.apply(&file());
+    for family in FAMILIES {
+        let heard = server_hears(&lab, &[], || {
+            lab.exec("client", &["lab/udp", "knock", family.vip, "12"]);
+        });
+        assert_eq!(heard, line(family.port_unreachable, family.local_ip));
+    }
+    assert!(lab.counter("icmp_errors_to_server") >= 2);
+}
+
+/// IPVS itself translates this one.
+#[test]
+fn a_server_that_is_not_there_is_told_to_the_client() {
+    let lab = Lab::new();
+    lab.apply(&file());
+    for family in FAMILIES {
+        let error = ["lab/udp", "error", family.vip, "11"];
+        assert_eq!(
+            lab.exec("client", &error),
+            line(family.host_unreachable, family.vip)
+        );
+    }
+}
+
+#[test]
+fn a_client_that_is_gone_is_told_to_the_server() {
+    let lab = Lab::new();
+    lab.apply(&file());
+    for family in FAMILIES {
+        let file = format!("/tmp/{}{}", lab.namespace("gone"), family.client);
+        let after = format!("after={file}");
+        let heard = server_hears(&lab, &[&after], || {
+            let from = format!("from={}", family.client);
+            lab.exec("client", &["lab/udp", "knock", family.vip, "12", &from]);
+            let client = family.client;
+            let gone = format!("ip addr del {client}/$1 dev eth0");
+            let prefix = if client.contains(':') { "64" } else { "24" };
+            lab.exec("client", &["sh", "-c", &gone, "sh", prefix]);
+            lab.exec("director", &["ip", "neigh", "flush", "dev", "eth0"]);
+            lab.exec("director", &["touch", &file]);
+        });
+        assert_eq!(heard, line(family.host_unreachable, family.local_ip));
+    }
+    assert!(lab.counter("icmp_errors_to_server") >= 2);
+}
+
+/// What comes out of this host is the session of client port 4444.
+fn session(lab: &Lab, vip: &str) {
+    let ask = ["lab/udp", "ask", vip, "12", "100", "source=4444"];
+    assert_eq!(lab.exec("client", &ask), "whole\n");
+}
+
+#[test]
+fn errors_that_are_broken_or_belong_to_nothing_are_dropped_and_counted() {
+    let mut lab = Lab::new();
+    lab.apply(&file());
+    lab.start("server1", &["lab/udp", "echo", "1200"], "ready");
+    for (vip, local_ip, client, server, director) in [
+        ("10.0.0.1", "10.2.0.100", "10.1.0.2", "10.2.0.2", "10.2.0.1"),
+        (
+            "[fd00::1]",
+            "[fd00:2::100]",
+            "[fd00:1::2]",
+            "[fd00:2::2]",
+            "[fd00:2::1]",
+        ),
+    ] {
+        let bare = |address: &str| address.trim_matches(['[', ']']).to_owned();
+        session(&lab, &bare(vip));
+        let error = |host: &str, from: &str, to: &str, inner: [String; 2], how: &[&str]| {
+            let (from, to) = (bare(from), bare(to));
+            let [source, destination] = &inner;
+            let words = ["lab/packets", "error", &from, &to, source, destination];
+            lab.exec(host, &[&words[..], how].concat());
+        };
+        let sent = || [format!("{local_ip}:4444"), format!("{server}:1200")];
+        let counts = [
+            "drop_icmp_checksum",
+            "drop_icmp_misdirected",
+            "drop_icmp_no_session",
+            "icmp_errors_to_client",
+        ];
+        let before = counts.map(|name| lab.counter(name));
+        error("server1", server, local_ip, sent(), &["broken"]);
+        error("server1", server, director, sent(), &[]);
+        let unknown = [format!("{vip}:12"), format!("{client}:5555")];
+        error("client", client, vip, unknown, &[]);
+        // The same, as it should be.
+        error("server1", server, local_ip, sent(), &[]);
+        eventually("all four are counted", || {
+            counts.map(|name| lab.counter(name)) == before.map(|count| count + 1)
+        });
+    }
+}
+
+#[test]
+fn errors_of_a_native_service_on_the_same_vip_stay_native_and_pings_are_answered() {
+    let lab = Lab::new();
+    lab.apply(&format!(
+        "{}
+[[service]]
+address = \"udp://10.0.0.1:20\"
+scheduler = \"rr\"
+  [[service.server]]
+  address = \"10.2.0.2:9999\"
+[[service]]
+address = \"udp://10.0.0.1:21\"
+scheduler = \"rr\"
+  [[service.server]]
+  address = \"10.2.0.2:1200\"
+",
+        file()
+    ));
+    let way_back = ["ip", "route", "add", "default", "via", "10.2.0.1"];
+    lab.exec("server1", &way_back);
+    let error = ["lab/udp", "error", "10.0.0.1", "20"];
+    assert_eq!(lab.exec("client", &error), "111 3 3 10.0.0.1\n");
+    let heard = server_hears(&lab, &[], || {
+        lab.exec("client", &["lab/udp", "knock", "10.0.0.1", "21"]);
+    });
+    assert_eq!(heard, "111 3 3 10.1.0.2\n");
+    for address in ["10.0.0.1", "10.2.0.100", "fd00::1", "fd00:2::100"] {
+        lab.exec("client", &["ping", "-c", "1", "-W", "5", address]);
+    }
+    let counters = [
+        "icmp_errors_to_client",
+        "icmp_errors_to_server",
+        "drop_icmp_no_session",
+    ];
+    assert_eq!(counters.map(|name| lab.counter(name)), [0; 3]);
+}
+
+#[test]
+fn the_service_outlives_thousands_of_malformed_errors_and_fragments() {
+    let mut lab = Lab::new();
+    lab.apply(&file());
+    lab.start("server1", &["lab/udp", "echo", "1200"], "ready");
+    let fuzz = |host: &str, seed: &str, words: [&str; 4]| {
+        let command = [&["lab/packets", "fuzz", seed, "3000"], &words[..]].concat();
+        lab.exec(host, &command);
+    };
+    session(&lab, "10.0.0.1");
+    session(&lab, "fd00::1");
+    let v4 = ["10.1.0.2", "10.0.0.1", "10.0.0.1:12", "10.1.0.2:4444"];
+    fuzz("client", "1", v4);
+    let v6 = ["fd00:1::2", "fd00::1", "[fd00::1]:12", "[fd00:1::2]:4444"];
+    fuzz("client", "2", v6);
+    let v4 = ["10.2.0.2", "10.2.0.100", "10.2.0.100:4444", "10.2.0.2:1200"];
+    fuzz("server1", "3", v4);
+    let v6 = [
+        "fd00:2::2",
+        "fd00:2::100",
+        "[fd00:2::100]:4444",
+        "[fd00:2::2]:1200",
+    ];
+    fuzz("server1", "4", v6);
+    // Some were right, and others reached each of the refusals.
+    for name in [
+        "icmp_errors_to_client",
+        "icmp_errors_to_server",
+        "drop_icmp_checksum",
+        "drop_icmp_no_session",
+        "drop_ip_options",
+        "drop_fragment",
+    ] {
+        assert!(lab.counter(name) > 0, "{name}");
+    }
+    session(&lab, "10.0.0.1");
+    session(&lab, "fd00::1");
+    let ask = ["lab/udp", "ask", "10.0.0.1", "12", "9000"];
+    assert_eq!(lab.exec("client", &ask), "whole\n");
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Paths that are narrower than both their ends: 5 MB pass in each direction,
+//! and whoever sent too much was told so.
+
+use crate::lab::Lab;
+
+/// The server is behind a router, as is the client.
+const FILE: &str = r#"
+[director]
+interfaces = ["eth0", "eth1"]
+max_sessions = 1000
+
+[local_ips.default]
+addresses = ["10.2.0.100", "fd00:2::100"]
+
+[[service]]
+address = "tcp://10.0.0.1:80"
+scheduler = "rr"
+snat = "default"
+  [[service.server]]
+  address = "10.4.0.2:8080"
+
+[[service]]
+address = "tcp://[fd00::1]:80"
+scheduler = "rr"
+snat = "default"
+  [[service.server]]
+  address = "[fd00:4::2]:8080"
+"#;
+
+/// VIP as in a URL, VIP and local IP.
+const FAMILIES: [(&str, &str, &str); 2] = [
+    ("10.0.0.1", "10.0.0.1", "10.2.0.100"),
+    ("[fd00::1]", "fd00::1", "fd00:2::100"),
+];
+
+fn lab() -> Lab {
+    let mut lab = Lab::new();
+    lab.far();
+    lab.apply(FILE);
+    lab
+}
+
+/// 5 MB from the far client to the far server, and what came is what was sent.
+fn upload(lab: &Lab, vip: &str) {
+    let script = format!(
+        "set -e; file=/dev/shm/$$; head -c 5000000 /dev/urandom >$file\n\
+         here=$(sha256sum <$file | cut -d' ' -f1)\n\
+         there=$(curl -sS --fail --max-time 120 --data-binary @$file 'http://{vip}/')\n\
+         rm $file; [ $here = $there ]"
+    );
+    lab.exec("farclient", &["sh", "-c", &script]);
+}
+
+fn download(lab: &Lab, vip: &str) {
+    let sum = |host: &str, address: &str| {
+        let script =
+            format!("curl -sS --fail --max-time 120 'http://{address}/bytes/5000000' | sha256sum");
+        lab.exec(host, &["sh", "-c", &script])
+    };
+    assert_eq!(sum("farclient", vip), sum("farserver", "10.4.0.2:8080"));
+}
+
+/// Whether a host has learned that packets to an address may have 1280 bytes.
+fn learned(lab: &Lab, host: &str, address: &str) -> bool {
+    let route = lab.exec(host, &["ip", "route", "get", address]);
+    route.contains("mtu 1280")
+}
+
+fn narrow_link(lab: &Lab, ends: [[&str; 2]; 2]) {
+    for [host, interface] in ends {
+        lab.exec(host, &["ip", "link", "set", interface, "mtu", "1280"]);
+    }
+}
+
+/// The router takes no more than 1280 bytes at a time on the way to its far
+/// host, whose own link is as wide as ever.
+fn narrow_router(lab: &Lab, router: &str, subnet: u8) {
+    let four = format!(
+        "ip route replace 10.{subnet}.0.0/24 dev far proto kernel scope link mtu 1280 && \
+         ip route replace fd00:{subnet}::/64 dev far proto kernel metric 256 mtu lock 1280"
+    );
+    lab.exec(router, &["sh", "-c", &four]);
+}
+
+// What a host has learned it also says in the MSS of its next SYN, and then the
+// other one sends nothing that is too big: the direction in question goes first.
+
+#[test]
+fn a_narrow_link_before_the_director_is_told_to_the_server_by_the_director() {
+    let lab = lab();
+    narrow_link(&lab, [["director", "eth0"], ["client", "eth0"]]);
+    for (url, _, local_ip) in FAMILIES {
+        let before = lab.counter("drop_reply_too_big");
+        download(&lab, url);
+        assert!(lab.counter("drop_reply_too_big") > before);
+        assert!(learned(&lab, "farserver", local_ip), "{local_ip}");
+        upload(&lab, url);
+    }
+}
+
+#[test]
+fn a_narrow_link_behind_the_director_is_told_to_the_client_by_the_director() {
+    let lab = lab();
+    narrow_link(&lab, [["director", "eth1"], ["server2", "eth0"]]);
+    for (url, vip, _) in FAMILIES {
+        let before = lab.counter("drop_too_big");
+        upload(&lab, url);
+        assert!(lab.counter("drop_too_big") > before);
+        assert!(learned(&lab, "farclient", vip), "{vip}");
+        download(&lab, url);
+    }
+}
+
+#[test]
+fn a_router_before_the_director_tells_the_server_that_a_packet_is_too_big() {
+    let lab = lab();
+    narrow_router(&lab, "client", 3);
+    for (url, _, local_ip) in FAMILIES {
+        let before = lab.counter("icmp_errors_to_server");
+        download(&lab, url);
+        assert!(lab.counter("icmp_errors_to_server") > before);
+        assert!(learned(&lab, "farserver", local_ip), "{local_ip}");
+        upload(&lab, url);
+    }
+    assert_eq!(lab.counter("drop_reply_too_big"), 0);
+}
+
+#[test]
+fn a_router_behind_the_director_tells_the_client_that_a_packet_is_too_big() {
+    let lab = lab();
+    narrow_router(&lab, "server2", 4);
+    for (url, vip, _) in FAMILIES {
+        let before = lab.counter("icmp_errors_to_client");
+        upload(&lab, url);
+        assert!(lab.counter("icmp_errors_to_client") > before);
+        assert!(learned(&lab, "farclient", vip), "{vip}");
+        download(&lab, url);
+    }
+    assert_eq!(lab.counter("drop_too_big"), 0);
+}
