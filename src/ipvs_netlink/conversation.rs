@@ -18,23 +18,17 @@ use super::socket::Transport;
 /// with, and never above 32 KiB (`netlink_dump()`).
 const DATAGRAM: usize = 64 << 10;
 
+/// The buffer of the first datagram in [`Conversation::another`].
+pub const FIRST_DATAGRAM: usize = 16 << 10;
+
 /// How often a question is asked whose answer was lost or disturbed.
-const TRIES: usize = 3;
+pub const TRIES: usize = 3;
 
 pub struct Conversation<T> {
     transport: T,
     sequence: u32,
     requests: Vec<u8>,
     datagram: Vec<u8>,
-}
-
-/// How a question is put.
-#[derive(Clone, Copy)]
-pub enum Question {
-    /// About one thing: a message, then the acknowledgement.
-    One,
-    /// About all: `NLM_F_DUMP`, any number of messages, then `NLMSG_DONE`.
-    Dump,
 }
 
 impl<T: Transport> Conversation<T> {
@@ -47,26 +41,34 @@ impl<T: Transport> Conversation<T> {
         }
     }
 
-    /// Asks without changing anything, again when the answer was lost.
+    /// A conversation of its own with the same kernel, whose dumps are cut into
+    /// datagrams at other places than those of a conversation that has begun:
+    /// the first has the kernel's least size, the second that of our first
+    /// buffer, the later ones the largest.
+    pub fn another(&self) -> Result<Self, Failure> {
+        Ok(Conversation {
+            transport: self.transport.another().map_err(Failure::Socket)?,
+            sequence: self.sequence,
+            requests: Vec::new(),
+            datagram: Vec::with_capacity(FIRST_DATAGRAM),
+        })
+    }
+
+    /// Asks about one thing, again when the answer was lost.
     pub fn ask<Q, A, V>(
         &mut self,
         message: Q,
-        question: Question,
         mut read: impl FnMut(A) -> Result<V, Failure>,
     ) -> Result<Vec<V>, Failure>
     where
         Q: NetlinkSerializable,
         A: NetlinkDeserializable,
     {
-        let flags = match question {
-            Question::One => NLM_F_ACK,
-            Question::Dump => NLM_F_DUMP,
-        };
-        let mut message = framed(message, flags);
+        let mut message = framed(message, NLM_F_ACK);
         let mut tries = 1;
         loop {
             self.send(&mut message)?;
-            match self.answer(message.header.sequence_number, &mut read) {
+            match self.rest(Answer::to(&message), &mut read) {
                 Err(Failure::Lost | Failure::Inconsistent) if tries < TRIES => tries += 1,
                 answer => return answer,
             }
@@ -80,8 +82,16 @@ impl<T: Transport> Conversation<T> {
     {
         let mut message = framed(message, NLM_F_ACK);
         self.send(&mut message)?;
-        self.answer(message.header.sequence_number, &mut |_: Q| Ok(()))
+        self.rest(Answer::to(&message), &mut |_: Q| Ok(()))
             .map(drop)
+    }
+
+    /// Begins a dump, which must be read to its end by [`Self::next`] or
+    /// [`Self::rest`].
+    pub fn begin<Q: NetlinkSerializable, V>(&mut self, message: Q) -> Result<Answer<V>, Failure> {
+        let mut message = framed(message, NLM_F_DUMP);
+        self.send(&mut message)?;
+        Ok(Answer::to(&message))
     }
 
     fn send<Q: NetlinkSerializable>(
@@ -103,40 +113,54 @@ impl<T: Transport> Conversation<T> {
 
     /// Reads to the end of the answer even after a fault, since the kernel
     /// refuses a dump while the last one is not read to its end.
-    fn answer<A, V>(
+    pub fn rest<A, V>(
         &mut self,
-        sequence: u32,
+        mut answer: Answer<V>,
         read: &mut impl FnMut(A) -> Result<V, Failure>,
     ) -> Result<Vec<V>, Failure>
     where
         A: NetlinkDeserializable,
     {
-        let mut answer = Answer {
-            sequence,
-            values: Vec::new(),
-            fault: None,
-        };
-        loop {
-            match self.receive() {
-                Ok(true) => {}
-                Ok(false) => answer.fail(Failure::Lost),
-                Err(error) => match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
-                    Errno::ENOBUFS => {
-                        answer.fail(Failure::Lost);
-                        continue;
-                    }
-                    // Nothing more will come.
-                    Errno::EAGAIN => return Err(answer.fault.unwrap_or(Failure::Lost)),
-                    _ => return Err(Failure::Socket(error)),
-                },
-            }
-            if answer.take(&self.datagram, read) {
-                return match answer.fault {
-                    Some(fault) => Err(fault),
-                    None => Ok(answer.values),
-                };
-            }
+        while !answer.ended {
+            self.next(&mut answer, read)?;
         }
+        match answer.fault {
+            Some(fault) => Err(fault),
+            None => Ok(answer.values),
+        }
+    }
+
+    /// Reads one datagram and returns its length. An error ends the answer;
+    /// other faults are kept in it.
+    pub fn next<A, V>(
+        &mut self,
+        answer: &mut Answer<V>,
+        read: &mut impl FnMut(A) -> Result<V, Failure>,
+    ) -> Result<usize, Failure>
+    where
+        A: NetlinkDeserializable,
+    {
+        match self.receive() {
+            Ok(true) => {}
+            Ok(false) => answer.fail(Failure::Lost),
+            Err(error) => match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
+                Errno::ENOBUFS => {
+                    answer.fail(Failure::Lost);
+                    return Ok(0);
+                }
+                // Nothing more will come.
+                Errno::EAGAIN => {
+                    answer.ended = true;
+                    return Err(answer.fault.take().unwrap_or(Failure::Lost));
+                }
+                _ => {
+                    answer.ended = true;
+                    return Err(Failure::Socket(error));
+                }
+            },
+        }
+        answer.take(&self.datagram, read);
+        Ok(self.datagram.len())
     }
 
     /// Whether the datagram came whole. If not, the next one has room.
@@ -147,12 +171,11 @@ impl<T: Transport> Conversation<T> {
                 result => break result?,
             }
         };
-        let whole = length <= self.datagram.len();
-        if !whole {
-            // What is in the datagram counts to what `reserve` reserves.
-            self.datagram.reserve(length - self.datagram.len());
-        }
-        Ok(whole)
+        // What is in the datagram counts to what `reserve` reserves.
+        let have = self.datagram.len();
+        self.datagram
+            .reserve(length.max(DATAGRAM).saturating_sub(have));
+        Ok(length <= have)
     }
 }
 
@@ -166,33 +189,43 @@ fn framed<Q: NetlinkSerializable>(message: Q, flags: u16) -> NetlinkMessage<Q> {
     message
 }
 
-struct Answer<V> {
+/// What has come so far of an answer.
+pub struct Answer<V> {
     sequence: u32,
-    values: Vec<V>,
+    pub values: Vec<V>,
     /// The first thing that went wrong.
-    fault: Option<Failure>,
+    pub fault: Option<Failure>,
+    pub ended: bool,
 }
 
 impl<V> Answer<V> {
+    fn to<Q>(question: &NetlinkMessage<Q>) -> Self {
+        Answer {
+            sequence: question.header.sequence_number,
+            values: Vec::new(),
+            fault: None,
+            ended: false,
+        }
+    }
+
     fn fail(&mut self, fault: Failure) {
         self.fault.get_or_insert(fault);
     }
 
-    /// Takes the messages of a datagram; true when the answer ends in it.
-    /// Messages of another sequence number belong to an answer that was
-    /// given up, and are passed over.
+    /// Takes the messages of a datagram. Messages of another sequence
+    /// number belong to an answer that was given up, and are passed over.
     fn take<A: NetlinkDeserializable>(
         &mut self,
         datagram: &[u8],
         read: &mut impl FnMut(A) -> Result<V, Failure>,
-    ) -> bool {
+    ) {
         let mut rest = datagram;
-        while !rest.is_empty() {
+        while !self.ended && !rest.is_empty() {
             let header = match NetlinkBuffer::new_checked(rest) {
                 Ok(header) => header,
                 Err(error) => {
                     self.fail(Failure::Malformed(error.to_string()));
-                    return false;
+                    return;
                 }
             };
             let length = header.length() as usize;
@@ -204,56 +237,44 @@ impl<V> Answer<V> {
                 continue;
             }
             match NetlinkMessage::<A>::deserialize(message) {
-                Ok(message) => {
-                    if self.take_message(message, read) {
-                        return true;
-                    }
-                }
+                Ok(message) => self.take_message(message, read),
                 Err(error) => self.fail(Failure::Malformed(error.to_string())),
             }
         }
-        false
     }
 
     fn take_message<A>(
         &mut self,
         message: NetlinkMessage<A>,
         read: &mut impl FnMut(A) -> Result<V, Failure>,
-    ) -> bool {
+    ) {
         let flags = message.header.flags;
         if flags & NLM_F_DUMP_INTR != 0 {
             self.fail(Failure::Inconsistent);
         }
         match message.payload {
-            NetlinkPayload::InnerMessage(inner) => {
-                match read(inner) {
-                    Ok(value) => self.values.push(value),
-                    Err(fault) => self.fail(fault),
-                }
-                false
-            }
+            NetlinkPayload::InnerMessage(inner) => match read(inner) {
+                Ok(value) => self.values.push(value),
+                Err(fault) => self.fail(fault),
+            },
             NetlinkPayload::Error(error) => {
                 self.end(error.raw_code(), || {
                     extended_ack::of_error(flags, &error.header)
                 });
-                true
             }
             NetlinkPayload::Done(done) => {
                 self.end(done.code, || {
                     extended_ack::of_done(flags, &done.extended_ack)
                 });
-                true
             }
-            NetlinkPayload::Overrun(_) => {
-                self.fail(Failure::Lost);
-                false
-            }
-            _ => false,
+            NetlinkPayload::Overrun(_) => self.fail(Failure::Lost),
+            _ => {}
         }
     }
 
     /// `code` is an errno, negated, or 0.
     fn end(&mut self, code: i32, message: impl FnOnce() -> Option<String>) {
+        self.ended = true;
         if code < 0 {
             self.fail(Failure::Kernel {
                 errno: Errno::from_raw(code.saturating_neg()),

@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 
 use netlink_packet_generic::GenlMessage;
 
-use super::conversation::{Conversation, Question};
+use super::conversation::Conversation;
 use super::destination::{self, DestEntry};
 use super::error::{Error, Failure, Operation, Reason};
 use super::family::{self, FamilyId};
 use super::info::Info;
+use super::listing;
 use super::message::{Attributes, CmdAttribute, Command, IpvsMessage};
 use super::service::{self, ServiceEntry, SvcAttribute};
 use super::socket::{KernelSocket, Transport};
@@ -41,7 +42,7 @@ impl<T: Transport> Ipvs<T> {
         let mut conversation = Conversation::over(transport);
         let read = |answer: GenlMessage<FamilyId>| Ok(answer.payload.0);
         let answers = conversation
-            .ask(family::request(), Question::One, read)
+            .ask(family::request(), read)
             .map_err(|failure| failure.during(Operation::FindFamily))?;
         let family =
             answers.into_iter().flatten().next().ok_or_else(|| {
@@ -55,7 +56,7 @@ impl<T: Transport> Ipvs<T> {
 
     pub fn info(&mut self) -> Result<Info, Error> {
         let message = IpvsMessage::new(Command::GetInfo, Vec::new());
-        self.ask(message, Question::One, |attributes| match attributes {
+        self.ask(message, |attributes| match attributes {
             Attributes::Info(attributes) => Info::read(&attributes),
             Attributes::Cmd(_) => Err(Failure::missing("IPVS_CMD_SET_INFO")),
         })
@@ -66,8 +67,9 @@ impl<T: Transport> Ipvs<T> {
         .map_err(|failure| failure.during(Operation::GetInfo))
     }
 
-    /// All services with their servers. Each service is read by itself, and
-    /// what others change in the meantime may be seen or not.
+    /// All services with their servers; complete whatever others change in the
+    /// meantime, here or in another network namespace. What is itself added,
+    /// removed or changed meanwhile is seen as it was or as it is.
     pub fn services(&mut self) -> Result<BTreeMap<ServiceKey, Service>, Error> {
         let mut services = BTreeMap::new();
         self.walk(|entry, servers| {
@@ -224,9 +226,12 @@ impl<T: Transport> Ipvs<T> {
     }
 
     fn service_entries(&mut self) -> Result<Vec<ServiceEntry>, Error> {
-        let message = IpvsMessage::new(Command::GetService, Vec::new());
-        self.ask(message, Question::Dump, service_entry)
-            .map_err(|failure| failure.during(Operation::ListServices))
+        let message = self.addressed(IpvsMessage::new(Command::GetService, Vec::new()));
+        let read = |answer: GenlMessage<IpvsMessage>| service_entry(answer.payload.attributes);
+        listing::of_many(&mut self.conversation, &message, read, |entry| {
+            entry.key.clone()
+        })
+        .map_err(|failure| failure.during(Operation::ListServices))
     }
 
     /// For a service that does not exist the kernel dumps nothing, and calls
@@ -234,22 +239,21 @@ impl<T: Transport> Ipvs<T> {
     fn server_entries(&mut self, key: &ServiceKey) -> Result<Vec<DestEntry>, Error> {
         let named = || vec![CmdAttribute::Service(service::key(key))];
         let family = key.family();
-        let message = IpvsMessage::new(Command::GetDest, named());
-        let entries = self
-            .ask(message, Question::Dump, |attributes| {
-                dest_entry(attributes, family)
-            })
-            .map_err(|failure| {
-                let service = key.clone();
-                failure.during(Operation::ListServers { service })
-            })?;
+        let message = self.addressed(IpvsMessage::new(Command::GetDest, named()));
+        let read = |answer: GenlMessage<IpvsMessage>| dest_entry(answer.payload.attributes, family);
+        let entries = listing::of_few(&mut self.conversation, &message, read, |entry| {
+            entry.address
+        })
+        .map_err(|failure| {
+            let service = key.clone();
+            failure.during(Operation::ListServers { service })
+        })?;
         if entries.is_empty() {
             let message = IpvsMessage::new(Command::GetService, named());
-            self.ask(message, Question::One, service_entry)
-                .map_err(|failure| {
-                    let service = key.clone();
-                    failure.during(Operation::GetService { service })
-                })?;
+            self.ask(message, service_entry).map_err(|failure| {
+                let service = key.clone();
+                failure.during(Operation::GetService { service })
+            })?;
         }
         Ok(entries)
     }
@@ -295,12 +299,11 @@ impl<T: Transport> Ipvs<T> {
     pub(super) fn ask<V>(
         &mut self,
         message: IpvsMessage,
-        question: Question,
         mut read: impl FnMut(Attributes) -> Result<V, Failure>,
     ) -> Result<Vec<V>, Failure> {
         let message = self.addressed(message);
         let read = |answer: GenlMessage<IpvsMessage>| read(answer.payload.attributes);
-        self.conversation.ask(message, question, read)
+        self.conversation.ask(message, read)
     }
 
     pub(super) fn change(&mut self, message: IpvsMessage) -> Result<(), Failure> {

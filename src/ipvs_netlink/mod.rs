@@ -12,6 +12,7 @@ mod extended_ack;
 mod family;
 pub mod handle;
 pub mod info;
+mod listing;
 pub mod message;
 pub mod service;
 mod settings;

@@ -7,6 +7,8 @@ mod state;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread;
 
 use ipvs_bpf::ipvs_netlink::{Ipvs, Reason};
@@ -271,4 +273,60 @@ fn a_service_that_vanishes_during_a_listing_never_looks_empty() {
     removal.join().unwrap();
     assert!(listings > 0);
     assert_eq!(ipvs.services().unwrap(), BTreeMap::new());
+}
+
+/// The kernel's place in a dump counts the services of all network namespaces,
+/// so that those of another one, coming and going, make a dump skip some.
+#[test]
+fn a_listing_is_complete_while_services_come_and_go_in_another_namespace() {
+    let mut ipvs = ipvs();
+    let address = |number: u16| SocketAddr::from(([10, 1, (number >> 8) as u8, number as u8], 80));
+    let keys = |count: u16| {
+        (0..count).map(move |number| ServiceKey::Address {
+            protocol: Protocol::Tcp,
+            address: address(number),
+        })
+    };
+    let mut expected = BTreeMap::new();
+    for key in keys(300) {
+        ipvs.add_service(&key, &service("rr")).unwrap();
+        expected.insert(key, service("rr"));
+    }
+    // More servers than a datagram has room for.
+    let large = expected.first_entry().unwrap();
+    let masq = server(Forward::Masq, 1, 0, 0);
+    let servers: BTreeMap<_, _> = (0..200).map(|n| (address(n), masq.clone())).collect();
+    for (address, server) in &servers {
+        ipvs.add_server(large.key(), *address, server).unwrap();
+    }
+    large.into_mut().servers = servers;
+
+    let stop = AtomicBool::new(false);
+    let (ready, begin) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut other = self::ipvs();
+            // Many at once, then one at a time.
+            for run in [64, 1].into_iter().cycle() {
+                for key in keys(run) {
+                    other.add_service(&key, &service("rr")).unwrap();
+                }
+                for key in keys(run) {
+                    other.remove_service(&key).unwrap();
+                }
+                let _ = ready.send(());
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        begin.recv().unwrap();
+        let listings: Vec<_> = (0..10).map(|_| ipvs.services()).collect();
+        stop.store(true, Ordering::Relaxed);
+        for listing in listings {
+            let listing = listing.unwrap();
+            assert_eq!(listing.len(), expected.len());
+            assert!(listing == expected);
+        }
+    });
 }

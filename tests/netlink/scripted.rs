@@ -34,7 +34,7 @@ pub struct Request {
 pub type Requests = Rc<RefCell<Vec<Request>>>;
 
 pub struct Scripted<F> {
-    answer: F,
+    answer: Rc<RefCell<F>>,
     steps: VecDeque<Step>,
     requests: Requests,
 }
@@ -61,7 +61,7 @@ impl<F: FnMut(&Request) -> Vec<Step>> Transport for Scripted<F> {
                 .unwrap()
                 .payload,
         };
-        self.steps.extend((self.answer)(&request));
+        self.steps.extend((self.answer.borrow_mut())(&request));
         self.requests.borrow_mut().push(request);
         Ok(())
     }
@@ -77,6 +77,15 @@ impl<F: FnMut(&Request) -> Vec<Step>> Transport for Scripted<F> {
             None => Err(io::Error::from_raw_os_error(nix::libc::EAGAIN)),
         }
     }
+
+    /// Answered by the same function, from a queue of its own.
+    fn another(&self) -> io::Result<Self> {
+        Ok(Scripted {
+            answer: self.answer.clone(),
+            steps: VecDeque::new(),
+            requests: self.requests.clone(),
+        })
+    }
 }
 
 /// A handle to a kernel that answers by `answer`, and the list of what it was
@@ -84,7 +93,7 @@ impl<F: FnMut(&Request) -> Vec<Step>> Transport for Scripted<F> {
 pub fn kernel<F: FnMut(&Request) -> Vec<Step>>(answer: F) -> (Ipvs<Scripted<F>>, Requests) {
     let requests = Requests::default();
     let transport = Scripted {
-        answer,
+        answer: Rc::new(RefCell::new(answer)),
         steps: VecDeque::new(),
         requests: requests.clone(),
     };
