@@ -16,10 +16,7 @@ use super::socket::Transport;
 
 /// A dump's datagram is as large as the largest buffer it was ever received
 /// with, and never above 32 KiB (`netlink_dump()`).
-const DATAGRAM: usize = 64 << 10;
-
-/// The buffer of the first datagram in [`Conversation::another`].
-pub const FIRST_DATAGRAM: usize = 16 << 10;
+pub const DATAGRAM: usize = 64 << 10;
 
 /// How often a question is asked whose answer was lost or disturbed.
 pub const TRIES: usize = 3;
@@ -29,6 +26,18 @@ pub struct Conversation<T> {
     sequence: u32,
     requests: Vec<u8>,
     datagram: Vec<u8>,
+    /// What the datagram has room for from the second one on.
+    room: usize,
+}
+
+/// How a question is put.
+#[derive(Clone, Copy)]
+pub enum Question {
+    /// About one thing: a message, then the acknowledgement.
+    One,
+    /// About all: `NLM_F_DUMP`, any number of messages, then `NLMSG_DONE`. Only
+    /// for what always fits in one datagram; [`super::listing`] for the rest.
+    Dump,
 }
 
 impl<T: Transport> Conversation<T> {
@@ -38,37 +47,43 @@ impl<T: Transport> Conversation<T> {
             sequence: 0,
             requests: Vec::new(),
             datagram: Vec::with_capacity(DATAGRAM),
+            room: DATAGRAM,
         }
     }
 
-    /// A conversation of its own with the same kernel, whose dumps are cut into
-    /// datagrams at other places than those of a conversation that has begun:
-    /// the first has the kernel's least size, the second that of our first
-    /// buffer, the later ones the largest.
-    pub fn another(&self) -> Result<Self, Failure> {
+    /// A conversation of its own with the same kernel. The kernel makes a
+    /// dump's datagram of its least size until it has seen the `first` buffer,
+    /// of that size then, and of the size of the `later` ones after that.
+    pub fn another(&self, first: usize, later: usize) -> Result<Self, Failure> {
         Ok(Conversation {
             transport: self.transport.another().map_err(Failure::Socket)?,
             sequence: self.sequence,
             requests: Vec::new(),
-            datagram: Vec::with_capacity(FIRST_DATAGRAM),
+            datagram: Vec::with_capacity(first),
+            room: later,
         })
     }
 
-    /// Asks about one thing, again when the answer was lost.
+    /// Asks without changing anything, again when the answer was lost.
     pub fn ask<Q, A, V>(
         &mut self,
         message: Q,
+        question: Question,
         mut read: impl FnMut(A) -> Result<V, Failure>,
     ) -> Result<Vec<V>, Failure>
     where
         Q: NetlinkSerializable,
         A: NetlinkDeserializable,
     {
-        let mut message = framed(message, NLM_F_ACK);
+        let flags = match question {
+            Question::One => NLM_F_ACK,
+            Question::Dump => NLM_F_DUMP,
+        };
+        let mut message = framed(message, flags);
         let mut tries = 1;
         loop {
             self.send(&mut message)?;
-            match self.rest(Answer::to(&message), &mut read) {
+            match self.rest(Answer::to(message.header.sequence_number), &mut read) {
                 Err(Failure::Lost | Failure::Inconsistent) if tries < TRIES => tries += 1,
                 answer => return answer,
             }
@@ -82,8 +97,78 @@ impl<T: Transport> Conversation<T> {
     {
         let mut message = framed(message, NLM_F_ACK);
         self.send(&mut message)?;
-        self.rest(Answer::to(&message), &mut |_: Q| Ok(()))
-            .map(drop)
+        self.rest(Answer::to(message.header.sequence_number), &mut |_: Q| {
+            Ok(())
+        })
+        .map(drop)
+    }
+
+    /// Asks for changes in one datagram; where there is no message, its failure
+    /// is the result. The kernel carries them out in their order, whatever
+    /// becomes of one of them, before `send` returns (`netlink_rcv_skb()`). It
+    /// answers those that it refuses and, as it is asked to, the last one: so
+    /// when that answer has come, all others have, and what was not answered is
+    /// done. When an answer was lost, all that were not answered may be.
+    pub fn change_many<Q>(&mut self, messages: Vec<Result<Q, Failure>>) -> Vec<Result<(), Failure>>
+    where
+        Q: NetlinkSerializable + NetlinkDeserializable,
+    {
+        let first = self.sequence.wrapping_add(1);
+        let last = messages.iter().rposition(Result::is_ok);
+        self.requests.clear();
+        let mut results: Vec<Result<(), Failure>> = Vec::with_capacity(messages.len());
+        for (index, message) in messages.into_iter().enumerate() {
+            // A number for each, sent or not.
+            self.sequence = self.sequence.wrapping_add(1);
+            results.push(message.map(|message| {
+                let flags = if Some(index) == last { NLM_F_ACK } else { 0 };
+                let mut message = framed(message, flags);
+                message.header.sequence_number = self.sequence;
+                self.append(&message);
+            }));
+        }
+        let Some(last) = last else {
+            return results;
+        };
+        let unanswered = |fault: &dyn Fn() -> Failure, results: Vec<Result<(), Failure>>| {
+            let failed = |result: Result<(), Failure>| result.and_then(|()| Err(fault()));
+            results.into_iter().map(failed).collect()
+        };
+        if let Err(error) = self.send_requests() {
+            let again = || io::Error::from_raw_os_error(error.raw_os_error().unwrap_or(0));
+            return unanswered(&|| Failure::Socket(again()), results);
+        }
+        let mut lost = false;
+        let mut ended = false;
+        while !ended {
+            match self.receive() {
+                Ok(whole) => lost |= !whole,
+                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
+                    lost = true;
+                    continue;
+                }
+                Err(_) => {
+                    lost = true;
+                    break;
+                }
+            }
+            for (sequence, message) in split(&self.datagram).map_while(Result::ok) {
+                let index = sequence.wrapping_sub(first) as usize;
+                let (Some(result), true) = (results.get_mut(index), index <= last) else {
+                    continue;
+                };
+                let mut answer = Answer::<()>::to(sequence);
+                answer.take_one::<Q>(message, &mut |_| Ok(()));
+                if let (Some(fault), true) = (answer.fault, result.is_ok()) {
+                    *result = Err(fault);
+                }
+                ended |= answer.ended && index == last;
+            }
+        }
+        if lost {
+            return unanswered(&|| Failure::Lost, results);
+        }
+        results
     }
 
     /// Begins a dump, which must be read to its end by [`Self::next`] or
@@ -91,7 +176,7 @@ impl<T: Transport> Conversation<T> {
     pub fn begin<Q: NetlinkSerializable, V>(&mut self, message: Q) -> Result<Answer<V>, Failure> {
         let mut message = framed(message, NLM_F_DUMP);
         self.send(&mut message)?;
-        Ok(Answer::to(&message))
+        Ok(Answer::to(message.header.sequence_number))
     }
 
     fn send<Q: NetlinkSerializable>(
@@ -101,12 +186,25 @@ impl<T: Transport> Conversation<T> {
         self.sequence = self.sequence.wrapping_add(1);
         message.header.sequence_number = self.sequence;
         self.requests.clear();
-        self.requests.resize(message.buffer_len(), 0);
-        message.serialize(&mut self.requests);
+        self.append(message);
+        self.send_requests().map_err(Failure::Socket)
+    }
+
+    fn append<Q: NetlinkSerializable>(&mut self, message: &NetlinkMessage<Q>) {
+        let begin = self.requests.len();
+        let end = begin + message.buffer_len();
+        let aligned = end.next_multiple_of(NLMSG_ALIGNTO.into());
+        self.requests.resize(aligned, 0);
+        if let Some(place) = self.requests.get_mut(begin..end) {
+            message.serialize(place);
+        }
+    }
+
+    fn send_requests(&mut self) -> io::Result<()> {
         loop {
             match self.transport.send(&self.requests) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result.map_err(Failure::Socket),
+                result => return result,
             }
         }
     }
@@ -174,7 +272,7 @@ impl<T: Transport> Conversation<T> {
         // What is in the datagram counts to what `reserve` reserves.
         let have = self.datagram.len();
         self.datagram
-            .reserve(length.max(DATAGRAM).saturating_sub(have));
+            .reserve(length.max(self.room).saturating_sub(have));
         Ok(length <= have)
     }
 }
@@ -189,6 +287,29 @@ fn framed<Q: NetlinkSerializable>(message: Q, flags: u16) -> NetlinkMessage<Q> {
     message
 }
 
+/// The messages of a datagram with their sequence numbers, up to one whose
+/// length is wrong.
+fn split(datagram: &[u8]) -> impl Iterator<Item = Result<(u32, &[u8]), Failure>> {
+    let mut rest = datagram;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let message = rest;
+        rest = &[];
+        Some(match NetlinkBuffer::new_checked(message) {
+            Ok(header) => {
+                let length = header.length() as usize;
+                rest = message
+                    .get(length.next_multiple_of(NLMSG_ALIGNTO.into())..)
+                    .unwrap_or_default();
+                Ok((header.sequence_number(), message))
+            }
+            Err(error) => Err(Failure::Malformed(error.to_string())),
+        })
+    })
+}
+
 /// What has come so far of an answer.
 pub struct Answer<V> {
     sequence: u32,
@@ -199,9 +320,9 @@ pub struct Answer<V> {
 }
 
 impl<V> Answer<V> {
-    fn to<Q>(question: &NetlinkMessage<Q>) -> Self {
+    fn to(sequence: u32) -> Self {
         Answer {
-            sequence: question.header.sequence_number,
+            sequence,
             values: Vec::new(),
             fault: None,
             ended: false,
@@ -219,27 +340,28 @@ impl<V> Answer<V> {
         datagram: &[u8],
         read: &mut impl FnMut(A) -> Result<V, Failure>,
     ) {
-        let mut rest = datagram;
-        while !self.ended && !rest.is_empty() {
-            let header = match NetlinkBuffer::new_checked(rest) {
-                Ok(header) => header,
-                Err(error) => {
-                    self.fail(Failure::Malformed(error.to_string()));
-                    return;
+        for message in split(datagram) {
+            match message {
+                Ok((sequence, message)) if sequence == self.sequence => {
+                    self.take_one(message, read);
                 }
-            };
-            let length = header.length() as usize;
-            let (message, sequence) = (rest, header.sequence_number());
-            rest = rest
-                .get(length.next_multiple_of(NLMSG_ALIGNTO.into())..)
-                .unwrap_or_default();
-            if sequence != self.sequence {
-                continue;
+                Ok(_) => {}
+                Err(fault) => self.fail(fault),
             }
-            match NetlinkMessage::<A>::deserialize(message) {
-                Ok(message) => self.take_message(message, read),
-                Err(error) => self.fail(Failure::Malformed(error.to_string())),
+            if self.ended {
+                return;
             }
+        }
+    }
+
+    fn take_one<A: NetlinkDeserializable>(
+        &mut self,
+        message: &[u8],
+        read: &mut impl FnMut(A) -> Result<V, Failure>,
+    ) {
+        match NetlinkMessage::<A>::deserialize(message) {
+            Ok(message) => self.take_message(message, read),
+            Err(error) => self.fail(Failure::Malformed(error.to_string())),
         }
     }
 

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 
 use netlink_packet_generic::GenlMessage;
 
-use super::conversation::Conversation;
-use super::destination::{self, DestEntry};
+use super::change::Change;
+use super::conversation::{Conversation, Question};
+use super::destination::DestEntry;
 use super::error::{Error, Failure, Operation, Reason};
 use super::family::{self, FamilyId};
 use super::info::Info;
@@ -18,13 +19,21 @@ use super::socket::{KernelSocket, Transport};
 use super::statistics::ServiceStatistics;
 use crate::model::{Family, Server, Service, ServiceKey};
 
-/// `IP_VS_SCHEDNAME_MAXLEN`, `IP_VS_PENAME_MAXLEN` and `IP_VS_IFNAME_MAXLEN`,
-/// without the NUL.
-pub(super) const NAME_MAX: usize = 15;
+/// The kernel makes a dump's datagram as large as the buffer, and wipes it
+/// (`CONFIG_INIT_ON_ALLOC_DEFAULT_ON`), before it knows how little goes in. This
+/// has room for some 17 servers, and takes 8 KiB with `skb_shared_info`.
+const FEW: usize = 7872;
+
+/// Changes in one datagram. All of them refused, their answers fit even in the
+/// receive buffer that others than root get, and the requests (about 200 bytes
+/// each) in the send buffer.
+const IN_FLIGHT: usize = 128;
 
 /// IPVS of one network namespace: the one in which the socket was opened.
 pub struct Ipvs<T = KernelSocket> {
     conversation: Conversation<T>,
+    /// For dumps that fit in a small datagram; opened when it is needed.
+    few: Option<Conversation<T>>,
     family: u16,
 }
 
@@ -42,7 +51,7 @@ impl<T: Transport> Ipvs<T> {
         let mut conversation = Conversation::over(transport);
         let read = |answer: GenlMessage<FamilyId>| Ok(answer.payload.0);
         let answers = conversation
-            .ask(family::request(), read)
+            .ask(family::request(), Question::One, read)
             .map_err(|failure| failure.during(Operation::FindFamily))?;
         let family =
             answers.into_iter().flatten().next().ok_or_else(|| {
@@ -50,13 +59,14 @@ impl<T: Transport> Ipvs<T> {
             })?;
         Ok(Ipvs {
             conversation,
+            few: None,
             family,
         })
     }
 
     pub fn info(&mut self) -> Result<Info, Error> {
         let message = IpvsMessage::new(Command::GetInfo, Vec::new());
-        self.ask(message, |attributes| match attributes {
+        self.ask(message, Question::One, |attributes| match attributes {
             Attributes::Info(attributes) => Info::read(&attributes),
             Attributes::Cmd(_) => Err(Failure::missing("IPVS_CMD_SET_INFO")),
         })
@@ -73,12 +83,7 @@ impl<T: Transport> Ipvs<T> {
     pub fn services(&mut self) -> Result<BTreeMap<ServiceKey, Service>, Error> {
         let mut services = BTreeMap::new();
         self.walk(|entry, servers| {
-            let mut service = entry.service;
-            service.servers = servers
-                .into_iter()
-                .map(|entry| (entry.address, entry.server))
-                .collect();
-            services.insert(entry.key, service);
+            services.insert(entry.key, with_servers(entry.service, servers));
         })?;
         Ok(services)
     }
@@ -117,40 +122,57 @@ impl<T: Transport> Ipvs<T> {
         Ok(services)
     }
 
-    /// Adds the service without its servers.
+    /// A service with its servers, if it is there.
+    pub fn service(&mut self, key: &ServiceKey) -> Result<Option<Service>, Error> {
+        let read = |this: &mut Self| -> Result<Service, Error> {
+            let entry = this.service_entry(key)?;
+            Ok(with_servers(entry.service, this.server_entries(key)?))
+        };
+        match read(self) {
+            Ok(service) => Ok(Some(service)),
+            Err(error) if error.reason() == Some(&Reason::NoSuchService) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Carries out changes in their order, many in a datagram. Each is carried
+    /// out or refused by itself: one that is refused keeps no later one from
+    /// being carried out. The result of each, in the same order.
+    pub fn carry_out(&mut self, changes: &[Change]) -> Vec<Result<(), Error>> {
+        changes
+            .chunks(IN_FLIGHT)
+            .flat_map(|changes| {
+                let messages = changes.iter().map(|change| {
+                    let message = change.message()?;
+                    Ok(self.addressed(message))
+                });
+                let messages = messages.collect();
+                let results = self.conversation.change_many(messages);
+                let errors = changes.iter().zip(results).map(|(change, result)| {
+                    result.map_err(|failure| failure.during(change.operation()))
+                });
+                errors.collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    fn one(&mut self, change: Change) -> Result<(), Error> {
+        change
+            .message()
+            .and_then(|message| self.change(message))
+            .map_err(|failure| failure.during(change.operation()))
+    }
+
     pub fn add_service(&mut self, key: &ServiceKey, service: &Service) -> Result<(), Error> {
-        check_names(service)
-            .and_then(|()| self.service_command(Command::NewService, key, Some(service)))
-            .map_err(|failure| {
-                failure.during(Operation::AddService {
-                    service: key.clone(),
-                    scheduler: service.scheduler.clone(),
-                    engine: engine(service).cloned(),
-                })
-            })
+        self.one(Change::AddService(key, service))
     }
 
-    /// Gives an existing service the properties of `service`; its servers
-    /// stay as they are.
     pub fn change_service(&mut self, key: &ServiceKey, service: &Service) -> Result<(), Error> {
-        check_names(service)
-            .and_then(|()| self.service_command(Command::SetService, key, Some(service)))
-            .map_err(|failure| {
-                failure.during(Operation::ChangeService {
-                    service: key.clone(),
-                    scheduler: service.scheduler.clone(),
-                    engine: engine(service).cloned(),
-                })
-            })
+        self.one(Change::ChangeService(key, service))
     }
 
-    /// Removes the service and its servers.
     pub fn remove_service(&mut self, key: &ServiceKey) -> Result<(), Error> {
-        self.service_command(Command::DelService, key, None)
-            .map_err(|failure| {
-                let service = key.clone();
-                failure.during(Operation::RemoveService { service })
-            })
+        self.one(Change::RemoveService(key))
     }
 
     pub fn add_server(
@@ -159,13 +181,7 @@ impl<T: Transport> Ipvs<T> {
         address: SocketAddr,
         server: &Server,
     ) -> Result<(), Error> {
-        self.server_command(Command::NewDest, key, address, Some(server))
-            .map_err(|failure| {
-                failure.during(Operation::AddServer {
-                    service: key.clone(),
-                    server: address,
-                })
-            })
+        self.one(Change::AddServer(key, address, server))
     }
 
     pub fn change_server(
@@ -174,23 +190,11 @@ impl<T: Transport> Ipvs<T> {
         address: SocketAddr,
         server: &Server,
     ) -> Result<(), Error> {
-        self.server_command(Command::SetDest, key, address, Some(server))
-            .map_err(|failure| {
-                failure.during(Operation::ChangeServer {
-                    service: key.clone(),
-                    server: address,
-                })
-            })
+        self.one(Change::ChangeServer(key, address, server))
     }
 
     pub fn remove_server(&mut self, key: &ServiceKey, address: SocketAddr) -> Result<(), Error> {
-        self.server_command(Command::DelDest, key, address, None)
-            .map_err(|failure| {
-                failure.during(Operation::RemoveServer {
-                    service: key.clone(),
-                    server: address,
-                })
-            })
+        self.one(Change::RemoveServer(key, address))
     }
 
     /// Removes all services and servers.
@@ -202,14 +206,12 @@ impl<T: Transport> Ipvs<T> {
     /// Sets the counters of a service and its servers to zero, or those of all
     /// services and the sums of the namespace.
     pub fn zero(&mut self, key: Option<&ServiceKey>) -> Result<(), Error> {
-        match key {
-            Some(key) => self.service_command(Command::Zero, key, None),
-            None => self.change(IpvsMessage::new(Command::Zero, Vec::new())),
-        }
-        .map_err(|failure| {
-            let service = key.cloned();
-            failure.during(Operation::Zero { service })
-        })
+        let named = key.map(|key| CmdAttribute::Service(service::key(key)));
+        self.change(IpvsMessage::new(Command::Zero, named.into_iter().collect()))
+            .map_err(|failure| {
+                let service = key.cloned();
+                failure.during(Operation::Zero { service })
+            })
     }
 
     /// Gives every service and its servers to `take`. A service that goes
@@ -237,73 +239,53 @@ impl<T: Transport> Ipvs<T> {
     /// For a service that does not exist the kernel dumps nothing, and calls
     /// that a success; so where nothing came, the service is looked for.
     fn server_entries(&mut self, key: &ServiceKey) -> Result<Vec<DestEntry>, Error> {
-        let named = || vec![CmdAttribute::Service(service::key(key))];
+        let named = vec![CmdAttribute::Service(service::key(key))];
         let family = key.family();
-        let message = self.addressed(IpvsMessage::new(Command::GetDest, named()));
+        let message = self.addressed(IpvsMessage::new(Command::GetDest, named));
         let read = |answer: GenlMessage<IpvsMessage>| dest_entry(answer.payload.attributes, family);
-        let entries = listing::of_few(&mut self.conversation, &message, read, |entry| {
-            entry.address
-        })
-        .map_err(|failure| {
-            let service = key.clone();
-            failure.during(Operation::ListServers { service })
-        })?;
-        if entries.is_empty() {
-            let message = IpvsMessage::new(Command::GetService, named());
-            self.ask(message, service_entry).map_err(|failure| {
+        let few = match &mut self.few {
+            Some(few) => Ok(few),
+            none => (self.conversation.another(FEW, FEW)).map(|few| none.insert(few)),
+        };
+        let entries = few
+            .and_then(|few| {
+                listing::of_few(few, &mut self.conversation, &message, read, |entry| {
+                    entry.address
+                })
+            })
+            .map_err(|failure| {
                 let service = key.clone();
-                failure.during(Operation::GetService { service })
+                failure.during(Operation::ListServers { service })
             })?;
+        if entries.is_empty() {
+            self.service_entry(key)?;
         }
         Ok(entries)
     }
 
-    fn service_command(
-        &mut self,
-        command: Command,
-        key: &ServiceKey,
-        service: Option<&Service>,
-    ) -> Result<(), Failure> {
-        check_key(key)?;
-        let attributes = match service {
-            Some(service) => service::whole(key, service),
-            None => service::key(key),
-        };
-        self.change(IpvsMessage::new(
-            command,
-            vec![CmdAttribute::Service(attributes)],
-        ))
-    }
-
-    fn server_command(
-        &mut self,
-        command: Command,
-        key: &ServiceKey,
-        address: SocketAddr,
-        server: Option<&Server>,
-    ) -> Result<(), Failure> {
-        check_key(key)?;
-        let attributes = match server {
-            Some(server) => destination::whole(address, server),
-            None => destination::key(address),
-        };
-        self.change(IpvsMessage::new(
-            command,
-            vec![
-                CmdAttribute::Service(service::key(key)),
-                CmdAttribute::Dest(attributes),
-            ],
-        ))
+    fn service_entry(&mut self, key: &ServiceKey) -> Result<ServiceEntry, Error> {
+        let named = vec![CmdAttribute::Service(service::key(key))];
+        let message = IpvsMessage::new(Command::GetService, named);
+        self.ask(message, Question::One, service_entry)
+            .and_then(|answers| {
+                let first = answers.into_iter().next();
+                first.ok_or_else(|| Failure::missing("IPVS_CMD_NEW_SERVICE"))
+            })
+            .map_err(|failure| {
+                let service = key.clone();
+                failure.during(Operation::GetService { service })
+            })
     }
 
     pub(super) fn ask<V>(
         &mut self,
         message: IpvsMessage,
+        question: Question,
         mut read: impl FnMut(Attributes) -> Result<V, Failure>,
     ) -> Result<Vec<V>, Failure> {
         let message = self.addressed(message);
         let read = |answer: GenlMessage<IpvsMessage>| read(answer.payload.attributes);
-        self.conversation.ask(message, read)
+        self.conversation.ask(message, question, read)
     }
 
     pub(super) fn change(&mut self, message: IpvsMessage) -> Result<(), Failure> {
@@ -346,28 +328,10 @@ pub(super) fn first<V>(
     }
 }
 
-/// The kernel takes mark 0 for the service of TCP at no address.
-fn check_key(key: &ServiceKey) -> Result<(), Failure> {
-    match key {
-        ServiceKey::Fwmark { mark: 0, .. } => Err(Failure::Refused(Reason::FwmarkZero)),
-        _ => Ok(()),
-    }
-}
-
-/// What the kernel would cut at a NUL, or refuse without a word.
-fn check_names(service: &Service) -> Result<(), Failure> {
-    for name in [Some(&service.scheduler), engine(service)]
+fn with_servers(mut service: Service, servers: Vec<DestEntry>) -> Service {
+    service.servers = servers
         .into_iter()
-        .flatten()
-    {
-        if name.is_empty() || name.len() > NAME_MAX || name.contains('\0') {
-            let name = name.clone();
-            return Err(Failure::Refused(Reason::BadName { name }));
-        }
-    }
-    Ok(())
-}
-
-fn engine(service: &Service) -> Option<&String> {
-    service.persistence.as_ref()?.engine.as_ref()
+        .map(|entry| (entry.address, entry.server))
+        .collect();
+    service
 }

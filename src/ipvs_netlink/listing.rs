@@ -22,12 +22,17 @@ use std::collections::BTreeMap;
 
 use netlink_packet_core::{NetlinkDeserializable, NetlinkSerializable};
 
-use super::conversation::{Answer, Conversation, FIRST_DATAGRAM, TRIES};
+use super::conversation::{Answer, Conversation, DATAGRAM, TRIES};
 use super::error::Failure;
 use super::socket::Transport;
 
 /// How often a chain is begun anew.
 const CHAINS: usize = 20;
+
+/// The first buffer of the dump that is ahead: its datagrams are of the kernel's
+/// least size, of this, and then of the largest, so that they begin and end
+/// within those of the other, which are all of the largest.
+const FIRST_DATAGRAM: usize = 16 << 10;
 
 /// No service or server is longer than this in a dump (about 420 bytes).
 const MESSAGE: usize = 512;
@@ -36,9 +41,11 @@ const MESSAGE: usize = 512;
 /// `MAX_SKB_FRAGS`.
 const OVERHEAD: usize = 768;
 
-/// Lists what usually comes in one datagram, and asks twice only if it does not.
+/// Lists over `few` what usually comes in one datagram; what does not, over
+/// `many`.
 pub fn of_few<T, Q, A, K, V>(
-    conversation: &mut Conversation<T>,
+    few: &mut Conversation<T>,
+    many: &mut Conversation<T>,
     message: &Q,
     mut read: impl FnMut(A) -> Result<V, Failure>,
     key: impl Fn(&V) -> K,
@@ -51,14 +58,14 @@ where
 {
     for _ in 0..TRIES {
         let mut chain = Chain::new(&key);
-        match chain.of_one_dump(conversation, message.clone(), &mut read) {
+        match chain.of_one_dump(few, message.clone(), &mut read) {
             Ok(()) if chain.complete => return Ok(chain.values()),
             Ok(()) => break,
             Err(Failure::Lost | Failure::Inconsistent) => {}
             Err(fault) => return Err(fault),
         }
     }
-    of_many(conversation, message, read, key)
+    of_many(many, message, read, key)
 }
 
 /// Lists what comes in many datagrams.
@@ -130,7 +137,7 @@ impl<'k, K: Ord, V, F: Fn(&V) -> K> Chain<'k, K, V, F> {
         message: &Q,
         read: &mut impl FnMut(A) -> Result<V, Failure>,
     ) -> Result<(), Failure> {
-        let mut ahead = conversation.another()?;
+        let mut ahead = conversation.another(FIRST_DATAGRAM, DATAGRAM)?;
         let mut first = Dump::begin(&mut ahead, message.clone())?;
         self.link(&mut ahead, &mut first, read)?;
         if first.reaches_the_last && !first.answer.ended {

@@ -4,6 +4,7 @@
 //! them to the kernel.
 
 pub mod attribute;
+pub mod change;
 mod conversation;
 pub mod daemon;
 pub mod destination;
@@ -19,6 +20,7 @@ mod settings;
 pub mod socket;
 pub mod statistics;
 
+pub use change::Change;
 pub use error::{Error, Operation, Reason};
 pub use handle::Ipvs;
 pub use info::Info;

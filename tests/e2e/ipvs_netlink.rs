@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use ipvs_bpf::ipvs_netlink::{Ipvs, Reason};
+use ipvs_bpf::ipvs_netlink::{Change, Ipvs, Reason};
 use ipvs_bpf::model::{Family, Forward, Netmask, Protocol, Service, ServiceKey, TunnelChecksum};
 use nix::sched::{CloneFlags, unshare};
 
@@ -329,4 +329,72 @@ fn a_listing_is_complete_while_services_come_and_go_in_another_namespace() {
             assert!(listing == expected);
         }
     });
+}
+
+#[test]
+fn many_changes_at_once_do_what_they_do_one_by_one_and_each_has_its_own_result() {
+    let mut ipvs = ipvs();
+    let (wrr, missing, masq) = (
+        service("wrr"),
+        service("quantum"),
+        server(Forward::Masq, 1, 0, 0),
+    );
+    let backend: SocketAddr = "10.0.0.2:80".parse().unwrap();
+    let keys: Vec<_> = (1..=300u16)
+        .map(|port| tcp(&format!("10.0.0.1:{port}")))
+        .collect();
+    // Every seventh service names a scheduler that the kernel lacks.
+    let spoiled = |index: usize| index % 7 == 6;
+    let changes: Vec<_> = keys
+        .iter()
+        .enumerate()
+        .flat_map(|(index, key)| {
+            let service = if spoiled(index) { &missing } else { &wrr };
+            [
+                Change::AddService(key, service),
+                Change::AddServer(key, backend, &masq),
+            ]
+        })
+        .collect();
+    let results = ipvs.carry_out(&changes);
+    assert_eq!(results.len(), changes.len());
+    let mut expected = BTreeMap::new();
+    for (index, (key, result)) in keys.iter().zip(results.chunks(2)).enumerate() {
+        if spoiled(index) {
+            let reasons: Vec<_> = result
+                .iter()
+                .map(|r| r.as_ref().unwrap_err().reason())
+                .collect();
+            let scheduler = "quantum".to_owned();
+            assert_eq!(
+                reasons,
+                [
+                    Some(&Reason::NoScheduler { scheduler }),
+                    Some(&Reason::NoSuchService)
+                ]
+            );
+        } else {
+            assert!(result.iter().all(Result::is_ok), "{result:?}");
+            let servers = BTreeMap::from([(backend, masq.clone())]);
+            let service = Service {
+                servers,
+                ..service("wrr")
+            };
+            assert_eq!(ipvs.service(key).unwrap().as_ref(), Some(&service));
+            expected.insert(key.clone(), service);
+        }
+    }
+    assert_eq!(ipvs.services().unwrap(), expected);
+    assert_eq!(ipvs.service(&tcp("10.0.0.1:7")).unwrap(), None);
+
+    // All of them refused: the most that there can be to answer.
+    let again = ipvs.carry_out(&changes);
+    assert!(
+        again
+            .iter()
+            .all(|result| result.as_ref().unwrap_err().reason().is_some())
+    );
+    let removals: Vec<_> = expected.keys().map(Change::RemoveService).collect();
+    assert!(ipvs.carry_out(&removals).iter().all(Result::is_ok));
+    assert_eq!(ipvs.services().unwrap(), BTreeMap::new());
 }

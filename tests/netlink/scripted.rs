@@ -50,19 +50,23 @@ impl<F: FnMut(&Request) -> Vec<Step>> Transport for Scripted<F> {
             return Ok(());
         }
         assert_eq!(kind, FAMILY);
-        assert_eq!(bytes.len(), number(bytes, 0) as usize);
-        let header = NetlinkMessage::<GenlMessage<IpvsMessage>>::deserialize(bytes)
-            .unwrap()
-            .header;
-        let request = Request {
-            sequence,
-            flags: header.flags,
-            message: GenlMessage::deserialize(&header, &bytes[16..])
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (bytes, next) = rest.split_at(number(rest, 0) as usize);
+            rest = next;
+            let header = NetlinkMessage::<GenlMessage<IpvsMessage>>::deserialize(bytes)
                 .unwrap()
-                .payload,
-        };
-        self.steps.extend((self.answer.borrow_mut())(&request));
-        self.requests.borrow_mut().push(request);
+                .header;
+            let request = Request {
+                sequence: header.sequence_number,
+                flags: header.flags,
+                message: GenlMessage::deserialize(&header, &bytes[16..])
+                    .unwrap()
+                    .payload,
+            };
+            self.steps.extend((self.answer.borrow_mut())(&request));
+            self.requests.borrow_mut().push(request);
+        }
         Ok(())
     }
 
