@@ -255,9 +255,12 @@ where
     }
 
     fn parse_from(bytes: &[u8]) -> Result<Self, DecodeError> {
-        NlasIterator::new(bytes)
-            .map(|attribute| T::parse(&attribute?))
-            .collect()
+        // Each takes eight bytes, or hardly less on average.
+        let mut attributes = Vec::with_capacity(bytes.len() / 8);
+        for attribute in NlasIterator::new(bytes) {
+            attributes.push(T::parse(&attribute?)?);
+        }
+        Ok(attributes)
     }
 }
 

@@ -84,6 +84,7 @@ impl<T: Transport> Ipvs<T> {
         let mut services = BTreeMap::new();
         self.walk(|entry, servers| {
             services.insert(entry.key, with_servers(entry.service, servers));
+            Ok(())
         })?;
         Ok(services)
     }
@@ -94,10 +95,11 @@ impl<T: Transport> Ipvs<T> {
         self.walk(|entry, servers| {
             let servers = servers
                 .into_iter()
-                .map(|entry| (entry.address, entry.statistics))
-                .collect();
-            let counters = entry.counters;
+                .map(|entry| Ok((entry.address, entry.statistics()?)))
+                .collect::<Result<_, Failure>>()?;
+            let counters = entry.counters()?;
             statistics.insert(entry.key, ServiceStatistics { counters, servers });
+            Ok(())
         })?;
         Ok(statistics)
     }
@@ -108,16 +110,19 @@ impl<T: Transport> Ipvs<T> {
     ) -> Result<BTreeMap<ServiceKey, (Service, ServiceStatistics)>, Error> {
         let mut services = BTreeMap::new();
         self.walk(|entry, servers| {
+            let counters = entry.counters()?;
             let mut service = entry.service;
             let mut statistics = ServiceStatistics {
-                counters: entry.counters,
+                counters,
                 servers: BTreeMap::new(),
             };
             for server in servers {
+                let now = server.statistics()?;
                 service.servers.insert(server.address, server.server);
-                statistics.servers.insert(server.address, server.statistics);
+                statistics.servers.insert(server.address, now);
             }
             services.insert(entry.key, (service, statistics));
+            Ok(())
         })?;
         Ok(services)
     }
@@ -216,10 +221,14 @@ impl<T: Transport> Ipvs<T> {
 
     /// Gives every service and its servers to `take`. A service that goes
     /// away before its servers are read is left out.
-    fn walk(&mut self, mut take: impl FnMut(ServiceEntry, Vec<DestEntry>)) -> Result<(), Error> {
+    fn walk(
+        &mut self,
+        mut take: impl FnMut(ServiceEntry, Vec<DestEntry>) -> Result<(), Failure>,
+    ) -> Result<(), Error> {
         for entry in self.service_entries()? {
             match self.server_entries(&entry.key) {
-                Ok(servers) => take(entry, servers),
+                Ok(servers) => take(entry, servers)
+                    .map_err(|failure| failure.during(Operation::ListServices))?,
                 Err(error) if error.reason() == Some(&Reason::NoSuchService) => {}
                 Err(error) => return Err(error),
             }
