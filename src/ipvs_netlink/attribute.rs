@@ -255,8 +255,8 @@ where
     }
 
     fn parse_from(bytes: &[u8]) -> Result<Self, DecodeError> {
-        // Each takes eight bytes, or hardly less on average.
-        let mut attributes = Vec::with_capacity(bytes.len() / 8);
+        // What IPVS sends has about as many, the nests of counters among them.
+        let mut attributes = Vec::with_capacity(bytes.len() / 24);
         for attribute in NlasIterator::new(bytes) {
             attributes.push(T::parse(&attribute?)?);
         }

@@ -28,6 +28,8 @@ pub struct Conversation<T> {
     datagram: Vec<u8>,
     /// What the datagram has room for from the second one on.
     room: usize,
+    /// The largest room that the kernel has seen; 0: none yet.
+    seen: usize,
 }
 
 /// How a question is put.
@@ -48,6 +50,7 @@ impl<T: Transport> Conversation<T> {
             requests: Vec::new(),
             datagram: Vec::with_capacity(DATAGRAM),
             room: DATAGRAM,
+            seen: 0,
         }
     }
 
@@ -61,6 +64,7 @@ impl<T: Transport> Conversation<T> {
             requests: Vec::new(),
             datagram: Vec::with_capacity(first),
             room: later,
+            seen: 0,
         })
     }
 
@@ -228,23 +232,24 @@ impl<T: Transport> Conversation<T> {
         }
     }
 
-    /// Reads one datagram and returns its length. An error ends the answer;
-    /// other faults are kept in it.
+    /// Reads one datagram. An error ends the answer; other faults are kept in
+    /// it.
     pub fn next<A, V>(
         &mut self,
         answer: &mut Answer<V>,
         read: &mut impl FnMut(A) -> Result<V, Failure>,
-    ) -> Result<usize, Failure>
+    ) -> Result<Size, Failure>
     where
         A: NetlinkDeserializable,
     {
+        let made_for = self.seen;
         match self.receive() {
             Ok(true) => {}
             Ok(false) => answer.fail(Failure::Lost),
             Err(error) => match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
                 Errno::ENOBUFS => {
                     answer.fail(Failure::Lost);
-                    return Ok(0);
+                    return Ok(Size::default());
                 }
                 // Nothing more will come.
                 Errno::EAGAIN => {
@@ -258,11 +263,15 @@ impl<T: Transport> Conversation<T> {
             },
         }
         answer.take(&self.datagram, read);
-        Ok(self.datagram.len())
+        Ok(Size {
+            length: self.datagram.len(),
+            made_for,
+        })
     }
 
     /// Whether the datagram came whole. If not, the next one has room.
     fn receive(&mut self) -> io::Result<bool> {
+        self.seen = self.seen.max(self.datagram.capacity());
         let length = loop {
             match self.transport.receive(&mut self.datagram) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -285,6 +294,14 @@ fn framed<Q: NetlinkSerializable>(message: Q, flags: u16) -> NetlinkMessage<Q> {
     message.header.flags = NLM_F_REQUEST | flags;
     message.finalize();
     message
+}
+
+/// Of a dump's datagram.
+#[derive(Clone, Copy, Default)]
+pub struct Size {
+    pub length: usize,
+    /// The largest buffer that the kernel had seen when it made it; 0: none.
+    pub made_for: usize,
 }
 
 /// The messages of a datagram with their sequence numbers, up to one whose

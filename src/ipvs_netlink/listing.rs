@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 
 use netlink_packet_core::{NetlinkDeserializable, NetlinkSerializable};
 
-use super::conversation::{Answer, Conversation, DATAGRAM, TRIES};
+use super::conversation::{Answer, Conversation, DATAGRAM, Size, TRIES};
 use super::error::Failure;
 use super::socket::Transport;
 
@@ -175,7 +175,7 @@ impl<'k, K: Ord, V, F: Fn(&V) -> K> Chain<'k, K, V, F> {
         dump: &mut Dump<V>,
         read: &mut impl FnMut(A) -> Result<V, Failure>,
     ) -> Result<(), Failure> {
-        let length = conversation.next(&mut dump.answer, read)?;
+        let size = conversation.next(&mut dump.answer, read)?;
         let values: Vec<(K, V)> = dump
             .answer
             .values
@@ -185,7 +185,7 @@ impl<'k, K: Ord, V, F: Fn(&V) -> K> Chain<'k, K, V, F> {
         if !values.is_empty() || (dump.begins && dump.answer.ended) {
             let begins = std::mem::take(&mut dump.begins);
             let continues = begins || values.iter().any(|(key, _)| self.values.contains_key(key));
-            dump.reaches_the_last = continues && (had_room(length) || dump.answer.ended);
+            dump.reaches_the_last = continues && (had_room(size) || dump.answer.ended);
             if continues {
                 self.values.extend(values);
             }
@@ -218,10 +218,14 @@ impl<V> Dump<V> {
     }
 }
 
-/// Whether another message would have fit in the datagram, whichever size the
-/// kernel gave it (`netlink_dump()`): the largest buffer that it was received
-/// with so far, bounded, or, without memory for that, `NLMSG_GOODSIZE`.
-fn had_room(length: usize) -> bool {
-    let full = |size: usize| (size - OVERHEAD - MESSAGE..=size).contains(&length);
-    !(full(4 << 10) || full(8 << 10) || full(FIRST_DATAGRAM) || full(32 << 10))
+/// Whether another message would have fit in the datagram. The kernel makes it
+/// as large as the largest buffer that it has seen, bounded (`netlink_dump()`,
+/// `netlink_recvmsg()`); before it has seen one, of `NLMSG_GOODSIZE`, which
+/// depends on the size of a page.
+fn had_room(size: Size) -> bool {
+    let full = |room: usize| (room - OVERHEAD - MESSAGE..=room).contains(&size.length);
+    match size.made_for {
+        0 => !full(4 << 10) && !full(8 << 10),
+        room => !full(room.clamp(4 << 10, 32 << 10)),
+    }
 }

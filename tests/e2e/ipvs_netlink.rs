@@ -398,3 +398,23 @@ fn many_changes_at_once_do_what_they_do_one_by_one_and_each_has_its_own_result()
     assert!(ipvs.carry_out(&removals).iter().all(Result::is_ok));
     assert_eq!(ipvs.services().unwrap(), BTreeMap::new());
 }
+
+/// A datagram that is full and one that ends by chance where the last service
+/// or server does look the same: at every number of them the listing knows.
+#[test]
+fn every_number_of_services_and_of_servers_is_listed() {
+    let mut ipvs = ipvs();
+    let masq = server(Forward::Masq, 1, 0, 0);
+    let mut expected = BTreeMap::new();
+    let large = tcp("10.0.0.1:1");
+    for number in 1..=120u16 {
+        let key = tcp(&format!("10.0.0.1:{number}"));
+        ipvs.add_service(&key, &service("rr")).unwrap();
+        expected.insert(key, service("rr"));
+        let backend = SocketAddr::from(([10, 0, 0, 2], number));
+        ipvs.add_server(&large, backend, &masq).unwrap();
+        let servers = &mut expected.get_mut(&large).unwrap().servers;
+        servers.insert(backend, masq.clone());
+        assert!(ipvs.services().unwrap() == expected, "{number}");
+    }
+}
