@@ -36,6 +36,11 @@ test-long: export TEST_TIMEOUT = 7200
 test-long: deps module ## what takes minutes: 100 000 connections and more
 	cargo test --test e2e -- --ignored
 
+bench-control: deps cli ## the speed of the control plane beside ipvsadm's: target/bench/control.json
+	mkdir -p target/bench
+	lab/vm --timeout 7200 --cpus 1 --qemu-opts "-icount shift=0" --writable target/bench -- \
+		benches/control target/release/ipvs-bpf target/bench/control.json $(BENCH_SERVICES)
+
 lint: deps ## formatting, clippy, shellcheck, man pages, the module with W=1
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
@@ -69,7 +74,7 @@ install: build ## install the CLI, its man pages and completions below DESTDIR
 clean: ## remove target/
 	cargo clean
 
-.PHONY: help deps build cli module demo test test-long lint fuzz fuzz-corpus man install clean
+.PHONY: help deps build cli module demo test test-long bench-control lint fuzz fuzz-corpus man install clean
 .DEFAULT_GOAL := help
 # The order of what a target needs is part of it.
 .NOTPARALLEL:

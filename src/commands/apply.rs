@@ -9,10 +9,10 @@ use super::progress::Progress;
 use super::signals::Signals;
 use super::{Error, desired, lock, plan, warnings};
 use crate::cli::{Apply, Global, Reconcile};
-use crate::director::Kernel;
+use crate::director::{self, Kernel};
 use crate::model::State;
 use crate::output;
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 
 pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
     if args.dry_run {
@@ -22,19 +22,20 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
     // Read once: standard input has no second time.
     let desired = desired::state(&args.reconcile.file.file)?;
     let warnings = warnings::of(&desired);
-    let plan = plan::against_kernel(&desired, &args.reconcile)?;
+    let before = director::observe()?;
+    let plan = plan::from(&before, &desired, &args.reconcile);
     if !global.json {
         warnings::say(&warnings);
         unless_nobody_reads(plan::print_text(&plan))?;
     }
-    let mut done = 0;
+    let mut done = Vec::new();
     let result = carry_out(&plan, global, &mut done).and_then(|()| match plan.steps[..] {
         [] => Ok(()),
-        _ => verify(&desired, &args.reconcile),
+        _ => verify(before, &plan, &desired, &args.reconcile),
     });
     if global.json {
         let outcome = Outcome {
-            done,
+            done: done.iter().filter(|&&done| done).count(),
             error: result.as_ref().err().map(Error::to_string),
         };
         unless_nobody_reads(print_json(&plan, &warnings, Some(outcome)))?;
@@ -52,13 +53,13 @@ fn unless_nobody_reads(printed: io::Result<()>) -> io::Result<()> {
 
 /// Stops at the first transaction that fails, and before the next one when a
 /// signal asks for it. What is done stays done.
-fn carry_out(plan: &Plan, global: &Global, done: &mut usize) -> Result<(), Error> {
+fn carry_out(plan: &Plan, global: &Global, done: &mut Vec<bool>) -> Result<(), Error> {
     let transactions = plan.transactions().map_err(|_| Error::Refused)?;
     let signals = Signals::note()?;
     let mut kernel = Kernel::new(global.module.as_deref());
     for transaction in transactions {
         if let Some(signal) = signals.came() {
-            let progress = Progress::new(&plan.steps, *done);
+            let progress = Progress::new(&plan.steps, done);
             return Err(Error::Signal { signal, progress });
         }
         if global.verbose {
@@ -66,20 +67,23 @@ fn carry_out(plan: &Plan, global: &Global, done: &mut usize) -> Result<(), Error
                 output::say(step);
             }
         }
-        kernel
-            .carry_out(transaction)
-            .map_err(|source| Error::Step {
-                source: Box::new(source),
-                progress: Progress::new(&plan.steps, *done),
-            })?;
-        *done += transaction.len();
+        kernel.carry_out(transaction).map_err(|stopped| {
+            done.extend(stopped.done);
+            Error::Step {
+                source: stopped.source,
+                progress: Progress::new(&plan.steps, done),
+            }
+        })?;
+        done.resize(done.len() + transaction.len(), true);
     }
     Ok(())
 }
 
-/// Reads the kernel again: nothing may be left to do.
-fn verify(desired: &State, args: &Reconcile) -> Result<(), Error> {
-    let left = plan::against_kernel(desired, args)?;
+/// Reads again what the steps touched: nothing may be left to do.
+fn verify(before: State, plan: &Plan, desired: &State, args: &Reconcile) -> Result<(), Error> {
+    let touched = plan.steps.iter().filter_map(Step::ipvs_service).collect();
+    let after = director::observe_again(before, &touched)?;
+    let left = plan::from(&after, desired, args);
     if left.is_empty() {
         return Ok(());
     }

@@ -173,8 +173,10 @@ fn see_also(command: &Command) -> Roff {
     roff
 }
 
-/// Words in backticks become bold, and an empty line the gap that it means.
+/// Words in backticks become bold, and an empty line the gap that it means;
+/// so does what clap_mangen takes for one, which mandoc warns of.
 fn readable(page: &str) -> String {
+    let page = page.replace(".br\n\n.br\n", "\n");
     let mut readable = String::with_capacity(page.len());
     for line in page.lines() {
         if line.is_empty() {

@@ -16,7 +16,7 @@ use crate::plan::{Options, Plan, Prune, plan};
 pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> {
     let desired = desired::state(&args.file.file)?;
     let warnings = warnings::of(&desired);
-    let plan = against_kernel(&desired, args)?;
+    let plan = from(&director::observe()?, &desired, args);
     if global.json {
         print_json(&plan, &warnings, None)?;
     } else {
@@ -33,8 +33,8 @@ pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> 
     })
 }
 
-/// The plan from what the kernel has now.
-pub(super) fn against_kernel(desired: &State, args: &Reconcile) -> Result<Plan, Error> {
+/// The plan from what the kernel has.
+pub(super) fn from(actual: &State, desired: &State, args: &Reconcile) -> Plan {
     let options = Options {
         keep_weights: args.keep_weights,
         prune: match (args.no_prune, args.only_listed) {
@@ -43,7 +43,7 @@ pub(super) fn against_kernel(desired: &State, args: &Reconcile) -> Result<Plan, 
             _ => Prune::Everything,
         },
     };
-    Ok(plan(desired, &director::observe()?, &options))
+    plan(desired, actual, &options)
 }
 
 /// What became of the plan.

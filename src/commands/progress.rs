@@ -17,16 +17,20 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// `done` of the steps were carried out.
-    pub fn new(steps: &[Step], done: usize) -> Self {
-        let (carried_out, left) = steps.split_at_checked(done).unwrap_or((steps, &[]));
-        let last = carried_out.iter().skip(done.saturating_sub(MOST));
+    /// `done` says of each step whether it was carried out; of what is missing
+    /// at its end, it was not.
+    pub fn new(steps: &[Step], done: &[bool]) -> Self {
+        let done = done.iter().copied().chain(std::iter::repeat(false));
+        let (carried_out, left): (Vec<_>, Vec<_>) = steps.iter().zip(done).partition(|(_, d)| *d);
+        let words = |steps: &[(&Step, bool)]| steps.iter().map(|(s, _)| s.to_string()).collect();
+        let last = carried_out.len().saturating_sub(MOST);
+        let first = left.len().min(MOST);
         Progress {
-            done: (last.map(Step::to_string).collect(), carried_out.len()),
-            left: (
-                left.iter().take(MOST).map(Step::to_string).collect(),
-                left.len(),
+            done: (
+                words(carried_out.get(last..).unwrap_or_default()),
+                carried_out.len(),
             ),
+            left: (words(left.get(..first).unwrap_or_default()), left.len()),
         }
     }
 }

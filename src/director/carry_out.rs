@@ -5,11 +5,28 @@ use std::path::Path;
 
 use super::{Error, sysctl};
 use crate::datapath::{self, Pins};
-use crate::ipvs_netlink::Ipvs;
+use crate::ipvs_netlink::{Change, Ipvs};
 use crate::kmod::module;
 use crate::kmod::proc::{self, FullNatChange, LocalIpChange};
 use crate::model::{LocalIp, Timeouts};
 use crate::plan::Step;
+
+/// Steps that were not all carried out.
+pub struct Stopped {
+    /// Which of them were; what is missing at the end was not.
+    pub done: Vec<bool>,
+    /// Why the first of the others was not.
+    pub source: Box<Error>,
+}
+
+impl Stopped {
+    fn before_anything(source: Error) -> Self {
+        Stopped {
+            done: Vec::new(),
+            source: Box::new(source),
+        }
+    }
+}
 
 /// The kernel as the steps see it; connects to IPVS when the first step needs
 /// it.
@@ -27,22 +44,37 @@ impl<'a> Kernel<'a> {
         }
     }
 
-    /// Carries out one transaction of a plan
-    /// ([`crate::plan::Plan::transactions`]): one step, or several that the
-    /// module makes effective together. After an error nothing of this
-    /// transaction has taken effect.
-    pub fn carry_out(&mut self, transaction: &[Step]) -> Result<(), Error> {
+    /// Carries out one slice of a plan ([`crate::plan::Plan::transactions`]):
+    /// one step, or several that the module makes effective together, or
+    /// several of IPVS, each of which succeeds or fails by itself.
+    pub fn carry_out(&mut self, transaction: &[Step]) -> Result<(), Stopped> {
         match transaction {
             [] => Ok(()),
+            [step, ..] if step.ipvs_service().is_some() => return self.ipvs_steps(transaction),
             [step, ..] if step.is_local_ip() => {
                 let changes: Vec<_> = transaction.iter().filter_map(local_ip_change).collect();
-                Ok(proc::change_local_ips(&changes)?)
+                proc::change_local_ips(&changes).map_err(Error::from)
             }
             [step, ..] if step.is_full_nat() => {
                 let changes: Vec<_> = transaction.iter().filter_map(full_nat_change).collect();
-                Ok(proc::change_full_nat(&changes)?)
+                proc::change_full_nat(&changes).map_err(Error::from)
             }
             steps => steps.iter().try_for_each(|step| self.step(step)),
+        }
+        .map_err(Stopped::before_anything)
+    }
+
+    fn ipvs_steps(&mut self, steps: &[Step]) -> Result<(), Stopped> {
+        let changes: Vec<_> = steps.iter().filter_map(ipvs_change).collect();
+        let ipvs = self.ipvs().map_err(Stopped::before_anything)?;
+        let results = ipvs.carry_out(&changes);
+        let done = results.iter().map(Result::is_ok).collect();
+        match results.into_iter().find_map(Result::err) {
+            Some(error) => Err(Stopped {
+                done,
+                source: Box::new(error.into()),
+            }),
+            None => Ok(()),
         }
     }
 
@@ -77,27 +109,14 @@ impl<'a> Kernel<'a> {
             }
             Step::StartDaemon { state, new } => self.ipvs()?.start_daemon(*state, new)?,
             Step::StopDaemon { state, .. } => self.ipvs()?.stop_daemon(*state)?,
-            Step::AddService { service, new } => self.ipvs()?.add_service(service, new)?,
-            Step::ChangeService { service, new, .. } => {
-                self.ipvs()?.change_service(service, new)?;
-            }
-            Step::RemoveService { service, .. } => self.ipvs()?.remove_service(service)?,
-            Step::AddServer {
-                service,
-                server,
-                new,
-            } => self.ipvs()?.add_server(service, *server, new)?,
-            Step::ChangeServer {
-                service,
-                server,
-                new,
-                ..
-            } => self.ipvs()?.change_server(service, *server, new)?,
-            Step::RemoveServer {
-                service, server, ..
-            } => self.ipvs()?.remove_server(service, *server)?,
-            // Transactions of the module's tables: carry_out() takes them.
-            Step::AddLocalIp { .. }
+            // Slices of several steps: carry_out() takes them.
+            Step::AddService { .. }
+            | Step::ChangeService { .. }
+            | Step::RemoveService { .. }
+            | Step::AddServer { .. }
+            | Step::ChangeServer { .. }
+            | Step::RemoveServer { .. }
+            | Step::AddLocalIp { .. }
             | Step::ChangeLocalIp { .. }
             | Step::RemoveLocalIp { .. }
             | Step::AddFullNat { .. }
@@ -106,6 +125,29 @@ impl<'a> Kernel<'a> {
         }
         Ok(())
     }
+}
+
+fn ipvs_change(step: &Step) -> Option<Change<'_>> {
+    Some(match step {
+        Step::AddService { service, new } => Change::AddService(service, new),
+        Step::ChangeService { service, new, .. } => Change::ChangeService(service, new),
+        Step::RemoveService { service, .. } => Change::RemoveService(service),
+        Step::AddServer {
+            service,
+            server,
+            new,
+        } => Change::AddServer(service, *server, new),
+        Step::ChangeServer {
+            service,
+            server,
+            new,
+            ..
+        } => Change::ChangeServer(service, *server, new),
+        Step::RemoveServer {
+            service, server, ..
+        } => Change::RemoveServer(service, *server),
+        _ => return None,
+    })
 }
 
 fn local_ip_change(step: &Step) -> Option<LocalIpChange> {

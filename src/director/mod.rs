@@ -25,7 +25,7 @@ pub use local_addresses::LocalAddresses;
 pub use lock::Lock;
 pub use namespace::enter;
 pub use now::{DataPlaneNow, ServiceNow, daemons_now, data_plane_now, services_now, timeouts_now};
-pub use observe::{interfaces, observe};
+pub use observe::{interfaces, observe, observe_again};
 pub use teardown::teardown;
 pub use weight::set_weight;
 pub use zero::zero;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A server of a service as it runs, found by the names that a person typed.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::Error;
 use crate::config::argument::near;
-use crate::ipvs_netlink::{Connections, Ipvs, Reason};
+use crate::ipvs_netlink::{Connections, Ipvs};
 use crate::model::{Server, Service, ServiceKey};
 
 /// A service with one of its servers in particular.
@@ -19,23 +18,16 @@ pub struct Target {
 
 /// Errors name what is near, where there is no such service or server.
 pub fn find(ipvs: &mut Ipvs, key: &ServiceKey, address: SocketAddr) -> Result<Target, Error> {
-    let (entry, servers) = match ipvs.service(key) {
-        Ok(found) => found,
-        Err(error) if error.reason() == Some(&Reason::NoSuchService) => {
-            return Err(no_service(ipvs, key)?);
-        }
-        Err(error) => return Err(error.into()),
+    let Some((service, statistics)) = ipvs.service_with_statistics(key)? else {
+        return Err(no_service(ipvs, key)?);
     };
-    let connections = servers
-        .iter()
-        .find(|server| server.address == address)
-        .map(|server| server.statistics.connections);
-    let servers: BTreeMap<_, _> = servers
-        .into_iter()
-        .map(|server| (server.address, server.server))
-        .collect();
-    let (Some(server), Some(connections)) = (servers.get(&address).cloned(), connections) else {
-        let there: Vec<String> = servers.keys().map(SocketAddr::to_string).collect();
+    let Some((server, now)) = service
+        .servers
+        .get(&address)
+        .cloned()
+        .zip(statistics.servers.get(&address))
+    else {
+        let there: Vec<String> = service.servers.keys().map(SocketAddr::to_string).collect();
         return Err(Error::NoSuchServer {
             service: key.clone(),
             server: address,
@@ -43,12 +35,9 @@ pub fn find(ipvs: &mut Ipvs, key: &ServiceKey, address: SocketAddr) -> Result<Ta
         });
     };
     Ok(Target {
-        service: Service {
-            servers,
-            ..entry.service
-        },
         server,
-        connections,
+        connections: now.connections,
+        service,
     })
 }
 

@@ -255,9 +255,12 @@ where
     }
 
     fn parse_from(bytes: &[u8]) -> Result<Self, DecodeError> {
-        NlasIterator::new(bytes)
-            .map(|attribute| T::parse(&attribute?))
-            .collect()
+        // What IPVS sends has about as many, the nests of counters among them.
+        let mut attributes = Vec::with_capacity(bytes.len() / 24);
+        for attribute in NlasIterator::new(bytes) {
+            attributes.push(T::parse(&attribute?)?);
+        }
+        Ok(attributes)
     }
 }
 

@@ -16,16 +16,20 @@ use super::socket::Transport;
 
 /// A dump's datagram is as large as the largest buffer it was ever received
 /// with, and never above 32 KiB (`netlink_dump()`).
-const DATAGRAM: usize = 64 << 10;
+pub const DATAGRAM: usize = 64 << 10;
 
 /// How often a question is asked whose answer was lost or disturbed.
-const TRIES: usize = 3;
+pub const TRIES: usize = 3;
 
 pub struct Conversation<T> {
     transport: T,
     sequence: u32,
     requests: Vec<u8>,
     datagram: Vec<u8>,
+    /// What the datagram has room for from the second one on.
+    room: usize,
+    /// The largest room that the kernel has seen; 0: none yet.
+    seen: usize,
 }
 
 /// How a question is put.
@@ -33,7 +37,8 @@ pub struct Conversation<T> {
 pub enum Question {
     /// About one thing: a message, then the acknowledgement.
     One,
-    /// About all: `NLM_F_DUMP`, any number of messages, then `NLMSG_DONE`.
+    /// About all: `NLM_F_DUMP`, any number of messages, then `NLMSG_DONE`. Only
+    /// for what always fits in one datagram; [`super::listing`] for the rest.
     Dump,
 }
 
@@ -44,7 +49,23 @@ impl<T: Transport> Conversation<T> {
             sequence: 0,
             requests: Vec::new(),
             datagram: Vec::with_capacity(DATAGRAM),
+            room: DATAGRAM,
+            seen: 0,
         }
+    }
+
+    /// A conversation of its own with the same kernel. The kernel makes a
+    /// dump's datagram of its least size until it has seen the `first` buffer,
+    /// of that size then, and of the size of the `later` ones after that.
+    pub fn another(&self, first: usize, later: usize) -> Result<Self, Failure> {
+        Ok(Conversation {
+            transport: self.transport.another().map_err(Failure::Socket)?,
+            sequence: self.sequence,
+            requests: Vec::new(),
+            datagram: Vec::with_capacity(first),
+            room: later,
+            seen: 0,
+        })
     }
 
     /// Asks without changing anything, again when the answer was lost.
@@ -66,7 +87,7 @@ impl<T: Transport> Conversation<T> {
         let mut tries = 1;
         loop {
             self.send(&mut message)?;
-            match self.answer(message.header.sequence_number, &mut read) {
+            match self.rest(Answer::to(message.header.sequence_number), &mut read) {
                 Err(Failure::Lost | Failure::Inconsistent) if tries < TRIES => tries += 1,
                 answer => return answer,
             }
@@ -80,8 +101,86 @@ impl<T: Transport> Conversation<T> {
     {
         let mut message = framed(message, NLM_F_ACK);
         self.send(&mut message)?;
-        self.answer(message.header.sequence_number, &mut |_: Q| Ok(()))
-            .map(drop)
+        self.rest(Answer::to(message.header.sequence_number), &mut |_: Q| {
+            Ok(())
+        })
+        .map(drop)
+    }
+
+    /// Asks for changes in one datagram; where there is no message, its failure
+    /// is the result. The kernel carries them out in their order, whatever
+    /// becomes of one of them, before `send` returns (`netlink_rcv_skb()`). It
+    /// answers those that it refuses and, as it is asked to, the last one: so
+    /// when that answer has come, all others have, and what was not answered is
+    /// done. When an answer was lost, all that were not answered may be.
+    pub fn change_many<Q>(&mut self, messages: Vec<Result<Q, Failure>>) -> Vec<Result<(), Failure>>
+    where
+        Q: NetlinkSerializable + NetlinkDeserializable,
+    {
+        let first = self.sequence.wrapping_add(1);
+        let last = messages.iter().rposition(Result::is_ok);
+        self.requests.clear();
+        let mut results: Vec<Result<(), Failure>> = Vec::with_capacity(messages.len());
+        for (index, message) in messages.into_iter().enumerate() {
+            // A number for each, sent or not.
+            self.sequence = self.sequence.wrapping_add(1);
+            results.push(message.map(|message| {
+                let flags = if Some(index) == last { NLM_F_ACK } else { 0 };
+                let mut message = framed(message, flags);
+                message.header.sequence_number = self.sequence;
+                self.append(&message);
+            }));
+        }
+        let Some(last) = last else {
+            return results;
+        };
+        let unanswered = |fault: &dyn Fn() -> Failure, results: Vec<Result<(), Failure>>| {
+            let failed = |result: Result<(), Failure>| result.and_then(|()| Err(fault()));
+            results.into_iter().map(failed).collect()
+        };
+        if let Err(error) = self.send_requests() {
+            let again = || io::Error::from_raw_os_error(error.raw_os_error().unwrap_or(0));
+            return unanswered(&|| Failure::Socket(again()), results);
+        }
+        let mut lost = false;
+        let mut ended = false;
+        while !ended {
+            match self.receive() {
+                Ok(whole) => lost |= !whole,
+                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
+                    lost = true;
+                    continue;
+                }
+                Err(_) => {
+                    lost = true;
+                    break;
+                }
+            }
+            for (sequence, message) in split(&self.datagram).map_while(Result::ok) {
+                let index = sequence.wrapping_sub(first) as usize;
+                let (Some(result), true) = (results.get_mut(index), index <= last) else {
+                    continue;
+                };
+                let mut answer = Answer::<()>::to(sequence);
+                answer.take_one::<Q>(message, &mut |_| Ok(()));
+                if let (Some(fault), true) = (answer.fault, result.is_ok()) {
+                    *result = Err(fault);
+                }
+                ended |= answer.ended && index == last;
+            }
+        }
+        if lost {
+            return unanswered(&|| Failure::Lost, results);
+        }
+        results
+    }
+
+    /// Begins a dump, which must be read to its end by [`Self::next`] or
+    /// [`Self::rest`].
+    pub fn begin<Q: NetlinkSerializable, V>(&mut self, message: Q) -> Result<Answer<V>, Failure> {
+        let mut message = framed(message, NLM_F_DUMP);
+        self.send(&mut message)?;
+        Ok(Answer::to(message.header.sequence_number))
     }
 
     fn send<Q: NetlinkSerializable>(
@@ -91,68 +190,99 @@ impl<T: Transport> Conversation<T> {
         self.sequence = self.sequence.wrapping_add(1);
         message.header.sequence_number = self.sequence;
         self.requests.clear();
-        self.requests.resize(message.buffer_len(), 0);
-        message.serialize(&mut self.requests);
+        self.append(message);
+        self.send_requests().map_err(Failure::Socket)
+    }
+
+    fn append<Q: NetlinkSerializable>(&mut self, message: &NetlinkMessage<Q>) {
+        let begin = self.requests.len();
+        let end = begin + message.buffer_len();
+        let aligned = end.next_multiple_of(NLMSG_ALIGNTO.into());
+        self.requests.resize(aligned, 0);
+        if let Some(place) = self.requests.get_mut(begin..end) {
+            message.serialize(place);
+        }
+    }
+
+    fn send_requests(&mut self) -> io::Result<()> {
         loop {
             match self.transport.send(&self.requests) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result.map_err(Failure::Socket),
+                result => return result,
             }
         }
     }
 
     /// Reads to the end of the answer even after a fault, since the kernel
     /// refuses a dump while the last one is not read to its end.
-    fn answer<A, V>(
+    pub fn rest<A, V>(
         &mut self,
-        sequence: u32,
+        mut answer: Answer<V>,
         read: &mut impl FnMut(A) -> Result<V, Failure>,
     ) -> Result<Vec<V>, Failure>
     where
         A: NetlinkDeserializable,
     {
-        let mut answer = Answer {
-            sequence,
-            values: Vec::new(),
-            fault: None,
-        };
-        loop {
-            match self.receive() {
-                Ok(true) => {}
-                Ok(false) => answer.fail(Failure::Lost),
-                Err(error) => match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
-                    Errno::ENOBUFS => {
-                        answer.fail(Failure::Lost);
-                        continue;
-                    }
-                    // Nothing more will come.
-                    Errno::EAGAIN => return Err(answer.fault.unwrap_or(Failure::Lost)),
-                    _ => return Err(Failure::Socket(error)),
-                },
-            }
-            if answer.take(&self.datagram, read) {
-                return match answer.fault {
-                    Some(fault) => Err(fault),
-                    None => Ok(answer.values),
-                };
-            }
+        while !answer.ended {
+            self.next(&mut answer, read)?;
         }
+        match answer.fault {
+            Some(fault) => Err(fault),
+            None => Ok(answer.values),
+        }
+    }
+
+    /// Reads one datagram. An error ends the answer; other faults are kept in
+    /// it.
+    pub fn next<A, V>(
+        &mut self,
+        answer: &mut Answer<V>,
+        read: &mut impl FnMut(A) -> Result<V, Failure>,
+    ) -> Result<Size, Failure>
+    where
+        A: NetlinkDeserializable,
+    {
+        let made_for = self.seen;
+        match self.receive() {
+            Ok(true) => {}
+            Ok(false) => answer.fail(Failure::Lost),
+            Err(error) => match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
+                Errno::ENOBUFS => {
+                    answer.fail(Failure::Lost);
+                    return Ok(Size::default());
+                }
+                // Nothing more will come.
+                Errno::EAGAIN => {
+                    answer.ended = true;
+                    return Err(answer.fault.take().unwrap_or(Failure::Lost));
+                }
+                _ => {
+                    answer.ended = true;
+                    return Err(Failure::Socket(error));
+                }
+            },
+        }
+        answer.take(&self.datagram, read);
+        Ok(Size {
+            length: self.datagram.len(),
+            made_for,
+        })
     }
 
     /// Whether the datagram came whole. If not, the next one has room.
     fn receive(&mut self) -> io::Result<bool> {
+        self.seen = self.seen.max(self.datagram.capacity());
         let length = loop {
             match self.transport.receive(&mut self.datagram) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => break result?,
             }
         };
-        let whole = length <= self.datagram.len();
-        if !whole {
-            // What is in the datagram counts to what `reserve` reserves.
-            self.datagram.reserve(length - self.datagram.len());
-        }
-        Ok(whole)
+        // What is in the datagram counts to what `reserve` reserves.
+        let have = self.datagram.len();
+        self.datagram
+            .reserve(length.max(self.room).saturating_sub(have));
+        Ok(length <= have)
     }
 }
 
@@ -166,94 +296,124 @@ fn framed<Q: NetlinkSerializable>(message: Q, flags: u16) -> NetlinkMessage<Q> {
     message
 }
 
-struct Answer<V> {
+/// Of a dump's datagram.
+#[derive(Clone, Copy, Default)]
+pub struct Size {
+    pub length: usize,
+    /// The largest buffer that the kernel had seen when it made it; 0: none.
+    pub made_for: usize,
+}
+
+/// The messages of a datagram with their sequence numbers, up to one whose
+/// length is wrong.
+fn split(datagram: &[u8]) -> impl Iterator<Item = Result<(u32, &[u8]), Failure>> {
+    let mut rest = datagram;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let message = rest;
+        rest = &[];
+        Some(match NetlinkBuffer::new_checked(message) {
+            Ok(header) => {
+                let length = header.length() as usize;
+                rest = message
+                    .get(length.next_multiple_of(NLMSG_ALIGNTO.into())..)
+                    .unwrap_or_default();
+                Ok((header.sequence_number(), message))
+            }
+            Err(error) => Err(Failure::Malformed(error.to_string())),
+        })
+    })
+}
+
+/// What has come so far of an answer.
+pub struct Answer<V> {
     sequence: u32,
-    values: Vec<V>,
+    pub values: Vec<V>,
     /// The first thing that went wrong.
-    fault: Option<Failure>,
+    pub fault: Option<Failure>,
+    pub ended: bool,
 }
 
 impl<V> Answer<V> {
+    fn to(sequence: u32) -> Self {
+        Answer {
+            sequence,
+            values: Vec::new(),
+            fault: None,
+            ended: false,
+        }
+    }
+
     fn fail(&mut self, fault: Failure) {
         self.fault.get_or_insert(fault);
     }
 
-    /// Takes the messages of a datagram; true when the answer ends in it.
-    /// Messages of another sequence number belong to an answer that was
-    /// given up, and are passed over.
+    /// Takes the messages of a datagram. Messages of another sequence
+    /// number belong to an answer that was given up, and are passed over.
     fn take<A: NetlinkDeserializable>(
         &mut self,
         datagram: &[u8],
         read: &mut impl FnMut(A) -> Result<V, Failure>,
-    ) -> bool {
-        let mut rest = datagram;
-        while !rest.is_empty() {
-            let header = match NetlinkBuffer::new_checked(rest) {
-                Ok(header) => header,
-                Err(error) => {
-                    self.fail(Failure::Malformed(error.to_string()));
-                    return false;
+    ) {
+        for message in split(datagram) {
+            match message {
+                Ok((sequence, message)) if sequence == self.sequence => {
+                    self.take_one(message, read);
                 }
-            };
-            let length = header.length() as usize;
-            let (message, sequence) = (rest, header.sequence_number());
-            rest = rest
-                .get(length.next_multiple_of(NLMSG_ALIGNTO.into())..)
-                .unwrap_or_default();
-            if sequence != self.sequence {
-                continue;
+                Ok(_) => {}
+                Err(fault) => self.fail(fault),
             }
-            match NetlinkMessage::<A>::deserialize(message) {
-                Ok(message) => {
-                    if self.take_message(message, read) {
-                        return true;
-                    }
-                }
-                Err(error) => self.fail(Failure::Malformed(error.to_string())),
+            if self.ended {
+                return;
             }
         }
-        false
+    }
+
+    fn take_one<A: NetlinkDeserializable>(
+        &mut self,
+        message: &[u8],
+        read: &mut impl FnMut(A) -> Result<V, Failure>,
+    ) {
+        match NetlinkMessage::<A>::deserialize(message) {
+            Ok(message) => self.take_message(message, read),
+            Err(error) => self.fail(Failure::Malformed(error.to_string())),
+        }
     }
 
     fn take_message<A>(
         &mut self,
         message: NetlinkMessage<A>,
         read: &mut impl FnMut(A) -> Result<V, Failure>,
-    ) -> bool {
+    ) {
         let flags = message.header.flags;
         if flags & NLM_F_DUMP_INTR != 0 {
             self.fail(Failure::Inconsistent);
         }
         match message.payload {
-            NetlinkPayload::InnerMessage(inner) => {
-                match read(inner) {
-                    Ok(value) => self.values.push(value),
-                    Err(fault) => self.fail(fault),
-                }
-                false
-            }
+            NetlinkPayload::InnerMessage(inner) => match read(inner) {
+                Ok(value) => self.values.push(value),
+                Err(fault) => self.fail(fault),
+            },
             NetlinkPayload::Error(error) => {
                 self.end(error.raw_code(), || {
                     extended_ack::of_error(flags, &error.header)
                 });
-                true
             }
             NetlinkPayload::Done(done) => {
                 self.end(done.code, || {
                     extended_ack::of_done(flags, &done.extended_ack)
                 });
-                true
             }
-            NetlinkPayload::Overrun(_) => {
-                self.fail(Failure::Lost);
-                false
-            }
-            _ => false,
+            NetlinkPayload::Overrun(_) => self.fail(Failure::Lost),
+            _ => {}
         }
     }
 
     /// `code` is an errno, negated, or 0.
     fn end(&mut self, code: i32, message: impl FnOnce() -> Option<String>) {
+        self.ended = true;
         if code < 0 {
             self.fail(Failure::Kernel {
                 errno: Errno::from_raw(code.saturating_neg()),

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use super::attribute::{Address, Port, attributes};
 use super::error::Failure;
 use super::service::{address_family, family_from};
-use super::statistics::{Connections, Counters, ServerStatistics, StatsAttribute};
+use super::statistics::{Connections, Counters, ServerStatistics, Stats};
 use crate::model::{Family, Forward, Server, Tunnel, TunnelChecksum};
 
 const IP_VS_CONN_F_FWD_MASK: u32 = 0x0007;
@@ -37,10 +37,10 @@ attributes! {
         ActiveConns(u32) = 7,
         InactConns(u32) = 8,
         PersistConns(u32) = 9,
-        Stats(Vec<StatsAttribute>) = 10,
+        Stats(Stats) = 10,
         /// Of `Addr`. Where it is missing (before Linux 3.18) the service's.
         AddrFamily(u16) = 11,
-        Stats64(Vec<StatsAttribute>) = 12,
+        Stats64(Stats) = 12,
         TunType(u8) = 13,
         /// Big-endian.
         TunPort(Port) = 14,
@@ -108,7 +108,8 @@ fn flags(checksum: TunnelChecksum) -> u16 {
 pub struct DestEntry {
     pub address: SocketAddr,
     pub server: Server,
-    pub statistics: ServerStatistics,
+    pub connections: Connections,
+    stats: Option<Stats>,
 }
 
 impl DestEntry {
@@ -178,10 +179,15 @@ impl DestEntry {
                 upper_threshold,
                 lower_threshold,
             },
-            statistics: ServerStatistics {
-                connections,
-                counters: Counters::read(&stats64.or(stats).unwrap_or_default()),
-            },
+            connections,
+            stats: stats64.or(stats),
+        })
+    }
+
+    pub(super) fn statistics(&self) -> Result<ServerStatistics, Failure> {
+        Ok(ServerStatistics {
+            connections: self.connections,
+            counters: Counters::read(&self.stats)?,
         })
     }
 }

@@ -30,7 +30,10 @@ pub enum Error {
     )]
     Lost { operation: Box<Operation> },
     /// A dump was disturbed by changes every time it was tried.
-    #[error("cannot {operation}: it changes all the time; try again")]
+    #[error(
+        "cannot {operation}: other programs keep changing IPVS, in this network namespace or in \
+         another; try again when there is less going on"
+    )]
     Inconsistent { operation: Box<Operation> },
     #[error("cannot {operation}: the kernel's answer cannot be read: {fault}")]
     Malformed {

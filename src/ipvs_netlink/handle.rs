@@ -6,24 +6,34 @@ use std::net::SocketAddr;
 
 use netlink_packet_generic::GenlMessage;
 
+use super::change::Change;
 use super::conversation::{Conversation, Question};
-use super::destination::{self, DestEntry};
+use super::destination::DestEntry;
 use super::error::{Error, Failure, Operation, Reason};
 use super::family::{self, FamilyId};
 use super::info::Info;
+use super::listing;
 use super::message::{Attributes, CmdAttribute, Command, IpvsMessage};
 use super::service::{self, ServiceEntry, SvcAttribute};
 use super::socket::{KernelSocket, Transport};
 use super::statistics::ServiceStatistics;
 use crate::model::{Family, Server, Service, ServiceKey};
 
-/// `IP_VS_SCHEDNAME_MAXLEN`, `IP_VS_PENAME_MAXLEN` and `IP_VS_IFNAME_MAXLEN`,
-/// without the NUL.
-pub(super) const NAME_MAX: usize = 15;
+/// The kernel makes a dump's datagram as large as the buffer, and wipes it
+/// (`CONFIG_INIT_ON_ALLOC_DEFAULT_ON`), before it knows how little goes in. This
+/// has room for some 17 servers, and takes 8 KiB with `skb_shared_info`.
+const FEW: usize = 7872;
+
+/// Changes in one datagram. All of them refused, their answers fit even in the
+/// receive buffer that others than root get, and the requests (about 200 bytes
+/// each) in the send buffer.
+const IN_FLIGHT: usize = 128;
 
 /// IPVS of one network namespace: the one in which the socket was opened.
 pub struct Ipvs<T = KernelSocket> {
     conversation: Conversation<T>,
+    /// For dumps that fit in a small datagram; opened when it is needed.
+    few: Option<Conversation<T>>,
     family: u16,
 }
 
@@ -49,6 +59,7 @@ impl<T: Transport> Ipvs<T> {
             })?;
         Ok(Ipvs {
             conversation,
+            few: None,
             family,
         })
     }
@@ -66,17 +77,14 @@ impl<T: Transport> Ipvs<T> {
         .map_err(|failure| failure.during(Operation::GetInfo))
     }
 
-    /// All services with their servers. Each service is read by itself, and
-    /// what others change in the meantime may be seen or not.
+    /// All services with their servers; complete whatever others change in the
+    /// meantime, here or in another network namespace. What is itself added,
+    /// removed or changed meanwhile is seen as it was or as it is.
     pub fn services(&mut self) -> Result<BTreeMap<ServiceKey, Service>, Error> {
         let mut services = BTreeMap::new();
         self.walk(|entry, servers| {
-            let mut service = entry.service;
-            service.servers = servers
-                .into_iter()
-                .map(|entry| (entry.address, entry.server))
-                .collect();
-            services.insert(entry.key, service);
+            services.insert(entry.key, with_servers(entry.service, servers));
+            Ok(())
         })?;
         Ok(services)
     }
@@ -87,10 +95,11 @@ impl<T: Transport> Ipvs<T> {
         self.walk(|entry, servers| {
             let servers = servers
                 .into_iter()
-                .map(|entry| (entry.address, entry.statistics))
-                .collect();
-            let counters = entry.counters;
+                .map(|entry| Ok((entry.address, entry.statistics()?)))
+                .collect::<Result<_, Failure>>()?;
+            let counters = entry.counters()?;
             statistics.insert(entry.key, ServiceStatistics { counters, servers });
+            Ok(())
         })?;
         Ok(statistics)
     }
@@ -101,60 +110,70 @@ impl<T: Transport> Ipvs<T> {
     ) -> Result<BTreeMap<ServiceKey, (Service, ServiceStatistics)>, Error> {
         let mut services = BTreeMap::new();
         self.walk(|entry, servers| {
-            let mut service = entry.service;
-            let mut statistics = ServiceStatistics {
-                counters: entry.counters,
-                servers: BTreeMap::new(),
-            };
-            for server in servers {
-                service.servers.insert(server.address, server.server);
-                statistics.servers.insert(server.address, server.statistics);
-            }
-            services.insert(entry.key, (service, statistics));
+            let key = entry.key.clone();
+            services.insert(key, with_statistics(entry, servers)?);
+            Ok(())
         })?;
         Ok(services)
     }
 
-    /// One service (as a dump shows it, without its servers) and its servers.
-    pub fn service(&mut self, key: &ServiceKey) -> Result<(ServiceEntry, Vec<DestEntry>), Error> {
-        let service = self.service_entry(key)?;
-        Ok((service, self.server_entries(key)?))
+    /// A service with its servers, if it is there.
+    pub fn service(&mut self, key: &ServiceKey) -> Result<Option<Service>, Error> {
+        let found = self.entries(key)?;
+        Ok(found.map(|(entry, servers)| with_servers(entry.service, servers)))
     }
 
-    /// Adds the service without its servers.
-    pub fn add_service(&mut self, key: &ServiceKey, service: &Service) -> Result<(), Error> {
-        check_names(service)
-            .and_then(|()| self.service_command(Command::NewService, key, Some(service)))
-            .map_err(|failure| {
-                failure.during(Operation::AddService {
-                    service: key.clone(),
-                    scheduler: service.scheduler.clone(),
-                    engine: engine(service).cloned(),
-                })
-            })
-    }
-
-    /// Gives an existing service the properties of `service`; its servers
-    /// stay as they are.
-    pub fn change_service(&mut self, key: &ServiceKey, service: &Service) -> Result<(), Error> {
-        check_names(service)
-            .and_then(|()| self.service_command(Command::SetService, key, Some(service)))
-            .map_err(|failure| {
-                failure.during(Operation::ChangeService {
-                    service: key.clone(),
-                    scheduler: service.scheduler.clone(),
-                    engine: engine(service).cloned(),
-                })
-            })
-    }
-
-    /// Removes the service and its servers.
-    pub fn remove_service(&mut self, key: &ServiceKey) -> Result<(), Error> {
-        self.service_command(Command::DelService, key, None)
+    pub fn service_with_statistics(
+        &mut self,
+        key: &ServiceKey,
+    ) -> Result<Option<(Service, ServiceStatistics)>, Error> {
+        self.entries(key)?
+            .map(|(entry, servers)| with_statistics(entry, servers))
+            .transpose()
             .map_err(|failure| {
                 let service = key.clone();
-                failure.during(Operation::RemoveService { service })
+                failure.during(Operation::GetService { service })
             })
+    }
+
+    /// Carries out changes in their order, many in a datagram. Each is carried
+    /// out or refused by itself: one that is refused keeps no later one from
+    /// being carried out. The result of each, in the same order.
+    pub fn carry_out(&mut self, changes: &[Change]) -> Vec<Result<(), Error>> {
+        changes
+            .chunks(IN_FLIGHT)
+            .flat_map(|changes| {
+                let messages = changes.iter().map(|change| {
+                    let message = change.message()?;
+                    Ok(self.addressed(message))
+                });
+                let messages = messages.collect();
+                let results = self.conversation.change_many(messages);
+                let errors = changes.iter().zip(results).map(|(change, result)| {
+                    result.map_err(|failure| failure.during(change.operation()))
+                });
+                errors.collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    fn one(&mut self, change: Change) -> Result<(), Error> {
+        change
+            .message()
+            .and_then(|message| self.change(message))
+            .map_err(|failure| failure.during(change.operation()))
+    }
+
+    pub fn add_service(&mut self, key: &ServiceKey, service: &Service) -> Result<(), Error> {
+        self.one(Change::AddService(key, service))
+    }
+
+    pub fn change_service(&mut self, key: &ServiceKey, service: &Service) -> Result<(), Error> {
+        self.one(Change::ChangeService(key, service))
+    }
+
+    pub fn remove_service(&mut self, key: &ServiceKey) -> Result<(), Error> {
+        self.one(Change::RemoveService(key))
     }
 
     pub fn add_server(
@@ -163,13 +182,7 @@ impl<T: Transport> Ipvs<T> {
         address: SocketAddr,
         server: &Server,
     ) -> Result<(), Error> {
-        self.server_command(Command::NewDest, key, address, Some(server))
-            .map_err(|failure| {
-                failure.during(Operation::AddServer {
-                    service: key.clone(),
-                    server: address,
-                })
-            })
+        self.one(Change::AddServer(key, address, server))
     }
 
     pub fn change_server(
@@ -178,23 +191,11 @@ impl<T: Transport> Ipvs<T> {
         address: SocketAddr,
         server: &Server,
     ) -> Result<(), Error> {
-        self.server_command(Command::SetDest, key, address, Some(server))
-            .map_err(|failure| {
-                failure.during(Operation::ChangeServer {
-                    service: key.clone(),
-                    server: address,
-                })
-            })
+        self.one(Change::ChangeServer(key, address, server))
     }
 
     pub fn remove_server(&mut self, key: &ServiceKey, address: SocketAddr) -> Result<(), Error> {
-        self.server_command(Command::DelDest, key, address, None)
-            .map_err(|failure| {
-                failure.during(Operation::RemoveServer {
-                    service: key.clone(),
-                    server: address,
-                })
-            })
+        self.one(Change::RemoveServer(key, address))
     }
 
     /// Removes all services and servers.
@@ -206,22 +207,24 @@ impl<T: Transport> Ipvs<T> {
     /// Sets the counters of a service and its servers to zero, or those of all
     /// services and the sums of the namespace.
     pub fn zero(&mut self, key: Option<&ServiceKey>) -> Result<(), Error> {
-        match key {
-            Some(key) => self.service_command(Command::Zero, key, None),
-            None => self.change(IpvsMessage::new(Command::Zero, Vec::new())),
-        }
-        .map_err(|failure| {
-            let service = key.cloned();
-            failure.during(Operation::Zero { service })
-        })
+        let named = key.map(|key| CmdAttribute::Service(service::key(key)));
+        self.change(IpvsMessage::new(Command::Zero, named.into_iter().collect()))
+            .map_err(|failure| {
+                let service = key.cloned();
+                failure.during(Operation::Zero { service })
+            })
     }
 
     /// Gives every service and its servers to `take`. A service that goes
     /// away before its servers are read is left out.
-    fn walk(&mut self, mut take: impl FnMut(ServiceEntry, Vec<DestEntry>)) -> Result<(), Error> {
+    fn walk(
+        &mut self,
+        mut take: impl FnMut(ServiceEntry, Vec<DestEntry>) -> Result<(), Failure>,
+    ) -> Result<(), Error> {
         for entry in self.service_entries()? {
             match self.server_entries(&entry.key) {
-                Ok(servers) => take(entry, servers),
+                Ok(servers) => take(entry, servers)
+                    .map_err(|failure| failure.during(Operation::ListServices))?,
                 Err(error) if error.reason() == Some(&Reason::NoSuchService) => {}
                 Err(error) => return Err(error),
             }
@@ -229,10 +232,26 @@ impl<T: Transport> Ipvs<T> {
         Ok(())
     }
 
+    /// A service (without its servers) and its servers, if it is there.
+    fn entries(
+        &mut self,
+        key: &ServiceKey,
+    ) -> Result<Option<(ServiceEntry, Vec<DestEntry>)>, Error> {
+        let mut read = || Ok((self.service_entry(key)?, self.server_entries(key)?));
+        match read() {
+            Ok(entries) => Ok(Some(entries)),
+            Err(error) if Error::reason(&error) == Some(&Reason::NoSuchService) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn service_entries(&mut self) -> Result<Vec<ServiceEntry>, Error> {
-        let message = IpvsMessage::new(Command::GetService, Vec::new());
-        self.ask(message, Question::Dump, service_entry)
-            .map_err(|failure| failure.during(Operation::ListServices))
+        let message = self.addressed(IpvsMessage::new(Command::GetService, Vec::new()));
+        let read = |answer: GenlMessage<IpvsMessage>| service_entry(answer.payload.attributes);
+        listing::of_many(&mut self.conversation, &message, read, |entry| {
+            entry.key.clone()
+        })
+        .map_err(|failure| failure.during(Operation::ListServices))
     }
 
     /// For a service that does not exist the kernel dumps nothing, and calls
@@ -240,10 +259,17 @@ impl<T: Transport> Ipvs<T> {
     fn server_entries(&mut self, key: &ServiceKey) -> Result<Vec<DestEntry>, Error> {
         let named = vec![CmdAttribute::Service(service::key(key))];
         let family = key.family();
-        let message = IpvsMessage::new(Command::GetDest, named);
-        let entries = self
-            .ask(message, Question::Dump, |attributes| {
-                dest_entry(attributes, family)
+        let message = self.addressed(IpvsMessage::new(Command::GetDest, named));
+        let read = |answer: GenlMessage<IpvsMessage>| dest_entry(answer.payload.attributes, family);
+        let few = match &mut self.few {
+            Some(few) => Ok(few),
+            none => (self.conversation.another(FEW, FEW)).map(|few| none.insert(few)),
+        };
+        let entries = few
+            .and_then(|few| {
+                listing::of_few(few, &mut self.conversation, &message, read, |entry| {
+                    entry.address
+                })
             })
             .map_err(|failure| {
                 let service = key.clone();
@@ -267,44 +293,6 @@ impl<T: Transport> Ipvs<T> {
                 let service = key.clone();
                 failure.during(Operation::GetService { service })
             })
-    }
-
-    fn service_command(
-        &mut self,
-        command: Command,
-        key: &ServiceKey,
-        service: Option<&Service>,
-    ) -> Result<(), Failure> {
-        check_key(key)?;
-        let attributes = match service {
-            Some(service) => service::whole(key, service),
-            None => service::key(key),
-        };
-        self.change(IpvsMessage::new(
-            command,
-            vec![CmdAttribute::Service(attributes)],
-        ))
-    }
-
-    fn server_command(
-        &mut self,
-        command: Command,
-        key: &ServiceKey,
-        address: SocketAddr,
-        server: Option<&Server>,
-    ) -> Result<(), Failure> {
-        check_key(key)?;
-        let attributes = match server {
-            Some(server) => destination::whole(address, server),
-            None => destination::key(address),
-        };
-        self.change(IpvsMessage::new(
-            command,
-            vec![
-                CmdAttribute::Service(service::key(key)),
-                CmdAttribute::Dest(attributes),
-            ],
-        ))
     }
 
     pub(super) fn ask<V>(
@@ -358,28 +346,27 @@ pub(super) fn first<V>(
     }
 }
 
-/// The kernel takes mark 0 for the service of TCP at no address.
-fn check_key(key: &ServiceKey) -> Result<(), Failure> {
-    match key {
-        ServiceKey::Fwmark { mark: 0, .. } => Err(Failure::Refused(Reason::FwmarkZero)),
-        _ => Ok(()),
-    }
-}
-
-/// What the kernel would cut at a NUL, or refuse without a word.
-fn check_names(service: &Service) -> Result<(), Failure> {
-    for name in [Some(&service.scheduler), engine(service)]
+fn with_servers(mut service: Service, servers: Vec<DestEntry>) -> Service {
+    service.servers = servers
         .into_iter()
-        .flatten()
-    {
-        if name.is_empty() || name.len() > NAME_MAX || name.contains('\0') {
-            let name = name.clone();
-            return Err(Failure::Refused(Reason::BadName { name }));
-        }
-    }
-    Ok(())
+        .map(|entry| (entry.address, entry.server))
+        .collect();
+    service
 }
 
-fn engine(service: &Service) -> Option<&String> {
-    service.persistence.as_ref()?.engine.as_ref()
+fn with_statistics(
+    entry: ServiceEntry,
+    servers: Vec<DestEntry>,
+) -> Result<(Service, ServiceStatistics), Failure> {
+    let mut statistics = ServiceStatistics {
+        counters: entry.counters()?,
+        servers: BTreeMap::new(),
+    };
+    let mut service = entry.service;
+    for server in servers {
+        let now = server.statistics()?;
+        service.servers.insert(server.address, server.server);
+        statistics.servers.insert(server.address, now);
+    }
+    Ok((service, statistics))
 }

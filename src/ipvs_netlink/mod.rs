@@ -4,6 +4,7 @@
 //! them to the kernel.
 
 pub mod attribute;
+pub mod change;
 mod conversation;
 pub mod daemon;
 pub mod destination;
@@ -12,12 +13,14 @@ mod extended_ack;
 mod family;
 pub mod handle;
 pub mod info;
+mod listing;
 pub mod message;
 pub mod service;
 mod settings;
 pub mod socket;
 pub mod statistics;
 
+pub use change::Change;
 pub use error::{Error, Operation, Reason};
 pub use handle::Ipvs;
 pub use info::Info;

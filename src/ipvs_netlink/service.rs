@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use super::attribute::{Address, Flags, Port, attributes};
 use super::error::Failure;
-use super::statistics::{Counters, StatsAttribute};
+use super::statistics::{Counters, Stats};
 use crate::model::{Family, Netmask, Persistence, Protocol, Service, ServiceKey};
 
 const IP_VS_SVC_F_PERSISTENT: u32 = 0x0001;
@@ -37,9 +37,9 @@ attributes! {
         /// IPv4: the mask in network byte order. IPv6: the prefix length, a
         /// number of 32 bits in host byte order.
         Netmask([u8; 4]) = 9,
-        Stats(Vec<StatsAttribute>) = 10,
+        Stats(Stats) = 10,
         PeName(String) = 11,
-        Stats64(Vec<StatsAttribute>) = 12,
+        Stats64(Stats) = 12,
     }
 }
 
@@ -123,7 +123,7 @@ fn flags(service: &Service) -> u32 {
 pub struct ServiceEntry {
     pub key: ServiceKey,
     pub service: Service,
-    pub counters: Counters,
+    stats: Option<Stats>,
 }
 
 impl ServiceEntry {
@@ -196,8 +196,12 @@ impl ServiceEntry {
                 servers: BTreeMap::new(),
             },
             key,
-            counters: Counters::read(&stats64.or(stats).unwrap_or_default()),
+            stats: stats64.or(stats),
         })
+    }
+
+    pub(super) fn counters(&self) -> Result<Counters, Failure> {
+        Counters::read(&self.stats)
     }
 }
 

@@ -2,10 +2,11 @@
 //! What holds for the whole namespace: timeouts, and the daemons that
 //! synchronise connections.
 
+use super::change::NAME_MAX;
 use super::conversation::Question;
 use super::daemon;
 use super::error::{Error, Failure, Operation, Reason};
-use super::handle::{Ipvs, NAME_MAX, first};
+use super::handle::{Ipvs, first};
 use super::message::{Attributes, CmdAttribute, Command, IpvsMessage};
 use super::socket::Transport;
 use crate::model::{SyncDaemon, SyncDaemons, SyncState, Timeouts};

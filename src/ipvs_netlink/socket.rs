@@ -2,7 +2,9 @@
 //! The way to the kernel: a generic-netlink socket, or whatever else carries
 //! datagrams.
 
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 
 use netlink_sys::protocols::NETLINK_GENERIC;
 use netlink_sys::{Socket, SocketAddr};
@@ -24,11 +26,20 @@ pub trait Transport {
     /// Replaces what is in `datagram` by the next one, as far as its capacity
     /// allows, and returns how long that is in whole.
     fn receive(&mut self, datagram: &mut Vec<u8>) -> io::Result<usize>;
+
+    /// A new way to the same kernel and network namespace.
+    fn another(&self) -> io::Result<Self>
+    where
+        Self: Sized;
 }
 
 /// A socket that is connected to the kernel of the network namespace in which
 /// it was opened.
-pub struct KernelSocket(Socket);
+pub struct KernelSocket {
+    socket: Socket,
+    /// The namespace's number, which the socket keeps from being given again.
+    namespace: u64,
+}
 
 impl KernelSocket {
     pub fn open() -> io::Result<Self> {
@@ -43,25 +54,37 @@ impl KernelSocket {
             .or_else(|_| setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER))?;
         let patience = TimeVal::seconds(PATIENCE_SECONDS);
         setsockopt(&socket, sockopt::ReceiveTimeout, &patience)?;
-        Ok(KernelSocket(socket))
+        Ok(KernelSocket {
+            socket,
+            namespace: fs::metadata("/proc/thread-self/ns/net")?.ino(),
+        })
     }
 }
 
 impl Transport for KernelSocket {
     fn send(&mut self, requests: &[u8]) -> io::Result<()> {
-        uninterrupted(|| self.0.send(requests, 0)).map(drop)
+        uninterrupted(|| self.socket.send(requests, 0)).map(drop)
     }
 
     fn receive(&mut self, datagram: &mut Vec<u8>) -> io::Result<usize> {
         loop {
             let (length, sender) = uninterrupted(|| {
                 datagram.clear();
-                self.0.recv_from(datagram, MSG_TRUNC)
+                self.socket.recv_from(datagram, MSG_TRUNC)
             })?;
             if sender.port_number() == 0 {
                 return Ok(length);
             }
         }
+    }
+
+    fn another(&self) -> io::Result<Self> {
+        let other = KernelSocket::open()?;
+        if other.namespace != self.namespace {
+            let text = "the thread has moved to another network namespace";
+            return Err(io::Error::other(text));
+        }
+        Ok(other)
     }
 }
 

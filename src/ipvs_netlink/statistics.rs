@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use netlink_packet_core::{DecodeError, NLA_F_NESTED, NlasIterator, Parseable};
 use serde::Serialize;
 
-use super::attribute::{Counter, attributes};
+use super::attribute::{Counter, Value, attributes};
+use super::error::Failure;
 
 attributes! {
     /// The same numbers in `*_STATS` and in `*_STATS64`, in other widths.
@@ -21,6 +23,35 @@ attributes! {
         Outpps(Counter) = 8,
         Inbps(Counter) = 9,
         Outbps(Counter) = 10,
+    }
+}
+
+/// A nest of [`StatsAttribute`], kept as it came: most who list services and
+/// servers never look into it, and it is the larger part of what comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stats(Vec<u8>);
+
+impl From<Vec<StatsAttribute>> for Stats {
+    fn from(attributes: Vec<StatsAttribute>) -> Self {
+        let mut bytes = vec![0; attributes.length()];
+        attributes.emit_into(&mut bytes);
+        Stats(bytes)
+    }
+}
+
+impl Value for Stats {
+    const TYPE_FLAGS: u16 = NLA_F_NESTED;
+
+    fn length(&self) -> usize {
+        self.0.len()
+    }
+
+    fn emit_into(&self, buffer: &mut [u8]) {
+        buffer.copy_from_slice(&self.0);
+    }
+
+    fn parse_from(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Ok(Stats(bytes.to_vec()))
     }
 }
 
@@ -64,9 +95,12 @@ pub struct ServerStatistics {
 
 impl Counters {
     /// What is absent counts as 0.
-    pub(super) fn read(attributes: &[StatsAttribute]) -> Self {
+    pub(super) fn read(stats: &Option<Stats>) -> Result<Self, Failure> {
         let mut counters = Counters::default();
-        for attribute in attributes {
+        let bytes = stats.as_ref().map_or(&[][..], |stats| &stats.0);
+        for attribute in NlasIterator::new(bytes) {
+            let attribute = attribute.and_then(|attribute| StatsAttribute::parse(&attribute));
+            let attribute = attribute.map_err(|error| Failure::Malformed(error.to_string()))?;
             let (place, value) = match attribute {
                 StatsAttribute::Conns(value) => (&mut counters.connections, value),
                 StatsAttribute::Inpkts(value) => (&mut counters.incoming_packets, value),
@@ -82,6 +116,6 @@ impl Counters {
             };
             *place = value.get();
         }
-        counters
+        Ok(counters)
     }
 }

@@ -73,6 +73,9 @@ use super::refusal::{Refusal, refusals};
 use super::step::Step;
 use crate::model::{Server, Service, ServiceKey, State, SyncState, Timeout};
 
+/// Steps of IPVS in one slice: a signal waits for no more of them.
+const AT_ONCE: usize = 128;
+
 /// What `apply` does, in order, or why it does nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -88,19 +91,35 @@ impl Plan {
         self.steps.is_empty() && self.refusals.is_empty()
     }
 
-    /// The steps, cut where the module's transactions end: each slice is one
-    /// step, or several that one write to `local_ips` or to `services` has to
-    /// make effective together (two pools can exchange their only addresses
-    /// no other way).
+    /// The steps, cut into slices that travel to the kernel as one: what one
+    /// write to the module's `local_ips` or `services` has to make effective
+    /// together (two pools can exchange their only addresses no other way), or
+    /// steps of IPVS, of which the kernel carries out later ones even if an
+    /// earlier one fails. So what leaves is never in one slice with what comes
+    /// to replace it.
     ///
     /// `Err`: the plan must not be carried out.
     pub fn transactions(&self) -> Result<impl Iterator<Item = &[Step]>, &[Refusal]> {
         if !self.refusals.is_empty() {
             return Err(&self.refusals);
         }
-        Ok(self.steps.chunk_by(|a, b| {
-            (a.is_local_ip() && b.is_local_ip()) || (a.is_full_nat() && b.is_full_nat())
-        }))
+        let together = |a: &Step, b: &Step| {
+            (a.is_local_ip() && b.is_local_ip())
+                || (a.is_full_nat() && b.is_full_nat())
+                || (of_ipvs(a) && of_ipvs(b) && a.leaves() == b.leaves())
+        };
+        Ok(self.steps.chunk_by(together).flat_map(at_once))
+    }
+}
+
+fn of_ipvs(step: &Step) -> bool {
+    step.ipvs_service().is_some()
+}
+
+fn at_once(steps: &[Step]) -> std::slice::Chunks<'_, Step> {
+    match steps {
+        [step, ..] if of_ipvs(step) => steps.chunks(AT_ONCE),
+        _ => steps.chunks(usize::MAX),
     }
 }
 
@@ -292,7 +311,7 @@ impl Stages {
                         old: old.clone(),
                         new: new.clone(),
                     };
-                    if old.weight > 0 && new.weight == 0 {
+                    if step.leaves() {
                         self.ipvs_leaving.push(step);
                     } else {
                         changed.push(step);

@@ -188,4 +188,25 @@ impl Step {
             Step::AddFullNat { .. } | Step::ChangeFullNat { .. } | Step::RemoveFullNat { .. }
         )
     }
+
+    /// Takes something away, or makes it take no more connections.
+    pub fn leaves(&self) -> bool {
+        match self {
+            Step::ChangeServer { old, new, .. } => old.weight > 0 && new.weight == 0,
+            _ => self.op() == Op::Remove,
+        }
+    }
+
+    /// The service of IPVS that this changes, or one of whose servers it changes.
+    pub fn ipvs_service(&self) -> Option<&ServiceKey> {
+        match self {
+            Step::AddService { service, .. }
+            | Step::ChangeService { service, .. }
+            | Step::RemoveService { service, .. }
+            | Step::AddServer { service, .. }
+            | Step::ChangeServer { service, .. }
+            | Step::RemoveServer { service, .. } => Some(service),
+            _ => None,
+        }
+    }
 }

@@ -7,9 +7,11 @@ mod state;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread;
 
-use ipvs_bpf::ipvs_netlink::{Ipvs, Reason};
+use ipvs_bpf::ipvs_netlink::{Change, Ipvs, Reason};
 use ipvs_bpf::model::{Family, Forward, Netmask, Protocol, Service, ServiceKey, TunnelChecksum};
 use nix::sched::{CloneFlags, unshare};
 
@@ -271,4 +273,148 @@ fn a_service_that_vanishes_during_a_listing_never_looks_empty() {
     removal.join().unwrap();
     assert!(listings > 0);
     assert_eq!(ipvs.services().unwrap(), BTreeMap::new());
+}
+
+/// The kernel's place in a dump counts the services of all network namespaces,
+/// so that those of another one, coming and going, make a dump skip some.
+#[test]
+fn a_listing_is_complete_while_services_come_and_go_in_another_namespace() {
+    let mut ipvs = ipvs();
+    let address = |number: u16| SocketAddr::from(([10, 1, (number >> 8) as u8, number as u8], 80));
+    let keys = |count: u16| {
+        (0..count).map(move |number| ServiceKey::Address {
+            protocol: Protocol::Tcp,
+            address: address(number),
+        })
+    };
+    let mut expected = BTreeMap::new();
+    for key in keys(300) {
+        ipvs.add_service(&key, &service("rr")).unwrap();
+        expected.insert(key, service("rr"));
+    }
+    // More servers than a datagram has room for.
+    let large = expected.first_entry().unwrap();
+    let masq = server(Forward::Masq, 1, 0, 0);
+    let servers: BTreeMap<_, _> = (0..200).map(|n| (address(n), masq.clone())).collect();
+    for (address, server) in &servers {
+        ipvs.add_server(large.key(), *address, server).unwrap();
+    }
+    large.into_mut().servers = servers;
+
+    let stop = AtomicBool::new(false);
+    let (ready, begin) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut other = self::ipvs();
+            // Many at once, then one at a time.
+            for run in [64, 1].into_iter().cycle() {
+                for key in keys(run) {
+                    other.add_service(&key, &service("rr")).unwrap();
+                }
+                for key in keys(run) {
+                    other.remove_service(&key).unwrap();
+                }
+                let _ = ready.send(());
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        begin.recv().unwrap();
+        let listings: Vec<_> = (0..10).map(|_| ipvs.services()).collect();
+        stop.store(true, Ordering::Relaxed);
+        for listing in listings {
+            let listing = listing.unwrap();
+            assert_eq!(listing.len(), expected.len());
+            assert!(listing == expected);
+        }
+    });
+}
+
+#[test]
+fn many_changes_at_once_do_what_they_do_one_by_one_and_each_has_its_own_result() {
+    let mut ipvs = ipvs();
+    let (wrr, missing, masq) = (
+        service("wrr"),
+        service("quantum"),
+        server(Forward::Masq, 1, 0, 0),
+    );
+    let backend: SocketAddr = "10.0.0.2:80".parse().unwrap();
+    let keys: Vec<_> = (1..=300u16)
+        .map(|port| tcp(&format!("10.0.0.1:{port}")))
+        .collect();
+    // Every seventh service names a scheduler that the kernel lacks.
+    let spoiled = |index: usize| index % 7 == 6;
+    let changes: Vec<_> = keys
+        .iter()
+        .enumerate()
+        .flat_map(|(index, key)| {
+            let service = if spoiled(index) { &missing } else { &wrr };
+            [
+                Change::AddService(key, service),
+                Change::AddServer(key, backend, &masq),
+            ]
+        })
+        .collect();
+    let results = ipvs.carry_out(&changes);
+    assert_eq!(results.len(), changes.len());
+    let mut expected = BTreeMap::new();
+    for (index, (key, result)) in keys.iter().zip(results.chunks(2)).enumerate() {
+        if spoiled(index) {
+            let reasons: Vec<_> = result
+                .iter()
+                .map(|r| r.as_ref().unwrap_err().reason())
+                .collect();
+            let scheduler = "quantum".to_owned();
+            assert_eq!(
+                reasons,
+                [
+                    Some(&Reason::NoScheduler { scheduler }),
+                    Some(&Reason::NoSuchService)
+                ]
+            );
+        } else {
+            assert!(result.iter().all(Result::is_ok), "{result:?}");
+            let servers = BTreeMap::from([(backend, masq.clone())]);
+            let service = Service {
+                servers,
+                ..service("wrr")
+            };
+            assert_eq!(ipvs.service(key).unwrap().as_ref(), Some(&service));
+            expected.insert(key.clone(), service);
+        }
+    }
+    assert_eq!(ipvs.services().unwrap(), expected);
+    assert_eq!(ipvs.service(&tcp("10.0.0.1:7")).unwrap(), None);
+
+    // All of them refused: the most that there can be to answer.
+    let again = ipvs.carry_out(&changes);
+    assert!(
+        again
+            .iter()
+            .all(|result| result.as_ref().unwrap_err().reason().is_some())
+    );
+    let removals: Vec<_> = expected.keys().map(Change::RemoveService).collect();
+    assert!(ipvs.carry_out(&removals).iter().all(Result::is_ok));
+    assert_eq!(ipvs.services().unwrap(), BTreeMap::new());
+}
+
+/// A datagram that is full and one that ends by chance where the last service
+/// or server does look the same: at every number of them the listing knows.
+#[test]
+fn every_number_of_services_and_of_servers_is_listed() {
+    let mut ipvs = ipvs();
+    let masq = server(Forward::Masq, 1, 0, 0);
+    let mut expected = BTreeMap::new();
+    let large = tcp("10.0.0.1:1");
+    for number in 1..=120u16 {
+        let key = tcp(&format!("10.0.0.1:{number}"));
+        ipvs.add_service(&key, &service("rr")).unwrap();
+        expected.insert(key, service("rr"));
+        let backend = SocketAddr::from(([10, 0, 0, 2], number));
+        ipvs.add_server(&large, backend, &masq).unwrap();
+        let servers = &mut expected.get_mut(&large).unwrap().servers;
+        servers.insert(backend, masq.clone());
+        assert!(ipvs.services().unwrap() == expected, "{number}");
+    }
 }

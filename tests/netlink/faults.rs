@@ -59,6 +59,19 @@ fn servers_from(
     Ok((services[&web()].servers.keys().copied().collect(), asked))
 }
 
+/// A dump in these datagrams of servers.
+fn dump(datagrams: &[&[u8]], sequence: u32) -> Vec<Step> {
+    let datagram = |numbers: &&[u8]| {
+        let servers = numbers.iter().map(|n| server(sequence, backend(*n)));
+        Step::Datagram(servers.flatten().collect())
+    };
+    datagrams
+        .iter()
+        .map(datagram)
+        .chain([Step::Datagram(done(sequence, 0))])
+        .collect()
+}
+
 #[test]
 fn a_missing_services_empty_success_is_no_service_without_servers() {
     let gone = tcp("10.0.0.9:80");
@@ -90,15 +103,17 @@ fn a_missing_services_empty_success_is_no_service_without_servers() {
 
 #[test]
 fn a_dump_may_have_many_datagrams_of_many_messages() {
-    let (servers, _) = servers_from(|_, sequence| {
-        vec![
-            Step::Datagram([server(sequence, backend(2)), server(sequence, backend(3))].concat()),
-            Step::Datagram(server(sequence, backend(4))),
-            Step::Datagram([server(sequence, backend(5)), done(sequence, 0)].concat()),
-        ]
+    let (servers, asked) = servers_from(|asked, sequence| {
+        let cut: &[&[u8]] = match asked {
+            // On a socket of its own.
+            2 => &[&[2], &[3], &[4], &[5, 6]],
+            _ => &[&[2, 3, 4, 5], &[6]],
+        };
+        dump(cut, sequence)
     })
     .unwrap();
-    assert_eq!(servers, [2, 3, 4, 5].map(backend));
+    assert_eq!(servers, [2, 3, 4, 5, 6].map(backend));
+    assert_eq!(asked, 3);
 }
 
 #[test]
@@ -144,15 +159,13 @@ fn a_signal_does_not_disturb() {
 
 #[test]
 fn a_dump_that_overran_the_socket_is_asked_for_again_after_its_end() {
-    let (servers, asked) = servers_from(|asked, sequence| {
-        let mut steps = vec![Step::Datagram(server(sequence, backend(2)))];
-        if asked == 1 {
-            steps.push(Step::Errno(ENOBUFS));
-        } else {
-            steps.push(Step::Datagram(server(sequence, backend(3))));
-        }
-        steps.push(Step::Datagram(done(sequence, 0)));
-        steps
+    let (servers, asked) = servers_from(|asked, sequence| match asked {
+        1 => vec![
+            Step::Datagram(server(sequence, backend(2))),
+            Step::Errno(ENOBUFS),
+            Step::Datagram(done(sequence, 0)),
+        ],
+        _ => dump(&[&[2, 3]], sequence),
     })
     .unwrap();
     assert_eq!((servers, asked), (vec![backend(2), backend(3)], 2));
@@ -211,6 +224,34 @@ fn a_dump_that_was_disturbed_is_asked_for_again() {
     })
     .unwrap_err();
     assert!(matches!(error, Error::Inconsistent { .. }), "{error:?}");
+}
+
+#[test]
+fn what_a_dump_in_two_datagrams_skipped_is_found_by_another() {
+    // Server 5 is skipped by all but the last, which alone links up with the
+    // one before it.
+    let (servers, asked) = servers_from(|asked, sequence| {
+        let cut: &[&[u8]] = match asked {
+            1 | 3 => &[&[2, 3, 4], &[6, 7]],
+            2 | 4 => &[&[2], &[3], &[4], &[6, 7]],
+            5 => &[&[2, 3, 4, 5, 6], &[7]],
+            _ => panic!("asked {asked} times"),
+        };
+        dump(cut, sequence)
+    })
+    .unwrap();
+    assert_eq!(servers, [2, 3, 4, 5, 6, 7].map(backend));
+    assert_eq!(asked, 5);
+}
+
+#[test]
+fn a_listing_that_never_links_up_is_an_error_that_names_the_cause() {
+    let error = servers_from(|_, sequence| dump(&[&[2, 3], &[5, 6]], sequence)).unwrap_err();
+    assert!(matches!(error, Error::Inconsistent { .. }), "{error:?}");
+    assert!(
+        error.to_string().contains("in this network namespace or"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod encoding;
 mod faults;
 mod golden;
+mod many_changes;
 mod reading;
 mod refusals;
 mod replay;

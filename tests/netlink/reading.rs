@@ -133,19 +133,22 @@ fn stats64_is_preferred_and_an_unknown_attribute_in_it_passed_over() {
     let address = "10.0.0.2:80".parse().unwrap();
     let mut server = destination::whole(address, &masq());
     server.extend([
-        DestAttribute::Stats64(vec![
-            StatsAttribute::Other(DefaultNla::new(11, vec![])),
-            StatsAttribute::Conns(Counter::U64(1 << 40)),
-            StatsAttribute::Other(DefaultNla::new(200, vec![1, 2, 3])),
-            StatsAttribute::Outbps(Counter::U64(1 << 41)),
-        ]),
-        DestAttribute::Stats(vec![StatsAttribute::Conns(Counter::U32(5))]),
+        DestAttribute::Stats64(
+            vec![
+                StatsAttribute::Other(DefaultNla::new(11, vec![])),
+                StatsAttribute::Conns(Counter::U64(1 << 40)),
+                StatsAttribute::Other(DefaultNla::new(200, vec![1, 2, 3])),
+                StatsAttribute::Outbps(Counter::U64(1 << 41)),
+            ]
+            .into(),
+        ),
+        DestAttribute::Stats(vec![StatsAttribute::Conns(Counter::U32(5))].into()),
         DestAttribute::Other(DefaultNla::new(99, vec![0; 40])),
     ]);
     let mut service = service(&key);
     service.extend([
-        SvcAttribute::Stats64(vec![StatsAttribute::Conns(Counter::U64(1 << 42))]),
-        SvcAttribute::Stats(vec![StatsAttribute::Conns(Counter::U32(6))]),
+        SvcAttribute::Stats64(vec![StatsAttribute::Conns(Counter::U64(1 << 42))].into()),
+        SvcAttribute::Stats(vec![StatsAttribute::Conns(Counter::U32(6))].into()),
     ]);
     let statistics = holding(service, server).statistics().unwrap();
     let counters = statistics[&key].servers[&address].counters;
@@ -163,9 +166,9 @@ fn a_kernel_without_stats64_has_counters_too() {
         StatsAttribute::Inbytes(Counter::U64(1 << 33)),
     ];
     let mut service = service(&key);
-    service.push(SvcAttribute::Stats(stats.clone()));
+    service.push(SvcAttribute::Stats(stats.clone().into()));
     let mut server = destination::whole(address, &masq());
-    server.push(DestAttribute::Stats(stats));
+    server.push(DestAttribute::Stats(stats.into()));
     let statistics = holding(service, server).statistics().unwrap();
     for counters in [
         statistics[&key].counters,

@@ -211,6 +211,10 @@ fn a_kernel_without_ipvs_is_an_error_that_says_modprobe() {
             *datagram = refusal(self.0, Errno::ENOENT as i32);
             Ok(datagram.len())
         }
+
+        fn another(&self) -> std::io::Result<Self> {
+            Ok(Bare(self.0))
+        }
     }
 
     let error = Ipvs::over(Bare(0)).map(drop).unwrap_err();

@@ -2,10 +2,12 @@
 //! A kernel that answers what a kernel answered to `ipvsadm`, and insists on
 //! being asked the same.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::rc::Rc;
 
 use ipvs_bpf::ipvs_netlink::daemon::DaemonAttribute;
 use ipvs_bpf::ipvs_netlink::destination::DestAttribute;
@@ -133,7 +135,7 @@ fn same(captured: &[u8], ours: &[u8]) -> bool {
 }
 
 pub struct Replay {
-    exchanges: Vec<Exchange>,
+    exchanges: Rc<RefCell<Vec<Exchange>>>,
     answers: VecDeque<Vec<u8>>,
     in_order: bool,
 }
@@ -144,7 +146,7 @@ impl Replay {
         let mut exchanges = golden("connect.hex");
         exchanges.extend(names.iter().flat_map(|name| golden(name)));
         Replay {
-            exchanges,
+            exchanges: Rc::new(RefCell::new(exchanges)),
             answers: VecDeque::new(),
             in_order: false,
         }
@@ -155,7 +157,7 @@ impl Replay {
         let mut exchanges = golden(name);
         exchanges.insert(0, golden("connect.hex").remove(0));
         Replay {
-            exchanges,
+            exchanges: Rc::new(RefCell::new(exchanges)),
             answers: VecDeque::new(),
             in_order: true,
         }
@@ -164,17 +166,18 @@ impl Replay {
 
 impl Transport for Replay {
     fn send(&mut self, ours: &[u8]) -> io::Result<()> {
+        let mut exchanges = self.exchanges.borrow_mut();
         let matching = |exchange: &Exchange| same(&exchange.request, ours);
         let index = if self.in_order {
-            Some(0).filter(|&first| self.exchanges.get(first).is_some_and(matching))
+            Some(0).filter(|&first| exchanges.get(first).is_some_and(matching))
         } else {
-            self.exchanges.iter().position(matching)
+            exchanges.iter().position(matching)
         };
         let Some(index) = index else {
-            let expected = self.exchanges.first().map(|next| parsed(&next.request));
+            let expected = exchanges.first().map(|next| parsed(&next.request));
             panic!("asked {:#?}\nexpected {expected:#?}", parsed(ours));
         };
-        let exchange = self.exchanges.remove(index);
+        let exchange = exchanges.remove(index);
         for mut datagram in exchange.answers {
             let mut at = 0;
             while at < datagram.len() {
@@ -193,5 +196,13 @@ impl Transport for Replay {
             .pop_front()
             .ok_or_else(|| io::Error::from_raw_os_error(nix::libc::EAGAIN))?;
         Ok(datagram.len())
+    }
+
+    fn another(&self) -> io::Result<Self> {
+        Ok(Replay {
+            exchanges: self.exchanges.clone(),
+            answers: VecDeque::new(),
+            in_order: self.in_order,
+        })
     }
 }

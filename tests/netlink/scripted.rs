@@ -34,7 +34,7 @@ pub struct Request {
 pub type Requests = Rc<RefCell<Vec<Request>>>;
 
 pub struct Scripted<F> {
-    answer: F,
+    answer: Rc<RefCell<F>>,
     steps: VecDeque<Step>,
     requests: Requests,
 }
@@ -50,19 +50,23 @@ impl<F: FnMut(&Request) -> Vec<Step>> Transport for Scripted<F> {
             return Ok(());
         }
         assert_eq!(kind, FAMILY);
-        assert_eq!(bytes.len(), number(bytes, 0) as usize);
-        let header = NetlinkMessage::<GenlMessage<IpvsMessage>>::deserialize(bytes)
-            .unwrap()
-            .header;
-        let request = Request {
-            sequence,
-            flags: header.flags,
-            message: GenlMessage::deserialize(&header, &bytes[16..])
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (bytes, next) = rest.split_at(number(rest, 0) as usize);
+            rest = next;
+            let header = NetlinkMessage::<GenlMessage<IpvsMessage>>::deserialize(bytes)
                 .unwrap()
-                .payload,
-        };
-        self.steps.extend((self.answer)(&request));
-        self.requests.borrow_mut().push(request);
+                .header;
+            let request = Request {
+                sequence: header.sequence_number,
+                flags: header.flags,
+                message: GenlMessage::deserialize(&header, &bytes[16..])
+                    .unwrap()
+                    .payload,
+            };
+            self.steps.extend((self.answer.borrow_mut())(&request));
+            self.requests.borrow_mut().push(request);
+        }
         Ok(())
     }
 
@@ -77,6 +81,15 @@ impl<F: FnMut(&Request) -> Vec<Step>> Transport for Scripted<F> {
             None => Err(io::Error::from_raw_os_error(nix::libc::EAGAIN)),
         }
     }
+
+    /// Answered by the same function, from a queue of its own.
+    fn another(&self) -> io::Result<Self> {
+        Ok(Scripted {
+            answer: self.answer.clone(),
+            steps: VecDeque::new(),
+            requests: self.requests.clone(),
+        })
+    }
 }
 
 /// A handle to a kernel that answers by `answer`, and the list of what it was
@@ -84,7 +97,7 @@ impl<F: FnMut(&Request) -> Vec<Step>> Transport for Scripted<F> {
 pub fn kernel<F: FnMut(&Request) -> Vec<Step>>(answer: F) -> (Ipvs<Scripted<F>>, Requests) {
     let requests = Requests::default();
     let transport = Scripted {
-        answer,
+        answer: Rc::new(RefCell::new(answer)),
         steps: VecDeque::new(),
         requests: requests.clone(),
     };

@@ -23,6 +23,10 @@ pub fn carry_out(
         let before = state.clone();
         for step in transaction {
             apply(step, &mut state).map_err(|error| format!("{step}: {error}"))?;
+            // One by one, in whatever company they travel.
+            if step.ipvs_service().is_some() {
+                each(&state);
+            }
         }
         no_pool_in_use_is_emptied(&before, &state)
             .map_err(|error| format!("{transaction:?}: {error}"))?;
