@@ -8,10 +8,11 @@ mod measure;
 mod network;
 mod path;
 mod report;
+mod subjects;
 
 use std::path::Path as FilePath;
 
-use crate::flow::Protocol;
+use crate::flow::{Family, Protocol};
 use crate::network::{FAMILIES, Network};
 use crate::path::Path;
 
@@ -19,19 +20,27 @@ fn main() {
     network::run("modprobe", &["ip_vs", "conn_tab_bits=20"]);
     network::run("modprobe", &["nf_conntrack", "hashsize=1048576"]);
     let networks = Path::ALL.map(Network::lay_out);
+    let networks: Vec<&Network> = networks.iter().collect();
     let mut rows = Vec::new();
     for family in FAMILIES {
         for protocol in [Protocol::Udp, Protocol::Tcp] {
             eprintln!("{family:?} {protocol:?}, one flow");
-            rows.extend(measure::one_flow(&networks, family, protocol));
+            rows.extend(subjects::one_flow(&networks, family, protocol));
         }
         eprintln!("{family:?}, new sessions");
-        rows.extend(measure::new_sessions(&networks, family));
+        rows.extend(subjects::new_sessions(&networks, family));
         eprintln!("{family:?}, short connections");
-        rows.extend(measure::short_connections(&networks, family));
+        rows.extend(subjects::short_connections(&networks, family));
         eprintln!("{family:?}, many flows");
-        rows.extend(measure::many_flows(&networks, family));
+        rows.extend(subjects::many_flows(&networks, family));
     }
+    eprintln!("growth");
+    let (grown, memory) = subjects::growth(&networks, Family::Ipv4);
+    rows.extend(grown);
     report::print(&rows);
-    report::write(&rows, FilePath::new("target/bench/report.json"));
+    println!(
+        "{} bytes of kernel memory a session",
+        memory.bytes_a_session
+    );
+    report::write(&rows, memory, FilePath::new("target/bench/report.json"));
 }

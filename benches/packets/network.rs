@@ -8,7 +8,7 @@
 //! the server is counted by its interface and then dropped by a tc filter.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Seek, Write};
 use std::path::Path as FilePath;
 use std::process::{Command, Stdio};
 
@@ -21,14 +21,55 @@ use crate::flow::{
 use crate::generator::Generator;
 use crate::path::Path;
 
-/// The director's interfaces, by fixed numbers: see `redirect.bpf.c`.
+/// The director's interfaces, by fixed numbers: see `programs.bpf.c`.
 const CLIENT_SIDE: u32 = 11;
 const SERVER_SIDE: u32 = 12;
 
+/// Priorities of the bench's filters; those of ipvs-bpf lie between.
+const FIRST: u32 = 1;
+const LAST: u32 = 60_000;
+
 pub struct Network {
     pub path: Path,
-    client: Generator,
-    server: Generator,
+    client: Host,
+    server: Host,
+}
+
+/// One end of a network.
+struct Host {
+    generator: Generator,
+    /// `/proc/net/dev` of its namespace.
+    interfaces: File,
+}
+
+impl Host {
+    fn enter(namespace: &str) -> Self {
+        let open = |path: &FilePath| File::open(path).expect("a file of procfs");
+        let here = open(FilePath::new("/proc/thread-self/ns/net"));
+        let there = open(&FilePath::new("/run/netns").join(namespace));
+        setns(there, CloneFlags::CLONE_NEWNET).expect("root");
+        let host = Host {
+            generator: Generator::at("eth0").expect("a packet socket"),
+            interfaces: open(FilePath::new("/proc/thread-self/net/dev")),
+        };
+        setns(here, CloneFlags::CLONE_NEWNET).expect("root");
+        host
+    }
+
+    /// The packets that eth0 received, ever.
+    fn received(&self) -> u64 {
+        let mut text = String::new();
+        let mut file = &self.interfaces;
+        file.rewind().expect("procfs");
+        file.read_to_string(&mut text).expect("procfs");
+        let line = text
+            .lines()
+            .find_map(|line| line.trim_start().strip_prefix("eth0:"));
+        let packets = line.and_then(|line| line.split_whitespace().nth(1));
+        packets
+            .and_then(|number| number.parse().ok())
+            .expect("eth0")
+    }
 }
 
 impl Network {
@@ -38,13 +79,24 @@ impl Network {
             run("ip", &["netns", "add", &name(host)]);
         }
         wire(path);
+        for (host, interface) in [
+            ("client", "eth0"),
+            ("director", "eth0"),
+            ("director", "eth1"),
+            ("server", "eth0"),
+        ] {
+            tc(&name(host), &format!("qdisc add dev {interface} clsact"));
+        }
         match path {
             Path::Drop => {
                 for interface in ["eth0", "eth1"] {
                     drop_all(&name("director"), interface);
                 }
             }
-            Path::TcRedirect => redirect(&name("director")),
+            Path::TcRedirect => {
+                attach(&name("director"), "eth0", LAST, "classifier/to_server");
+                attach(&name("director"), "eth1", LAST, "classifier/to_client");
+            }
             Path::Route => {}
             Path::Ipvs => ipvs(&name("director")),
             Path::IpvsMasquerade => {
@@ -57,40 +109,45 @@ impl Network {
         for host in ["client", "server"] {
             drop_all(&name(host), "eth0");
         }
-        let generator = |host| {
-            let here = File::open("/proc/thread-self/ns/net").expect("our own namespace");
-            let there = File::open(FilePath::new("/run/netns").join(name(host))).expect(host);
-            setns(there, CloneFlags::CLONE_NEWNET).expect("root");
-            let generator = Generator::at("eth0").expect("a packet socket");
-            setns(here, CloneFlags::CLONE_NEWNET).expect("root");
-            generator
-        };
         Network {
             path,
-            client: generator("client"),
-            server: generator("server"),
+            client: Host::enter(&name("client")),
+            server: Host::enter(&name("server")),
         }
     }
 
     /// Frames of a direction enter where they would.
     pub fn send(&self, direction: Direction, frames: &[Vec<u8>], count: usize) {
-        let generator = match direction {
+        let host = match direction {
             Direction::Original => &self.client,
             Direction::Reply => &self.server,
         };
-        generator.send(frames, count).expect("frames are sent");
+        host.generator.send(frames, count).expect("frames are sent");
     }
 
     /// How many frames ever came out at the far end of a direction.
     pub fn arrived(&self, direction: Direction) -> u64 {
-        let host = match direction {
-            Direction::Original => "server",
-            Direction::Reply => "client",
-        };
-        let path = "/sys/class/net/eth0/statistics/rx_packets";
-        let namespace = namespace(self.path, host);
-        let text = run("ip", &["netns", "exec", &namespace, "cat", path]);
-        text.trim().parse().expect("a number")
+        match direction {
+            Direction::Original => &self.server,
+            Direction::Reply => &self.client,
+        }
+        .received()
+    }
+
+    /// Whether frames reach the director with their checksums verified, as from
+    /// a device that does so.
+    pub fn verify_checksums(&self, verified: bool) {
+        let director = namespace(self.path, "director");
+        for interface in ["eth0", "eth1"] {
+            if verified {
+                attach(&director, interface, FIRST, "classifier/verified");
+            } else {
+                tc(
+                    &director,
+                    &format!("filter del dev {interface} ingress prio {FIRST}"),
+                );
+            }
+        }
     }
 
     /// Full NAT with this many local IPs and services.
@@ -162,43 +219,39 @@ fn wire(path: Path) {
 pub const FAMILIES: [Family; 1] = [Family::Ipv4];
 
 fn drop_all(namespace: &str, interface: &str) {
-    tc(namespace, &format!("qdisc add dev {interface} clsact"));
     tc(
         namespace,
-        &format!("filter add dev {interface} ingress prio 100 protocol all matchall action drop"),
+        &format!(
+            "filter add dev {interface} ingress prio {LAST} protocol all matchall action drop"
+        ),
     );
 }
 
-fn redirect(namespace: &str) {
-    let object = "/tmp/redirect.o";
-    if !FilePath::new(object).exists() {
+/// Compiles the bench's programs; the object's file.
+fn programs() -> &'static str {
+    const OBJECT: &str = "/tmp/programs.o";
+    if !FilePath::new(OBJECT).exists() {
         let source = concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/benches/packets/redirect.bpf.c"
+            "/benches/packets/programs.bpf.c"
         );
+        let include = "-I/usr/include/x86_64-linux-gnu";
         run(
             "clang",
-            &[
-                "-O2",
-                "-target",
-                "bpf",
-                "-I/usr/include/x86_64-linux-gnu",
-                "-c",
-                source,
-                "-o",
-                object,
-            ],
+            &["-O2", "-target", "bpf", include, "-c", source, "-o", OBJECT],
         );
     }
-    for (interface, section) in [("eth0", "classifier/server"), ("eth1", "classifier/client")] {
-        tc(namespace, &format!("qdisc add dev {interface} clsact"));
-        tc(
-            namespace,
-            &format!(
-                "filter add dev {interface} ingress prio 100 bpf direct-action object-file {object} section {section}"
-            ),
-        );
-    }
+    OBJECT
+}
+
+fn attach(namespace: &str, interface: &str, priority: u32, section: &str) {
+    let object = programs();
+    tc(
+        namespace,
+        &format!(
+            "filter add dev {interface} ingress prio {priority} bpf direct-action object-file {object} section {section}"
+        ),
+    );
 }
 
 fn ipvs(namespace: &str) {

@@ -50,6 +50,10 @@ impl Path {
         matches!(self, Path::Ipvs | Path::IpvsMasquerade | Path::IpvsBpf)
     }
 
+    pub fn is_ours(self) -> bool {
+        matches!(self, Path::IpvsBpf)
+    }
+
     /// Where a client sends.
     pub fn destination(self, family: Family) -> (IpAddr, u16) {
         if self.has_sessions() {
