@@ -19,6 +19,8 @@ use crate::path::Path;
 fn main() {
     network::run("modprobe", &["ip_vs", "conn_tab_bits=20"]);
     network::run("modprobe", &["nf_conntrack", "hashsize=1048576"]);
+    // What waits for the kernel's thread of soft interrupts must not be dropped.
+    network::run("sysctl", &["-qw", "net.core.netdev_max_backlog=1000000"]);
     let networks = Path::ALL.map(Network::lay_out);
     let networks: Vec<&Network> = networks.iter().collect();
     let mut rows = Vec::new();

@@ -134,6 +134,16 @@ impl Network {
         .received()
     }
 
+    /// Why full NAT may have dropped something.
+    pub fn counters(&self) -> String {
+        if !self.path.is_ours() {
+            return String::new();
+        }
+        let director = namespace(self.path, "director");
+        let file = "/proc/net/ip_vs_bpf/stats";
+        "\n".to_owned() + &run("ip", &["netns", "exec", &director, "cat", file])
+    }
+
     /// Whether frames reach the director with their checksums verified, as from
     /// a device that does so.
     pub fn verify_checksums(&self, verified: bool) {
