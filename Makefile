@@ -57,10 +57,15 @@ install: build ## install the CLI and the man pages below DESTDIR
 	install -Dm644 -t $(DESTDIR)/usr/share/man/man8 man/*.8
 	install -Dm644 -t $(DESTDIR)/usr/share/man/man5 man/*.5
 
+bench: deps module ## instructions per packet, in a virtual machine that counts them
+	mkdir -p target/bench
+	cargo bench --bench packets
+	cargo bench --bench plot
+
 clean: ## remove target/
 	cargo clean
 
-.PHONY: help deps build cli module demo test lint fuzz fuzz-corpus man install clean
+.PHONY: help deps build cli module demo test lint fuzz fuzz-corpus man install bench clean
 .DEFAULT_GOAL := help
 # The order of what a target needs is part of it.
 .NOTPARALLEL:

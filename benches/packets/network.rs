@@ -226,7 +226,7 @@ fn wire(path: Path) {
     batch(&director, &lines);
 }
 
-pub const FAMILIES: [Family; 1] = [Family::Ipv4];
+pub const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 
 fn drop_all(namespace: &str, interface: &str) {
     tc(
