@@ -71,10 +71,15 @@ install: build ## install the CLI, its man pages and completions below DESTDIR
 		$(CURDIR)/target/release/ipvs-bpf completions $${shell%=*} >$${shell#*=} || exit 1; done
 	install -Dm644 -t $(DESTDIR)/usr/share/man/man5 man/*.5
 
+bench: deps module ## instructions per packet, in a virtual machine that counts them
+	mkdir -p target/bench
+	cargo bench --bench packets
+	cargo bench --bench plot
+
 clean: ## remove target/
 	cargo clean
 
-.PHONY: help deps build cli module demo test test-long bench-control lint fuzz fuzz-corpus man install clean
+.PHONY: help deps build cli module demo test test-long bench bench-control lint fuzz fuzz-corpus man install clean
 .DEFAULT_GOAL := help
 # The order of what a target needs is part of it.
 .NOTPARALLEL:

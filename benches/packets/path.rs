@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The ways through a director that are compared.
+
+use std::net::IpAddr;
+
+use crate::flow::{self, Family, SERVER_PORT, VIP_PORT};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Path {
+    /// Nothing but the generator: the first tc filter drops. Subtracted from
+    /// all others.
+    Drop,
+    /// An eBPF program that only redirects: the floor.
+    TcRedirect,
+    /// Plain forwarding.
+    Route,
+    /// IPVS masq, conntrack off, no source NAT.
+    Ipvs,
+    /// IPVS with conntrack and an nft masquerade rule: what kube-proxy's IPVS
+    /// mode does, and what everything is compared with.
+    IpvsMasquerade,
+    /// Full NAT of this project, every packet through IPVS.
+    IpvsBpf,
+}
+
+impl Path {
+    pub const ALL: [Path; 6] = [
+        Path::Drop,
+        Path::TcRedirect,
+        Path::Route,
+        Path::Ipvs,
+        Path::IpvsMasquerade,
+        Path::IpvsBpf,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Path::Drop => "drop",
+            Path::TcRedirect => "tc_redirect",
+            Path::Route => "route",
+            Path::Ipvs => "ipvs",
+            Path::IpvsMasquerade => "ipvs_masquerade",
+            Path::IpvsBpf => "ipvs_bpf",
+        }
+    }
+
+    /// Whether packets belong to connections that the director knows.
+    pub fn has_sessions(self) -> bool {
+        matches!(self, Path::Ipvs | Path::IpvsMasquerade | Path::IpvsBpf)
+    }
+
+    pub fn is_ours(self) -> bool {
+        matches!(self, Path::IpvsBpf)
+    }
+
+    /// Where a client sends.
+    pub fn destination(self, family: Family) -> (IpAddr, u16) {
+        if self.has_sessions() {
+            (flow::vip(family), VIP_PORT)
+        } else {
+            (flow::server(family), SERVER_PORT)
+        }
+    }
+
+    /// Whom the server answers. Each kind of source NAT keeps a client's port
+    /// where it is free, and the flows that are answered have each their own;
+    /// were it otherwise, the answers would not arrive, which is checked.
+    pub fn peer(self, family: Family, client: (IpAddr, u16)) -> (IpAddr, u16) {
+        match self {
+            Path::IpvsMasquerade => (flow::address(family, 2, 1), client.1),
+            Path::IpvsBpf => (flow::local_ip(family, 0), client.1),
+            _ => client,
+        }
+    }
+}

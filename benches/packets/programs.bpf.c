@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Programs of the bench itself. The interfaces' numbers are those of
+ * network.rs.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+
+/* The floor: from one interface of the director to the other. */
+SEC("classifier/to_server")
+int redirect_to_server(struct __sk_buff *skb)
+{
+	return bpf_redirect(12, 0);
+}
+
+SEC("classifier/to_client")
+int redirect_to_client(struct __sk_buff *skb)
+{
+	return bpf_redirect(11, 0);
+}
+
+/* Frames from a packet socket come unverified; this does what a device does
+ * that has verified the checksum (CHECKSUM_UNNECESSARY).
+ */
+SEC("classifier/verified")
+int verified(struct __sk_buff *skb)
+{
+	bpf_csum_level(skb, BPF_CSUM_LEVEL_INC);
+	return TC_ACT_UNSPEC;
+}
+
+char _license[] SEC("license") = "GPL";
