@@ -30,7 +30,7 @@ demo: deps build ## real HTTP requests through full NAT, in a virtual machine
 
 test: deps lint module ## everything that proves it, end-to-end tests in the VM included
 	lab/selftest
-	cargo test
+	cargo test --no-fail-fast
 
 test-long: export TEST_TIMEOUT = 7200
 test-long: deps module ## what takes minutes: 100 000 connections and more

@@ -5,6 +5,7 @@ mod jobs;
 mod manual;
 mod show;
 
+use std::env;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -45,19 +46,26 @@ pub struct Global {
     /// Print JSON for programs
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
-    /// File of the kernel module, instead of what modprobe finds
+    /// File of the kernel module, instead of what modprobe finds; or set
+    /// IPVS_BPF_MODULE
+    // clap's own `env` would count as an argument where there are none.
     #[arg(
         long,
         global = true,
         help_heading = "Global options",
-        value_name = "PATH",
-        env = "IPVS_BPF_MODULE",
-        hide_env_values = true
+        value_name = "PATH"
     )]
-    pub module: Option<PathBuf>,
+    module: Option<PathBuf>,
     /// Print each step as it is carried out
     #[arg(short, long, global = true, help_heading = "Global options")]
     pub verbose: bool,
+}
+
+impl Global {
+    pub fn module(&self) -> Option<PathBuf> {
+        let named = || env::var_os("IPVS_BPF_MODULE").filter(|path| !path.is_empty());
+        self.module.clone().or_else(|| named().map(PathBuf::from))
+    }
 }
 
 #[derive(Debug, Subcommand)]

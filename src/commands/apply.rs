@@ -56,7 +56,7 @@ fn unless_nobody_reads(printed: io::Result<()>) -> io::Result<()> {
 fn carry_out(plan: &Plan, global: &Global, done: &mut Vec<bool>) -> Result<(), Error> {
     let transactions = plan.transactions().map_err(|_| Error::Refused)?;
     let signals = Signals::note()?;
-    let mut kernel = Kernel::new(global.module.as_deref());
+    let mut kernel = Kernel::new(global.module());
     for transaction in transactions {
         if let Some(signal) = signals.came() {
             let progress = Progress::new(&plan.steps, done);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Carrying out the steps of a plan.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::{Error, sysctl};
 use crate::datapath::{self, Pins};
@@ -30,14 +30,14 @@ impl Stopped {
 
 /// The kernel as the steps see it; connects to IPVS when the first step needs
 /// it.
-pub struct Kernel<'a> {
-    module_file: Option<&'a Path>,
+pub struct Kernel {
+    module_file: Option<PathBuf>,
     ipvs: Option<Ipvs>,
 }
 
-impl<'a> Kernel<'a> {
+impl Kernel {
     /// `module_file`: the file of the module, instead of what modprobe finds.
-    pub fn new(module_file: Option<&'a Path>) -> Self {
+    pub fn new(module_file: Option<PathBuf>) -> Self {
         Kernel {
             module_file,
             ipvs: None,
@@ -91,7 +91,7 @@ impl<'a> Kernel<'a> {
     fn step(&mut self, step: &Step) -> Result<(), Error> {
         match step {
             Step::StartDatapath { max_sessions } => {
-                module::load(self.module_file)?;
+                module::load(self.module_file.as_deref())?;
                 datapath::start(&Pins::of_this_namespace()?, *max_sessions)?;
             }
             Step::StopDatapath { .. } => stop_datapath()?,
