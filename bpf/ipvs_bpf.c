@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The programs at a director's interfaces, classic path: at egress the source
+ * The programs at a director's interfaces. Classic path: at egress the source
  * of a request becomes the local IP; at ingress the destination of a reply
- * becomes the client. Everything else the module and IPVS do.
+ * becomes the client; everything else the module and IPVS do. Fast path: while
+ * a session has a lease, its packets are translated whole at ingress, and sent.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
+#include "lease.h"
 #include "maps.h"
 #include "packet4.h"
 #include "packet6.h"
@@ -40,6 +42,7 @@ static __always_inline int egress4(struct __sk_buff *skb, __u32 id)
 	struct ipvs_bpf_session4 *session;
 	struct ipvs_bpf_tuple4 original;
 	struct packet4 packet;
+	struct ends4 ends;
 	enum parse_result result = parse4(skb, &packet);
 
 	if (result != PARSE_OK)
@@ -58,7 +61,12 @@ static __always_inline int egress4(struct __sk_buff *skb, __u32 id)
 	    session->daddr != packet.tuple.daddr ||
 	    session->dport != packet.tuple.dport)
 		return drop(IPVS_BPF_NO_SESSION);
-	if (rewrite_source4(skb, &packet, session->saddr, session->sport))
+	ends = (struct ends4){
+		.saddr = session->saddr,
+		.daddr = packet.tuple.daddr,
+		.ports = { { session->sport, packet.tuple.dport } },
+	};
+	if (rewrite4(skb, &packet, &ends, 0))
 		return drop(IPVS_BPF_REWRITE_FAILED);
 	return translated(skb);
 }
@@ -73,6 +81,7 @@ static __always_inline int egress6(struct __sk_buff *skb, __u32 id)
 	struct ipvs_bpf_service *service;
 	struct ipvs_bpf_session6 *session;
 	struct ipvs_bpf_tuple6 original, tuple;
+	struct ends6 ends;
 	enum parse_result result = parse6(skb, &tuple);
 
 	if (result != PARSE_OK)
@@ -88,7 +97,12 @@ static __always_inline int egress6(struct __sk_buff *skb, __u32 id)
 	    !same_address6(session->daddr, tuple.daddr) ||
 	    session->dport != tuple.dport)
 		return drop(IPVS_BPF_NO_SESSION);
-	if (rewrite_source6(skb, &tuple, session->saddr, session->sport))
+	ends = (struct ends6){
+		.saddr = session->saddr,
+		.daddr = tuple.daddr,
+		.ports = { { session->sport, tuple.dport } },
+	};
+	if (rewrite6(skb, &tuple, &ends, 0))
 		return drop(IPVS_BPF_REWRITE_FAILED);
 	return translated(skb);
 }
@@ -112,42 +126,120 @@ int ipvs_egress(struct __sk_buff *skb)
 	return drop(IPVS_BPF_UNREADABLE);
 }
 
+/* What may not take the fast path is left as it is. */
+static __always_inline int fast4(struct __sk_buff *skb, struct packet4 *packet,
+				 struct ipvs_bpf_session4 *session)
+{
+	struct ends4 ends = {
+		.saddr = session->saddr,
+		.daddr = session->daddr,
+		.ports = { { session->sport, session->dport } },
+	};
+	struct iphdr *iph = at(skb, NETWORK, sizeof(*iph));
+	__u32 size;
+
+	if (!iph || packet->transport != NETWORK + sizeof(*iph) || iph->ttl <= 1)
+		return TC_ACT_UNSPEC;
+	size = bpf_ntohs(iph->tot_len);
+	if (!is_for_fast_path(skb, packet->tuple.protocol, sizeof(*iph), size,
+			      &session->lease))
+		return TC_ACT_UNSPEC;
+	packet->transport = NETWORK + sizeof(*iph);
+	if (rewrite4(skb, packet, &ends, 1))
+		return drop(IPVS_BPF_REWRITE_FAILED);
+	return leave(skb, size, &session->lease);
+}
+
 static __always_inline int ingress4(struct __sk_buff *skb)
 {
 	struct ipvs_bpf_session4 *session;
 	struct packet4 packet;
+	struct ends4 ends;
 
 	if (parse4(skb, &packet) != PARSE_OK)
 		return TC_ACT_UNSPEC;
 	session = bpf_map_lookup_elem(&sessions4, &packet.tuple);
-	if (!session || session->direction != IPVS_BPF_REPLY)
+	if (!session)
+		return TC_ACT_UNSPEC;
+	if (lease_is_valid(skb, &session->lease)) {
+		int verdict = fast4(skb, &packet, session);
+
+		if (verdict != TC_ACT_UNSPEC)
+			return verdict;
+	}
+	if (session->direction != IPVS_BPF_REPLY)
 		return TC_ACT_UNSPEC;
 	skb->tc_classid = session->service;
-	if (rewrite_destination4(skb, &packet, session->daddr, session->dport))
+	ends = (struct ends4){
+		.saddr = packet.tuple.saddr,
+		.daddr = session->daddr,
+		.ports = { { packet.tuple.sport, session->dport } },
+	};
+	if (rewrite4(skb, &packet, &ends, 0))
 		return drop(IPVS_BPF_REWRITE_FAILED);
 	count(IPVS_BPF_REPLIES);
 	return TC_ACT_OK;
+}
+
+static __always_inline int fast6(struct __sk_buff *skb,
+				 const struct ipvs_bpf_tuple6 *tuple,
+				 struct ipvs_bpf_session6 *session)
+{
+	struct ends6 ends = {
+		.saddr = session->saddr,
+		.daddr = session->daddr,
+		.ports = { { session->sport, session->dport } },
+	};
+	struct headers6 *headers = at(skb, NETWORK, sizeof(*headers));
+	__u32 size;
+
+	/* A jumbogram says 0 (RFC 2675). */
+	if (!headers || headers->hop_limit <= 1 || !headers->payload_len)
+		return TC_ACT_UNSPEC;
+	size = sizeof(struct ipv6hdr) + bpf_ntohs(headers->payload_len);
+	if (!is_for_fast_path(skb, tuple->protocol, sizeof(struct ipv6hdr), size,
+			      &session->lease))
+		return TC_ACT_UNSPEC;
+	if (rewrite6(skb, tuple, &ends, 1))
+		return drop(IPVS_BPF_REWRITE_FAILED);
+	return leave(skb, size, &session->lease);
 }
 
 static __always_inline int ingress6(struct __sk_buff *skb)
 {
 	struct ipvs_bpf_session6 *session;
 	struct ipvs_bpf_tuple6 tuple;
+	struct ends6 ends;
 
 	if (parse6(skb, &tuple) != PARSE_OK)
 		return TC_ACT_UNSPEC;
 	session = bpf_map_lookup_elem(&sessions6, &tuple);
-	if (!session || session->direction != IPVS_BPF_REPLY)
+	if (!session)
+		return TC_ACT_UNSPEC;
+	if (lease_is_valid(skb, &session->lease)) {
+		int verdict = fast6(skb, &tuple, session);
+
+		if (verdict != TC_ACT_UNSPEC)
+			return verdict;
+	}
+	if (session->direction != IPVS_BPF_REPLY)
 		return TC_ACT_UNSPEC;
 	skb->tc_classid = session->service;
-	if (rewrite_destination6(skb, &tuple, session->daddr, session->dport))
+	ends = (struct ends6){
+		.saddr = tuple.saddr,
+		.daddr = session->daddr,
+		.ports = { { tuple.sport, session->dport } },
+	};
+	if (rewrite6(skb, &tuple, &ends, 0))
 		return drop(IPVS_BPF_REWRITE_FAILED);
 	count(IPVS_BPF_REPLIES);
 	return TC_ACT_OK;
 }
 
-/* A reply: server -> local IP. The service's id goes up to the module in
- * tc_classid, which the kernel copies to skb->tc_index.
+/* A packet of a session that has a lease goes straight to where it should. Of
+ * others only replies, server -> local IP, are turned to the client; the
+ * service's id goes up to the module in tc_classid, which the kernel copies to
+ * skb->tc_index.
  */
 SEC("classifier")
 int ipvs_ingress(struct __sk_buff *skb)

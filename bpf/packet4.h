@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reads the flow of an IPv4 TCP, UDP or SCTP packet, and rewrites one end of it. */
+/* Reads the flow of an IPv4 TCP, UDP or SCTP packet, and rewrites it. */
 #ifndef PACKET4_H
 #define PACKET4_H
 
 #include <linux/ip.h>
 #include <bpf/bpf_endian.h>
 
+#include "checksum.h"
 #include "ip_vs_bpf_abi.h"
 #include "transport.h"
 
@@ -20,94 +21,70 @@ struct packet4 {
 static __always_inline enum parse_result parse4(struct __sk_buff *skb,
 						struct packet4 *packet)
 {
-	struct iphdr iph;
-	struct ports ports;
+	struct ipvs_bpf_tuple4 *tuple = &packet->tuple;
+	struct iphdr *iph;
+	union ports *ports;
+	__u32 length;
 
-	if (skb->vlan_present ||
-	    bpf_skb_load_bytes(skb, NETWORK, &iph, sizeof(iph)))
+	if (skb->vlan_present)
 		return PARSE_OTHER;
-	if (iph.ihl < 5 || !has_ports(iph.protocol))
+	iph = at(skb, NETWORK, sizeof(*iph));
+	if (!iph)
 		return PARSE_OTHER;
-	if (iph.frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET))
+	length = iph->ihl * 4;
+	if (length < sizeof(*iph) || !has_ports(iph->protocol))
+		return PARSE_OTHER;
+	if (iph->frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET))
 		return PARSE_FRAGMENT;
-	packet->transport = NETWORK + iph.ihl * 4;
-	if (bpf_skb_load_bytes(skb, packet->transport, &ports, sizeof(ports)))
-		return PARSE_OTHER;
-	packet->tuple = (struct ipvs_bpf_tuple4){
-		.saddr = iph.saddr,
-		.daddr = iph.daddr,
-		.sport = ports.source,
-		.dport = ports.dest,
-		.protocol = iph.protocol,
+	*tuple = (struct ipvs_bpf_tuple4){
+		.saddr = iph->saddr,
+		.daddr = iph->daddr,
+		.protocol = iph->protocol,
 	};
+	packet->transport = NETWORK + length;
+	ports = at(skb, packet->transport, sizeof(*ports));
+	if (!ports)
+		return PARSE_OTHER;
+	tuple->sport = ports->source;
+	tuple->dport = ports->dest;
 	return PARSE_OK;
 }
 
-/* One end of a flow: where its address and port stand in the packet, and what
- * they are and become.
- */
-struct end4 {
-	__u32 addr_offset;
-	__u32 port_offset;
-	__be32 old_addr, new_addr;
-	__be16 old_port, new_port;
+/* Both ends of a flow. */
+struct ends4 {
+	__be32 saddr;
+	__be32 daddr;
+	union ports ports;
 };
 
-/* Mends the checksums first, by the difference, and then writes. */
+/* Gives the packet these ends, and takes ttl from its time to live. */
 static __always_inline int rewrite4(struct __sk_buff *skb,
 				    const struct packet4 *packet,
-				    const struct end4 *end)
+				    const struct ends4 *new, __u8 ttl)
 {
-	__u8 protocol = packet->tuple.protocol;
-	__u64 flags = checksum_flags(protocol);
-	__u32 check = checksum_at(packet->transport, protocol);
+	const struct ipvs_bpf_tuple4 *old = &packet->tuple;
+	union ports old_ports = { { old->sport, old->dport } };
+	__u64 addresses = difference(old->saddr, new->saddr) +
+			  difference(old->daddr, new->daddr);
+	union ports *ports;
+	struct iphdr *iph;
 
-	if (has_checksum(protocol) &&
-	    (bpf_l4_csum_replace(skb, check, end->old_addr, end->new_addr,
-				 flags | BPF_F_PSEUDO_HDR | sizeof(__be32)) ||
-	     bpf_l4_csum_replace(skb, check, end->old_port, end->new_port,
-				 flags | sizeof(__be16)) ||
-	     bpf_skb_store_bytes(skb, end->port_offset, &end->new_port,
-				 sizeof(__be16), 0)))
+	iph = at(skb, NETWORK, sizeof(*iph));
+	if (!iph)
 		return -1;
-	if (bpf_l3_csum_replace(skb, NETWORK + offsetof(struct iphdr, check),
-				end->old_addr, end->new_addr, sizeof(__be32)) ||
-	    bpf_skb_store_bytes(skb, end->addr_offset, &end->new_addr,
-				sizeof(__be32), 0))
+	iph->check = mended(iph->check, addresses + (ttl ?
+			    difference(bpf_htons(ttl << 8), 0) : 0));
+	iph->ttl -= ttl;
+	iph->saddr = new->saddr;
+	iph->daddr = new->daddr;
+	if (!has_checksum(old->protocol))
+		return 0;
+	ports = at(skb, packet->transport, sizeof(*ports));
+	if (!ports)
 		return -1;
-	return 0;
-}
-
-static __always_inline int rewrite_source4(struct __sk_buff *skb,
-					   const struct packet4 *packet,
-					   __be32 addr, __be16 port)
-{
-	struct end4 end = {
-		.addr_offset = NETWORK + offsetof(struct iphdr, saddr),
-		.port_offset = packet->transport,
-		.old_addr = packet->tuple.saddr,
-		.new_addr = addr,
-		.old_port = packet->tuple.sport,
-		.new_port = port,
-	};
-
-	return rewrite4(skb, packet, &end);
-}
-
-static __always_inline int rewrite_destination4(struct __sk_buff *skb,
-						const struct packet4 *packet,
-						__be32 addr, __be16 port)
-{
-	struct end4 end = {
-		.addr_offset = NETWORK + offsetof(struct iphdr, daddr),
-		.port_offset = packet->transport + sizeof(__be16),
-		.old_addr = packet->tuple.daddr,
-		.new_addr = addr,
-		.old_port = packet->tuple.dport,
-		.new_port = port,
-	};
-
-	return rewrite4(skb, packet, &end);
+	ports->both = new->ports.both;
+	return mend_transport(skb, packet->transport, old->protocol, addresses,
+			      old_ports.both, new->ports.both);
 }
 
 #endif

@@ -6,10 +6,7 @@
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
-#include <linux/tcp.h>
-#include <linux/udp.h>
 #include <bpf/bpf_helpers.h>
-#include <stddef.h>
 
 /* <sys/socket.h> is the host's. */
 #define AF_INET 2
@@ -25,9 +22,12 @@ enum parse_result {
 };
 
 /* Of all three the transport header begins with them. */
-struct ports {
-	__be16 source;
-	__be16 dest;
+union ports {
+	struct {
+		__be16 source;
+		__be16 dest;
+	};
+	__be32 both;
 };
 
 static __always_inline int has_ports(__u8 protocol)
@@ -36,25 +36,24 @@ static __always_inline int has_ports(__u8 protocol)
 	       protocol == IPPROTO_SCTP;
 }
 
-/* SCTP's checksum covers the ports, and they stay; it covers no address. */
-static __always_inline int has_checksum(__u8 protocol)
+static __always_inline void *linear(struct __sk_buff *skb, __u32 offset, __u32 size)
 {
-	return protocol != IPPROTO_SCTP;
+	void *found = (void *)(long)skb->data + offset;
+
+	return found + size > (void *)(long)skb->data_end ? NULL : found;
 }
 
-/* Its offset in the packet. */
-static __always_inline __u32 checksum_at(__u32 transport, __u8 protocol)
-{
-	return transport + (protocol == IPPROTO_UDP ? offsetof(struct udphdr, check) :
-						      offsetof(struct tcphdr, check));
-}
-
-/* The helpers leave a partial transport checksum to the device and a UDP
- * checksum of 0 alone: there is none (RFC 768; RFC 6935 for IPv6).
+/* That part of the packet, fetched into its linear part if need be, which ends
+ * the life of every earlier pointer; NULL: the packet ends before. Every call of
+ * a helper that changes the packet does so, too.
  */
-static __always_inline __u64 checksum_flags(__u8 protocol)
+static __always_inline void *at(struct __sk_buff *skb, __u32 offset, __u32 size)
 {
-	return protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+	void *found = linear(skb, offset, size);
+
+	if (found || bpf_skb_pull_data(skb, offset + size))
+		return found;
+	return linear(skb, offset, size);
 }
 
 #endif

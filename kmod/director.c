@@ -79,6 +79,7 @@ static struct director *director_new(struct net *net)
 	/* Id 0 is no service: skb->tc_index is 0 where nobody set it. */
 	xa_init_flags(&director->service_ids, XA_FLAGS_ALLOC1);
 	INIT_WORK(&director->reap, director_reap);
+	leases_init(director);
 	for (i = 0; i < ORIGINAL_LOCKS; i++)
 		spin_lock_init(&director->original_locks[i]);
 	return director;
@@ -121,6 +122,7 @@ static void __net_exit director_net_exit(struct net *net)
 	 * freed with the director.
 	 */
 	cancel_work_sync(&director->reap);
+	leases_exit(director);
 	director_put(director);
 }
 

@@ -5,8 +5,8 @@
  * stands in ICMP errors.
  *
  * An element of a map may be used anew for another key while we read it, also
- * under RCU. So the entry is copied, and it counts if a second look at the same
- * key finds the same.
+ * under RCU. So what it makes of a packet is copied, and it counts if a second look
+ * at the same key finds the same.
  */
 #include "flows.h"
 
@@ -30,6 +30,7 @@ static bool find4(struct bpf_map *map, const struct flow *flow,
 		  struct translation *to)
 {
 	struct ipvs_bpf_session4 entry;
+	const size_t size = offsetof(struct ipvs_bpf_session4, lease);
 	struct ipvs_bpf_tuple4 key = {
 		.saddr = flow->saddr.ip,
 		.daddr = flow->daddr.ip,
@@ -38,7 +39,7 @@ static bool find4(struct bpf_map *map, const struct flow *flow,
 		.protocol = flow->protocol,
 	};
 
-	if (!read(map, &key, &entry, sizeof(entry)))
+	if (!read(map, &key, &entry, size))
 		return false;
 	to->flow.saddr.ip = entry.saddr;
 	to->flow.daddr.ip = entry.daddr;
@@ -53,6 +54,7 @@ static bool find6(struct bpf_map *map, const struct flow *flow,
 		  struct translation *to)
 {
 	struct ipvs_bpf_session6 entry;
+	const size_t size = offsetof(struct ipvs_bpf_session6, lease);
 	struct ipvs_bpf_tuple6 key = {
 		.sport = flow->sport,
 		.dport = flow->dport,
@@ -61,7 +63,7 @@ static bool find6(struct bpf_map *map, const struct flow *flow,
 
 	memcpy(key.saddr, &flow->saddr, sizeof(key.saddr));
 	memcpy(key.daddr, &flow->daddr, sizeof(key.daddr));
-	if (!read(map, &key, &entry, sizeof(entry)))
+	if (!read(map, &key, &entry, size))
 		return false;
 	memcpy(&to->flow.saddr, entry.saddr, sizeof(entry.saddr));
 	memcpy(&to->flow.daddr, entry.daddr, sizeof(entry.daddr));

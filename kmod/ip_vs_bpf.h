@@ -74,6 +74,8 @@ enum counter {
 	COUNT_ERROR_NO_ROUTE,
 	COUNT_ERROR_TOO_BIG,
 	COUNT_ERROR_REWRITE,
+	COUNT_FAST_ORIGINAL,
+	COUNT_FAST_REPLY,
 	COUNTERS
 };
 
@@ -164,6 +166,12 @@ struct port_app {
 	char name[24];
 };
 
+/* What of a lease's counts IPVS's own counters have already. */
+struct folded {
+	u64 bytes;
+	u32 packets;
+};
+
 /* A full-NAT connection: what cp->app_data points at while the connection is
  * bound to our application. Freed a grace period later: a packet may have read
  * the pointer.
@@ -172,8 +180,14 @@ struct session {
 	struct director *director;
 	struct service *service;
 	struct local_ip *local_ip;
+	struct ip_vs_conn *conn; /* while the session has not ended */
 	__be16 local_port;
-	bool ended; /* under the lock of its original tuple */
+	/* Under the lock of its original tuple: */
+	bool ended;
+	bool had_lease;          /* so it may be listed */
+	struct folded folded[2]; /* by enum ipvs_bpf_direction */
+	u64 lease[2];            /* until when; written under the lock */
+	struct list_head leased; /* director->leased, under leased_lock */
 	struct rcu_head rcu;
 };
 
@@ -222,12 +236,18 @@ struct director {
 	struct work_struct reap; /* frees services whose last session ended */
 	/* Serialise, by original tuple, writing and deleting its map entry. */
 	spinlock_t original_locks[ORIGINAL_LOCKS];
+	bool fast_path; /* leases are given; READ_ONCE */
+	bool ending;    /* under leased_lock: the fold is not queued any more */
+	spinlock_t leased_lock;
+	struct list_head leased; /* sessions whose leases may have counts */
+	struct delayed_work fold;
 	struct stats __percpu *stats;
 	struct proc_dir_entry *proc;
 	/* Why the last write failed; under config. */
 	char services_error[ERROR_SIZE];
 	char local_ips_error[ERROR_SIZE];
 	char map_error[ERROR_SIZE];
+	char fast_path_error[ERROR_SIZE];
 };
 
 /* director.c */
@@ -281,15 +301,57 @@ int session_done_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp);
 struct session *session_of(const struct ip_vs_conn *cp);
 
 /* originals.c */
-int original_insert(const struct session *session, struct bpf_map *map, u8 family,
+spinlock_t *original_lock(struct director *director, u8 family,
+			  const union tuple *original);
+int original_insert(struct session *session, struct bpf_map *map, u8 family,
 		    const union tuple *original, const union tuple *reply);
-void original_delete(struct session *session, struct bpf_map *map, u8 family,
-		     const union tuple *original, const union tuple *reply);
+void session_delete(struct session *session, struct bpf_map *map, u8 family,
+		    const union tuple *original, const union tuple *reply);
 void entry_delete(struct director *director, struct bpf_map *map,
 		  const union tuple *tuple);
 void original_claim(struct session *session, const struct ip_vs_conn *cp);
 int sessions_module_init(void);
 void sessions_module_exit(void);
+
+/* leases.c */
+int fast_path_write(struct director *director, char *text);
+void fast_path_show(struct director *director, struct seq_file *seq);
+void lease_renew(struct session *session, struct ip_vs_conn *cp, u8 direction,
+		 const struct dst_entry *dst, const union nf_inet_addr *daddr);
+void lease_fold(struct session *session, u8 direction,
+		const struct ipvs_bpf_lease *lease);
+void leases_fold(struct session *session, struct bpf_map *map, u8 family,
+		 const union tuple *original, const union tuple *reply);
+void leases_forget(struct session *session);
+
+/* Under the lock of the original tuple, whose entry the session lost or writes
+ * anew: its next lease counts from nothing.
+ */
+static inline void leases_restart(struct session *session)
+{
+	session->folded[IPVS_BPF_ORIGINAL] = (struct folded){};
+	WRITE_ONCE(session->lease[IPVS_BPF_ORIGINAL], 0);
+}
+
+void leases_init(struct director *director);
+void leases_exit(struct director *director);
+
+/* Whether a packet that IPVS accepted earns its direction a lease. TCP has one
+ * once it is established, so that IPVS sees everything that matters to its
+ * state; SCTP has none, since its state is in its chunks.
+ */
+static inline bool lease_due(const struct session *session,
+			     const struct ip_vs_conn *cp, u8 direction)
+{
+	return READ_ONCE(session->director->fast_path) &&
+	       time_after_eq64(get_jiffies_64(), READ_ONCE(session->lease[direction])) &&
+	       (cp->protocol == IPPROTO_UDP ||
+		(cp->protocol == IPPROTO_TCP &&
+		 cp->state == IP_VS_TCP_S_ESTABLISHED));
+}
+
+/* accounting.c */
+void account(struct ip_vs_conn *cp, u8 direction, u64 packets, u64 bytes);
 
 /* flush.c */
 void sessions_flush(struct director *director);
@@ -302,6 +364,7 @@ u32 tuple_hash(u8 family, const union tuple *tuple);
 void entry_make(u8 family, const union tuple *other, u16 service, u8 direction,
 		union entry *entry);
 bool entry_makes(u8 family, const union entry *entry, const union tuple *other);
+struct ipvs_bpf_lease *entry_lease(u8 family, union entry *entry);
 
 /* addresses.c */
 bool address_parse(const char *text, u8 *family, union nf_inet_addr *addr);
@@ -355,7 +418,8 @@ struct ip_vs_conn *reply_connection(struct director *director,
 				    const union nf_inet_addr *server,
 				    const struct packet *packet);
 void reply_pass(struct ip_vs_conn *cp, struct sk_buff *skb,
-		const struct packet *packet);
+		const struct packet *packet, struct session *session,
+		const struct dst_entry *dst);
 unsigned int reply_drop(struct director *director, struct sk_buff *skb,
 			struct ip_vs_conn *cp, enum counter why);
 unsigned int reply_untranslated(struct director *director, struct sk_buff *skb,
@@ -391,6 +455,12 @@ __printf(4, 5) int refuse(char *error, int code, unsigned int line,
 
 /* stats.c */
 void stats_show(struct director *director, struct seq_file *seq);
+
+static inline void count_many(struct director *director, enum counter counter,
+			      u64 many)
+{
+	this_cpu_add(director->stats->value[counter], many);
+}
 
 static inline void count(struct director *director, enum counter counter)
 {

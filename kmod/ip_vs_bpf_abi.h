@@ -40,6 +40,20 @@ enum ipvs_bpf_direction {
 	IPVS_BPF_REPLY = 1,
 };
 
+/* The fast path of one direction of a session: while the lease is valid the
+ * ingress program alone forwards the packets, as it is told here. The module
+ * writes it, but for the counts, which the program only ever adds to.
+ */
+struct ipvs_bpf_lease {
+	__u64 until;    /* valid while bpf_jiffies64() is less; 0: there is none */
+	__u64 bytes;    /* forwarded, as the IP header counts them */
+	__u32 packets;  /* forwarded, modulo 2^32 */
+	__u32 ifindex;  /* of the interface that they leave by */
+	__u32 macs[3];  /* the first 12 bytes of the frame: its addresses */
+	__u16 mtu;      /* host endianness; a larger packet goes to the module */
+	__u16 pad;
+};
+
 /* What full NAT makes of such a packet: the value of the same map. */
 struct ipvs_bpf_session4 {
 	__be32 saddr;
@@ -49,6 +63,7 @@ struct ipvs_bpf_session4 {
 	__u16 service;  /* host endianness; index into the map "services" */
 	__u8 direction; /* enum ipvs_bpf_direction: that of the key */
 	__u8 pad;
+	struct ipvs_bpf_lease lease;
 };
 
 struct ipvs_bpf_session6 {
@@ -59,6 +74,7 @@ struct ipvs_bpf_session6 {
 	__u16 service;  /* host endianness; index into the map "services" */
 	__u8 direction; /* enum ipvs_bpf_direction: that of the key */
 	__u8 pad;
+	struct ipvs_bpf_lease lease;
 };
 
 /* A full-NAT service: the value of the array map "services", whose index is

@@ -9,18 +9,46 @@
  */
 #include "ip_vs_bpf.h"
 
-static spinlock_t *lock_of(struct director *director, u8 family,
-			   const union tuple *original)
+spinlock_t *original_lock(struct director *director, u8 family,
+			  const union tuple *original)
 {
 	u32 hash = tuple_hash(family, original);
 
 	return &director->original_locks[hash % ORIGINAL_LOCKS];
 }
 
-int original_insert(const struct session *session, struct bpf_map *map, u8 family,
+/* Under the lock: the connection that had the entry loses it to another one of
+ * the same tuple. IPVS finds that connection by the tuple until the other one is
+ * hashed; only one that IPVS finds has a lease in this entry.
+ */
+static void displace(struct session *session, u8 family, union entry *entry)
+{
+	const struct ip_vs_conn *cp = session->conn;
+	struct ip_vs_conn_param param;
+	struct ip_vs_conn *old;
+	struct session *loser;
+	union tuple reply;
+
+	ip_vs_conn_fill_param(cp->ipvs, family, cp->protocol, &cp->caddr, cp->cport,
+			      &cp->vaddr, cp->vport, &param);
+	old = ip_vs_conn_in_get(&param);
+	if (!old)
+		return;
+	loser = is_ours(old) ? session_of(old) : NULL;
+	if (loser && !loser->ended) {
+		tuple_reply(old, loser->local_ip, loser->local_port, &reply);
+		if (entry_makes(family, entry, &reply)) {
+			lease_fold(loser, IPVS_BPF_ORIGINAL, entry_lease(family, entry));
+			leases_restart(loser);
+		}
+	}
+	__ip_vs_conn_put(old);
+}
+
+int original_insert(struct session *session, struct bpf_map *map, u8 family,
 		    const union tuple *original, const union tuple *reply)
 {
-	spinlock_t *lock = lock_of(session->director, family, original);
+	spinlock_t *lock = original_lock(session->director, family, original);
 	union entry entry;
 	int err;
 
@@ -28,6 +56,10 @@ int original_insert(const struct session *session, struct bpf_map *map, u8 famil
 	spin_lock_bh(lock);
 	err = map->ops->map_update_elem(map, (void *)original, &entry, BPF_NOEXIST);
 	if (err == -EEXIST) {
+		union entry *found = map->ops->map_lookup_elem(map, (void *)original);
+
+		if (found)
+			displace(session, family, found);
 		err = map->ops->map_update_elem(map, (void *)original, &entry, BPF_ANY);
 		if (!err)
 			atomic_inc(&session->director->displaced);
@@ -51,21 +83,26 @@ void entry_delete(struct director *director, struct bpf_map *map,
 	count(director, COUNT_DELETE_FAILED);
 }
 
-/* Only if the entry is this session's: its reply tuple names it. */
-void original_delete(struct session *session, struct bpf_map *map, u8 family,
-		     const union tuple *original, const union tuple *reply)
+/* The session ends. The original entry goes only if it is this session's: its
+ * reply tuple names it.
+ */
+void session_delete(struct session *session, struct bpf_map *map, u8 family,
+		    const union tuple *original, const union tuple *reply)
 {
-	spinlock_t *lock = lock_of(session->director, family, original);
+	spinlock_t *lock = original_lock(session->director, family, original);
 	const union entry *found;
 
 	spin_lock_bh(lock);
-	session->ended = true;
+	leases_fold(session, map, family, original, reply);
+	WRITE_ONCE(session->ended, true);
 	found = map->ops->map_lookup_elem(map, (void *)original);
 	if (found && entry_makes(family, found, reply))
 		entry_delete(session->director, map, original);
 	else
 		atomic_dec(&session->director->displaced);
+	entry_delete(session->director, map, reply);
 	spin_unlock_bh(lock);
+	leases_forget(session);
 }
 
 /* Before a packet is sent, under RCU: makes the entry that of its session. Of
@@ -85,12 +122,15 @@ void original_claim(struct session *session, const struct ip_vs_conn *cp)
 	tuple_original(cp, &original);
 	tuple_reply(cp, session->local_ip, session->local_port, &reply);
 	entry_make(cp->af, &reply, session->service->id, IPVS_BPF_ORIGINAL, &entry);
-	lock = lock_of(director, cp->af, &original);
+	lock = original_lock(director, cp->af, &original);
 	spin_lock_bh(lock);
 	found = map->ops->map_lookup_elem(map, &original);
 	absent = !found;
 	if (!session->ended && (absent || !entry_makes(cp->af, found, &reply)) &&
-	    !map->ops->map_update_elem(map, &original, &entry, BPF_ANY) && absent)
-		atomic_dec(&director->displaced);
+	    !map->ops->map_update_elem(map, &original, &entry, BPF_ANY)) {
+		leases_restart(session);
+		if (absent)
+			atomic_dec(&director->displaced);
+	}
 	spin_unlock_bh(lock);
 }

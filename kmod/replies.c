@@ -82,35 +82,6 @@ static void reply_error(struct sk_buff *skb, const struct session *session,
 		icmp_send(skb, type, code, htonl(info));
 }
 
-static void count_bytes(struct ip_vs_cpu_stats __percpu *cpustats, unsigned int len)
-{
-	struct ip_vs_cpu_stats *stats = this_cpu_ptr(cpustats);
-
-	u64_stats_update_begin(&stats->syncp);
-	u64_stats_inc(&stats->cnt.outpkts);
-	u64_stats_add(&stats->cnt.outbytes, len);
-	u64_stats_update_end(&stats->syncp);
-}
-
-/* As ip_vs_out_stats(): server, service and namespace. Under RCU, which keeps
- * what dest->svc points at; the connection's reference keeps the server.
- */
-static void account(struct ip_vs_conn *cp, unsigned int len)
-{
-	struct ip_vs_dest *dest = cp->dest;
-	struct ip_vs_service *svc;
-
-	if (!dest || !(dest->cflags & IP_VS_DEST_CF_AVAILABLE))
-		return;
-	svc = rcu_dereference(dest->svc);
-	local_bh_disable();
-	count_bytes(dest->stats.cpustats, len);
-	if (svc)
-		count_bytes(svc->stats.cpustats, len);
-	count_bytes(compat_tot_stats(cp->ipvs)->cpustats, len);
-	local_bh_enable();
-}
-
 static void advance(struct ip_vs_conn *cp, struct sk_buff *skb,
 		    const struct packet *packet)
 {
@@ -121,12 +92,17 @@ static void advance(struct ip_vs_conn *cp, struct sk_buff *skb,
 					packet->transport);
 }
 
-/* IPVS has seen the translated reply. Puts the connection. */
+/* IPVS has seen the translated reply, which leaves by that route. Puts the
+ * connection.
+ */
 void reply_pass(struct ip_vs_conn *cp, struct sk_buff *skb,
-		const struct packet *packet)
+		const struct packet *packet, struct session *session,
+		const struct dst_entry *dst)
 {
-	account(cp, skb->len);
+	account(cp, IPVS_BPF_REPLY, 1, skb->len);
 	advance(cp, skb, packet);
+	if (lease_due(session, cp, IPVS_BPF_REPLY))
+		lease_renew(session, cp, IPVS_BPF_REPLY, dst, &cp->caddr);
 	ip_vs_conn_put(cp);
 }
 
@@ -182,7 +158,7 @@ unsigned int reply_in4(struct director *director, struct service *service,
 		return reply_drop(director, skb, cp, COUNT_REPLY_REWRITE);
 	}
 	ip_decrease_ttl(ip_hdr(skb));
-	reply_pass(cp, skb, packet);
+	reply_pass(cp, skb, packet, session, &rt->dst);
 	return send4(director->net, skb, rt, 0);
 }
 

@@ -58,6 +58,6 @@ unsigned int reply_in6(struct director *director, struct service *service,
 		return reply_drop(director, skb, cp, COUNT_REPLY_REWRITE);
 	}
 	ipv6_hdr(skb)->hop_limit--;
-	reply_pass(cp, skb, packet);
+	reply_pass(cp, skb, packet, session, dst);
 	return send6(director->net, skb, dst, 0);
 }

@@ -147,7 +147,7 @@ static bool is_refused(struct director *director, const struct ip_vs_conn *cp)
  */
 static struct session *session_create(struct director *director,
 				      struct service *service,
-				      const struct ip_vs_conn *cp)
+				      struct ip_vs_conn *cp)
 {
 	struct maps *maps = rcu_dereference(director->maps);
 	struct pool *pool = rcu_dereference(service->pool);
@@ -171,6 +171,8 @@ static struct session *session_create(struct director *director,
 	}
 	session->director = director;
 	session->service = service;
+	session->conn = cp;
+	INIT_LIST_HEAD(&session->leased);
 	map = sessions_of(maps, cp->af);
 	tuple_original(cp, &original);
 	err = choose(map, ips, cp, session, &original, &reply);
@@ -210,8 +212,7 @@ static void session_end(struct session *session, const struct ip_vs_conn *cp)
 	/* IPVS changes none of the addresses and ports of a connection. */
 	tuple_original(cp, &original);
 	tuple_reply(cp, session->local_ip, session->local_port, &reply);
-	original_delete(session, map, cp->af, &original, &reply);
-	entry_delete(director, map, &reply);
+	session_delete(session, map, cp->af, &original, &reply);
 	atomic_dec(&session->local_ip->sessions);
 	local_ip_put(session->local_ip);
 	atomic_dec(&session->service->sessions);

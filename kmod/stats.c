@@ -74,6 +74,11 @@ static const char *const names[COUNTERS] = {
 	[COUNT_ERROR_NO_ROUTE] = "drop_icmp_no_route",
 	[COUNT_ERROR_TOO_BIG] = "drop_icmp_too_big",
 	[COUNT_ERROR_REWRITE] = "drop_icmp_rewrite_failed",
+	/* Packets that the ingress program alone forwarded, as far as they are
+	 * in IPVS's counters already.
+	 */
+	[COUNT_FAST_ORIGINAL] = "fast_packets_original",
+	[COUNT_FAST_REPLY] = "fast_packets_reply",
 };
 
 void stats_show(struct director *director, struct seq_file *seq)

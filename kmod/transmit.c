@@ -126,6 +126,8 @@ int transmit4(struct sk_buff *skb, struct ip_vs_conn *cp,
 		ip_rt_put(rt);
 		return transmit_drop(director, skb, COUNT_DROP_TOO_BIG);
 	}
+	if (lease_due(session, cp, IPVS_BPF_ORIGINAL))
+		lease_renew(session, cp, IPVS_BPF_ORIGINAL, &rt->dst, &cp->daddr);
 	if (IPCB(skb)->frag_max_size || exceeds(skb, dst_mtu(&rt->dst))) {
 		/* The egress program would see fragments, of which only the
 		 * first has ports: nothing may be left for it to do.

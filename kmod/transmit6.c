@@ -105,6 +105,8 @@ int transmit6(struct sk_buff *skb, struct ip_vs_conn *cp,
 		dst_release(dst);
 		return transmit_drop(director, skb, COUNT_DROP_TOO_BIG);
 	}
+	if (lease_due(session, cp, IPVS_BPF_ORIGINAL))
+		lease_renew(session, cp, IPVS_BPF_ORIGINAL, dst, &cp->daddr);
 	if (unlikely(!is_plain(skb, &packet))) {
 		if (nat_source(skb, &packet, &session->local_ip->addr,
 			       session->local_port))

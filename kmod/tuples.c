@@ -103,3 +103,8 @@ bool entry_makes(u8 family, const union entry *entry, const union tuple *other)
 	       entry->v4.daddr == other->v4.saddr &&
 	       entry->v4.dport == other->v4.sport;
 }
+
+struct ipvs_bpf_lease *entry_lease(u8 family, union entry *entry)
+{
+	return family == AF_INET6 ? &entry->v6.lease : &entry->v4.lease;
+}

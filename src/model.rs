@@ -38,6 +38,8 @@ pub struct Datapath {
     pub interfaces: BTreeSet<String>,
     /// How many sessions of each family the session maps can hold.
     pub max_sessions: u32,
+    /// Whether the programs alone may forward what IPVS has accepted.
+    pub fast_path: bool,
 }
 
 /// A local IP (LIP): an address of the director that full-NAT traffic takes

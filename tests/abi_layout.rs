@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 use ipvs_bpf::datapath::abi::{
-    Counter, ORIGINAL, REPLY, Service, Session4, Session6, Tuple4, Tuple6,
+    Counter, Lease, ORIGINAL, REPLY, Service, Session4, Session6, Tuple4, Tuple6,
 };
 
 /// What the header declares, by name.
@@ -121,8 +121,9 @@ fn mirror() -> BTreeSet<String> {
     }
     structure!("ipvs_bpf_tuple4", Tuple4: saddr_be daddr_be sport_be dport_be protocol pad);
     structure!("ipvs_bpf_tuple6", Tuple6: saddr_be daddr_be sport_be dport_be protocol pad);
-    structure!("ipvs_bpf_session4", Session4: saddr_be daddr_be sport_be dport_be service direction pad);
-    structure!("ipvs_bpf_session6", Session6: saddr_be daddr_be sport_be dport_be service direction pad);
+    structure!("ipvs_bpf_lease", Lease: until bytes packets ifindex macs mtu pad);
+    structure!("ipvs_bpf_session4", Session4: saddr_be daddr_be sport_be dport_be service direction pad lease);
+    structure!("ipvs_bpf_session6", Session6: saddr_be daddr_be sport_be dport_be service direction pad lease);
     structure!("ipvs_bpf_service", Service: vaddr_be vport_be protocol family);
     lines.insert(format!("IPVS_BPF_ORIGINAL = {ORIGINAL}"));
     lines.insert(format!("IPVS_BPF_REPLY = {REPLY}"));

@@ -17,7 +17,7 @@ pub(super) struct Director {
     pub interfaces: Vec<(glob::Pattern, Span)>,
     /// `interfaces = []` is written.
     pub none: bool,
-    pub fast_path: Option<(bool, Span)>,
+    pub fast_path: bool,
     pub max_sessions: u32,
 }
 
@@ -43,7 +43,7 @@ pub(super) fn read(section: Section) -> Director {
     let director = Director {
         interfaces,
         none: list.is_some_and(<[_]>::is_empty),
-        fast_path: section.boolean("fast_path"),
+        fast_path: section.boolean("fast_path").is_none_or(|(on, _)| on),
         max_sessions: section
             .integer("max_sessions", 1, MOST_SESSIONS)
             .and_then(|(number, _)| u32::try_from(number).ok())

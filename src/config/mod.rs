@@ -23,7 +23,6 @@ mod sync;
 mod syntax;
 mod sysctl;
 mod timeouts;
-mod unsupported;
 mod value;
 mod warnings;
 pub mod write;

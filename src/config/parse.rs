@@ -9,7 +9,7 @@ use super::pools::{self, Pool};
 use super::reader::Section;
 use super::service::{self, ServiceEntry};
 use super::sync::{self, Sync};
-use super::{check, syntax, sysctl, timeouts, unsupported};
+use super::{check, syntax, sysctl, timeouts};
 use crate::model::{Sysctls, Timeouts};
 
 /// A file without mistakes.
@@ -60,7 +60,6 @@ pub fn parse(name: &str, text: &str) -> Result<Config, Diagnostics> {
     };
     root.finish();
     check::check(&config, &mistakes);
-    unsupported::check(&config, &mistakes);
     match mistakes.into_diagnostics(name, text) {
         Some(diagnostics) => Err(diagnostics),
         None => Ok(config),

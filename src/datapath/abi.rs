@@ -35,6 +35,21 @@ pub const ORIGINAL: u8 = 0;
 /// `IPVS_BPF_REPLY`: real server → local IP.
 pub const REPLY: u8 = 1;
 
+/// `struct ipvs_bpf_lease`: the fast path of one direction of a session. `until`
+/// counts the kernel's jiffies; 0: there is no lease.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lease {
+    pub until: u64,
+    pub bytes: u64,
+    pub packets: u32,
+    pub ifindex: u32,
+    /// The frame's first 12 bytes.
+    pub macs: [u32; 3],
+    pub mtu: u16,
+    pub pad: u16,
+}
+
 /// `struct ipvs_bpf_session4`: what full NAT makes of such a packet, the value
 /// of the map `sessions4`.
 #[repr(C)]
@@ -47,6 +62,7 @@ pub struct Session4 {
     pub service: u16,
     pub direction: u8,
     pub pad: u8,
+    pub lease: Lease,
 }
 
 /// `struct ipvs_bpf_session6`: the same of IPv6, the value of the map
@@ -61,6 +77,7 @@ pub struct Session6 {
     pub service: u16,
     pub direction: u8,
     pub pad: u8,
+    pub lease: Lease,
 }
 
 /// `struct ipvs_bpf_service`: the value of the array map `services`.
@@ -117,6 +134,8 @@ counters! {
 unsafe impl Pod for Tuple4 {}
 // SAFETY: as above.
 unsafe impl Pod for Tuple6 {}
+// SAFETY: as above.
+unsafe impl Pod for Lease {}
 // SAFETY: as above.
 unsafe impl Pod for Session4 {}
 // SAFETY: as above.

@@ -90,10 +90,15 @@ impl Kernel {
 
     fn step(&mut self, step: &Step) -> Result<(), Error> {
         match step {
-            Step::StartDatapath { max_sessions } => {
+            Step::StartDatapath {
+                max_sessions,
+                fast_path,
+            } => {
                 module::load(self.module_file.as_deref())?;
+                proc::set_fast_path(*fast_path)?;
                 datapath::start(&Pins::of_this_namespace()?, *max_sessions)?;
             }
+            Step::ChangeFastPath { new, .. } => proc::set_fast_path(*new)?,
             Step::StopDatapath { .. } => stop_datapath()?,
             Step::Attach { interface } => datapath::attach(&Pins::of_this_namespace()?, interface)?,
             Step::Detach { interface } => datapath::detach(&Pins::of_this_namespace()?, interface)?,

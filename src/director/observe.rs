@@ -77,6 +77,7 @@ pub(super) fn datapath() -> Result<Option<Datapath>, Error> {
     Ok(Some(Datapath {
         interfaces: datapath::attached_interfaces(&pins)?,
         max_sessions: maps.sessions4_entries / 2,
+        fast_path: proc::fast_path()?,
     }))
 }
 

@@ -141,6 +141,24 @@ pub fn flush_sessions() -> Result<(), Error> {
     write("services", "flush\n")
 }
 
+/// Whether the module gives leases; `false` also where it is not loaded.
+pub fn fast_path() -> Result<bool, Error> {
+    let lines = lines("fast_path")?;
+    match lines.first().map(String::as_str) {
+        Some("on") => Ok(true),
+        Some("off") | None => Ok(false),
+        Some(line) => Err(Error::Unreadable {
+            path: path("fast_path"),
+            line: line.to_owned(),
+        }),
+    }
+}
+
+/// Off, leases that are given run out within a second.
+pub fn set_fast_path(on: bool) -> Result<(), Error> {
+    write("fast_path", if on { "on\n" } else { "off\n" })
+}
+
 /// Name and value of every counter, in the module's order.
 pub fn counters() -> Result<Vec<(String, u64)>, Error> {
     parsed("stats", |line| {

@@ -116,6 +116,7 @@ fn lines(steps: &[Step]) -> Vec<Line> {
             | Step::StartDaemon { .. } => settings.push(step),
             Step::StartDatapath { .. }
             | Step::StopDatapath { .. }
+            | Step::ChangeFastPath { .. }
             | Step::Attach { .. }
             | Step::Detach { .. } => datapath.push(step),
             Step::AddLocalIp { address, .. }

@@ -45,7 +45,8 @@ impl Serialize for Refusal {
 ///   | `timeout` | `timeout` (`tcp`, `tcp_fin`, `udp`) | `seconds` |
 ///   | `sysctl` | `sysctl`, the name below `net.ipv4.vs` | `value`, a string |
 ///   | `sync_daemon` | `daemon` (`master`, `backup`) | `interface`, `id`, `group`, `port`, `ttl`, `sync_maxlen` (null: the kernel's choice) |
-///   | `datapath` | | `max_sessions` |
+///   | `datapath` | | `max_sessions`, and of an addition `fast_path` |
+///   | `fast_path` | | `on`, a boolean |
 ///   | `interface` | `interface` | none |
 ///   | `local_ip` | `address` | `pool`, `ports` (`"1024-65535"`) |
 ///   | `full_nat` | `service` | `pool` |
@@ -110,6 +111,11 @@ enum Value<'a> {
     },
     Datapath {
         max_sessions: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        fast_path: Option<bool>,
+    },
+    FastPath {
+        on: bool,
     },
     LocalIp {
         pool: &'a str,
@@ -179,12 +185,21 @@ impl<'a> Record<'a> {
                 };
                 record.value(daemon.into())
             }
-            Step::StartDatapath { max_sessions } | Step::StopDatapath { max_sessions } => {
-                let value = Value::Datapath {
+            Step::StartDatapath {
+                max_sessions,
+                fast_path,
+            } => Record::object(step, "datapath").value(Value::Datapath {
+                max_sessions: *max_sessions,
+                fast_path: Some(*fast_path),
+            }),
+            Step::StopDatapath { max_sessions } => {
+                Record::object(step, "datapath").value(Value::Datapath {
                     max_sessions: *max_sessions,
-                };
-                Record::object(step, "datapath").value(value)
+                    fast_path: None,
+                })
             }
+            Step::ChangeFastPath { old, new } => Record::object(step, "fast_path")
+                .change(Value::FastPath { on: *old }, Value::FastPath { on: *new }),
             Step::Attach { interface } | Step::Detach { interface } => Record {
                 interface: Some(interface),
                 ..Record::object(step, "interface")

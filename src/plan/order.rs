@@ -225,6 +225,15 @@ impl Stages {
         if let (None, Some(datapath)) = (running, wanted) {
             self.start.push(Step::StartDatapath {
                 max_sessions: datapath.max_sessions,
+                fast_path: datapath.fast_path,
+            });
+        }
+        if let (Some(running), Some(wanted)) = (running, wanted)
+            && running.fast_path != wanted.fast_path
+        {
+            self.start.push(Step::ChangeFastPath {
+                old: running.fast_path,
+                new: wanted.fast_path,
             });
         }
         for interface in listed.difference(attached) {

@@ -37,6 +37,12 @@ pub enum Step {
     /// the module. Attaches nothing yet.
     StartDatapath {
         max_sessions: u32,
+        fast_path: bool,
+    },
+    /// No connection breaks: leases are given from now on, or run out.
+    ChangeFastPath {
+        old: bool,
+        new: bool,
     },
     /// Attach both programs to this interface.
     Attach {
@@ -159,6 +165,7 @@ impl Step {
             | Step::AddServer { .. } => Op::Add,
             Step::ChangeTimeout { .. }
             | Step::ChangeSysctl { .. }
+            | Step::ChangeFastPath { .. }
             | Step::ChangeLocalIp { .. }
             | Step::ChangeFullNat { .. }
             | Step::ChangeService { .. }

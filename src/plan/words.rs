@@ -19,6 +19,7 @@ impl Display for Step {
             | Step::StopDaemon { .. }
             | Step::StartDatapath { .. }
             | Step::StopDatapath { .. }
+            | Step::ChangeFastPath { .. }
             | Step::Attach { .. }
             | Step::Detach { .. }
             | Step::AddLocalIp { .. }
@@ -51,8 +52,17 @@ pub(super) fn facts(step: &Step) -> String {
         Step::StartDaemon { state, new: daemon } | Step::StopDaemon { state, old: daemon } => {
             format!("sync daemon {state} {}", daemon_facts(daemon))
         }
-        Step::StartDatapath { max_sessions } | Step::StopDatapath { max_sessions } => {
-            format!("datapath for {max_sessions} sessions")
+        Step::StartDatapath {
+            max_sessions,
+            fast_path,
+        } => {
+            let fast_path = if *fast_path { "" } else { ", no fast path" };
+            format!("datapath for {max_sessions} sessions{fast_path}")
+        }
+        Step::StopDatapath { max_sessions } => format!("datapath for {max_sessions} sessions"),
+        Step::ChangeFastPath { old, new } => {
+            let word = |on: bool| if on { "on" } else { "off" };
+            format!("fast path {} → {}", word(*old), word(*new))
         }
         Step::Attach { interface } | Step::Detach { interface } => {
             format!("interface {}", interface.escape_debug())

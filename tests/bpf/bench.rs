@@ -25,6 +25,7 @@ pub const EGRESS: &str = "ipvs_egress";
 pub const TC_ACT_UNSPEC: i32 = -1;
 pub const TC_ACT_OK: i32 = 0;
 pub const TC_ACT_SHOT: i32 = 2;
+pub const TC_ACT_REDIRECT: i32 = 7;
 
 pub struct Bench {
     object: Ebpf,

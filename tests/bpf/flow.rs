@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use ipvs_bpf::datapath::abi::{ORIGINAL, REPLY, Service, Session4, Tuple4};
+use ipvs_bpf::datapath::abi::{Lease, ORIGINAL, REPLY, Service, Session4, Tuple4};
 
 pub const TCP: u8 = 6;
 pub const UDP: u8 = 17;
@@ -44,6 +44,7 @@ fn session(other: Tuple4, direction: u8) -> Session4 {
         service: SERVICE,
         direction,
         pad: 0,
+        lease: Lease::default(),
     }
 }
 

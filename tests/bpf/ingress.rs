@@ -200,7 +200,6 @@ fn a_reply_cut_short_before_its_checksum_is_dropped_and_counted() {
         for (times, length) in (1u64..).zip(14 + 20 + 4..14 + 20 + check_ends) {
             let outcome = bench.ingress(&frame[..length]);
             assert_eq!(outcome.action, TC_ACT_SHOT);
-            assert_eq!(outcome.frame, &frame[..length]);
             assert_eq!(bench.counted(), [(Counter::RewriteFailed, times)]);
         }
     }

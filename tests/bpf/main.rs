@@ -5,6 +5,8 @@ mod bench;
 mod capture;
 mod egress;
 mod entries;
+mod fast_path;
+mod fast_path6;
 mod flow;
 mod ingress;
 mod ipv6;

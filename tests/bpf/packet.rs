@@ -142,7 +142,7 @@ pub fn sums(frame: &[u8]) -> [u16; 2] {
     [sum(&[&frame[ETHERNET..start]]), sum(&pseudo)]
 }
 
-fn fill_checksums(frame: &mut [u8]) {
+pub fn fill_checksums(frame: &mut [u8]) {
     let header_check_at = |_: &[u8]| ETHERNET + 10;
     set(frame, header_check_at, 0);
     set(frame, transport_check_at, 0);

@@ -4,7 +4,7 @@
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
-use ipvs_bpf::datapath::abi::{ORIGINAL, REPLY, Service, Session6, Tuple6};
+use ipvs_bpf::datapath::abi::{Lease, ORIGINAL, REPLY, Service, Session6, Tuple6};
 
 use crate::flow::{SERVICE, TCP, UDP};
 use crate::packet::{sum, word};
@@ -62,6 +62,7 @@ pub fn entries6(protocol: u8) -> [(Tuple6, Session6); 2] {
         service: SERVICE,
         direction,
         pad: 0,
+        lease: Lease::default(),
     };
     let original = tuple6(protocol, ported(protocol, [CLIENT6, VIP6]));
     let reply = tuple6(protocol, ported(protocol, ANSWER6));
@@ -143,17 +144,21 @@ impl Packet6 {
         frame.extend(destination.ip().octets());
         let addresses = frame[ETHERNET + 8..].to_vec();
         if let Some(at) = check_at(self.protocol) {
-            let length = (segment.len() as u32).to_be_bytes();
-            let pseudo = [&addresses[..], &length, &[0, self.protocol], &segment];
-            let check = match !sum(&pseudo) {
-                0 if self.protocol == UDP => 0xffff,
-                check => check,
-            };
+            let check = check6(&addresses, self.protocol, &segment);
             segment[at..at + 2].copy_from_slice(&check.to_be_bytes());
         }
         frame.extend(&headers);
         frame.extend(&segment);
         frame
+    }
+}
+
+/// The checksum of a segment in which it is 0.
+fn check6(addresses: &[u8], protocol: u8, segment: &[u8]) -> u16 {
+    let length = (segment.len() as u32).to_be_bytes();
+    match !sum(&[addresses, &length, &[0, protocol], segment]) {
+        0 if protocol == UDP => 0xffff,
+        check => check,
     }
 }
 

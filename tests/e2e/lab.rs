@@ -135,8 +135,15 @@ impl Lab {
             .unwrap()
     }
 
-    /// The CLI on the director, with a file on its standard input.
+    /// The CLI on the director, with a file on its standard input. With
+    /// `FAST_PATH=off` what says nothing of the fast path goes without.
     pub fn with_file(&self, arguments: &[&str], toml: &str) -> Output {
+        let mut toml = toml.to_owned();
+        if std::env::var_os("FAST_PATH").is_some_and(|value| value == "off")
+            && !toml.contains("fast_path")
+        {
+            toml = toml.replacen("[director]\n", "[director]\nfast_path = false\n", 1);
+        }
         let mut child = ipvs_bpf()
             .args(["--netns", &self.namespace("director")])
             .args(arguments)

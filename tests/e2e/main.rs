@@ -10,6 +10,7 @@ mod everything;
 mod examples;
 mod exhaustion;
 mod failed_steps;
+mod fast_path;
 mod flush;
 mod formats;
 mod fragments;

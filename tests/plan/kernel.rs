@@ -71,12 +71,23 @@ fn apply(step: &Step, state: &mut State) -> Result<(), String> {
             daemons.set(*role, None);
             Ok(())
         }
-        Step::StartDatapath { max_sessions } => {
+        Step::StartDatapath {
+            max_sessions,
+            fast_path,
+        } => {
             check(state.datapath.is_none(), "already runs")?;
             state.datapath = Some(Datapath {
                 max_sessions: *max_sessions,
+                fast_path: *fast_path,
                 ..Datapath::default()
             });
+            Ok(())
+        }
+        Step::ChangeFastPath { old, new } => {
+            let datapath = state.datapath.as_mut().ok_or("nothing runs")?;
+            check(datapath.fast_path == *old, "old value")?;
+            check(old != new, "no change")?;
+            datapath.fast_path = *new;
             Ok(())
         }
         Step::Attach { interface } => {

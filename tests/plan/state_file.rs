@@ -56,6 +56,12 @@ struct DaemonTable {
 struct DatapathTable {
     interfaces: BTreeSet<String>,
     max_sessions: u32,
+    #[serde(default = "yes")]
+    fast_path: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Deserialize)]
@@ -142,6 +148,7 @@ fn state(file: StateFile) -> State {
         datapath: file.datapath.map(|datapath| Datapath {
             interfaces: datapath.interfaces,
             max_sessions: datapath.max_sessions,
+            fast_path: datapath.fast_path,
         }),
         timeouts: timeouts(&file.timeouts),
         sysctls: file.sysctl,

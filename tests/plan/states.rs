@@ -22,20 +22,21 @@ pub fn state() -> impl Strategy<Value = State> {
         timeouts(),
         btree_map(sysctl(), sysctl_value(), 0..3),
         proptest::option::of(sync()),
-        proptest::option::weighted(0.8, btree_set(interface(), 1..4)),
+        proptest::option::weighted(0.8, (btree_set(interface(), 1..4), any::<bool>())),
         btree_map(local_ip(), (pool(), ports()), 0..6),
         btree_map(service_key(), pool(), 0..5),
         btree_map(service_key(), service(), 0..5),
     )
         .prop_map(
-            |(timeouts, sysctls, sync, interfaces, local_ips, full_nat, services)| {
+            |(timeouts, sysctls, sync, datapath, local_ips, full_nat, services)| {
                 let mut state = State {
                     timeouts,
                     sysctls,
                     sync,
-                    datapath: interfaces.map(|interfaces| Datapath {
+                    datapath: datapath.map(|(interfaces, fast_path)| Datapath {
                         interfaces,
                         max_sessions: 1024,
+                        fast_path,
                     }),
                     services,
                     ..State::default()

@@ -125,5 +125,8 @@ fn director(datapath: &Datapath) -> Block {
     if datapath.max_sessions != super::director::MAX_SESSIONS {
         block.key("max_sessions", value::grouped(datapath.max_sessions));
     }
+    if !datapath.fast_path {
+        block.key("fast_path", "false".to_owned());
+    }
     block
 }

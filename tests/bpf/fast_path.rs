@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The fast path of `ipvs_ingress` under `BPF_PROG_TEST_RUN`: a packet of a
+//! session with a lease is translated whole and redirected; any other is left
+//! to the classic path. That it arrives is seen in the VM.
+
+use std::net::SocketAddrV4;
+
+use ipvs_bpf::datapath::abi::{Lease, ORIGINAL, REPLY, Session4, Tuple4};
+
+use crate::bench::{Bench, TC_ACT_OK, TC_ACT_REDIRECT, TC_ACT_UNSPEC};
+use crate::flow::{
+    ANSWER, CLIENT, LOCAL_IP, PROTOCOLS, SERVER, TCP, UDP, VIP, entries,
+};
+use crate::packet::{
+    Packet, assert_checksums, fill_checksums, set, transport_check, words_around_zero,
+};
+
+/// Of a frame for the loopback device, whose test run it is.
+pub const TO_US: [u8; 6] = [0; 6];
+const MACS: [u8; 12] = [2, 1, 3, 5, 7, 9, 2, 4, 6, 8, 10, 12];
+
+const TTL: usize = 14 + 8;
+const TCP_FLAGS: usize = 14 + 20 + 13;
+
+pub fn lease() -> Lease {
+    let word = |at: usize| u32::from_ne_bytes([MACS[at], MACS[at + 1], MACS[at + 2], MACS[at + 3]]);
+    Lease {
+        until: u64::MAX,
+        ifindex: 1,
+        macs: [word(0), word(4), word(8)],
+        mtu: 1500,
+        ..Lease::default()
+    }
+}
+
+/// A session's two directions: what comes in, and what leaves.
+fn directions() -> [([SocketAddrV4; 2], [SocketAddrV4; 2]); 2] {
+    [
+        ([CLIENT, VIP], [LOCAL_IP, SERVER]),
+        (ANSWER, [VIP, CLIENT]),
+    ]
+}
+
+/// Both directions have that lease.
+fn leased(protocol: u8, lease: Lease) -> Bench {
+    let mut bench = Bench::empty();
+    bench.set_service(protocol);
+    for (tuple, session) in entries(protocol) {
+        let session = Session4 { lease, ..session };
+        bench.sessions4.insert(tuple, session, 0).unwrap();
+    }
+    bench
+}
+
+fn lease_of(bench: &Bench, protocol: u8, direction: u8) -> Lease {
+    let mut both = entries(protocol).into_iter();
+    let (tuple, _): (Tuple4, _) = both.find(|(_, s)| s.direction == direction).unwrap();
+    bench.sessions4.get(&tuple, 0).unwrap().lease
+}
+
+fn incoming(packet: &Packet) -> Vec<u8> {
+    let mut frame = packet.frame();
+    frame[..6].copy_from_slice(&TO_US);
+    frame
+}
+
+/// The same packet as it leaves between these ends.
+fn outgoing(packet: &Packet, ends: [SocketAddrV4; 2]) -> Vec<u8> {
+    let mut frame = Packet {
+        ends,
+        ..packet.clone()
+    }
+    .frame();
+    frame[..12].copy_from_slice(&MACS);
+    frame[TTL] -= 1;
+    fill_checksums(&mut frame);
+    frame
+}
+
+/// The classic path has it: a request passes, a reply is turned to the client.
+#[track_caller]
+fn assert_classic(bench: &mut Bench, frame: &[u8], direction: u8) {
+    let outcome = bench.ingress(frame);
+    match direction {
+        ORIGINAL => {
+            assert_eq!(outcome.action, TC_ACT_UNSPEC);
+            assert_eq!(outcome.frame, frame);
+        }
+        _ => assert_eq!(outcome.action, TC_ACT_OK),
+    }
+}
+
+#[test]
+fn a_packet_with_a_lease_is_translated_whole_and_redirected() {
+    for protocol in PROTOCOLS {
+        let mut bench = leased(protocol, lease());
+        for (ends, new) in directions() {
+            let packet = Packet::new(protocol, ends);
+            let outcome = bench.ingress(&incoming(&packet));
+            assert_eq!(outcome.action, TC_ACT_REDIRECT);
+            assert_checksums(&outcome.frame);
+            assert_eq!(outcome.frame, outgoing(&packet, new));
+        }
+    }
+}
+
+#[test]
+fn fast_packets_and_their_bytes_are_counted_by_direction() {
+    for protocol in PROTOCOLS {
+        let mut bench = leased(protocol, lease());
+        for (direction, (ends, _)) in [ORIGINAL, REPLY].into_iter().zip(directions()) {
+            let mut bytes = 0;
+            for length in [0, 1, 700] {
+                let mut packet = Packet::new(protocol, ends);
+                packet.payload = vec![7; length];
+                let mut frame = incoming(&packet);
+                bytes += frame.len() as u64 - 14;
+                // What fills a frame up to Ethernet's least is none of it.
+                frame.extend([0; 9]);
+                assert_eq!(bench.ingress(&frame).action, TC_ACT_REDIRECT);
+            }
+            let counted = lease_of(&bench, protocol, direction);
+            assert_eq!((counted.packets, counted.bytes), (3, bytes));
+            let told = Lease {
+                packets: 0,
+                bytes: 0,
+                ..counted
+            };
+            assert_eq!(told, lease(), "the program writes nothing else");
+        }
+    }
+}
+
+#[test]
+fn a_checksum_is_right_also_where_it_passes_through_0_and_0xffff() {
+    for protocol in PROTOCOLS {
+        let mut bench = leased(protocol, lease());
+        for (ends, new) in directions() {
+            let between = [
+                SocketAddrV4::new(*new[0].ip(), ends[0].port()),
+                SocketAddrV4::new(*new[1].ip(), ends[1].port()),
+            ];
+            let mut packet = Packet::new(protocol, ends);
+            for word in words_around_zero(&packet, &[ends, between, new]) {
+                packet.payload = word.to_be_bytes().to_vec();
+                let outcome = bench.ingress(&incoming(&packet));
+                assert_eq!(outcome.frame, outgoing(&packet, new));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_datagram_without_checksum_stays_without() {
+    let mut bench = leased(UDP, lease());
+    for (ends, _) in directions() {
+        let mut frame = Packet::new(UDP, ends).frame_without_checksum();
+        frame[..6].copy_from_slice(&TO_US);
+        let outcome = bench.ingress(&frame);
+        assert_eq!(outcome.action, TC_ACT_REDIRECT);
+        assert_eq!(transport_check(&outcome.frame), 0);
+    }
+}
+
+#[test]
+fn a_lease_that_ran_out_or_was_never_given_leaves_packets_to_the_classic_path() {
+    for until in [0, 1] {
+        let mut bench = leased(TCP, Lease { until, ..lease() });
+        for (direction, (ends, _)) in [ORIGINAL, REPLY].into_iter().zip(directions()) {
+            assert_classic(&mut bench, &incoming(&Packet::new(TCP, ends)), direction);
+            assert_eq!(lease_of(&bench, TCP, direction).packets, 0);
+        }
+    }
+}
+
+#[test]
+fn a_lease_of_one_direction_is_none_of_the_other() {
+    let mut bench = leased(UDP, lease());
+    let (tuple, session) = entries(UDP)[0];
+    bench.sessions4.insert(tuple, session, 0).unwrap();
+    let [(request, _), (reply, _)] = directions();
+    assert_classic(&mut bench, &incoming(&Packet::new(UDP, request)), ORIGINAL);
+    let outcome = bench.ingress(&incoming(&Packet::new(UDP, reply)));
+    assert_eq!(outcome.action, TC_ACT_REDIRECT);
+}
+
+#[test]
+fn syn_fin_and_rst_go_to_ipvs_and_other_flags_do_not() {
+    let mut bench = leased(TCP, lease());
+    for (direction, (ends, _)) in [ORIGINAL, REPLY].into_iter().zip(directions()) {
+        for flags in 0..=0xff {
+            let mut frame = incoming(&Packet::new(TCP, ends));
+            frame[TCP_FLAGS] = flags;
+            fill_checksums(&mut frame);
+            if flags & 0b111 == 0 {
+                assert_eq!(bench.ingress(&frame).action, TC_ACT_REDIRECT);
+            } else {
+                assert_classic(&mut bench, &frame, direction);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_next_link_or_hop_would_not_take_goes_to_ipvs() {
+    for protocol in PROTOCOLS {
+        let mut bench = leased(protocol, lease());
+        for (direction, (ends, _)) in [ORIGINAL, REPLY].into_iter().zip(directions()) {
+            let mut packet = Packet::new(protocol, ends);
+            let headers = packet.frame().len() - 14 - packet.payload.len();
+            packet.payload = vec![1; 1500 - headers];
+            assert_eq!(bench.ingress(&incoming(&packet)).action, TC_ACT_REDIRECT);
+            packet.payload.push(1);
+            assert_classic(&mut bench, &incoming(&packet), direction);
+            for ttl in [0, 1] {
+                let mut frame = incoming(&Packet::new(protocol, ends));
+                frame[TTL] = ttl;
+                fill_checksums(&mut frame);
+                assert_classic(&mut bench, &frame, direction);
+            }
+        }
+    }
+}
+
+#[test]
+fn options_fragments_and_lengths_that_lie_are_not_for_the_fast_path() {
+    let mut bench = leased(UDP, lease());
+    for (direction, (ends, _)) in [ORIGINAL, REPLY].into_iter().zip(directions()) {
+        let mut with_options = Packet::new(UDP, ends);
+        with_options.options = vec![1; 4];
+        assert_classic(&mut bench, &incoming(&with_options), direction);
+        let mut fragment = Packet::new(UDP, ends);
+        fragment.fragment = 0x2000;
+        let frame = incoming(&fragment);
+        assert_eq!(bench.ingress(&frame).action, TC_ACT_UNSPEC);
+        let mut lies = incoming(&Packet::new(UDP, ends));
+        let length = lies.len() as u16 - 14 + 1;
+        set(&mut lies, |_| 14 + 2, length);
+        assert_classic(&mut bench, &lies, direction);
+    }
+}
+
+#[test]
+fn a_frame_for_another_host_is_not_forwarded() {
+    let mut bench = leased(UDP, lease());
+    for (direction, (ends, _)) in [ORIGINAL, REPLY].into_iter().zip(directions()) {
+        let frame = Packet::new(UDP, ends).frame();
+        assert_classic(&mut bench, &frame, direction);
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The same of IPv6; see `fast_path.rs`.
+
+use std::net::SocketAddrV6;
+
+use ipvs_bpf::datapath::abi::{Lease, ORIGINAL, REPLY, Session6};
+
+use crate::bench::{Bench, TC_ACT_OK, TC_ACT_REDIRECT, TC_ACT_UNSPEC};
+use crate::fast_path::{TO_US, lease};
+use crate::flow::{TCP, UDP};
+use crate::packet6::{
+    ANSWER6, CLIENT6, LOCAL_IP6, Packet6, SERVER6, VIP6, assert_checksum6, check6_at, entries6,
+};
+
+const HOP_LIMIT: usize = 14 + 7;
+
+fn directions() -> [([SocketAddrV6; 2], [SocketAddrV6; 2]); 2] {
+    [
+        ([CLIENT6, VIP6], [LOCAL_IP6, SERVER6]),
+        (ANSWER6, [VIP6, CLIENT6]),
+    ]
+}
+
+fn leased(protocol: u8, lease: Lease) -> Bench {
+    let mut bench = Bench::with_session6(protocol);
+    for (tuple, session) in entries6(protocol) {
+        let session = Session6 { lease, ..session };
+        bench.sessions6.insert(tuple, session, 0).unwrap();
+    }
+    bench
+}
+
+fn incoming(packet: &Packet6) -> Vec<u8> {
+    let mut frame = packet.frame();
+    frame[..6].copy_from_slice(&TO_US);
+    frame
+}
+
+fn outgoing(packet: &Packet6, ends: [SocketAddrV6; 2]) -> Vec<u8> {
+    let mut frame = packet.between(ends).frame();
+    for (at, word) in lease().macs.into_iter().enumerate() {
+        frame[at * 4..][..4].copy_from_slice(&word.to_ne_bytes());
+    }
+    frame[HOP_LIMIT] -= 1;
+    frame
+}
+
+#[track_caller]
+fn assert_classic(bench: &mut Bench, frame: &[u8], direction: u8) {
+    let outcome = bench.ingress(frame);
+    match direction {
+        ORIGINAL => {
+            assert_eq!(outcome.action, TC_ACT_UNSPEC);
+            assert_eq!(outcome.frame, frame);
+        }
+        _ => assert_eq!(outcome.action, TC_ACT_OK),
+    }
+}
+
+#[test]
+fn an_ipv6_packet_with_a_lease_is_translated_whole_counted_and_redirected() {
+    for protocol in [TCP, UDP] {
+        let mut bench = leased(protocol, lease());
+        for (at, (ends, new)) in directions().into_iter().enumerate() {
+            let mut packet = Packet6::new(protocol, ends);
+            for (packets, word) in (1..).zip((0..=u16::MAX).step_by(509)) {
+                packet.payload = word.to_be_bytes().to_vec();
+                let outcome = bench.ingress(&incoming(&packet));
+                assert_eq!(outcome.action, TC_ACT_REDIRECT);
+                assert_checksum6(&outcome.frame);
+                assert_eq!(outcome.frame, outgoing(&packet, new));
+                let (tuple, _) = entries6(protocol)[at];
+                let counted = bench.sessions6.get(&tuple, 0).unwrap().lease;
+                let size = outcome.frame.len() as u64 - 14;
+                assert_eq!((counted.packets, counted.bytes), (packets, packets as u64 * size));
+            }
+        }
+    }
+}
+
+#[test]
+fn ipv6_without_a_valid_lease_is_left_to_the_classic_path() {
+    for until in [0, 1] {
+        let mut bench = leased(TCP, Lease { until, ..lease() });
+        for (direction, (ends, _)) in [ORIGINAL, REPLY].into_iter().zip(directions()) {
+            assert_classic(&mut bench, &incoming(&Packet6::new(TCP, ends)), direction);
+        }
+    }
+}
+
+#[test]
+fn ipv6_flags_hops_sizes_and_extension_headers_that_ipvs_must_see_go_to_ipvs() {
+    let mut bench = leased(TCP, lease());
+    for (direction, (ends, _)) in [ORIGINAL, REPLY].into_iter().zip(directions()) {
+        for flags in 0..=0xff {
+            let mut frame = incoming(&Packet6::new(TCP, ends));
+            let at = check6_at(&frame) - 16 + 13;
+            frame[at] = flags;
+            if flags & 0b111 == 0 {
+                assert_eq!(bench.ingress(&frame).action, TC_ACT_REDIRECT);
+            } else {
+                assert_classic(&mut bench, &frame, direction);
+            }
+        }
+        for hops in [0, 1] {
+            let mut frame = incoming(&Packet6::new(TCP, ends));
+            frame[HOP_LIMIT] = hops;
+            assert_classic(&mut bench, &frame, direction);
+        }
+        let mut packet = Packet6::new(TCP, ends);
+        packet.payload = vec![1; 1500 - 60];
+        assert_eq!(bench.ingress(&incoming(&packet)).action, TC_ACT_REDIRECT);
+        packet.payload.push(1);
+        assert_classic(&mut bench, &incoming(&packet), direction);
+        let mut lies = incoming(&Packet6::new(TCP, ends));
+        lies.pop();
+        assert_classic(&mut bench, &lies, direction);
+        let mut jumbo = incoming(&Packet6::new(TCP, ends));
+        jumbo[14 + 4..14 + 6].fill(0);
+        assert_classic(&mut bench, &jumbo, direction);
+        let mut extended = Packet6::new(TCP, ends);
+        extended.extension = Some((60, vec![0, 1, 4, 0, 0, 0, 0]));
+        assert_eq!(bench.ingress(&incoming(&extended)).action, TC_ACT_UNSPEC);
+    }
+}

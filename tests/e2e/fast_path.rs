@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The fast path: what takes it, who ends it, and that IPVS stays the owner of
+//! every connection. That everything else holds with it is what the other tests
+//! say, which run with it and without (`FAST_PATH=off`).
+
+use crate::full_nat::FILE;
+use crate::lab::{Lab, eventually, success};
+use crate::talk::Talk;
+
+/// On also where all tests run without it.
+fn fast() -> String {
+    FILE.replace("[director]\n", "[director]\nfast_path = true\n")
+}
+
+fn slow() -> String {
+    FILE.replace("[director]\n", "[director]\nfast_path = false\n")
+}
+
+/// Packets of both directions.
+fn fast_packets(lab: &Lab) -> [u64; 2] {
+    ["fast_packets_original", "fast_packets_reply"].map(|name| lab.counter(name))
+}
+
+/// Of IPVS's own hand-made state: nothing of the module's.
+fn ipvsadm(lab: &Lab, words: &[&str]) {
+    lab.exec("director", &[&["ipvsadm"], words].concat());
+}
+
+/// Asks until packets of both directions have taken the fast path.
+fn warm(lab: &Lab, talk: &mut Talk) {
+    let before = fast_packets(lab);
+    eventually("packets take the fast path in both directions", || {
+        talk.ask();
+        let now = fast_packets(lab);
+        now[0] > before[0] && now[1] > before[1]
+    });
+}
+
+#[test]
+fn packets_of_udp_and_tcp_take_the_fast_path_once_ipvs_has_accepted_them() {
+    let lab = Lab::new();
+    lab.apply(&fast());
+    for (kind, port) in [("udp", 7), ("tcp", 80)] {
+        let mut talk = Talk::new(&lab, kind, ("10.0.0.1", port));
+        let first = talk.ask();
+        assert_eq!(first.peer, "10.2.0.100");
+        warm(&lab, &mut talk);
+        assert_eq!(talk.ask(), first, "the same server sees the same peer");
+    }
+}
+
+#[test]
+fn without_the_fast_path_no_packet_takes_it() {
+    let lab = Lab::new();
+    lab.apply(&slow());
+    for (kind, port) in [("udp", 7), ("tcp", 80)] {
+        let mut talk = Talk::new(&lab, kind, ("10.0.0.1", port));
+        for _ in 0..20 {
+            talk.ask();
+        }
+    }
+    assert_eq!(fast_packets(&lab), [0, 0]);
+}
+
+#[test]
+fn the_fast_path_is_switched_off_and_on_again_under_connections_that_live() {
+    let lab = Lab::new();
+    lab.apply(&fast());
+    let mut talks: Vec<Talk> = [("udp", 7), ("tcp", 80)]
+        .iter()
+        .map(|(kind, port)| Talk::new(&lab, kind, ("10.0.0.1", *port)))
+        .collect();
+    let first: Vec<_> = talks.iter_mut().map(Talk::ask).collect();
+    for _ in 0..2 {
+        talks.iter_mut().for_each(|talk| warm(&lab, talk));
+        let plan = lab.apply(&slow());
+        assert!(plan.contains("~ fast path on → off"), "{plan}");
+        // What is leased runs out.
+        let mut before = [0; 2];
+        eventually("no packet takes the fast path any more", || {
+            for talk in &mut talks {
+                talk.ask();
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1500));
+            let now = fast_packets(&lab);
+            let stands_still = now == before;
+            before = now;
+            stands_still
+        });
+        let now: Vec<_> = talks.iter_mut().map(Talk::ask).collect();
+        assert_eq!(now, first);
+        let plan = lab.apply(&fast());
+        assert!(plan.contains("~ fast path off → on"), "{plan}");
+    }
+    assert!(success(&lab.ipvs_bpf(&["save"])).contains("10.2.0.100"));
+}
+
+#[test]
+fn a_server_removed_by_hand_gets_nothing_more_when_the_lease_is_over() {
+    let lab = Lab::new();
+    lab.apply(&fast());
+    let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
+    let server = talk.ask().server;
+    warm(&lab, &mut talk);
+    let address = match server.as_str() {
+        "server1" => "10.2.0.2:7",
+        _ => "10.2.0.3:7",
+    };
+    ipvsadm(&lab, &["-d", "-u", "10.0.0.1:7", "-r", address]);
+    eventually("the flow starves", || talk.try_ask(1).is_err());
+    let before = fast_packets(&lab);
+    for _ in 0..3 {
+        assert!(talk.try_ask(1).is_err());
+    }
+    assert_eq!(fast_packets(&lab), before);
+}
+
+#[test]
+fn a_timeout_of_ipvs_that_is_shorter_than_the_talk_does_not_end_it() {
+    let lab = Lab::new();
+    lab.apply(&(fast() + "[timeouts]\nudp = \"2s\"\n"));
+    let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
+    let first = talk.ask();
+    let created = lab.counter("sessions_created");
+    warm(&lab, &mut talk);
+    // Many times that timeout of the guest's clock.
+    let begin = std::time::Instant::now();
+    while begin.elapsed().as_secs() < 10 {
+        assert_eq!(talk.ask(), first);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert_eq!(lab.counter("sessions_created"), created);
+    eventually("the session ends when nobody talks any more", || {
+        lab.sessions().is_empty()
+    });
+}
+
+#[test]
+fn a_large_transfer_takes_the_fast_path_and_arrives_whole() {
+    let lab = Lab::new();
+    lab.apply(&fast());
+    let script = "curl -sS --fail --max-time 100 http://10.0.0.1/bytes/20000000 | wc -c";
+    let size = lab.exec("client", &["sh", "-c", script]);
+    assert_eq!(size.trim(), "20000000");
+    eventually("the transfer is in the counters", || {
+        let [original, reply] = fast_packets(&lab);
+        original > 100 && reply > 100
+    });
+    assert_eq!(lab.counter("drop_reply_no_connection"), 0);
+}
+
+#[test]
+fn a_neighbour_that_moves_is_followed_within_the_lease() {
+    let lab = Lab::new();
+    lab.apply(&fast());
+    let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
+    let first = talk.ask();
+    warm(&lab, &mut talk);
+    let device = ["ip", "link", "set", "dev", "eth0", "address", "02:00:00:00:77:01"];
+    lab.exec(&first.server, &device);
+    lab.exec("director", &["ip", "neigh", "flush", "all"]);
+    eventually("the server answers at its new address", || {
+        talk.try_ask(1).is_ok_and(|answer| answer == first)
+    });
+    warm(&lab, &mut talk);
+}
