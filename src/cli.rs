@@ -80,9 +80,11 @@ pub enum Command {
     /// datapath, local IPs and full NAT come; services and servers come and
     /// change; then what goes, in the opposite order; daemons start after the
     /// servers. `--verbose` prints each step. A step takes effect whole or not at
-    /// all. The first that fails, or SIGINT, SIGTERM or SIGHUP between two, ends
-    /// the run: what was done stays and is said, together with what is left, and
-    /// another run goes on from there.
+    /// all. One that fails, or SIGINT, SIGTERM or SIGHUP between two, ends the
+    /// run: what was done stays and is said, together with what is left, and
+    /// another run goes on from there. Services and servers travel to the kernel
+    /// 128 at once: one of them that fails keeps none of the others from being
+    /// carried out.
     #[command(after_long_help = manual::APPLY)]
     Apply(Apply),
     /// Show what `apply` would do
