@@ -7,6 +7,7 @@
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <bpf/bpf_helpers.h>
+#include <stddef.h>
 
 /* <sys/socket.h> is the host's. */
 #define AF_INET 2
@@ -36,11 +37,23 @@ static __always_inline int has_ports(__u8 protocol)
 	       protocol == IPPROTO_SCTP;
 }
 
+/* A pointer in the context is a number of 32 bits to the compiler, which would
+ * keep it as one, and a pointer to the verifier only where it is loaded.
+ */
+#define POINTER(skb, field)                                                    \
+	({                                                                     \
+		void *pointer;                                                 \
+		asm volatile("%0 = *(u32 *)(%1 + %2)"                          \
+			     : "=r"(pointer)                                   \
+			     : "r"(skb), "i"(offsetof(struct __sk_buff, field)));\
+		pointer;                                                       \
+	})
+
 static __always_inline void *linear(struct __sk_buff *skb, __u32 offset, __u32 size)
 {
-	void *found = (void *)(long)skb->data + offset;
+	void *found = POINTER(skb, data) + offset;
 
-	return found + size > (void *)(long)skb->data_end ? NULL : found;
+	return found + size > POINTER(skb, data_end) ? NULL : found;
 }
 
 /* That part of the packet, fetched into its linear part if need be, which ends

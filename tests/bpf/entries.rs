@@ -9,7 +9,7 @@ use std::thread;
 use aya::maps::{HashMap, Map, MapData, MapError};
 use aya::{Ebpf, EbpfLoader};
 
-use ipvs_bpf::datapath::abi::{ORIGINAL, Service, Session4, Tuple4};
+use ipvs_bpf::datapath::abi::{Lease, ORIGINAL, Service, Session4, Tuple4};
 use ipvs_bpf::datapath::entries::entries;
 
 use crate::bench::OBJECT;
@@ -49,6 +49,7 @@ fn session(number: u32) -> Session4 {
         service: 7,
         direction: ORIGINAL,
         pad: 0,
+        lease: Lease::default(),
     }
 }
 

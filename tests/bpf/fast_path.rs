@@ -8,9 +8,7 @@ use std::net::SocketAddrV4;
 use ipvs_bpf::datapath::abi::{Lease, ORIGINAL, REPLY, Session4, Tuple4};
 
 use crate::bench::{Bench, TC_ACT_OK, TC_ACT_REDIRECT, TC_ACT_UNSPEC};
-use crate::flow::{
-    ANSWER, CLIENT, LOCAL_IP, PROTOCOLS, SERVER, TCP, UDP, VIP, entries,
-};
+use crate::flow::{ANSWER, CLIENT, LOCAL_IP, PROTOCOLS, SERVER, TCP, UDP, VIP, entries};
 use crate::packet::{
     Packet, assert_checksums, fill_checksums, set, transport_check, words_around_zero,
 };
@@ -35,10 +33,7 @@ pub fn lease() -> Lease {
 
 /// A session's two directions: what comes in, and what leaves.
 fn directions() -> [([SocketAddrV4; 2], [SocketAddrV4; 2]); 2] {
-    [
-        ([CLIENT, VIP], [LOCAL_IP, SERVER]),
-        (ANSWER, [VIP, CLIENT]),
-    ]
+    [([CLIENT, VIP], [LOCAL_IP, SERVER]), (ANSWER, [VIP, CLIENT])]
 }
 
 /// Both directions have that lease.

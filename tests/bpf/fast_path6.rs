@@ -72,7 +72,10 @@ fn an_ipv6_packet_with_a_lease_is_translated_whole_counted_and_redirected() {
                 let (tuple, _) = entries6(protocol)[at];
                 let counted = bench.sessions6.get(&tuple, 0).unwrap().lease;
                 let size = outcome.frame.len() as u64 - 14;
-                assert_eq!((counted.packets, counted.bytes), (packets, packets as u64 * size));
+                assert_eq!(
+                    (counted.packets, counted.bytes),
+                    (packets, packets as u64 * size)
+                );
             }
         }
     }

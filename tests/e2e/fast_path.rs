@@ -156,7 +156,15 @@ fn a_neighbour_that_moves_is_followed_within_the_lease() {
     let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
     let first = talk.ask();
     warm(&lab, &mut talk);
-    let device = ["ip", "link", "set", "dev", "eth0", "address", "02:00:00:00:77:01"];
+    let device = [
+        "ip",
+        "link",
+        "set",
+        "dev",
+        "eth0",
+        "address",
+        "02:00:00:00:77:01",
+    ];
     lab.exec(&first.server, &device);
     lab.exec("director", &["ip", "neigh", "flush", "all"]);
     eventually("the server answers at its new address", || {

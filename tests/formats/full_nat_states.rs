@@ -19,12 +19,14 @@ pub fn full_nat() -> impl Strategy<Value = State> {
         btree_set(local_ip(), 1..40),
         ports(),
         any::<u16>(),
+        any::<bool>(),
     )
         .prop_map(
-            |(mut state, interfaces, max_sessions, pool, addresses, ports, which)| {
+            |(mut state, interfaces, max_sessions, pool, addresses, ports, which, fast_path)| {
                 state.datapath = Some(Datapath {
                     interfaces,
                     max_sessions,
+                    fast_path,
                 });
                 for address in addresses {
                     let pool = pool.clone();
