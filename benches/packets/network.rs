@@ -104,7 +104,7 @@ impl Network {
                 masquerade(&name("director"));
                 ipvs(&name("director"));
             }
-            Path::IpvsBpf => apply(&name("director"), 1, 1),
+            Path::IpvsBpf | Path::IpvsBpfFast => apply(path, 1, 1),
         }
         for host in ["client", "server"] {
             drop_all(&name(host), "eth0");
@@ -162,7 +162,7 @@ impl Network {
 
     /// Full NAT with this many local IPs and services.
     pub fn grow(&self, local_ips: u32, services: u32) {
-        apply(&namespace(self.path, "director"), local_ips, services);
+        apply(self.path, local_ips, services);
     }
 }
 
@@ -296,9 +296,12 @@ add rule inet nat postrouting oifname eth1 masquerade";
 }
 
 /// Service number 0 is the one that is measured.
-fn apply(namespace: &str, local_ips: u32, services: u32) {
-    let mut file = String::from(
-        "[director]\ninterfaces = [\"eth0\", \"eth1\"]\nmax_sessions = 1_100_000\n[local_ips.default]\naddresses = [",
+fn apply(path: Path, local_ips: u32, services: u32) {
+    let namespace = &namespace(path, "director");
+    let fast_path = path == Path::IpvsBpfFast;
+    let mut file = format!(
+        "[director]\ninterfaces = [\"eth0\", \"eth1\"]\nmax_sessions = 1_100_000\n\
+         fast_path = {fast_path}\n[local_ips.default]\naddresses = ["
     );
     for family in FAMILIES {
         for number in 0..local_ips {

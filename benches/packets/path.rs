@@ -22,16 +22,19 @@ pub enum Path {
     IpvsMasquerade,
     /// Full NAT of this project, every packet through IPVS.
     IpvsBpf,
+    /// The same with the fast path.
+    IpvsBpfFast,
 }
 
 impl Path {
-    pub const ALL: [Path; 6] = [
+    pub const ALL: [Path; 7] = [
         Path::Drop,
         Path::TcRedirect,
         Path::Route,
         Path::Ipvs,
         Path::IpvsMasquerade,
         Path::IpvsBpf,
+        Path::IpvsBpfFast,
     ];
 
     pub fn name(self) -> &'static str {
@@ -42,16 +45,17 @@ impl Path {
             Path::Ipvs => "ipvs",
             Path::IpvsMasquerade => "ipvs_masquerade",
             Path::IpvsBpf => "ipvs_bpf",
+            Path::IpvsBpfFast => "ipvs_bpf_fast",
         }
     }
 
     /// Whether packets belong to connections that the director knows.
     pub fn has_sessions(self) -> bool {
-        matches!(self, Path::Ipvs | Path::IpvsMasquerade | Path::IpvsBpf)
+        self.is_ours() || matches!(self, Path::Ipvs | Path::IpvsMasquerade)
     }
 
     pub fn is_ours(self) -> bool {
-        matches!(self, Path::IpvsBpf)
+        matches!(self, Path::IpvsBpf | Path::IpvsBpfFast)
     }
 
     /// Where a client sends.
@@ -69,7 +73,7 @@ impl Path {
     pub fn peer(self, family: Family, client: (IpAddr, u16)) -> (IpAddr, u16) {
         match self {
             Path::IpvsMasquerade => (flow::address(family, 2, 1), client.1),
-            Path::IpvsBpf => (flow::local_ip(family, 0), client.1),
+            Path::IpvsBpf | Path::IpvsBpfFast => (flow::local_ip(family, 0), client.1),
             _ => client,
         }
     }

@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::flow::{Direction, Family, LOCAL_IPS, Protocol, SHORT_DATA, Segment};
-use crate::measure::{cost, frames, interleaved};
+use crate::measure::{cost, cost_in_use, frames, interleaved};
 use crate::network::Network;
 use crate::path::Path;
 use crate::report::{Memory, Per, Row, Subject};
@@ -63,7 +63,7 @@ pub fn one_flow(networks: &[&Network], family: Family, protocol: Protocol) -> Ve
                 };
                 rows.extend(interleaved(networks, &subject, |network, _| {
                     let frames = frames(network, &subject, 0..1, direction, Segment::Data);
-                    cost(network, direction, &frames, PACKETS) / PACKETS as f64
+                    cost_in_use(network, direction, &frames, PACKETS)
                 }));
             }
         }
@@ -91,7 +91,7 @@ pub fn many_flows(networks: &[&Network], family: Family) -> Vec<Row> {
         };
         rows.extend(interleaved(networks, &subject, |network, _| {
             let frames = frames(network, &subject, 1..=MANY, direction, Segment::Data);
-            cost(network, direction, &frames, 1) / f64::from(MANY)
+            cost_in_use(network, direction, &frames, 1)
         }));
     }
     rows
@@ -169,7 +169,7 @@ pub fn growth(networks: &[&Network], family: Family) -> (Vec<Row>, Memory) {
         rows.extend(interleaved(&networks, &subject, |network, _| {
             let frames = frames(network, &subject, sample(), Original, Segment::Data);
             let times = PACKETS.div_ceil(frames.len());
-            cost(network, Original, &frames, times) / (frames.len() * times) as f64
+            cost_in_use(network, Original, &frames, times)
         }));
     };
     let mut memory = Memory::default();
