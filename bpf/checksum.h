@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The Internet checksum (RFC 1071), mended by differences (RFC 1624). A
  * difference is the one's complement sum of the new words and of the
- * complements of the old ones; both may be of 32 bits, in network byte order.
+ * complements of the old ones, of 16 or 32 bits, in network byte order.
  */
 #ifndef CHECKSUM_H
 #define CHECKSUM_H
@@ -27,14 +27,17 @@ static __always_inline __u32 fold32(__u64 sum)
 	return (sum & 0xffffffff) + (sum >> 32);
 }
 
+static __always_inline __u16 fold16(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16);
+}
+
 static __always_inline __sum16 mended(__sum16 check, __u64 difference)
 {
-	__u64 sum = (__u16)~check + (__u64)fold32(difference);
-
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
+	return ~fold16((__u16)~check + difference);
 }
 
 /* SCTP's checksum covers the ports, and they stay; it covers no address. */
@@ -43,48 +46,67 @@ static __always_inline int has_checksum(__u8 protocol)
 	return protocol != IPPROTO_SCTP;
 }
 
-/* A checksum that the device has found right, and nobody sums up again. */
-static __always_inline int mend_verified(struct __sk_buff *skb, __u32 offset,
-					 __u8 protocol, __u64 difference)
-{
-	__sum16 *check = at(skb, offset, sizeof(*check));
-	__sum16 new;
+enum mending {
+	MENDED,
+	/* Also of what the device summed up (CHECKSUM_COMPLETE), as it is right
+	 * in IPv4: there the header and its own checksum cancel each other, and
+	 * what is left is that the transport checksum changed by the addresses.
+	 */
+	MENDED_BY_HELPERS,
+	NOT_MENDED,
+};
 
-	if (!check)
-		return -1;
-	/* There is none (RFC 768; RFC 6935 for IPv6). */
-	if (protocol == IPPROTO_UDP && !*check)
-		return 0;
-	new = mended(*check, difference);
-	if (protocol == IPPROTO_UDP && !new)
-		new = 0xffff;
-	*check = new;
-	return 0;
-}
-
-/* Mends the checksum of the transport header at that offset for new addresses
- * and ports, which may be in the packet already. The helpers leave a partial
- * checksum to the device, but for the pseudo-header.
- */
-static __always_inline int mend_transport(struct __sk_buff *skb, __u32 transport,
-					  __u8 protocol, __u64 addresses,
-					  __be32 old_ports, __be32 new_ports)
+/* The helpers know what the device has still to do, and do the rest. */
+static __always_inline enum mending mend_partial(struct __sk_buff *skb, __u32 offset,
+					__u8 protocol, __u64 addresses,
+					__be32 old_ports, __be32 new_ports)
 {
 	__u64 flags = protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+
+	if (bpf_l4_csum_replace(skb, offset, 0, fold32(addresses),
+				flags | BPF_F_PSEUDO_HDR) ||
+	    bpf_l4_csum_replace(skb, offset, old_ports, new_ports,
+				flags | sizeof(__be32)))
+		return NOT_MENDED;
+	return MENDED_BY_HELPERS;
+}
+
+/* Writes new ports and mends the checksum for them and for new addresses.
+ *
+ * Where the device has to finish it (CHECKSUM_PARTIAL), a checksum is the sum of
+ * the pseudo-header alone, and only the addresses change it. A program cannot
+ * see that, but what is not that sum, and will not be cut into segments, is a
+ * whole checksum; the few whole ones that are that sum by chance are left to the
+ * helpers like the partial ones.
+ */
+static __always_inline enum mending rewrite_transport(struct __sk_buff *skb,
+					     __u32 transport, __u8 protocol,
+					     __u64 pseudo, __u64 addresses,
+					     union ports old, union ports new)
+{
 	__u32 offset = transport + (protocol == IPPROTO_UDP ?
 				    offsetof(struct udphdr, check) :
 				    offsetof(struct tcphdr, check));
+	union ports *ports = at(skb, transport, sizeof(*ports));
+	__sum16 *check;
 
-	if (!has_checksum(protocol))
-		return 0;
-	if (bpf_csum_level(skb, BPF_CSUM_LEVEL_QUERY) >= 0)
-		return mend_verified(skb, offset, protocol,
-				     addresses + difference(old_ports, new_ports));
-	if (bpf_l4_csum_replace(skb, offset, 0, fold32(addresses),
-				flags | BPF_F_PSEUDO_HDR))
-		return -1;
-	return bpf_l4_csum_replace(skb, offset, old_ports, new_ports,
-				   flags | sizeof(__be32)) ? -1 : 0;
+	if (!ports)
+		return NOT_MENDED;
+	ports->both = new.both;
+	check = at(skb, offset, sizeof(*check));
+	if (!check)
+		return NOT_MENDED;
+	/* 0 and 0xffff are one number. */
+	if (skb->gso_size || fold16((__u16)~*check + pseudo) == 0xffff)
+		return mend_partial(skb, offset, protocol, addresses, old.both,
+				    new.both);
+	/* There is none (RFC 768; RFC 6935 for IPv6). */
+	if (protocol == IPPROTO_UDP && !*check)
+		return MENDED;
+	*check = mended(*check, addresses + difference(old.both, new.both));
+	if (protocol == IPPROTO_UDP && !*check)
+		*check = 0xffff;
+	return MENDED;
 }
 
 #endif

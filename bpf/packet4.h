@@ -18,33 +18,37 @@ struct packet4 {
 	__u32 transport;              /* offset of the transport header */
 };
 
+/* The IPv4 header and, where it has no options, the ports. */
+struct headers4 {
+	struct iphdr ip;
+	union ports ports;
+};
+
 static __always_inline enum parse_result parse4(struct __sk_buff *skb,
 						struct packet4 *packet)
 {
 	struct ipvs_bpf_tuple4 *tuple = &packet->tuple;
-	struct iphdr *iph;
+	struct headers4 *headers;
 	union ports *ports;
-	__u32 length;
 
 	if (skb->vlan_present)
 		return PARSE_OTHER;
-	iph = at(skb, NETWORK, sizeof(*iph));
-	if (!iph)
+	headers = at(skb, NETWORK, sizeof(*headers));
+	if (!headers || headers->ip.ihl < 5 || !has_ports(headers->ip.protocol))
 		return PARSE_OTHER;
-	length = iph->ihl * 4;
-	if (length < sizeof(*iph) || !has_ports(iph->protocol))
-		return PARSE_OTHER;
-	if (iph->frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET))
+	if (headers->ip.frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET))
 		return PARSE_FRAGMENT;
-	*tuple = (struct ipvs_bpf_tuple4){
-		.saddr = iph->saddr,
-		.daddr = iph->daddr,
-		.protocol = iph->protocol,
-	};
-	packet->transport = NETWORK + length;
-	ports = at(skb, packet->transport, sizeof(*ports));
-	if (!ports)
-		return PARSE_OTHER;
+	tuple->saddr = headers->ip.saddr;
+	tuple->daddr = headers->ip.daddr;
+	tuple->protocol = headers->ip.protocol;
+	__builtin_memset(tuple->pad, 0, sizeof(tuple->pad));
+	packet->transport = NETWORK + headers->ip.ihl * 4;
+	ports = &headers->ports;
+	if (packet->transport != NETWORK + sizeof(struct iphdr)) {
+		ports = at(skb, packet->transport, sizeof(*ports));
+		if (!ports)
+			return PARSE_OTHER;
+	}
 	tuple->sport = ports->source;
 	tuple->dport = ports->dest;
 	return PARSE_OK;
@@ -57,7 +61,8 @@ struct ends4 {
 	union ports ports;
 };
 
-/* Gives the packet these ends, and takes ttl from its time to live. */
+/* Gives the packet these ends, and takes ttl from its time to live.
+ */
 static __always_inline int rewrite4(struct __sk_buff *skb,
 				    const struct packet4 *packet,
 				    const struct ends4 *new, __u8 ttl)
@@ -66,12 +71,12 @@ static __always_inline int rewrite4(struct __sk_buff *skb,
 	union ports old_ports = { { old->sport, old->dport } };
 	__u64 addresses = difference(old->saddr, new->saddr) +
 			  difference(old->daddr, new->daddr);
-	union ports *ports;
-	struct iphdr *iph;
+	struct iphdr *iph = linear(skb, NETWORK, sizeof(*iph));
+	enum mending mending;
+	__u64 pseudo;
 
-	iph = at(skb, NETWORK, sizeof(*iph));
 	if (!iph)
-		return -1;
+		return 1;
 	iph->check = mended(iph->check, addresses + (ttl ?
 			    difference(bpf_htons(ttl << 8), 0) : 0));
 	iph->ttl -= ttl;
@@ -79,12 +84,15 @@ static __always_inline int rewrite4(struct __sk_buff *skb,
 	iph->daddr = new->daddr;
 	if (!has_checksum(old->protocol))
 		return 0;
-	ports = at(skb, packet->transport, sizeof(*ports));
-	if (!ports)
-		return -1;
-	ports->both = new->ports.both;
-	return mend_transport(skb, packet->transport, old->protocol, addresses,
-			      old_ports.both, new->ports.both);
+	pseudo = (__u64)old->saddr + old->daddr + bpf_htons(old->protocol) +
+		 bpf_htons(bpf_ntohs(iph->tot_len) -
+			   (packet->transport - NETWORK));
+	mending = rewrite_transport(skb, packet->transport, old->protocol, pseudo,
+				    addresses, old_ports, new->ports);
+	/* See enum mending; does nothing where the device summed up nothing. */
+	if (mending == MENDED)
+		bpf_csum_update(skb, ~fold32(addresses));
+	return mending == NOT_MENDED;
 }
 
 #endif

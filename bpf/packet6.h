@@ -61,6 +61,11 @@ static __always_inline __u64 difference6(const __be32 *old, const __be32 *new)
 	       difference(old[2], new[2]) + difference(old[3], new[3]);
 }
 
+static __always_inline __u64 sum6(const __be32 *words)
+{
+	return (__u64)words[0] + words[1] + words[2] + words[3];
+}
+
 /* Gives the packet these ends, and takes hops from its hop limit. */
 static __always_inline int rewrite6(struct __sk_buff *skb,
 				    const struct ipvs_bpf_tuple6 *old,
@@ -69,30 +74,34 @@ static __always_inline int rewrite6(struct __sk_buff *skb,
 	union ports old_ports = { { old->sport, old->dport } };
 	__u64 addresses = difference6(old->saddr, new->saddr) +
 			  difference6(old->daddr, new->daddr);
-	struct headers6 *headers = at(skb, NETWORK, sizeof(*headers));
+	/* The whole packet's, but for its transport checksum. */
+	__u64 changed = hops ? difference(bpf_htons(hops), 0) : 0;
+	struct headers6 *headers = linear(skb, NETWORK, sizeof(*headers));
+	enum mending mending;
+	__u64 pseudo;
 
 	if (!headers)
-		return -1;
+		return 1;
+	pseudo = sum6(old->saddr) + sum6(old->daddr) + headers->payload_len +
+		 bpf_htons(old->protocol);
 	headers->hop_limit -= hops;
 	__builtin_memcpy(headers->saddr, new->saddr, sizeof(headers->saddr));
 	__builtin_memcpy(headers->daddr, new->daddr, sizeof(headers->daddr));
-	if (has_checksum(old->protocol))
-		headers->ports = new->ports;
-	if (mend_transport(skb, TRANSPORT6, old->protocol, addresses,
-			   old_ports.both, new->ports.both))
-		return -1;
-	/* What a device summed up (CHECKSUM_COMPLETE; the helper refuses, and
-	 * does nothing, where there is no such sum) has in IPv4 changed by the
-	 * transport checksum, since what is in the header and its checksum
-	 * cancel each other, and so bpf_l4_csum_replace() mends it. In IPv6 the
-	 * addresses and the transport checksum do, so that has to be undone,
-	 * and the hop limit is left. And with SCTP it has changed by the
-	 * addresses alone.
-	 */
-	if (hops)
-		addresses += difference(bpf_htons(hops), 0);
-	bpf_csum_update(skb, fold32(addresses));
-	return 0;
+	if (!has_checksum(old->protocol)) {
+		changed += addresses;
+		mending = MENDED;
+	} else {
+		mending = rewrite_transport(skb, TRANSPORT6, old->protocol, pseudo,
+					    addresses, old_ports, new->ports);
+		/* There is no checksum of the header that would have cancelled
+		 * the addresses; that of the transport has.
+		 */
+		if (mending == MENDED_BY_HELPERS)
+			changed += addresses;
+	}
+	/* See enum mending; does nothing where the device summed up nothing. */
+	bpf_csum_update(skb, fold32(changed));
+	return mending == NOT_MENDED;
 }
 
 #endif

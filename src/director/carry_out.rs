@@ -8,7 +8,7 @@ use crate::datapath::{self, Pins};
 use crate::ipvs_netlink::{Change, Ipvs};
 use crate::kmod::module;
 use crate::kmod::proc::{self, FullNatChange, LocalIpChange};
-use crate::model::{LocalIp, Timeouts};
+use crate::model::{LocalIp, Service, Timeouts};
 use crate::plan::Step;
 
 /// Steps that were not all carried out.
@@ -66,6 +66,13 @@ impl Kernel {
 
     fn ipvs_steps(&mut self, steps: &[Step]) -> Result<(), Stopped> {
         let changes: Vec<_> = steps.iter().filter_map(ipvs_change).collect();
+        let services = || steps.iter().filter_map(new_service);
+        module::load_parts(
+            &services()
+                .map(|service| service.scheduler.as_str())
+                .collect(),
+            &services().filter_map(engine).collect(),
+        );
         let ipvs = self.ipvs().map_err(Stopped::before_anything)?;
         let results = ipvs.carry_out(&changes);
         let done = results.iter().map(Result::is_ok).collect();
@@ -130,6 +137,17 @@ impl Kernel {
         }
         Ok(())
     }
+}
+
+fn new_service(step: &Step) -> Option<&Service> {
+    match step {
+        Step::AddService { new, .. } | Step::ChangeService { new, .. } => Some(new),
+        _ => None,
+    }
+}
+
+fn engine(service: &Service) -> Option<&str> {
+    service.persistence.as_ref()?.engine.as_deref()
 }
 
 fn ipvs_change(step: &Step) -> Option<Change<'_>> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Loading and unloading the module.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -52,6 +53,27 @@ pub fn load_ipvs() -> Result<(), Error> {
         return Ok(());
     }
     modprobe("ip_vs", "this kernel has no IPVS")
+}
+
+/// Loads the modules of a service's scheduler and persistence engine where they
+/// are not there. The kernel would do it, but with the mutex of IPVS held, for
+/// which the end of a network namespace waits, for which in turn modules wait
+/// that concern every namespace, as those of `lblc` and `sip` do: forever. One
+/// that there is not the kernel refuses by its name.
+pub fn load_parts<'a>(schedulers: &BTreeSet<&'a str>, engines: &BTreeSet<&'a str>) {
+    let names = schedulers
+        .iter()
+        .map(|name| format!("ip_vs_{name}"))
+        .chain(engines.iter().map(|name| format!("ip_vs_pe_{name}")));
+    for name in names {
+        let is_there = Path::new("/sys/module").join(&name).exists();
+        let is_a_name = name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+        if !is_there && is_a_name {
+            let _ = modprobe(&name, "");
+        }
+    }
 }
 
 /// What `unload` found.

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Once, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,7 @@ impl Lab {
     }
 
     fn with(guard: Guard) -> Self {
+        load_modules();
         let prefix = format!("t{}-", NUMBER.fetch_add(1, Ordering::Relaxed));
         run(Command::new("lab/topology").args(["up", &prefix]));
         let mut lab = Lab {
@@ -192,6 +193,16 @@ impl Lab {
             .find_map(|line| line.strip_prefix(&format!("{name} ")));
         line.expect(name).parse().unwrap()
     }
+}
+
+/// What ipvsadm would have the kernel load with the mutex of IPVS held, for which
+/// the end of another test's namespaces waits, for which such modules wait.
+fn load_modules() {
+    static ONCE: Once = Once::new();
+    let names = ["ip_vs_lblc", "ip_vs_lblcr", "ip_vs_pe_sip"];
+    ONCE.call_once(|| {
+        run(Command::new("modprobe").arg("-a").args(names));
+    });
 }
 
 impl Drop for Lab {
