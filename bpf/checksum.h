@@ -56,6 +56,13 @@ enum mending {
 	NOT_MENDED,
 };
 
+/* Its offset in the packet. */
+static __always_inline __u32 checksum_at(__u32 transport, __u8 protocol)
+{
+	return transport + (protocol == IPPROTO_UDP ? offsetof(struct udphdr, check) :
+						      offsetof(struct tcphdr, check));
+}
+
 /* The helpers know what the device has still to do, and do the rest. */
 static __always_inline enum mending mend_partial(struct __sk_buff *skb, __u32 offset,
 					__u8 protocol, __u64 addresses,
@@ -71,22 +78,39 @@ static __always_inline enum mending mend_partial(struct __sk_buff *skb, __u32 of
 	return MENDED_BY_HELPERS;
 }
 
-/* Writes new ports and mends the checksum for them and for new addresses.
- *
- * Where the device has to finish it (CHECKSUM_PARTIAL), a checksum is the sum of
+/* Where the device has to finish it (CHECKSUM_PARTIAL), a checksum is the sum of
  * the pseudo-header alone, and only the addresses change it. A program cannot
  * see that, but what is not that sum, and will not be cut into segments, is a
  * whole checksum; the few whole ones that are that sum by chance are left to the
- * helpers like the partial ones.
+ * helpers like the partial ones. 0 and 0xffff are one number.
  */
+static __always_inline int may_be_partial(struct __sk_buff *skb, __sum16 check,
+					  __u64 pseudo)
+{
+	return skb->gso_size || fold16((__u16)~check + pseudo) == 0xffff;
+}
+
+static __always_inline void mend_whole(__sum16 *check, __u8 protocol,
+				       __u64 difference)
+{
+	__sum16 new;
+
+	/* There is none (RFC 768; RFC 6935 for IPv6). */
+	if (protocol == IPPROTO_UDP && !*check)
+		return;
+	new = mended(*check, difference);
+	if (protocol == IPPROTO_UDP && !new)
+		new = 0xffff;
+	*check = new;
+}
+
+/* Writes new ports and mends the checksum for them and for new addresses. */
 static __always_inline enum mending rewrite_transport(struct __sk_buff *skb,
 					     __u32 transport, __u8 protocol,
 					     __u64 pseudo, __u64 addresses,
 					     union ports old, union ports new)
 {
-	__u32 offset = transport + (protocol == IPPROTO_UDP ?
-				    offsetof(struct udphdr, check) :
-				    offsetof(struct tcphdr, check));
+	__u32 offset = checksum_at(transport, protocol);
 	union ports *ports = at(skb, transport, sizeof(*ports));
 	__sum16 *check;
 
@@ -96,16 +120,10 @@ static __always_inline enum mending rewrite_transport(struct __sk_buff *skb,
 	check = at(skb, offset, sizeof(*check));
 	if (!check)
 		return NOT_MENDED;
-	/* 0 and 0xffff are one number. */
-	if (skb->gso_size || fold16((__u16)~*check + pseudo) == 0xffff)
+	if (may_be_partial(skb, *check, pseudo))
 		return mend_partial(skb, offset, protocol, addresses, old.both,
 				    new.both);
-	/* There is none (RFC 768; RFC 6935 for IPv6). */
-	if (protocol == IPPROTO_UDP && !*check)
-		return MENDED;
-	*check = mended(*check, addresses + difference(old.both, new.both));
-	if (protocol == IPPROTO_UDP && !*check)
-		*check = 0xffff;
+	mend_whole(check, protocol, addresses + difference(old.both, new.both));
 	return MENDED;
 }
 

@@ -9,10 +9,9 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
-#include "lease.h"
+#include "fast4.h"
+#include "fast6.h"
 #include "maps.h"
-#include "packet4.h"
-#include "packet6.h"
 
 static __always_inline int drop(enum ipvs_bpf_counter why)
 {
@@ -126,30 +125,6 @@ int ipvs_egress(struct __sk_buff *skb)
 	return drop(IPVS_BPF_UNREADABLE);
 }
 
-/* What may not take the fast path is left as it is. */
-static __always_inline int fast4(struct __sk_buff *skb, struct packet4 *packet,
-				 struct ipvs_bpf_session4 *session)
-{
-	struct ends4 ends = {
-		.saddr = session->saddr,
-		.daddr = session->daddr,
-		.ports = { { session->sport, session->dport } },
-	};
-	struct iphdr *iph = at(skb, NETWORK, sizeof(*iph));
-	__u32 size;
-
-	if (!iph || packet->transport != NETWORK + sizeof(*iph) || iph->ttl <= 1)
-		return TC_ACT_UNSPEC;
-	size = bpf_ntohs(iph->tot_len);
-	if (!is_for_fast_path(skb, packet->tuple.protocol, sizeof(*iph), size,
-			      &session->lease))
-		return TC_ACT_UNSPEC;
-	packet->transport = NETWORK + sizeof(*iph);
-	if (rewrite4(skb, packet, &ends, 1))
-		return drop(IPVS_BPF_REWRITE_FAILED);
-	return leave(skb, size, &session->lease);
-}
-
 static __always_inline int ingress4(struct __sk_buff *skb)
 {
 	struct ipvs_bpf_session4 *session;
@@ -164,6 +139,8 @@ static __always_inline int ingress4(struct __sk_buff *skb)
 	if (lease_is_valid(skb, &session->lease)) {
 		int verdict = fast4(skb, &packet, session);
 
+		if (verdict == TC_ACT_SHOT)
+			count(IPVS_BPF_REWRITE_FAILED);
 		if (verdict != TC_ACT_UNSPEC)
 			return verdict;
 	}
@@ -181,30 +158,6 @@ static __always_inline int ingress4(struct __sk_buff *skb)
 	return TC_ACT_OK;
 }
 
-static __always_inline int fast6(struct __sk_buff *skb,
-				 const struct ipvs_bpf_tuple6 *tuple,
-				 struct ipvs_bpf_session6 *session)
-{
-	struct ends6 ends = {
-		.saddr = session->saddr,
-		.daddr = session->daddr,
-		.ports = { { session->sport, session->dport } },
-	};
-	struct headers6 *headers = at(skb, NETWORK, sizeof(*headers));
-	__u32 size;
-
-	/* A jumbogram says 0 (RFC 2675). */
-	if (!headers || headers->hop_limit <= 1 || !headers->payload_len)
-		return TC_ACT_UNSPEC;
-	size = sizeof(struct ipv6hdr) + bpf_ntohs(headers->payload_len);
-	if (!is_for_fast_path(skb, tuple->protocol, sizeof(struct ipv6hdr), size,
-			      &session->lease))
-		return TC_ACT_UNSPEC;
-	if (rewrite6(skb, tuple, &ends, 1))
-		return drop(IPVS_BPF_REWRITE_FAILED);
-	return leave(skb, size, &session->lease);
-}
-
 static __always_inline int ingress6(struct __sk_buff *skb)
 {
 	struct ipvs_bpf_session6 *session;
@@ -219,6 +172,8 @@ static __always_inline int ingress6(struct __sk_buff *skb)
 	if (lease_is_valid(skb, &session->lease)) {
 		int verdict = fast6(skb, &tuple, session);
 
+		if (verdict == TC_ACT_SHOT)
+			count(IPVS_BPF_REWRITE_FAILED);
 		if (verdict != TC_ACT_UNSPEC)
 			return verdict;
 	}

@@ -30,44 +30,53 @@ static __always_inline int lease_is_valid(struct __sk_buff *skb,
 	return lease->until > bpf_jiffies64() && skb->pkt_type == PACKET_HOST;
 }
 
-/* Whether a packet leaves everything to the program: it advances no state of
- * IPVS's, is as long as its IP header says, and fits where it goes. network:
- * the size of its IP header, which has no options.
+/* Whether a packet that is larger than the next link takes will be cut into
+ * segments that are not. headers: of IP and transport.
  */
-static __always_inline int is_for_fast_path(struct __sk_buff *skb, __u8 protocol,
+static __always_inline int fits_cut(struct __sk_buff *skb, __u32 headers,
+				    const struct ipvs_bpf_lease *lease)
+{
+	__u32 segment = skb->gso_size;
+
+	return segment && headers + segment <= lease->mtu;
+}
+
+/* Whether a packet leaves everything to the program: it advances no state of
+ * IPVS's, is as long as its IP header says, and fits where it goes. frame has its
+ * headers, of which the IP header is of that size.
+ */
+static __always_inline int is_for_fast_path(struct __sk_buff *skb,
+					    const void *frame, __u8 protocol,
 					    __u32 network, __u32 size,
 					    const struct ipvs_bpf_lease *lease)
 {
-	__u32 headers = network;
+	const __u8 *transport = frame + NETWORK + network;
+	__u32 headers = network + sizeof(struct udphdr);
 
 	if (size > skb->len - NETWORK)
 		return 0;
 	if (protocol == IPPROTO_TCP) {
-		__u8 *tcp = at(skb, NETWORK + network, sizeof(struct tcphdr));
-
-		if (!tcp || tcp[TCP_FLAGS_AT] & (TCP_FIN | TCP_SYN | TCP_RST))
+		if (transport[TCP_FLAGS_AT] & (TCP_FIN | TCP_SYN | TCP_RST))
 			return 0;
-		headers += (tcp[TCP_FLAGS_AT - 1] >> 4) * 4;
-	} else {
-		headers += sizeof(struct udphdr);
+		headers = network + (transport[TCP_FLAGS_AT - 1] >> 4) * 4;
 	}
-	if (size <= lease->mtu)
-		return 1;
-	/* Of what travels together each segment has to fit. */
-	return skb->gso_size && headers + skb->gso_size <= lease->mtu;
+	return size <= lease->mtu || fits_cut(skb, headers, lease);
+}
+
+/* How much of a frame the fast path reads and writes. */
+static __always_inline __u32 fast_size(__u8 protocol, __u32 network)
+{
+	return NETWORK + network + (protocol == IPPROTO_TCP ?
+				    sizeof(struct tcphdr) : sizeof(struct udphdr));
 }
 
 /* The packet is translated, and goes. */
-static __always_inline int leave(struct __sk_buff *skb, __u32 size,
+static __always_inline int leave(__u32 *frame, __u32 size,
 				 struct ipvs_bpf_lease *lease)
 {
-	__u32 *macs = at(skb, 0, sizeof(lease->macs));
-
-	if (!macs)
-		return TC_ACT_SHOT;
-	macs[0] = lease->macs[0];
-	macs[1] = lease->macs[1];
-	macs[2] = lease->macs[2];
+	frame[0] = lease->macs[0];
+	frame[1] = lease->macs[1];
+	frame[2] = lease->macs[2];
 	/* The packets of a flow may come in on several CPUs. */
 	__sync_fetch_and_add(&lease->packets, 1);
 	__sync_fetch_and_add(&lease->bytes, size);

@@ -61,32 +61,53 @@ struct ends4 {
 	union ports ports;
 };
 
-/* Gives the packet these ends, and takes ttl from its time to live.
+/* The IPv4 header, with what its checksum's difference is taken from: ends and
+ * time to live.
  */
+static __always_inline void rewrite_header4(struct iphdr *iph,
+					    const struct ends4 *new,
+					    __u64 addresses, __u8 ttl)
+{
+	iph->check = mended(iph->check, addresses + (ttl ?
+			    difference(bpf_htons(ttl << 8), 0) : 0));
+	iph->ttl -= ttl;
+	iph->saddr = new->saddr;
+	iph->daddr = new->daddr;
+}
+
+static __always_inline __u64 pseudo4(const struct iphdr *iph,
+				     const struct ipvs_bpf_tuple4 *tuple,
+				     __u8 protocol, __u32 header)
+{
+	return (__u64)tuple->saddr + tuple->daddr + bpf_htons(protocol) +
+	       bpf_htons(bpf_ntohs(iph->tot_len) - header);
+}
+
+static __always_inline __u64 difference4(const struct ipvs_bpf_tuple4 *old,
+					 const struct ends4 *new)
+{
+	return difference(old->saddr, new->saddr) +
+	       difference(old->daddr, new->daddr);
+}
+
+/* Gives the packet these ends, and takes ttl from its time to live. */
 static __always_inline int rewrite4(struct __sk_buff *skb,
 				    const struct packet4 *packet,
 				    const struct ends4 *new, __u8 ttl)
 {
 	const struct ipvs_bpf_tuple4 *old = &packet->tuple;
 	union ports old_ports = { { old->sport, old->dport } };
-	__u64 addresses = difference(old->saddr, new->saddr) +
-			  difference(old->daddr, new->daddr);
+	__u64 addresses = difference4(old, new);
 	struct iphdr *iph = linear(skb, NETWORK, sizeof(*iph));
 	enum mending mending;
 	__u64 pseudo;
 
 	if (!iph)
 		return 1;
-	iph->check = mended(iph->check, addresses + (ttl ?
-			    difference(bpf_htons(ttl << 8), 0) : 0));
-	iph->ttl -= ttl;
-	iph->saddr = new->saddr;
-	iph->daddr = new->daddr;
+	rewrite_header4(iph, new, addresses, ttl);
 	if (!has_checksum(old->protocol))
 		return 0;
-	pseudo = (__u64)old->saddr + old->daddr + bpf_htons(old->protocol) +
-		 bpf_htons(bpf_ntohs(iph->tot_len) -
-			   (packet->transport - NETWORK));
+	pseudo = pseudo4(iph, old, old->protocol, packet->transport - NETWORK);
 	mending = rewrite_transport(skb, packet->transport, old->protocol, pseudo,
 				    addresses, old_ports, new->ports);
 	/* See enum mending; does nothing where the device summed up nothing. */

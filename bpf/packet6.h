@@ -61,9 +61,31 @@ static __always_inline __u64 difference6(const __be32 *old, const __be32 *new)
 	       difference(old[2], new[2]) + difference(old[3], new[3]);
 }
 
+static __always_inline __u64 difference_of_addresses6(const struct ipvs_bpf_tuple6 *old,
+						      const struct ends6 *new)
+{
+	return difference6(old->saddr, new->saddr) +
+	       difference6(old->daddr, new->daddr);
+}
+
+static __always_inline void rewrite_header6(struct headers6 *headers,
+					    const struct ends6 *new, __u8 hops)
+{
+	headers->hop_limit -= hops;
+	__builtin_memcpy(headers->saddr, new->saddr, sizeof(headers->saddr));
+	__builtin_memcpy(headers->daddr, new->daddr, sizeof(headers->daddr));
+}
+
 static __always_inline __u64 sum6(const __be32 *words)
 {
 	return (__u64)words[0] + words[1] + words[2] + words[3];
+}
+
+static __always_inline __u64 pseudo6(const struct headers6 *headers,
+				     const struct ipvs_bpf_tuple6 *tuple)
+{
+	return sum6(tuple->saddr) + sum6(tuple->daddr) + headers->payload_len +
+	       bpf_htons(tuple->protocol);
 }
 
 /* Gives the packet these ends, and takes hops from its hop limit. */
@@ -72,27 +94,22 @@ static __always_inline int rewrite6(struct __sk_buff *skb,
 				    const struct ends6 *new, __u8 hops)
 {
 	union ports old_ports = { { old->sport, old->dport } };
-	__u64 addresses = difference6(old->saddr, new->saddr) +
-			  difference6(old->daddr, new->daddr);
+	__u64 addresses = difference_of_addresses6(old, new);
 	/* The whole packet's, but for its transport checksum. */
 	__u64 changed = hops ? difference(bpf_htons(hops), 0) : 0;
 	struct headers6 *headers = linear(skb, NETWORK, sizeof(*headers));
 	enum mending mending;
-	__u64 pseudo;
 
 	if (!headers)
 		return 1;
-	pseudo = sum6(old->saddr) + sum6(old->daddr) + headers->payload_len +
-		 bpf_htons(old->protocol);
-	headers->hop_limit -= hops;
-	__builtin_memcpy(headers->saddr, new->saddr, sizeof(headers->saddr));
-	__builtin_memcpy(headers->daddr, new->daddr, sizeof(headers->daddr));
+	rewrite_header6(headers, new, hops);
 	if (!has_checksum(old->protocol)) {
 		changed += addresses;
 		mending = MENDED;
 	} else {
-		mending = rewrite_transport(skb, TRANSPORT6, old->protocol, pseudo,
-					    addresses, old_ports, new->ports);
+		mending = rewrite_transport(skb, TRANSPORT6, old->protocol,
+					    pseudo6(headers, old), addresses,
+					    old_ports, new->ports);
 		/* There is no checksum of the header that would have cancelled
 		 * the addresses; that of the transport has.
 		 */

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The fast path of IPv4: one look at the size of the frame, and everything is
+ * written in its place.
+ */
+#ifndef FAST4_H
+#define FAST4_H
+
+#include "lease.h"
+#include "packet4.h"
+
+static __always_inline int forward4(struct __sk_buff *skb,
+				    struct packet4 *packet,
+				    struct ipvs_bpf_session4 *session,
+				    const __u8 protocol)
+{
+	const struct ipvs_bpf_tuple4 *old = &packet->tuple;
+	struct ends4 new = {
+		.saddr = session->saddr,
+		.daddr = session->daddr,
+		.ports = { { session->sport, session->dport } },
+	};
+	union ports old_ports = { { old->sport, old->dport } };
+	__u64 addresses;
+	struct iphdr *iph;
+	__sum16 *check;
+	void *frame;
+	__u32 size;
+
+	if (packet->transport != NETWORK + sizeof(*iph))
+		return TC_ACT_UNSPEC;
+	frame = at(skb, 0, fast_size(protocol, sizeof(*iph)));
+	if (!frame)
+		return TC_ACT_UNSPEC;
+	iph = frame + NETWORK;
+	size = bpf_ntohs(iph->tot_len);
+	if (iph->ttl <= 1 || !is_for_fast_path(skb, frame, protocol, sizeof(*iph),
+					       size, &session->lease))
+		return TC_ACT_UNSPEC;
+	check = frame + checksum_at(NETWORK + sizeof(*iph), protocol);
+	if (may_be_partial(skb, *check, pseudo4(iph, old, protocol, sizeof(*iph)))) {
+		packet->transport = NETWORK + sizeof(*iph);
+		if (rewrite4(skb, packet, &new, 1))
+			return TC_ACT_SHOT;
+		frame = linear(skb, 0, sizeof(session->lease.macs));
+		return frame ? leave(frame, size, &session->lease) : TC_ACT_SHOT;
+	}
+	addresses = difference4(old, &new);
+	rewrite_header4(iph, &new, addresses, 1);
+	((union ports *)(iph + 1))->both = new.ports.both;
+	mend_whole(check, protocol,
+		   addresses + difference(old_ports.both, new.ports.both));
+	/* See rewrite4(). */
+	bpf_csum_update(skb, ~fold32(addresses));
+	return leave(frame, size, &session->lease);
+}
+
+/* TC_ACT_UNSPEC: the packet is as it was, for the classic path. Twice the same
+ * code, but the verifier and the compiler know where things are.
+ */
+static __always_inline int fast4(struct __sk_buff *skb, struct packet4 *packet,
+				 struct ipvs_bpf_session4 *session)
+{
+	if (packet->tuple.protocol == IPPROTO_UDP)
+		return forward4(skb, packet, session, IPPROTO_UDP);
+	if (packet->tuple.protocol == IPPROTO_TCP)
+		return forward4(skb, packet, session, IPPROTO_TCP);
+	/* SCTP has no leases. */
+	return TC_ACT_UNSPEC;
+}
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The fast path of IPv6; see fast4.h. */
+#ifndef FAST6_H
+#define FAST6_H
+
+#include "lease.h"
+#include "packet6.h"
+
+static __always_inline int forward6(struct __sk_buff *skb,
+				    const struct ipvs_bpf_tuple6 *old,
+				    struct ipvs_bpf_session6 *session,
+				    const __u8 protocol)
+{
+	const __u32 network = sizeof(struct ipv6hdr);
+	struct ends6 new = {
+		.saddr = session->saddr,
+		.daddr = session->daddr,
+		.ports = { { session->sport, session->dport } },
+	};
+	union ports old_ports = { { old->sport, old->dport } };
+	struct headers6 *headers;
+	__sum16 *check;
+	void *frame;
+	__u32 size;
+
+	frame = at(skb, 0, fast_size(protocol, network));
+	if (!frame)
+		return TC_ACT_UNSPEC;
+	headers = frame + NETWORK;
+	size = network + bpf_ntohs(headers->payload_len);
+	/* A jumbogram says 0 (RFC 2675). */
+	if (headers->hop_limit <= 1 || !headers->payload_len ||
+	    !is_for_fast_path(skb, frame, protocol, network, size,
+			      &session->lease))
+		return TC_ACT_UNSPEC;
+	check = frame + checksum_at(NETWORK + network, protocol);
+	if (may_be_partial(skb, *check, pseudo6(headers, old))) {
+		if (rewrite6(skb, old, &new, 1))
+			return TC_ACT_SHOT;
+		frame = linear(skb, 0, sizeof(session->lease.macs));
+		return frame ? leave(frame, size, &session->lease) : TC_ACT_SHOT;
+	}
+	rewrite_header6(headers, &new, 1);
+	headers->ports.both = new.ports.both;
+	mend_whole(check, protocol, difference_of_addresses6(old, &new) +
+		   difference(old_ports.both, new.ports.both));
+	/* See rewrite6(). */
+	bpf_csum_update(skb, fold32(difference(bpf_htons(1), 0)));
+	return leave(frame, size, &session->lease);
+}
+
+/* TC_ACT_UNSPEC: the packet is as it was, for the classic path. Twice the same
+ * code, but the verifier and the compiler know where things are.
+ */
+static __always_inline int fast6(struct __sk_buff *skb, const struct ipvs_bpf_tuple6 *tuple,
+				 struct ipvs_bpf_session6 *session)
+{
+	if (tuple->protocol == IPPROTO_UDP)
+		return forward6(skb, tuple, session, IPPROTO_UDP);
+	if (tuple->protocol == IPPROTO_TCP)
+		return forward6(skb, tuple, session, IPPROTO_TCP);
+	/* SCTP has no leases. */
+	return TC_ACT_UNSPEC;
+}
+
+#endif
