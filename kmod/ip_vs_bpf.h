@@ -74,6 +74,7 @@ enum counter {
 	COUNT_ERROR_NO_ROUTE,
 	COUNT_ERROR_TOO_BIG,
 	COUNT_ERROR_REWRITE,
+	COUNT_REFUSED_NO_PORT,
 	COUNTERS
 };
 
@@ -119,6 +120,7 @@ struct local_ip {
 	union nf_inet_addr addr;
 	u8 family;
 	u32 ports;         /* first << 16 | last, host endianness; READ_ONCE */
+	u32 own;           /* whether it is the host's: host_ports.c; READ_ONCE */
 	atomic_t sessions; /* how many use it */
 	refcount_t refs;   /* being listed, and each session */
 	struct rcu_head rcu;
@@ -270,6 +272,11 @@ void local_ips_show(struct director *director, struct seq_file *seq);
 struct pool *pool_find(struct director *director, const char *name);
 void local_ip_put(struct local_ip *ip);
 void local_ips_free(struct director *director);
+
+/* host_ports.c */
+u32 host_ports_unknown(const struct net *net);
+bool host_has_port(struct net *net, const struct ip_vs_conn *cp,
+		   struct local_ip *ip, __be16 port);
 
 /* What stands in cp->packet_xmit. */
 typedef int conn_xmit(struct sk_buff *skb, struct ip_vs_conn *cp,

@@ -17,8 +17,11 @@
 
 #include "ip_vs_bpf.h"
 
-/* How many local IPs and ports are tried before a connection is refused. */
+/* How many local IPs and ports are looked up in the map before a connection is
+ * refused, and how many there may be that are no candidates before.
+ */
 #define PROBES 256
+#define TRIES (4 * PROBES)
 /* Of these: how often the client's own port on another local IP. */
 #define PROBES_OWN_PORT 8
 
@@ -68,15 +71,16 @@ static bool choice(const struct lip_array *ips, const struct ip_vs_conn *cp,
 	return true;
 }
 
-/* A choice that no service has as its VIP and port: a reply to it could not be
- * told from a request.
+/* A choice that no service has as its VIP and port (a reply to it could not be
+ * told from a request), and that is not the host's own.
  */
 static bool candidate(struct director *director, const struct lip_array *ips,
 		      const struct ip_vs_conn *cp, unsigned int try,
 		      struct local_ip **ip, __be16 *port)
 {
 	return choice(ips, cp, try, ip, port) &&
-	       !service_find(director, cp->af, cp->protocol, &(*ip)->addr, *port);
+	       !service_find(director, cp->af, cp->protocol, &(*ip)->addr, *port) &&
+	       !host_has_port(director->net, cp, *ip, *port);
 }
 
 /* Chooses the local IP and port and inserts the reply entry. */
@@ -84,14 +88,15 @@ static int choose(struct bpf_map *map, const struct lip_array *ips,
 		  const struct ip_vs_conn *cp, struct session *session,
 		  const union tuple *original, union tuple *reply)
 {
+	unsigned int try, probes = 0;
 	struct local_ip *ip;
-	unsigned int try;
 	__be16 port;
 	int err;
 
-	for (try = 0; try < PROBES; try++) {
+	for (try = 0; try < TRIES && probes < PROBES; try++) {
 		if (!candidate(session->director, ips, cp, try, &ip, &port))
 			continue;
+		probes++;
 		tuple_reply(cp, ip, port, reply);
 		err = insert_reply(map, session->service, original, reply);
 		if (!err) {
@@ -108,7 +113,7 @@ static int choose(struct bpf_map *map, const struct lip_array *ips,
 			return err;
 		count(session->director, COUNT_PORT_COLLISIONS);
 	}
-	return -EEXIST;
+	return probes ? -EEXIST : -EADDRNOTAVAIL;
 }
 
 static enum counter refusal(int err)
@@ -116,6 +121,8 @@ static enum counter refusal(int err)
 	switch (err) {
 	case -EEXIST:
 		return COUNT_REFUSED_PORTS_EXHAUSTED;
+	case -EADDRNOTAVAIL:
+		return COUNT_REFUSED_NO_PORT;
 	case -E2BIG:
 		return COUNT_REFUSED_MAP_FULL;
 	case -ENOMEM:

@@ -74,6 +74,10 @@ static const char *const names[COUNTERS] = {
 	[COUNT_ERROR_NO_ROUTE] = "drop_icmp_no_route",
 	[COUNT_ERROR_TOO_BIG] = "drop_icmp_too_big",
 	[COUNT_ERROR_REWRITE] = "drop_icmp_rewrite_failed",
+	/* Connections that got no session: each local IP and port that was
+	 * tried is the host's own, or VIP and port of a service.
+	 */
+	[COUNT_REFUSED_NO_PORT] = "refused_no_port",
 };
 
 void stats_show(struct director *director, struct seq_file *seq)
