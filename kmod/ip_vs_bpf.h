@@ -87,6 +87,7 @@ struct maps {
 	struct bpf_map *sessions4;
 	struct bpf_map *sessions6;
 	struct bpf_map *services;
+	struct maps __rcu *next; /* about to take over: succession.c; or NULL */
 };
 
 static inline struct bpf_map *sessions_of(const struct maps *maps, u8 family)
@@ -224,6 +225,7 @@ struct director {
 	struct work_struct reap; /* frees services whose last session ended */
 	/* Serialise, by original tuple, writing and deleting its map entry. */
 	spinlock_t original_locks[ORIGINAL_LOCKS];
+	spinlock_t succession_lock; /* while maps->next: any change of an entry */
 	struct stats __percpu *stats;
 	struct proc_dir_entry *proc;
 	/* Why the last write failed; under config. */
@@ -243,8 +245,25 @@ void director_module_exit(void);
 int map_write(struct director *director, char *text);
 void map_show(struct director *director, struct seq_file *seq);
 void maps_release(struct director *director);
+void maps_free(struct maps *maps);
 int maps_set_service(struct director *director, u16 id,
 		     const struct service *service);
+
+/* succession.c */
+int succession_begin(struct director *director, struct maps *maps,
+		     struct maps *next);
+int succession_commit(struct director *director, struct maps *maps);
+void succession_abandon(struct director *director, struct maps *maps);
+
+/* entries.c */
+int entry_insert(struct director *director, struct maps *maps, u8 family,
+		 const union tuple *tuple, const union entry *entry);
+int entry_write(struct director *director, struct maps *maps, u8 family,
+		const union tuple *tuple, const union entry *entry);
+void entry_delete(struct director *director, struct maps *maps, u8 family,
+		  const union tuple *tuple);
+const union entry *entry_lookup(const struct maps *maps, u8 family,
+				const union tuple *tuple);
 
 /* services.c */
 int services_write(struct director *director, char *text);
@@ -288,12 +307,10 @@ int session_done_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp);
 struct session *session_of(const struct ip_vs_conn *cp);
 
 /* originals.c */
-int original_insert(const struct session *session, struct bpf_map *map, u8 family,
+int original_insert(const struct session *session, struct maps *maps, u8 family,
 		    const union tuple *original, const union tuple *reply);
-void original_delete(struct session *session, struct bpf_map *map, u8 family,
+void original_delete(struct session *session, struct maps *maps, u8 family,
 		     const union tuple *original, const union tuple *reply);
-void entry_delete(struct director *director, struct bpf_map *map,
-		  const union tuple *tuple);
 void original_claim(struct session *session, const struct ip_vs_conn *cp);
 int sessions_module_init(void);
 void sessions_module_exit(void);

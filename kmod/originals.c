@@ -17,54 +17,41 @@ static spinlock_t *lock_of(struct director *director, u8 family,
 	return &director->original_locks[hash % ORIGINAL_LOCKS];
 }
 
-int original_insert(const struct session *session, struct bpf_map *map, u8 family,
+int original_insert(const struct session *session, struct maps *maps, u8 family,
 		    const union tuple *original, const union tuple *reply)
 {
-	spinlock_t *lock = lock_of(session->director, family, original);
+	struct director *director = session->director;
+	spinlock_t *lock = lock_of(director, family, original);
 	union entry entry;
 	int err;
 
 	entry_make(family, reply, session->service->id, IPVS_BPF_ORIGINAL, &entry);
 	spin_lock_bh(lock);
-	err = map->ops->map_update_elem(map, (void *)original, &entry, BPF_NOEXIST);
+	err = entry_insert(director, maps, family, original, &entry);
 	if (err == -EEXIST) {
-		err = map->ops->map_update_elem(map, (void *)original, &entry, BPF_ANY);
+		err = entry_write(director, maps, family, original, &entry);
 		if (!err)
-			atomic_inc(&session->director->displaced);
+			atomic_inc(&director->displaced);
 	}
 	spin_unlock_bh(lock);
 	return err;
 }
 
-/* The map refuses while something else holds its bucket, for a moment. */
-void entry_delete(struct director *director, struct bpf_map *map,
-		  const union tuple *tuple)
-{
-	int try, err;
-
-	for (try = 0; try < 8; try++) {
-		err = map->ops->map_delete_elem(map, (void *)tuple);
-		if (err != -EBUSY)
-			return;
-		cpu_relax();
-	}
-	count(director, COUNT_DELETE_FAILED);
-}
-
 /* Only if the entry is this session's: its reply tuple names it. */
-void original_delete(struct session *session, struct bpf_map *map, u8 family,
+void original_delete(struct session *session, struct maps *maps, u8 family,
 		     const union tuple *original, const union tuple *reply)
 {
-	spinlock_t *lock = lock_of(session->director, family, original);
+	struct director *director = session->director;
+	spinlock_t *lock = lock_of(director, family, original);
 	const union entry *found;
 
 	spin_lock_bh(lock);
 	session->ended = true;
-	found = map->ops->map_lookup_elem(map, (void *)original);
+	found = entry_lookup(maps, family, original);
 	if (found && entry_makes(family, found, reply))
-		entry_delete(session->director, map, original);
+		entry_delete(director, maps, family, original);
 	else
-		atomic_dec(&session->director->displaced);
+		atomic_dec(&director->displaced);
 	spin_unlock_bh(lock);
 }
 
@@ -75,7 +62,7 @@ void original_delete(struct session *session, struct bpf_map *map, u8 family,
 void original_claim(struct session *session, const struct ip_vs_conn *cp)
 {
 	struct director *director = session->director;
-	struct bpf_map *map = sessions_of(rcu_dereference(director->maps), cp->af);
+	struct maps *maps = rcu_dereference(director->maps);
 	union tuple original, reply;
 	const union entry *found;
 	union entry entry;
@@ -87,10 +74,10 @@ void original_claim(struct session *session, const struct ip_vs_conn *cp)
 	entry_make(cp->af, &reply, session->service->id, IPVS_BPF_ORIGINAL, &entry);
 	lock = lock_of(director, cp->af, &original);
 	spin_lock_bh(lock);
-	found = map->ops->map_lookup_elem(map, &original);
+	found = entry_lookup(maps, cp->af, &original);
 	absent = !found;
 	if (!session->ended && (absent || !entry_makes(cp->af, found, &reply)) &&
-	    !map->ops->map_update_elem(map, &original, &entry, BPF_ANY) && absent)
+	    !entry_write(director, maps, cp->af, &original, &entry) && absent)
 		atomic_dec(&director->displaced);
 	spin_unlock_bh(lock);
 }

@@ -27,13 +27,14 @@
 
 static struct kmem_cache *session_cache;
 
-static int insert_reply(struct bpf_map *map, const struct service *service,
+static int insert_reply(struct director *director, struct maps *maps,
+			const struct service *service,
 			const union tuple *original, const union tuple *reply)
 {
 	union entry entry;
 
 	entry_make(service->family, original, service->id, IPVS_BPF_REPLY, &entry);
-	return map->ops->map_update_elem(map, (void *)reply, &entry, BPF_NOEXIST);
+	return entry_insert(director, maps, service->family, reply, &entry);
 }
 
 /* The local IP and port of a try, deterministic, so that another director
@@ -84,7 +85,7 @@ static bool candidate(struct director *director, const struct lip_array *ips,
 }
 
 /* Chooses the local IP and port and inserts the reply entry. */
-static int choose(struct bpf_map *map, const struct lip_array *ips,
+static int choose(struct maps *maps, const struct lip_array *ips,
 		  const struct ip_vs_conn *cp, struct session *session,
 		  const union tuple *original, union tuple *reply)
 {
@@ -98,7 +99,8 @@ static int choose(struct bpf_map *map, const struct lip_array *ips,
 			continue;
 		probes++;
 		tuple_reply(cp, ip, port, reply);
-		err = insert_reply(map, session->service, original, reply);
+		err = insert_reply(session->director, maps, session->service,
+				   original, reply);
 		if (!err) {
 			/* The listing's reference is dropped a grace period
 			 * after the array was replaced, so it is there still.
@@ -162,7 +164,6 @@ static struct session *session_create(struct director *director,
 		pool ? rcu_dereference(pool->half[family_index(cp->af)].ips) : NULL;
 	union tuple original, reply;
 	struct session *session;
-	struct bpf_map *map;
 	int err;
 
 	if (is_refused(director, cp))
@@ -178,12 +179,11 @@ static struct session *session_create(struct director *director,
 	}
 	session->director = director;
 	session->service = service;
-	map = sessions_of(maps, cp->af);
 	tuple_original(cp, &original);
-	err = choose(map, ips, cp, session, &original, &reply);
+	err = choose(maps, ips, cp, session, &original, &reply);
 	if (err)
 		goto free;
-	err = original_insert(session, map, cp->af, &original, &reply);
+	err = original_insert(session, maps, cp->af, &original, &reply);
 	if (err)
 		goto delete_reply;
 	atomic_inc(&director->sessions);
@@ -192,7 +192,7 @@ static struct session *session_create(struct director *director,
 	return session;
 
 delete_reply:
-	entry_delete(director, map, &reply);
+	entry_delete(director, maps, cp->af, &reply);
 	atomic_dec(&session->local_ip->sessions);
 	local_ip_put(session->local_ip);
 free:
@@ -211,14 +211,14 @@ static void session_end(struct session *session, const struct ip_vs_conn *cp)
 {
 	struct director *director = session->director;
 	/* Registered as long as a service has connections. */
-	struct bpf_map *map = sessions_of(rcu_dereference(director->maps), cp->af);
+	struct maps *maps = rcu_dereference(director->maps);
 	union tuple original, reply;
 
 	/* IPVS changes none of the addresses and ports of a connection. */
 	tuple_original(cp, &original);
 	tuple_reply(cp, session->local_ip, session->local_port, &reply);
-	original_delete(session, map, cp->af, &original, &reply);
-	entry_delete(director, map, &reply);
+	original_delete(session, maps, cp->af, &original, &reply);
+	entry_delete(director, maps, cp->af, &reply);
 	atomic_dec(&session->local_ip->sessions);
 	local_ip_put(session->local_ip);
 	atomic_dec(&session->service->sessions);

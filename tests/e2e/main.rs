@@ -14,6 +14,7 @@ mod flush;
 mod formats;
 mod fragments;
 mod full_nat;
+mod host_ports;
 mod icmp_errors;
 mod ip_options;
 mod ipv6;
