@@ -38,6 +38,9 @@ pub struct Datapath {
     pub interfaces: BTreeSet<String>,
     /// How many sessions of each family the session maps can hold.
     pub max_sessions: u32,
+    /// The programs are of another build, or were being replaced when an earlier
+    /// run was interrupted. Never wanted.
+    pub other_build: bool,
 }
 
 /// A local IP (LIP): an address of the director that full-NAT traffic takes

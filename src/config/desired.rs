@@ -34,6 +34,7 @@ impl Config {
                 .map(|(pattern, _)| pattern.as_str().to_owned())
                 .collect(),
             max_sessions: director.max_sessions,
+            other_build: false,
         });
         State {
             timeouts: self.timeouts,
@@ -84,6 +85,7 @@ impl Config {
         Some(Datapath {
             interfaces: found,
             max_sessions: director.max_sessions,
+            other_build: false,
         })
     }
 

@@ -94,6 +94,9 @@ impl Kernel {
                 module::load(self.module_file.as_deref())?;
                 datapath::start(&Pins::of_this_namespace()?, *max_sessions)?;
             }
+            Step::ChangeDatapath { new, .. } => {
+                datapath::replace(&Pins::of_this_namespace()?, *new)?;
+            }
             Step::StopDatapath { .. } => stop_datapath()?,
             Step::Attach { interface } => datapath::attach(&Pins::of_this_namespace()?, interface)?,
             Step::Detach { interface } => datapath::detach(&Pins::of_this_namespace()?, interface)?,

@@ -47,9 +47,8 @@ impl HostPorts {
 
     /// Whether every one of these ports is drawn.
     pub fn draws_all(&self, ports: PortRange) -> bool {
-        let meets = |reserved: &PortRange| {
-            reserved.first <= ports.last && ports.first <= reserved.last
-        };
+        let meets =
+            |reserved: &PortRange| reserved.first <= ports.last && ports.first <= reserved.last;
         self.drawn.first <= ports.first
             && ports.last <= self.drawn.last
             && !self.reserved.iter().any(meets)
@@ -94,8 +93,18 @@ mod tests {
 
     #[test]
     fn strange_settings_are_no_ports() {
-        for (drawn, reserved) in [("", ""), ("1", ""), ("a b", ""), ("1 2", "x"), ("1 2", "1-")] {
-            assert_eq!(HostPorts::from_text(drawn, reserved), None, "{drawn} {reserved}");
+        for (drawn, reserved) in [
+            ("", ""),
+            ("1", ""),
+            ("a b", ""),
+            ("1 2", "x"),
+            ("1 2", "1-"),
+        ] {
+            assert_eq!(
+                HostPorts::from_text(drawn, reserved),
+                None,
+                "{drawn} {reserved}"
+            );
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::model::{
     Forward, Netmask, Persistence, Server, Service, ServiceKey, SyncDaemon, Tunnel, TunnelChecksum,
 };
 
-/// `{"steps": [STEP…], "refusals": [{"reason": "max_sessions", "message": "…"}…]}`.
+/// `{"steps": [STEP…], "refusals": [{"reason": "empty_pool", "message": "…"}…]}`.
 /// Both are always there. The steps are in the order of execution; with a
 /// refusal none is carried out. A `reason` is one of those of
 /// [`Refusal::reason`]; a `message` is for people and may change.
@@ -45,7 +45,7 @@ impl Serialize for Refusal {
 ///   | `timeout` | `timeout` (`tcp`, `tcp_fin`, `udp`) | `seconds` |
 ///   | `sysctl` | `sysctl`, the name below `net.ipv4.vs` | `value`, a string |
 ///   | `sync_daemon` | `daemon` (`master`, `backup`) | `interface`, `id`, `group`, `port`, `ttl`, `sync_maxlen` (null: the kernel's choice) |
-///   | `datapath` | | `max_sessions` |
+///   | `datapath` | | `max_sessions`; of a change also `other_build`, whether the programs are not this build's |
 ///   | `interface` | `interface` | none |
 ///   | `local_ip` | `address` | `pool`, `ports` (`"1024-65535"`) |
 ///   | `full_nat` | `service` | `pool` |
@@ -110,6 +110,8 @@ enum Value<'a> {
     },
     Datapath {
         max_sessions: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        other_build: Option<bool>,
     },
     LocalIp {
         pool: &'a str,
@@ -182,8 +184,20 @@ impl<'a> Record<'a> {
             Step::StartDatapath { max_sessions } | Step::StopDatapath { max_sessions } => {
                 let value = Value::Datapath {
                     max_sessions: *max_sessions,
+                    other_build: None,
                 };
                 Record::object(step, "datapath").value(value)
+            }
+            Step::ChangeDatapath {
+                other_build,
+                old,
+                new,
+            } => {
+                let value = |max_sessions: &u32, other_build| Value::Datapath {
+                    max_sessions: *max_sessions,
+                    other_build: Some(other_build),
+                };
+                Record::object(step, "datapath").change(value(old, *other_build), value(new, false))
             }
             Step::Attach { interface } | Step::Detach { interface } => Record {
                 interface: Some(interface),

@@ -38,6 +38,15 @@ pub enum Step {
     StartDatapath {
         max_sessions: u32,
     },
+    /// Load the programs of this build, with session maps for so many sessions,
+    /// and put them in the place of those that are attached, wherever these are.
+    /// Sessions go on.
+    ChangeDatapath {
+        /// What runs is of another build; else only the number changes.
+        other_build: bool,
+        old: u32,
+        new: u32,
+    },
     /// Attach both programs to this interface.
     Attach {
         interface: String,
@@ -159,6 +168,7 @@ impl Step {
             | Step::AddServer { .. } => Op::Add,
             Step::ChangeTimeout { .. }
             | Step::ChangeSysctl { .. }
+            | Step::ChangeDatapath { .. }
             | Step::ChangeLocalIp { .. }
             | Step::ChangeFullNat { .. }
             | Step::ChangeService { .. }

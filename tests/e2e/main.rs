@@ -31,6 +31,7 @@ mod port_reuse;
 mod proc_files;
 mod reconcile;
 mod reconcile_options;
+mod replace;
 mod sctp;
 mod settings;
 mod show;

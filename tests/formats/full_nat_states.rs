@@ -25,6 +25,7 @@ pub fn full_nat() -> impl Strategy<Value = State> {
                 state.datapath = Some(Datapath {
                     interfaces,
                     max_sessions,
+                    other_build: false,
                 });
                 for address in addresses {
                     let pool = pool.clone();

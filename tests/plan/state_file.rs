@@ -56,6 +56,8 @@ struct DaemonTable {
 struct DatapathTable {
     interfaces: BTreeSet<String>,
     max_sessions: u32,
+    #[serde(default)]
+    other_build: bool,
 }
 
 #[derive(Deserialize)]
@@ -142,6 +144,7 @@ fn state(file: StateFile) -> State {
         datapath: file.datapath.map(|datapath| Datapath {
             interfaces: datapath.interfaces,
             max_sessions: datapath.max_sessions,
+            other_build: datapath.other_build,
         }),
         timeouts: timeouts(&file.timeouts),
         sysctls: file.sysctl,

@@ -36,6 +36,7 @@ pub fn state() -> impl Strategy<Value = State> {
                     datapath: interfaces.map(|interfaces| Datapath {
                         interfaces,
                         max_sessions: 1024,
+                        other_build: false,
                     }),
                     services,
                     ..State::default()
