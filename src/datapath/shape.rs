@@ -7,7 +7,7 @@ use std::fmt;
 use aya::maps::{MapInfo, MapType};
 
 use super::Error;
-use super::abi::{Counter, Service, Session4, Session6, Tuple4, Tuple6};
+use super::abi::{self, Service, Session4, Session6, Tuple4, Tuple6};
 use super::object::{COUNTERS, SERVICES, SESSIONS4, SESSIONS6};
 
 /// `BPF_F_NO_PREALLOC` (linux/bpf.h).
@@ -42,8 +42,8 @@ impl Shape {
         Some(match name {
             SESSIONS4 => hash(size_of::<Tuple4>(), size_of::<Session4>()),
             SESSIONS6 => hash(size_of::<Tuple6>(), size_of::<Session6>()),
-            SERVICES => array(MapType::Array, size_of::<Service>(), 1 << 16),
-            COUNTERS => array(MapType::PerCpuArray, size_of::<u64>(), Counter::ALL.len()),
+            SERVICES => array(MapType::Array, size_of::<Service>(), abi::SERVICES),
+            COUNTERS => array(MapType::PerCpuArray, size_of::<u64>(), abi::COUNTERS_ROOM),
             _ => return None,
         })
     }
