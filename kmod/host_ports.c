@@ -25,13 +25,13 @@
 /* The generation of the host's routes, which includes its addresses: any change
  * makes it another one. Bit 0 is left for the answer.
  */
-static u32 generation(const struct net *net)
+static u32 generation(struct net *net)
 {
 	return (u32)rt_genid_ipv4(net) << 1;
 }
 
 /* Of a new local IP: what is known is of before the last change. */
-u32 host_ports_unknown(const struct net *net)
+u32 host_ports_unknown(struct net *net)
 {
 	return generation(net) - 2;
 }

@@ -293,7 +293,7 @@ void local_ip_put(struct local_ip *ip);
 void local_ips_free(struct director *director);
 
 /* host_ports.c */
-u32 host_ports_unknown(const struct net *net);
+u32 host_ports_unknown(struct net *net);
 bool host_has_port(struct net *net, const struct ip_vs_conn *cp,
 		   struct local_ip *ip, __be16 port);
 

@@ -56,6 +56,38 @@ fn registered() -> Result<RegisteredMaps, Error> {
 fn replace_with(pins: &Pins, entries: u32) -> Result<(), Error> {
     let running = registered()?;
     let same = running.next.is_none() && running.sessions4_entries == entries;
+    if let Err(error) = load(pins, &running, same, entries) {
+        // The module keeps what it had, and nothing else is to stay. The first
+        // error is the one to report.
+        for (_, pin) in NEXT {
+            let _ = unpin(&pins.path(pin));
+        }
+        return Err(error);
+    }
+
+    for interface in attach::interfaces_with_leftovers()? {
+        match attach::put(&interface, |name| pins.path(next(name))) {
+            // It went meanwhile.
+            Err(Error::NoInterface(_)) => {}
+            result => result?,
+        }
+    }
+    build::unmark(pins)?;
+    for (name, pin) in NEXT {
+        if !same || PROGRAMS.contains(&name) {
+            let (from, to) = (pins.path(pin), pins.path(name));
+            fs::rename(&from, &to).map_err(Error::file(to))?;
+        }
+    }
+    if !same {
+        proc::commit_maps()?;
+    }
+    build::mark(pins)
+}
+
+/// Loads and pins what comes, and has the module fill the maps that are to take
+/// over. `same`: the session maps stay.
+fn load(pins: &Pins, running: &RegisteredMaps, same: bool, entries: u32) -> Result<(), Error> {
     let session_pin = |name| if same { name } else { next(name) };
     if same {
         pin_map(pins, SESSIONS4, SESSIONS4, running.sessions4)?;
@@ -85,38 +117,12 @@ fn replace_with(pins: &Pins, entries: u32) -> Result<(), Error> {
         unpin(&pins.path(next(name)))?;
     }
     pin_programs(&mut object, pins, next)?;
-    let begun = proc::register_maps(
+    proc::register_maps(
         descriptor(&object, SESSIONS4)?,
         descriptor(&object, SESSIONS6)?,
         descriptor(&object, SERVICES)?,
-    );
-    if let Err(error) = begun {
-        // The module keeps the old ones and nothing else. The first error is
-        // the one to report.
-        for (_, pin) in NEXT {
-            let _ = unpin(&pins.path(pin));
-        }
-        return Err(error.into());
-    }
-
-    for interface in attach::interfaces_with_leftovers()? {
-        match attach::put(&interface, |name| pins.path(next(name))) {
-            // It went meanwhile.
-            Err(Error::NoInterface(_)) => {}
-            result => result?,
-        }
-    }
-    build::unmark(pins)?;
-    for (name, pin) in NEXT {
-        if !same || PROGRAMS.contains(&name) {
-            let (from, to) = (pins.path(pin), pins.path(name));
-            fs::rename(&from, &to).map_err(Error::file(to))?;
-        }
-    }
-    if !same {
-        proc::commit_maps()?;
-    }
-    build::mark(pins)
+    )?;
+    Ok(())
 }
 
 /// Makes sure that the pin is that of a map that the module has, and that its
