@@ -81,7 +81,7 @@ static struct director *director_new(struct net *net)
 	INIT_WORK(&director->reap, director_reap);
 	for (i = 0; i < ORIGINAL_LOCKS; i++)
 		spin_lock_init(&director->original_locks[i]);
-	spin_lock_init(&director->succession_lock);
+	spin_lock_init(&director->succession.lock);
 	return director;
 }
 

@@ -37,6 +37,18 @@ static void *lookup(struct bpf_map *map, const union tuple *tuple)
 	return map->ops->map_lookup_elem(map, (void *)tuple);
 }
 
+/* Under the lock: the next maps do not take an entry. Is it while they are being
+ * filled, they do not take over; later, programs may use them, and they have
+ * the say.
+ */
+static int not_taken(struct director *director, int err)
+{
+	if (director->succession.copied)
+		return err;
+	director->succession.err = err;
+	return 0;
+}
+
 /* -EEXIST: there is one. */
 int entry_insert(struct director *director, struct maps *maps, u8 family,
 		 const union tuple *tuple, const union entry *entry)
@@ -47,14 +59,16 @@ int entry_insert(struct director *director, struct maps *maps, u8 family,
 
 	if (likely(!next))
 		return update(map, tuple, entry, BPF_NOEXIST);
-	spin_lock(&director->succession_lock);
+	spin_lock(&director->succession.lock);
 	err = update(map, tuple, entry, BPF_NOEXIST);
 	if (!err) {
 		err = update(sessions_of(next, family), tuple, entry, BPF_NOEXIST);
 		if (err)
+			err = not_taken(director, err);
+		if (err)
 			delete(director, map, tuple);
 	}
-	spin_unlock(&director->succession_lock);
+	spin_unlock(&director->succession.lock);
 	return err;
 }
 
@@ -72,8 +86,10 @@ int entry_write(struct director *director, struct maps *maps, u8 family,
 	if (likely(!next))
 		return update(map, tuple, entry, BPF_ANY);
 	next_map = sessions_of(next, family);
-	spin_lock(&director->succession_lock);
+	spin_lock(&director->succession.lock);
 	err = update(next_map, tuple, entry, BPF_ANY);
+	if (err)
+		err = not_taken(director, err);
 	if (err)
 		goto unlock;
 	err = update(map, tuple, entry, BPF_ANY);
@@ -87,7 +103,7 @@ int entry_write(struct director *director, struct maps *maps, u8 family,
 			memcpy(written, old, map->value_size);
 	}
 unlock:
-	spin_unlock(&director->succession_lock);
+	spin_unlock(&director->succession.lock);
 	return err;
 }
 
@@ -100,10 +116,10 @@ void entry_delete(struct director *director, struct maps *maps, u8 family,
 		delete(director, sessions_of(maps, family), tuple);
 		return;
 	}
-	spin_lock(&director->succession_lock);
+	spin_lock(&director->succession.lock);
 	delete(director, sessions_of(maps, family), tuple);
 	delete(director, sessions_of(next, family), tuple);
-	spin_unlock(&director->succession_lock);
+	spin_unlock(&director->succession.lock);
 }
 
 const union entry *entry_lookup(const struct maps *maps, u8 family,

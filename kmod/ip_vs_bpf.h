@@ -204,6 +204,13 @@ struct service {
 	enum { SERVICE_UNTOUCHED, SERVICE_SET, SERVICE_REMOVE } pending;
 };
 
+/* Other maps about to take over: succession.c. */
+struct succession {
+	spinlock_t lock; /* for each change of an entry, and what follows */
+	bool copied;     /* the next maps have every entry */
+	int err;         /* why they never will */
+};
+
 #define ORIGINAL_LOCKS 256
 #define ERROR_SIZE 192
 
@@ -225,7 +232,7 @@ struct director {
 	struct work_struct reap; /* frees services whose last session ended */
 	/* Serialise, by original tuple, writing and deleting its map entry. */
 	spinlock_t original_locks[ORIGINAL_LOCKS];
-	spinlock_t succession_lock; /* while maps->next: any change of an entry */
+	struct succession succession; /* of maps->next */
 	struct stats __percpu *stats;
 	struct proc_dir_entry *proc;
 	/* Why the last write failed; under config. */

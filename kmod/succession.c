@@ -12,11 +12,12 @@
  *    given back. Or "abandon", as long as no program uses the next maps.
  *
  * Until the commit the old maps are in force and complete, wherever userspace
- * stops; and a session for which the next maps have no room is refused.
+ * stops; a session for which the next maps have no room is refused. (Not while
+ * the entries are being copied: then the write fails, and all is as before.)
  *
  * Why no entry is lost. maps->next is published before the copying begins, and
  * a grace period lies between: every writer then sees it. Writers and the copier
- * exclude each other by succession_lock. So under it an entry is either in both
+ * exclude each other by succession.lock. So under it an entry is either in both
  * maps, or in the old one alone and not copied yet; and while a batch is being
  * copied nothing is deleted. Between two batches the last key may go: the walk
  * begins anew, and finds most of its work done. New and updated entries may stand
@@ -76,24 +77,25 @@ static int copy_next(struct walk *walk)
 static int copy_batch(struct walk *walk)
 {
 	struct director *director = walk->director;
-	int i, err = 0;
+	int i, err;
 
 	rcu_read_lock();
-	spin_lock_bh(&director->succession_lock);
+	spin_lock_bh(&director->succession.lock);
 	if (walk->begun &&
 	    !walk->from->ops->map_lookup_elem(walk->from, &walk->key)) {
 		walk->begun = false;
 		walk->restarts++;
 	}
+	err = director->succession.err;
 	for (i = 0; i < BATCH && !err; i++)
 		err = copy_next(walk);
-	spin_unlock_bh(&director->succession_lock);
+	spin_unlock_bh(&director->succession.lock);
 	rcu_read_unlock();
 	return err;
 }
 
-static int copy_map(struct director *director, const char *name,
-		    struct bpf_map *from, struct bpf_map *to)
+static int copy_map(struct director *director, struct bpf_map *from,
+		    struct bpf_map *to)
 {
 	struct walk walk = { .director = director, .from = from, .to = to };
 	unsigned int pauses = 0;
@@ -105,24 +107,37 @@ static int copy_map(struct director *director, const char *name,
 			return 0;
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		if (err == -E2BIG)
-			return refuse(director->map_error, err, 0,
-				      "%s: there are more entries than the %u for which the new map has room",
-				      name, to->max_entries);
-		if (err && err != -ENOMEM && err != -EBUSY && err != -EAGAIN)
-			return err;
 		if (!err) {
 			pauses = 0;
 			cond_resched();
-			continue;
+		} else if (err == -ENOMEM || err == -EBUSY || err == -EAGAIN) {
+			pauses++;
+			usleep_range(100, 1000);
+		} else {
+			return err;
 		}
-		pauses++;
-		usleep_range(100, 1000);
 	}
-	return refuse(director->map_error, err ?: -EAGAIN, 0,
-		      "%s: the entries could not be copied: %s", name,
-		      err == -ENOMEM ? "there is no memory" :
-				       "they change too fast; try again");
+	return err ?: -EAGAIN;
+}
+
+static int explain(struct director *director, const struct maps *next, int err)
+{
+	char *error = director->map_error;
+
+	switch (err) {
+	case -E2BIG:
+		return refuse(error, err, 0,
+			      "there are more entries than the %u for which the new maps have room",
+			      next->sessions4->max_entries);
+	case -ENOMEM:
+		return refuse(error, err, 0, "there is no memory for the entries");
+	case -EBUSY:
+	case -EAGAIN:
+		return refuse(error, err, 0,
+			      "the entries change faster than they can be copied; try again");
+	default:
+		return refuse(error, err, 0, "the entries cannot be copied (%d)", err);
+	}
 }
 
 void succession_abandon(struct director *director, struct maps *maps)
@@ -137,22 +152,38 @@ void succession_abandon(struct director *director, struct maps *maps)
 	maps_free(next);
 }
 
+/* From now on the next maps have the say, unless they missed an entry. */
+static int copied(struct director *director)
+{
+	int err;
+
+	spin_lock_bh(&director->succession.lock);
+	err = director->succession.err;
+	director->succession.copied = !err;
+	spin_unlock_bh(&director->succession.lock);
+	return err;
+}
+
 /* Takes over next, or leaves it to the caller. */
 int succession_begin(struct director *director, struct maps *maps,
 		     struct maps *next)
 {
 	int err;
 
+	director->succession.copied = false;
+	director->succession.err = 0;
 	rcu_assign_pointer(maps->next, next);
 	synchronize_rcu();
-	err = copy_map(director, "sessions4", maps->sessions4, next->sessions4);
+	err = copy_map(director, maps->sessions4, next->sessions4);
 	if (!err)
-		err = copy_map(director, "sessions6", maps->sessions6, next->sessions6);
+		err = copy_map(director, maps->sessions6, next->sessions6);
+	if (!err)
+		err = copied(director);
 	if (!err)
 		return 0;
 	RCU_INIT_POINTER(maps->next, NULL);
 	synchronize_rcu();
-	return err;
+	return explain(director, next, err);
 }
 
 int succession_commit(struct director *director, struct maps *maps)
