@@ -122,8 +122,8 @@ void entry_delete(struct director *director, struct maps *maps, u8 family,
 	spin_unlock(&director->succession.lock);
 }
 
-const union entry *entry_lookup(const struct maps *maps, u8 family,
-				const union tuple *tuple)
+union entry *entry_lookup(const struct maps *maps, u8 family,
+			  const union tuple *tuple)
 {
 	return lookup(sessions_of(maps, family), tuple);
 }

@@ -67,7 +67,7 @@ int entry_write(struct director *director, struct maps *maps, u8 family,
 		const union tuple *tuple, const union entry *entry);
 void entry_delete(struct director *director, struct maps *maps, u8 family,
 		  const union tuple *tuple);
-const union entry *entry_lookup(const struct maps *maps, u8 family,
-				const union tuple *tuple);
+union entry *entry_lookup(const struct maps *maps, u8 family,
+			  const union tuple *tuple);
 
 #endif

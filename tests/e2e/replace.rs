@@ -3,7 +3,7 @@
 //! sessions live.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -61,24 +61,27 @@ text = ' '.join('%s %d' % (n, descriptor(p)) for n, p in zip(names, sys.argv[1:]
 os.write(os.open('/proc/net/ip_vs_bpf/map', os.O_WRONLY), text.encode())
 ";
 
+/// Copies a program, with a file name in its eBPF object changed. (This test's
+/// own code, not optimised and emulated, would look for it for minutes.)
+const CHANGE: &str = r"
+import os, sys
+old, new = b'bpf/ipvs_bpf.c\0', b'bpf/ipvs_bpf.C\0'
+data = open(sys.argv[1], 'rb').read()
+assert old in data
+with open(sys.argv[2], 'wb') as copy:
+    copy.write(data.replace(old, new))
+os.chmod(sys.argv[2], 0o755)
+";
+
 /// The CLI of another build: its object differs in a file name that the kernel
 /// keeps for the verifier's messages.
 struct OtherBuild(PathBuf);
 
 impl OtherBuild {
     fn new(lab: &Lab) -> Self {
-        let mut bytes = std::fs::read(env!("CARGO_BIN_EXE_ipvs-bpf")).unwrap();
-        let (old, new) = (b"bpf/ipvs_bpf.c\0", b"bpf/ipvs_bpf.C\0");
-        let places: Vec<usize> = (0..bytes.len() - old.len())
-            .filter(|&place| bytes[place..].starts_with(old))
-            .collect();
-        assert!(!places.is_empty());
-        for place in places {
-            bytes[place..place + new.len()].copy_from_slice(new);
-        }
         let path = PathBuf::from(format!("/tmp/{}", lab.namespace("other-build")));
-        std::fs::write(&path, bytes).unwrap();
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        let words = ["-c", CHANGE, env!("CARGO_BIN_EXE_ipvs-bpf")];
+        run(Command::new("/usr/bin/python3").args(words).arg(&path));
         OtherBuild(path)
     }
 
@@ -249,7 +252,7 @@ fn max_sessions_grows_and_shrinks_under_load_and_no_session_is_lost() {
     let mut coming = start(&lab, COMING_AND_GOING);
     eventually("connections come", || lab.sessions().len() > 3010);
     let mut id = registered(&lab, "sessions4").0;
-    for size in ["20_000", "12_000", "1_000_000", "20_000"] {
+    for size in ["20_000", "12_000", "100_000", "20_000"] {
         let text = lab.apply(&sized(size));
         assert!(text.contains("~ datapath for"), "{text}");
         let number: u64 = size.replace('_', "").parse().unwrap();
