@@ -211,7 +211,7 @@ fn programs_of_another_build_take_over_under_load_and_nothing_breaks() {
     let load = Load::begin(&lab);
     let (mut before, mut count) = (filters(&lab), counters(&lab));
     let maps = map_file(&lab);
-    for round in 0..4 {
+    for round in 0..2 {
         let by_other = round % 2 == 0;
         let with_file = |verb: &str| {
             if by_other {
