@@ -18,6 +18,8 @@ fn main() {
         .args([
             "-target", "bpf", "-O2", "-g", "-Wall", "-Werror", "-mcpu=v3",
         ])
+        // The same object wherever it is built.
+        .arg("-fdebug-compilation-dir=.")
         .args(["-I", "kmod", "-c", "bpf/ipvs_bpf.c", "-o"])
         .arg(object);
     // Debian keeps asm/types.h in a folder by architecture, which clang leaves

@@ -36,7 +36,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, IPVS_BPF_COUNTERS);
+	__uint(max_entries, IPVS_BPF_COUNTERS_ROOM);
 	__type(key, __u32);
 	__type(value, __u64);
 } counters SEC(".maps");

@@ -10,6 +10,7 @@
 #include <linux/version.h>
 #include <net/ip_vs.h>
 #include <net/route.h>
+#include <net/udp.h>
 
 /* 6.2 moved the statistics of the namespace behind RCU. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
@@ -24,6 +25,38 @@
 #define compat_route_tos(iph) ip4h_dscp(iph)
 #else
 #define compat_route_tos(iph) ((iph)->tos)
+#endif
+
+/* The socket that would get such a packet, with a reference; under RCU. 6.18
+ * took the hash table from the arguments. Those of UDP are there for netfilter's
+ * tproxy and socket matches, which every distribution builds; a kernel without
+ * both does not show a module its UDP sockets.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#define COMPAT_TCP_TABLE(net)
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
+#define COMPAT_TCP_TABLE(net) (net)->ipv4.tcp_death_row.hashinfo,
+#else
+#define COMPAT_TCP_TABLE(net) &tcp_hashinfo,
+#endif
+#define compat_tcp4_lookup(net, saddr, sport, daddr, dport)                    \
+	inet_lookup(net, COMPAT_TCP_TABLE(net) NULL, 0, saddr, sport, daddr,   \
+		    dport, 0)
+#define compat_tcp6_lookup(net, saddr, sport, daddr, dport)                    \
+	inet6_lookup(net, COMPAT_TCP_TABLE(net) NULL, 0, saddr, sport, daddr,  \
+		     dport, 0)
+
+#if IS_ENABLED(CONFIG_NF_TPROXY_IPV4) || IS_ENABLED(CONFIG_NF_SOCKET_IPV4)
+#define compat_udp4_lookup(net, saddr, sport, daddr, dport)                    \
+	udp4_lib_lookup(net, saddr, sport, daddr, dport, 0)
+#else
+#define compat_udp4_lookup(net, saddr, sport, daddr, dport) NULL
+#endif
+#if IS_ENABLED(CONFIG_NF_TPROXY_IPV6) || IS_ENABLED(CONFIG_NF_SOCKET_IPV6)
+#define compat_udp6_lookup(net, saddr, sport, daddr, dport)                    \
+	udp6_lib_lookup(net, saddr, sport, daddr, dport, 0)
+#else
+#define compat_udp6_lookup(net, saddr, sport, daddr, dport) NULL
 #endif
 
 /* ip_vs_protocol.state_transition() learned the length of the IP header in a

@@ -82,6 +82,7 @@ static struct director *director_new(struct net *net)
 	leases_init(director);
 	for (i = 0; i < ORIGINAL_LOCKS; i++)
 		spin_lock_init(&director->original_locks[i]);
+	spin_lock_init(&director->succession.lock);
 	return director;
 }
 

@@ -28,6 +28,7 @@
 
 #include "compat.h"
 #include "ip_vs_bpf_abi.h"
+#include "maps.h"
 #include "packet.h"
 
 /* One more than the longest name of a pool. */
@@ -76,24 +77,13 @@ enum counter {
 	COUNT_ERROR_REWRITE,
 	COUNT_FAST_ORIGINAL,
 	COUNT_FAST_REPLY,
+	COUNT_REFUSED_NO_PORT,
 	COUNTERS
 };
 
 struct stats {
 	u64 value[COUNTERS];
 };
-
-/* The eBPF maps that userspace handed over. */
-struct maps {
-	struct bpf_map *sessions4;
-	struct bpf_map *sessions6;
-	struct bpf_map *services;
-};
-
-static inline struct bpf_map *sessions_of(const struct maps *maps, u8 family)
-{
-	return family == AF_INET6 ? maps->sessions6 : maps->sessions4;
-}
 
 /* Index of what is kept for each family apart. */
 enum { IPV4, IPV6, FAMILIES };
@@ -103,17 +93,6 @@ static inline int family_index(u8 family)
 	return family == AF_INET6 ? IPV6 : IPV4;
 }
 
-/* Key and value of a session's entry in sessions4 or sessions6. */
-union tuple {
-	struct ipvs_bpf_tuple4 v4;
-	struct ipvs_bpf_tuple6 v6;
-};
-
-union entry {
-	struct ipvs_bpf_session4 v4;
-	struct ipvs_bpf_session6 v6;
-};
-
 /* An address that full-NAT traffic may take as its source. */
 struct local_ip {
 	struct hlist_node node; /* director->local_ips, under config */
@@ -121,6 +100,7 @@ struct local_ip {
 	union nf_inet_addr addr;
 	u8 family;
 	u32 ports;         /* first << 16 | last, host endianness; READ_ONCE */
+	u32 own;           /* whether it is the host's: host_ports.c; READ_ONCE */
 	atomic_t sessions; /* how many use it */
 	refcount_t refs;   /* being listed, and each session */
 	struct rcu_head rcu;
@@ -241,6 +221,7 @@ struct director {
 	spinlock_t leased_lock;
 	struct list_head leased; /* sessions whose leases may have counts */
 	struct delayed_work fold;
+	struct succession succession; /* of maps->next */
 	struct stats __percpu *stats;
 	struct proc_dir_entry *proc;
 	/* Why the last write failed; under config. */
@@ -256,13 +237,6 @@ struct director *director_of(struct net *net);
 void director_put(struct director *director);
 int director_module_init(void);
 void director_module_exit(void);
-
-/* maps.c */
-int map_write(struct director *director, char *text);
-void map_show(struct director *director, struct seq_file *seq);
-void maps_release(struct director *director);
-int maps_set_service(struct director *director, u16 id,
-		     const struct service *service);
 
 /* services.c */
 int services_write(struct director *director, char *text);
@@ -291,6 +265,11 @@ struct pool *pool_find(struct director *director, const char *name);
 void local_ip_put(struct local_ip *ip);
 void local_ips_free(struct director *director);
 
+/* host_ports.c */
+u32 host_ports_unknown(struct net *net);
+bool host_has_port(struct net *net, const struct ip_vs_conn *cp,
+		   struct local_ip *ip, __be16 port);
+
 /* What stands in cp->packet_xmit. */
 typedef int conn_xmit(struct sk_buff *skb, struct ip_vs_conn *cp,
 		      struct ip_vs_protocol *pp, struct ip_vs_iphdr *iph);
@@ -303,12 +282,10 @@ struct session *session_of(const struct ip_vs_conn *cp);
 /* originals.c */
 spinlock_t *original_lock(struct director *director, u8 family,
 			  const union tuple *original);
-int original_insert(struct session *session, struct bpf_map *map, u8 family,
+int original_insert(struct session *session, struct maps *maps, u8 family,
 		    const union tuple *original, const union tuple *reply);
-void session_delete(struct session *session, struct bpf_map *map, u8 family,
+void session_delete(struct session *session, struct maps *maps, u8 family,
 		    const union tuple *original, const union tuple *reply);
-void entry_delete(struct director *director, struct bpf_map *map,
-		  const union tuple *tuple);
 void original_claim(struct session *session, const struct ip_vs_conn *cp);
 int sessions_module_init(void);
 void sessions_module_exit(void);
@@ -320,7 +297,7 @@ void lease_renew(struct session *session, struct ip_vs_conn *cp, u8 direction,
 		 const struct dst_entry *dst, const union nf_inet_addr *daddr);
 void lease_fold(struct session *session, u8 direction,
 		const struct ipvs_bpf_lease *lease);
-void leases_fold(struct session *session, struct bpf_map *map, u8 family,
+void leases_fold(struct session *session, struct maps *maps, u8 family,
 		 const union tuple *original, const union tuple *reply);
 void leases_forget(struct session *session);
 
@@ -333,6 +310,7 @@ static inline void leases_restart(struct session *session)
 	WRITE_ONCE(session->lease[IPVS_BPF_ORIGINAL], 0);
 }
 
+int leases_drain(struct director *director);
 void leases_init(struct director *director);
 void leases_exit(struct director *director);
 

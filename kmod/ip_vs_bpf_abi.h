@@ -104,4 +104,9 @@ enum ipvs_bpf_counter {
 	IPVS_BPF_COUNTERS        /* how many there are */
 };
 
+/* The entries of that map: later builds go on counting in it, and may have more
+ * counters.
+ */
+#define IPVS_BPF_COUNTERS_ROOM 64
+
 #endif

@@ -16,6 +16,7 @@
  * leased_lock has the list of sessions whose counts may have grown. It comes
  * before the lock of a tuple; who has that one does not take this one.
  */
+#include <linux/delay.h>
 #include <linux/if_arp.h>
 #include <linux/string.h>
 #include <net/dst.h>
@@ -54,13 +55,13 @@ static bool find_way(const struct dst_entry *dst, const union nf_inet_addr *dadd
 }
 
 /* Under RCU and the lock of the original tuple. */
-static struct ipvs_bpf_lease *lease_of(struct session *session, struct bpf_map *map,
-				       u8 family, u8 direction,
+static struct ipvs_bpf_lease *lease_of(const struct maps *maps, u8 family,
+				       u8 direction,
 				       const union tuple *original,
 				       const union tuple *reply)
 {
 	const union tuple *key = direction == IPVS_BPF_ORIGINAL ? original : reply;
-	union entry *entry = map->ops->map_lookup_elem(map, (void *)key);
+	union entry *entry = entry_lookup(maps, family, key);
 
 	if (!entry)
 		return NULL;
@@ -91,7 +92,7 @@ void lease_fold(struct session *session, u8 direction,
 }
 
 /* Both directions. Under RCU and the lock of the original tuple. */
-void leases_fold(struct session *session, struct bpf_map *map, u8 family,
+void leases_fold(struct session *session, struct maps *maps, u8 family,
 		 const union tuple *original, const union tuple *reply)
 {
 	u8 direction;
@@ -102,7 +103,7 @@ void leases_fold(struct session *session, struct bpf_map *map, u8 family,
 		/* Without a lease nothing was counted. */
 		if (!session->lease[direction])
 			continue;
-		lease = lease_of(session, map, family, direction, original, reply);
+		lease = lease_of(maps, family, direction, original, reply);
 		if (lease)
 			lease_fold(session, direction, lease);
 	}
@@ -139,23 +140,26 @@ void lease_renew(struct session *session, struct ip_vs_conn *cp, u8 direction,
 		 const struct dst_entry *dst, const union nf_inet_addr *daddr)
 {
 	struct director *director = session->director;
-	struct bpf_map *map = sessions_of(rcu_dereference(director->maps), cp->af);
+	struct maps *maps = rcu_dereference(director->maps);
 	u64 until = get_jiffies_64() + min_t(unsigned long, HZ, cp->timeout / 2);
 	union tuple original, reply;
 	struct ipvs_bpf_lease *lease;
 	struct ipvs_bpf_lease new = {};
 	spinlock_t *lock;
 
-	/* A reply of a removed server passes, as in native IPVS. */
-	if (!cp->dest || !(cp->dest->cflags & IP_VS_DEST_CF_AVAILABLE) ||
+	/* While other maps take over, programs of both kinds may be attached, and
+	 * would count in different places. A reply of a removed server passes, as
+	 * in native IPVS.
+	 */
+	if (rcu_access_pointer(maps->next) || !cp->dest || !(cp->dest->cflags & IP_VS_DEST_CF_AVAILABLE) ||
 	    !find_way(dst, daddr, &new))
 		return;
 	tuple_original(cp, &original);
 	tuple_reply(cp, session->local_ip, session->local_port, &reply);
 	lock = original_lock(director, cp->af, &original);
 	spin_lock_bh(lock);
-	lease = session->ended ? NULL : lease_of(session, map, cp->af, direction,
-						 &original, &reply);
+	lease = session->ended ? NULL : lease_of(maps, cp->af, direction, &original,
+						 &reply);
 	if (lease) {
 		lease_fold(session, direction, lease);
 		lease->ifindex = new.ifindex;
@@ -180,7 +184,7 @@ static void fold_listed(struct session *session)
 {
 	const struct ip_vs_conn *cp = session->conn;
 	struct director *director = session->director;
-	struct bpf_map *map = sessions_of(rcu_dereference(director->maps), cp->af);
+	struct maps *maps = rcu_dereference(director->maps);
 	union tuple original, reply;
 	u64 now = get_jiffies_64();
 	spinlock_t *lock;
@@ -190,7 +194,7 @@ static void fold_listed(struct session *session)
 	lock = original_lock(director, cp->af, &original);
 	spin_lock(lock);
 	if (!session->ended)
-		leases_fold(session, map, cp->af, &original, &reply);
+		leases_fold(session, maps, cp->af, &original, &reply);
 	spin_unlock(lock);
 	if (time_before64(now, session->lease[IPVS_BPF_ORIGINAL]) ||
 	    time_before64(now, session->lease[IPVS_BPF_REPLY]))
@@ -223,6 +227,27 @@ static void fold_work(struct work_struct *work)
 		schedule_delayed_work(&director->fold, HZ);
 	spin_unlock_bh(&director->leased_lock);
 	rcu_read_unlock();
+}
+
+/* From process context, while none is given: waits until the last one is over and
+ * its counts are folded.
+ */
+int leases_drain(struct director *director)
+{
+	int try;
+
+	for (try = 0; try < 50; try++) {
+		bool none;
+
+		flush_delayed_work(&director->fold);
+		spin_lock_bh(&director->leased_lock);
+		none = list_empty(&director->leased);
+		spin_unlock_bh(&director->leased_lock);
+		if (none)
+			return 0;
+		msleep(100);
+	}
+	return -EBUSY;
 }
 
 int fast_path_write(struct director *director, char *text)

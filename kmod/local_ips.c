@@ -78,6 +78,7 @@ static int prepare_set(struct director *director, struct local_ip *ip, u8 family
 		director->local_ip_count++;
 		ip->family = family;
 		ip->addr = *addr;
+		ip->own = host_ports_unknown(director->net);
 		refcount_set(&ip->refs, 1);
 		hash_add(director->local_ips, &ip->node, address_hash(family, addr));
 	}

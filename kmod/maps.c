@@ -6,8 +6,11 @@
  *     sessions4 FD sessions6 FD services FD
  *
  * with file descriptors of the writing process, or "none" to give them back.
+ * Other session maps, written while some are registered, take over in two steps,
+ * and the second is "commit" or "abandon" (succession.c).
  * What is registered can be read, a line each: name, id, type, key size, value
- * size, entries. Full NAT services can be added only while maps are
+ * size, entries; and after it those that wait to take over, as "next_sessions4"
+ * and "next_sessions6". Full NAT services can be added only while maps are
  * registered, and sessions live only in registered maps, so neither path has
  * to ask.
  */
@@ -61,6 +64,12 @@ static struct maps *maps_of(struct director *director)
 					 lockdep_is_held(&director->config));
 }
 
+static struct maps *next_of(struct director *director, struct maps *maps)
+{
+	return rcu_dereference_protected(maps->next,
+					 lockdep_is_held(&director->config));
+}
+
 /* Takes "FD" off the text and turns it into a map of that shape. */
 static struct bpf_map *take(struct director *director, char **text,
 			    const struct shape *shape)
@@ -75,7 +84,7 @@ static struct bpf_map *take(struct director *director, char **text,
 	if (!name || strcmp(name, shape->name) || !number ||
 	    kstrtou32(number, 10, &fd))
 		return ERR_PTR(refuse(error, -EINVAL, 0,
-			"expected \"sessions4 FD sessions6 FD services FD\" or \"none\""));
+			"expected \"sessions4 FD sessions6 FD services FD\", \"none\", \"commit\" or \"abandon\""));
 	map = bpf_map_get(fd);
 	if (IS_ERR(map)) {
 		refuse(error, 0, 0, "%s: %u is no descriptor of an eBPF map",
@@ -96,7 +105,7 @@ static struct bpf_map *take(struct director *director, char **text,
 	return ERR_PTR(-EINVAL);
 }
 
-static void maps_free(struct maps *maps)
+void maps_free(struct maps *maps)
 {
 	if (!maps)
 		return;
@@ -114,9 +123,11 @@ void maps_release(struct director *director)
 {
 	struct maps *maps = rcu_dereference_protected(director->maps, true);
 
-	if (maps)
-		module_put(THIS_MODULE);
+	if (!maps)
+		return;
+	maps_free(rcu_dereference_protected(maps->next, true));
 	maps_free(maps);
+	module_put(THIS_MODULE);
 }
 
 static int unregister(struct director *director)
@@ -132,6 +143,7 @@ static int unregister(struct director *director)
 			      atomic_read(&director->sessions));
 	prerouting_unregister(director->net);
 	RCU_INIT_POINTER(director->maps, NULL);
+	succession_abandon(director, maps);
 	synchronize_rcu();
 	maps_free(maps);
 	module_put(THIS_MODULE);
@@ -160,7 +172,7 @@ static int install(struct director *director, struct maps *maps)
 
 static bool is_same(const struct maps *one, const struct maps *other)
 {
-	return one->sessions4 == other->sessions4 &&
+	return one && one->sessions4 == other->sessions4 &&
 	       one->sessions6 == other->sessions6 &&
 	       one->services == other->services;
 }
@@ -191,6 +203,33 @@ static int take_all(struct director *director, char *rest, struct maps *maps)
 	return 0;
 }
 
+/* Other maps come while some are registered. */
+static int replace(struct director *director, struct maps *old, struct maps *maps)
+{
+	if (rcu_access_pointer(old->next))
+		return refuse(director->map_error, -EBUSY, 0,
+			      "other maps wait to take over: write \"commit\" or \"abandon\" first");
+	/* Services are few and their map has room for all; so it stays. */
+	if (old->services != maps->services || old->sessions4 == maps->sessions4 ||
+	    old->sessions6 == maps->sessions6)
+		return refuse(director->map_error, -EBUSY, 0,
+			      "other maps are registered, of which sessions4 and sessions6 can be replaced, both together; services stays");
+	return succession_begin(director, old, maps);
+}
+
+static int end_succession(struct director *director, bool commit)
+{
+	struct maps *maps = maps_of(director);
+
+	if (!maps)
+		return refuse(director->map_error, -ENOENT, 0,
+			      "no maps are registered");
+	if (commit)
+		return succession_commit(director, maps);
+	succession_abandon(director, maps);
+	return 0;
+}
+
 int map_write(struct director *director, char *text)
 {
 	struct maps *old = maps_of(director);
@@ -200,6 +239,8 @@ int map_write(struct director *director, char *text)
 
 	if (!strcmp(rest, "none"))
 		return unregister(director);
+	if (!strcmp(rest, "commit") || !strcmp(rest, "abandon"))
+		return end_succession(director, rest[0] == 'c');
 
 	maps = kzalloc(sizeof(*maps), GFP_KERNEL);
 	if (!maps)
@@ -207,15 +248,12 @@ int map_write(struct director *director, char *text)
 	err = take_all(director, rest, maps);
 	if (err)
 		goto free;
-	if (!old) {
-		err = install(director, maps);
-		if (!err)
-			return 0;
-	} else if (!is_same(old, maps)) {
-		err = refuse(director->map_error, -EBUSY, 0,
-			     "other maps are registered: write \"none\" first");
-	}
 	/* The same again changes nothing. */
+	if (is_same(old, maps) || (old && is_same(next_of(director, old), maps)))
+		goto free;
+	err = old ? replace(director, old, maps) : install(director, maps);
+	if (!err)
+		return 0;
 free:
 	maps_free(maps);
 	return err;
@@ -231,12 +269,18 @@ static void show(struct seq_file *seq, const char *name, struct bpf_map *map)
 void map_show(struct director *director, struct seq_file *seq)
 {
 	struct maps *maps = maps_of(director);
+	struct maps *next;
 
 	if (!maps)
 		return;
 	show(seq, "sessions4", maps->sessions4);
 	show(seq, "sessions6", maps->sessions6);
 	show(seq, "services", maps->services);
+	next = next_of(director, maps);
+	if (!next)
+		return;
+	show(seq, "next_sessions4", next->sessions4);
+	show(seq, "next_sessions6", next->sessions6);
 }
 
 /* Tells the programs what a service id stands for; service NULL: nothing. */

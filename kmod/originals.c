@@ -45,62 +45,49 @@ static void displace(struct session *session, u8 family, union entry *entry)
 	__ip_vs_conn_put(old);
 }
 
-int original_insert(struct session *session, struct bpf_map *map, u8 family,
+int original_insert(struct session *session, struct maps *maps, u8 family,
 		    const union tuple *original, const union tuple *reply)
 {
-	spinlock_t *lock = original_lock(session->director, family, original);
+	struct director *director = session->director;
+	spinlock_t *lock = original_lock(director, family, original);
 	union entry entry;
 	int err;
 
 	entry_make(family, reply, session->service->id, IPVS_BPF_ORIGINAL, &entry);
 	spin_lock_bh(lock);
-	err = map->ops->map_update_elem(map, (void *)original, &entry, BPF_NOEXIST);
+	err = entry_insert(director, maps, family, original, &entry);
 	if (err == -EEXIST) {
-		union entry *found = map->ops->map_lookup_elem(map, (void *)original);
+		union entry *found = entry_lookup(maps, family, original);
 
 		if (found)
 			displace(session, family, found);
-		err = map->ops->map_update_elem(map, (void *)original, &entry, BPF_ANY);
+		err = entry_write(director, maps, family, original, &entry);
 		if (!err)
-			atomic_inc(&session->director->displaced);
+			atomic_inc(&director->displaced);
 	}
 	spin_unlock_bh(lock);
 	return err;
 }
 
-/* The map refuses while something else holds its bucket, for a moment. */
-void entry_delete(struct director *director, struct bpf_map *map,
-		  const union tuple *tuple)
-{
-	int try, err;
-
-	for (try = 0; try < 8; try++) {
-		err = map->ops->map_delete_elem(map, (void *)tuple);
-		if (err != -EBUSY)
-			return;
-		cpu_relax();
-	}
-	count(director, COUNT_DELETE_FAILED);
-}
-
 /* The session ends. The original entry goes only if it is this session's: its
  * reply tuple names it.
  */
-void session_delete(struct session *session, struct bpf_map *map, u8 family,
+void session_delete(struct session *session, struct maps *maps, u8 family,
 		    const union tuple *original, const union tuple *reply)
 {
-	spinlock_t *lock = original_lock(session->director, family, original);
+	struct director *director = session->director;
+	spinlock_t *lock = original_lock(director, family, original);
 	const union entry *found;
 
 	spin_lock_bh(lock);
-	leases_fold(session, map, family, original, reply);
+	leases_fold(session, maps, family, original, reply);
 	WRITE_ONCE(session->ended, true);
-	found = map->ops->map_lookup_elem(map, (void *)original);
+	found = entry_lookup(maps, family, original);
 	if (found && entry_makes(family, found, reply))
-		entry_delete(session->director, map, original);
+		entry_delete(director, maps, family, original);
 	else
-		atomic_dec(&session->director->displaced);
-	entry_delete(session->director, map, reply);
+		atomic_dec(&director->displaced);
+	entry_delete(director, maps, family, reply);
 	spin_unlock_bh(lock);
 	leases_forget(session);
 }
@@ -112,7 +99,7 @@ void session_delete(struct session *session, struct bpf_map *map, u8 family,
 void original_claim(struct session *session, const struct ip_vs_conn *cp)
 {
 	struct director *director = session->director;
-	struct bpf_map *map = sessions_of(rcu_dereference(director->maps), cp->af);
+	struct maps *maps = rcu_dereference(director->maps);
 	union tuple original, reply;
 	const union entry *found;
 	union entry entry;
@@ -124,10 +111,10 @@ void original_claim(struct session *session, const struct ip_vs_conn *cp)
 	entry_make(cp->af, &reply, session->service->id, IPVS_BPF_ORIGINAL, &entry);
 	lock = original_lock(director, cp->af, &original);
 	spin_lock_bh(lock);
-	found = map->ops->map_lookup_elem(map, &original);
+	found = entry_lookup(maps, cp->af, &original);
 	absent = !found;
 	if (!session->ended && (absent || !entry_makes(cp->af, found, &reply)) &&
-	    !map->ops->map_update_elem(map, &original, &entry, BPF_ANY)) {
+	    !entry_write(director, maps, cp->af, &original, &entry)) {
 		leases_restart(session);
 		if (absent)
 			atomic_dec(&director->displaced);

@@ -17,20 +17,24 @@
 
 #include "ip_vs_bpf.h"
 
-/* How many local IPs and ports are tried before a connection is refused. */
+/* How many local IPs and ports are looked up in the map before a connection is
+ * refused, and how many there may be that are no candidates before.
+ */
 #define PROBES 256
+#define TRIES (4 * PROBES)
 /* Of these: how often the client's own port on another local IP. */
 #define PROBES_OWN_PORT 8
 
 static struct kmem_cache *session_cache;
 
-static int insert_reply(struct bpf_map *map, const struct service *service,
+static int insert_reply(struct director *director, struct maps *maps,
+			const struct service *service,
 			const union tuple *original, const union tuple *reply)
 {
 	union entry entry;
 
 	entry_make(service->family, original, service->id, IPVS_BPF_REPLY, &entry);
-	return map->ops->map_update_elem(map, (void *)reply, &entry, BPF_NOEXIST);
+	return entry_insert(director, maps, service->family, reply, &entry);
 }
 
 /* The local IP and port of a try, deterministic, so that another director
@@ -68,32 +72,35 @@ static bool choice(const struct lip_array *ips, const struct ip_vs_conn *cp,
 	return true;
 }
 
-/* A choice that no service has as its VIP and port: a reply to it could not be
- * told from a request.
+/* A choice that no service has as its VIP and port (a reply to it could not be
+ * told from a request), and that is not the host's own.
  */
 static bool candidate(struct director *director, const struct lip_array *ips,
 		      const struct ip_vs_conn *cp, unsigned int try,
 		      struct local_ip **ip, __be16 *port)
 {
 	return choice(ips, cp, try, ip, port) &&
-	       !service_find(director, cp->af, cp->protocol, &(*ip)->addr, *port);
+	       !service_find(director, cp->af, cp->protocol, &(*ip)->addr, *port) &&
+	       !host_has_port(director->net, cp, *ip, *port);
 }
 
 /* Chooses the local IP and port and inserts the reply entry. */
-static int choose(struct bpf_map *map, const struct lip_array *ips,
+static int choose(struct maps *maps, const struct lip_array *ips,
 		  const struct ip_vs_conn *cp, struct session *session,
 		  const union tuple *original, union tuple *reply)
 {
+	unsigned int try, probes = 0;
 	struct local_ip *ip;
-	unsigned int try;
 	__be16 port;
 	int err;
 
-	for (try = 0; try < PROBES; try++) {
+	for (try = 0; try < TRIES && probes < PROBES; try++) {
 		if (!candidate(session->director, ips, cp, try, &ip, &port))
 			continue;
+		probes++;
 		tuple_reply(cp, ip, port, reply);
-		err = insert_reply(map, session->service, original, reply);
+		err = insert_reply(session->director, maps, session->service,
+				   original, reply);
 		if (!err) {
 			/* The listing's reference is dropped a grace period
 			 * after the array was replaced, so it is there still.
@@ -108,7 +115,7 @@ static int choose(struct bpf_map *map, const struct lip_array *ips,
 			return err;
 		count(session->director, COUNT_PORT_COLLISIONS);
 	}
-	return -EEXIST;
+	return probes ? -EEXIST : -EADDRNOTAVAIL;
 }
 
 static enum counter refusal(int err)
@@ -116,6 +123,8 @@ static enum counter refusal(int err)
 	switch (err) {
 	case -EEXIST:
 		return COUNT_REFUSED_PORTS_EXHAUSTED;
+	case -EADDRNOTAVAIL:
+		return COUNT_REFUSED_NO_PORT;
 	case -E2BIG:
 		return COUNT_REFUSED_MAP_FULL;
 	case -ENOMEM:
@@ -155,7 +164,6 @@ static struct session *session_create(struct director *director,
 		pool ? rcu_dereference(pool->half[family_index(cp->af)].ips) : NULL;
 	union tuple original, reply;
 	struct session *session;
-	struct bpf_map *map;
 	int err;
 
 	if (is_refused(director, cp))
@@ -173,12 +181,11 @@ static struct session *session_create(struct director *director,
 	session->service = service;
 	session->conn = cp;
 	INIT_LIST_HEAD(&session->leased);
-	map = sessions_of(maps, cp->af);
 	tuple_original(cp, &original);
-	err = choose(map, ips, cp, session, &original, &reply);
+	err = choose(maps, ips, cp, session, &original, &reply);
 	if (err)
 		goto free;
-	err = original_insert(session, map, cp->af, &original, &reply);
+	err = original_insert(session, maps, cp->af, &original, &reply);
 	if (err)
 		goto delete_reply;
 	atomic_inc(&director->sessions);
@@ -187,7 +194,7 @@ static struct session *session_create(struct director *director,
 	return session;
 
 delete_reply:
-	entry_delete(director, map, &reply);
+	entry_delete(director, maps, cp->af, &reply);
 	atomic_dec(&session->local_ip->sessions);
 	local_ip_put(session->local_ip);
 free:
@@ -206,13 +213,13 @@ static void session_end(struct session *session, const struct ip_vs_conn *cp)
 {
 	struct director *director = session->director;
 	/* Registered as long as a service has connections. */
-	struct bpf_map *map = sessions_of(rcu_dereference(director->maps), cp->af);
+	struct maps *maps = rcu_dereference(director->maps);
 	union tuple original, reply;
 
 	/* IPVS changes none of the addresses and ports of a connection. */
 	tuple_original(cp, &original);
 	tuple_reply(cp, session->local_ip, session->local_port, &reply);
-	session_delete(session, map, cp->af, &original, &reply);
+	session_delete(session, maps, cp->af, &original, &reply);
 	atomic_dec(&session->local_ip->sessions);
 	local_ip_put(session->local_ip);
 	atomic_dec(&session->service->sessions);

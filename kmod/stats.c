@@ -79,6 +79,10 @@ static const char *const names[COUNTERS] = {
 	 */
 	[COUNT_FAST_ORIGINAL] = "fast_packets_original",
 	[COUNT_FAST_REPLY] = "fast_packets_reply",
+	/* Connections that got no session: each local IP and port that was
+	 * tried is the host's own, or VIP and port of a service.
+	 */
+	[COUNT_REFUSED_NO_PORT] = "refused_no_port",
 };
 
 void stats_show(struct director *director, struct seq_file *seq)

@@ -11,7 +11,8 @@ use std::path::Path;
 use std::process::Command;
 
 use ipvs_bpf::datapath::abi::{
-    Counter, Lease, ORIGINAL, REPLY, Service, Session4, Session6, Tuple4, Tuple6,
+    COUNTERS_ROOM, Counter, Lease, ORIGINAL, REPLY, SERVICES, Service, Session4, Session6, Tuple4,
+    Tuple6,
 };
 
 /// What the header declares, by name.
@@ -127,8 +128,8 @@ fn mirror() -> BTreeSet<String> {
     structure!("ipvs_bpf_service", Service: vaddr_be vport_be protocol family);
     lines.insert(format!("IPVS_BPF_ORIGINAL = {ORIGINAL}"));
     lines.insert(format!("IPVS_BPF_REPLY = {REPLY}"));
-    // Every value of a session's `service` is an index.
-    lines.insert(format!("IPVS_BPF_SERVICES = {}", u32::from(u16::MAX) + 1));
+    lines.insert(format!("IPVS_BPF_SERVICES = {SERVICES}"));
+    lines.insert(format!("IPVS_BPF_COUNTERS_ROOM = {COUNTERS_ROOM}"));
     for counter in Counter::ALL {
         lines.insert(format!("{} = {}", counter.c_name(), *counter as u32));
     }

@@ -67,7 +67,7 @@ fn colour_marks_the_lines_that_change_and_nothing_else() {
 
 #[test]
 fn a_plan_that_is_refused_hands_out_no_transaction() {
-    let (desired, current, options) = read(&root().join("max_sessions_changes_only_after_down"));
+    let (desired, current, options) = read(&root().join("refusal_as_json"));
     let plan = plan(&desired, &current, &options);
     assert!(!plan.steps.is_empty(), "the steps are there to be shown");
     assert_eq!(plan.transactions().err(), Some(plan.refusals.as_slice()));

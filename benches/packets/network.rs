@@ -199,6 +199,8 @@ fn wire(path: Path) {
     batch(&server, "link set eth0 up");
     batch(&director, "link set eth0 up\nlink set eth1 up");
     sysctl(&director, "net.ipv4.ip_forward=1");
+    // The local IPs are the director's own; all their ports are for sessions.
+    sysctl(&director, "net.ipv4.ip_local_reserved_ports=1024-65535");
     sysctl(&director, "net.ipv6.conf.all.forwarding=1");
     let mut lines = String::new();
     for family in FAMILIES {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::director::LocalAddresses;
+use crate::director::{HostPorts, LocalAddresses};
 use crate::model::{ServiceKey, State};
 use crate::output;
 
@@ -18,6 +18,10 @@ pub(super) fn of(desired: &State) -> Vec<String> {
     };
     let mut warnings = vips_elsewhere(desired, &local);
     warnings.extend(local_servers(desired, &local));
+    match HostPorts::observe() {
+        Ok(ports) => warnings.extend(drawn_ports(desired, &local, &ports)),
+        Err(error) => warnings.push(error.to_string()),
+    }
     warnings
 }
 
@@ -51,6 +55,24 @@ fn local_servers(desired: &State, local: &LocalAddresses) -> Vec<String> {
             format!(
                 "{key} → {server}: the server is this host, so its connections are native: \
                  it sees the client's address, not a local IP"
+            )
+        })
+        .collect()
+}
+
+/// Local IPs that are addresses of this host, of whose ports none is left.
+fn drawn_ports(desired: &State, local: &LocalAddresses, ports: &HostPorts) -> Vec<String> {
+    let unusable = desired
+        .local_ips
+        .iter()
+        .filter(|(ip, range)| local.contains(ip.address) && ports.draws_all(**range));
+    unusable
+        .map(|(ip, range)| {
+            format!(
+                "local IP {ip}: it is an address of this host, which draws all of the ports \
+                 {range} for its own connections, so no TCP or UDP session takes one: choose other \
+                 `ports`, or keep the host from them by \
+                 `sysctl net.ipv4.ip_local_reserved_ports={range}`"
             )
         })
         .collect()

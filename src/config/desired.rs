@@ -35,6 +35,7 @@ impl Config {
                 .collect(),
             max_sessions: director.max_sessions,
             fast_path: director.fast_path,
+            other_build: false,
         });
         State {
             timeouts: self.timeouts,
@@ -86,6 +87,7 @@ impl Config {
             interfaces: found,
             max_sessions: director.max_sessions,
             fast_path: director.fast_path,
+            other_build: false,
         })
     }
 

@@ -80,6 +80,14 @@ pub struct Session6 {
     pub lease: Lease,
 }
 
+/// `IPVS_BPF_SERVICES`: the entries of the map `services`. Every value of a
+/// session's `service` is an index.
+pub const SERVICES: usize = 1 << 16;
+
+/// `IPVS_BPF_COUNTERS_ROOM`: the entries of the map `counters`, more than there
+/// are counters.
+pub const COUNTERS_ROOM: usize = 64;
+
 /// `struct ipvs_bpf_service`: the value of the array map `services`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,9 +8,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 
 use aya::programs::SchedClassifier;
-use aya::programs::tc::{NlOptions, TcAttachOptions, TcAttachType, TcError, qdisc_add_clsact};
+use aya::programs::tc::{
+    NlOptions, SchedClassifierLink, TcAttachOptions, TcAttachType, TcError, TcHandle,
+    qdisc_add_clsact,
+};
 use nix::net::if_::{if_nameindex, if_nametoindex};
 
 use super::filters::{self, Direction, Filter};
@@ -37,7 +41,7 @@ fn program(pins: &Pins, name: &'static str) -> Result<SchedClassifier, Error> {
     SchedClassifier::from_pin(pins.path(name)).map_err(|source| Error::Program { name, source })
 }
 
-/// Attaches both programs; filters of an earlier build are replaced.
+/// Attaches both pinned programs; filters of another build are replaced.
 pub fn attach(pins: &Pins, interface: &str) -> Result<(), Error> {
     let index = index_of(interface)?;
     if !rtnetlink::is_ethernet(index).map_err(Error::Filters)? {
@@ -59,24 +63,53 @@ pub fn attach(pins: &Pins, interface: &str) -> Result<(), Error> {
             });
         }
     }
+    put(interface, |name| pins.path(name))
+}
+
+/// Has both programs, pinned there, at an interface with a clsact qdisc. Where
+/// one of ours hangs, of whatever build, it is replaced by the kernel in one
+/// step: no packet passes without, and the order beside others' filters stays.
+pub(super) fn put(interface: &str, pin: impl Fn(&'static str) -> PathBuf) -> Result<(), Error> {
+    let index = index_of(interface)?;
+    let fail = |source| Error::Attach {
+        interface: interface.to_owned(),
+        source,
+    };
     for (name, direction, attach_type) in PROGRAMS {
-        remove(index, name, direction)?;
-        let mut program = program(pins, name)?;
-        program
-            .attach_with_options(
-                interface,
-                attach_type,
-                TcAttachOptions::Netlink(NlOptions::default()),
-            )
-            .map_err(|source| Error::Attach {
-                interface: interface.to_owned(),
-                source,
-            })?;
+        let mut program = SchedClassifier::from_pin(pin(name))
+            .map_err(|source| Error::Program { name, source })?;
+        let mut old = filters::list(index, direction).map_err(Error::Filters)?;
+        old.retain(|filter| filter.name == name);
+        match old.iter().position(Filter::is_of_all_protocols) {
+            Some(place) => {
+                let link = link(interface, attach_type, &old.remove(place))?;
+                program.attach_to_link(link).map_err(fail)?;
+            }
+            None => {
+                let options = TcAttachOptions::Netlink(NlOptions::default());
+                program
+                    .attach_with_options(interface, attach_type, options)
+                    .map_err(fail)?;
+            }
+        }
         // The program's links are detached when it is dropped; this one is to
         // outlive the process.
         std::mem::forget(program);
+        for filter in old {
+            filters::remove(index, direction, &filter).map_err(Error::Filters)?;
+        }
     }
     Ok(())
+}
+
+fn link(
+    interface: &str,
+    attach_type: TcAttachType,
+    filter: &Filter,
+) -> Result<SchedClassifierLink, Error> {
+    let handle = TcHandle::new(filter.handle.major, filter.handle.minor);
+    SchedClassifierLink::attached(interface, attach_type, filter.priority(), handle, None)
+        .map_err(|_| Error::NoInterface(interface.to_owned()))
 }
 
 /// Takes the programs off an interface. Their absence is no error.
@@ -125,6 +158,16 @@ pub fn attached_interfaces(pins: &Pins) -> Result<BTreeSet<String>, Error> {
         Ok(has(index, Direction::Ingress, |filter| {
             filter.program == ingress
         })? && has(index, Direction::Egress, |filter| filter.program == egress)?)
+    })
+}
+
+/// The interfaces that carry both programs, of whatever build.
+pub fn interfaces_with_programs() -> Result<BTreeSet<String>, Error> {
+    interfaces_where(|index| {
+        Ok(
+            has(index, Direction::Ingress, |filter| filter.name == INGRESS)?
+                && has(index, Direction::Egress, |filter| filter.name == EGRESS)?,
+        )
     })
 }
 

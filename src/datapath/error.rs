@@ -4,12 +4,25 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::shape::Shape;
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the eBPF programs could not be loaded: {0}")]
     Load(#[from] aya::EbpfError),
     #[error("the eBPF object has no {0}; it is not of this build")]
     Missing(&'static str),
+    #[error("the module has no maps any more; run the command again")]
+    NoMaps,
+    #[error(
+        "the eBPF map {name} in the kernel is of another build: {found}, and this one needs \
+         {needed}; run `ipvs-bpf down` and then `apply`"
+    )]
+    Shape {
+        name: &'static str,
+        found: Shape,
+        needed: Shape,
+    },
     #[error("eBPF program {name}: {source}")]
     Program {
         name: &'static str,

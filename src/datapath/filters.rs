@@ -25,9 +25,20 @@ pub(super) enum Direction {
 pub(super) struct Filter {
     pub name: String,
     pub program: u32,
-    handle: TcHandle,
+    pub handle: TcHandle,
     /// Priority and protocol (`TC_H_MAKE`), as the kernel gave them.
     info: u32,
+}
+
+impl Filter {
+    pub fn priority(&self) -> u16 {
+        (self.info >> 16) as u16
+    }
+
+    /// Whether packets of all protocols come to it (`ETH_P_ALL`).
+    pub fn is_of_all_protocols(&self) -> bool {
+        self.info as u16 == 0x0003_u16.to_be()
+    }
 }
 
 impl Direction {

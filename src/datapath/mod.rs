@@ -4,6 +4,7 @@
 
 pub mod abi;
 mod attach;
+mod build;
 mod counters;
 pub mod entries;
 mod error;
@@ -11,11 +12,17 @@ mod filters;
 mod living;
 mod object;
 mod pins;
+mod replace;
 mod sessions;
+mod shape;
 
-pub use attach::{attach, attached_interfaces, detach, interfaces_with_leftovers};
+pub use attach::{
+    attach, attached_interfaces, detach, interfaces_with_leftovers, interfaces_with_programs,
+};
+pub use build::is_this as is_of_this_build;
 pub use counters::counters;
 pub use error::Error;
 pub use object::start;
 pub use pins::Pins;
+pub use replace::replace;
 pub use sessions::{Session, sessions};

@@ -8,17 +8,19 @@ use aya::maps::{Map, MapData};
 use aya::programs::SchedClassifier;
 use aya::{Ebpf, EbpfLoader};
 
-use super::{Error, Pins};
+use super::{Error, Pins, build};
 use crate::kmod::proc;
 
 /// `bpf/ipvs_bpf.c`, compiled by `build.rs`.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
+pub(super) static OBJECT: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
 
 pub(super) const INGRESS: &str = "ipvs_ingress";
 pub(super) const EGRESS: &str = "ipvs_egress";
+pub(super) const PROGRAMS: [&str; 2] = [INGRESS, EGRESS];
 pub(super) const SESSIONS4: &str = "sessions4";
 pub(super) const SESSIONS6: &str = "sessions6";
-const SERVICES: &str = "services";
+pub(super) const SERVICES: &str = "services";
 pub(super) const COUNTERS: &str = "counters";
 
 /// Loads programs and maps, pins them, and registers the maps with the module.
@@ -38,8 +40,13 @@ pub fn start(pins: &Pins, max_sessions: u32) -> Result<(), Error> {
     result
 }
 
-fn pin_and_register(object: &mut Ebpf, pins: &Pins) -> Result<(), Error> {
-    for name in [INGRESS, EGRESS] {
+/// Loads both programs and pins them by these names.
+pub(super) fn pin_programs(
+    object: &mut Ebpf,
+    pins: &Pins,
+    pin: fn(&'static str) -> &'static str,
+) -> Result<(), Error> {
+    for name in PROGRAMS {
         let program: &mut SchedClassifier = object
             .program_mut(name)
             .ok_or(Error::Missing(name))?
@@ -48,11 +55,16 @@ fn pin_and_register(object: &mut Ebpf, pins: &Pins) -> Result<(), Error> {
         program
             .load()
             .map_err(|source| Error::Program { name, source })?;
-        let path = pins.path(name);
+        let path = pins.path(pin(name));
         program
             .pin(&path)
             .map_err(|source| Error::Pin { path, source })?;
     }
+    Ok(())
+}
+
+fn pin_and_register(object: &mut Ebpf, pins: &Pins) -> Result<(), Error> {
+    pin_programs(object, pins, |name| name)?;
     for name in [SESSIONS4, SESSIONS6, SERVICES, COUNTERS] {
         let map = object.map(name).ok_or(Error::Missing(name))?;
         let path = pins.path(name);
@@ -64,10 +76,13 @@ fn pin_and_register(object: &mut Ebpf, pins: &Pins) -> Result<(), Error> {
         descriptor(object, SESSIONS6)?,
         descriptor(object, SERVICES)?,
     )?;
-    Ok(())
+    build::mark(pins)
 }
 
-fn descriptor<'a>(object: &'a Ebpf, name: &'static str) -> Result<BorrowedFd<'a>, Error> {
+pub(super) fn descriptor<'a>(
+    object: &'a Ebpf,
+    name: &'static str,
+) -> Result<BorrowedFd<'a>, Error> {
     let data: &MapData = match object.map(name).ok_or(Error::Missing(name))? {
         Map::HashMap(data) | Map::Array(data) => data,
         _ => return Err(Error::Missing(name)),

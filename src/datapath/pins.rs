@@ -47,12 +47,21 @@ impl Pins {
         self.folder.join(name)
     }
 
-    /// Makes the folder, empty; mounts the BPF file system where there is none.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Makes the folder, empty.
     pub(super) fn create(&self) -> Result<(), Error> {
+        self.remove()?;
+        self.make()
+    }
+
+    /// Makes the folder where there is none, and mounts the BPF file system.
+    pub(super) fn make(&self) -> Result<(), Error> {
         if bpf_fs().is_none() {
             mount_bpf_fs()?;
         }
-        self.remove()?;
         fs::create_dir_all(&self.folder).map_err(Error::file(&self.folder))
     }
 

@@ -11,7 +11,7 @@ use super::Error;
 use super::abi::{ORIGINAL, Session4, Session6, Tuple4, Tuple6};
 use super::entries::entries;
 use super::object::{SESSIONS4, SESSIONS6};
-use crate::kmod::proc;
+use crate::kmod::proc::{self, RegisteredMaps};
 use crate::model::Protocol;
 
 /// One full-NAT connection.
@@ -29,9 +29,22 @@ pub struct Session {
 /// registered; none where there are no such maps. Sessions come and go meanwhile:
 /// one that begins or ends may be missing, and none is listed twice.
 pub fn sessions() -> Result<Vec<Session>, Error> {
-    let Some(registered) = proc::registered_maps()? else {
+    let Some(mut registered) = proc::registered_maps()? else {
         return Ok(Vec::new());
     };
+    loop {
+        let result = sessions_in(&registered);
+        match proc::registered_maps()? {
+            // Other maps took over just now, and have all of them.
+            Some(now) if result.is_err() && now.sessions4 != registered.sessions4 => {
+                registered = now;
+            }
+            _ => return result,
+        }
+    }
+}
+
+fn sessions_in(registered: &RegisteredMaps) -> Result<Vec<Session>, Error> {
     let mut found = read(SESSIONS4, registered.sessions4, original4)?;
     found.extend(read(SESSIONS6, registered.sessions6, original6)?);
     found.sort_unstable();

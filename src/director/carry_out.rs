@@ -106,6 +106,9 @@ impl Kernel {
                 datapath::start(&Pins::of_this_namespace()?, *max_sessions)?;
             }
             Step::ChangeFastPath { new, .. } => proc::set_fast_path(*new)?,
+            Step::ChangeDatapath { new, .. } => {
+                datapath::replace(&Pins::of_this_namespace()?, *new)?;
+            }
             Step::StopDatapath { .. } => stop_datapath()?,
             Step::Attach { interface } => datapath::attach(&Pins::of_this_namespace()?, interface)?,
             Step::Detach { interface } => datapath::detach(&Pins::of_this_namespace()?, interface)?,

@@ -21,6 +21,8 @@ pub enum Error {
     Namespace { name: String, source: io::Error },
     #[error("{path}: {source}")]
     File { path: PathBuf, source: io::Error },
+    #[error("{path} reads {text:?}, which this build does not understand", path = path.display())]
+    Unreadable { path: PathBuf, text: String },
     #[error("cannot write {value:?} to {path}: {reason}", path = path.display())]
     Sysctl {
         path: PathBuf,

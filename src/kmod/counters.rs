@@ -51,6 +51,10 @@ const MEANINGS: &[(&str, &str)] = &[
         "connections refused: the kernel is out of memory",
     ),
     (
+        "refused_no_port",
+        "connections refused: each local IP and port that was tried is the host's own, or a VIP's",
+    ),
+    (
         "refused_sctp_ports",
         "connections refused: the port of an SCTP server is not its service's",
     ),

@@ -100,6 +100,8 @@ pub fn registered_maps() -> Result<Option<RegisteredMaps>, Error> {
     })
 }
 
+/// Where others are registered, these wait to take over: the call returns when
+/// they have every entry, and [`commit_maps`] is the second step.
 pub fn register_maps(
     sessions4: BorrowedFd<'_>,
     sessions6: BorrowedFd<'_>,
@@ -112,6 +114,11 @@ pub fn register_maps(
         services.as_raw_fd()
     );
     write("map", &text)
+}
+
+/// The maps that wait to take over are the registered ones from now on.
+pub fn commit_maps() -> Result<(), Error> {
+    write("map", "commit\n")
 }
 
 /// The module refuses it while full-NAT services or sessions are there.

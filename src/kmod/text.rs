@@ -31,6 +31,16 @@ pub struct RegisteredMaps {
     pub sessions4_entries: u32,
     pub sessions6: u32,
     pub services: u32,
+    /// Session maps that wait to take over.
+    pub next: Option<NextMaps>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NextMaps {
+    pub sessions4: u32,
+    pub sessions6: u32,
+    /// Of each.
+    pub entries: u32,
 }
 
 /// "default 10.2.0.1 1024-65535 sessions 0"
@@ -70,10 +80,11 @@ pub(super) fn full_nat(line: &str) -> Option<FullNatLine> {
 }
 
 /// "sessions4 id 2 type 1 key 16 value 16 entries 2097152", then "sessions6 …"
-/// and "services …"; `Ok(None)`: nothing is registered. `Err`: the line that is
+/// and "services …", and "next_sessions4 …" and "next_sessions6 …" where others
+/// are about to take over; `Ok(None)`: nothing is registered. `Err`: the line that is
 /// not understood, or the last one where one is missing.
 pub(super) fn maps(lines: &[String]) -> Result<Option<RegisteredMaps>, String> {
-    let [sessions4, sessions6, services, ..] = lines else {
+    let [sessions4, sessions6, services, rest @ ..] = lines else {
         return match lines.last() {
             Some(line) => Err(line.clone()),
             None => Ok(None),
@@ -83,11 +94,25 @@ pub(super) fn maps(lines: &[String]) -> Result<Option<RegisteredMaps>, String> {
     let (sessions4, sessions4_entries) = read(sessions4, "sessions4")?;
     let (sessions6, _) = read(sessions6, "sessions6")?;
     let (services, _) = read(services, "services")?;
+    let next = match rest {
+        [] => None,
+        [next4, .., next6] => {
+            let (sessions4, entries) = read(next4, "next_sessions4")?;
+            let (sessions6, _) = read(next6, "next_sessions6")?;
+            Some(NextMaps {
+                sessions4,
+                sessions6,
+                entries,
+            })
+        }
+        [line] => return Err(line.clone()),
+    };
     Ok(Some(RegisteredMaps {
         sessions4,
         sessions4_entries,
         sessions6,
         services,
+        next,
     }))
 }
 
@@ -190,6 +215,14 @@ mod tests {
             ),
             (2, 2097152, 3, 1)
         );
+        assert_eq!(maps.next, None);
+        let next = [
+            "next_sessions4 id 4 type 1 key 16 value 16 entries 4096".to_owned(),
+            "next_sessions6 id 5 type 1 key 40 value 40 entries 4096".to_owned(),
+        ];
+        let maps = super::maps(&[&lines[..], &next].concat()).unwrap().unwrap();
+        let next = maps.next.unwrap();
+        assert_eq!((next.sessions4, next.sessions6, next.entries), (4, 5, 4096));
     }
 
     #[test]

@@ -115,6 +115,7 @@ fn lines(steps: &[Step]) -> Vec<Line> {
             | Step::StopDaemon { .. }
             | Step::StartDaemon { .. } => settings.push(step),
             Step::StartDatapath { .. }
+            | Step::ChangeDatapath { .. }
             | Step::StopDatapath { .. }
             | Step::ChangeFastPath { .. }
             | Step::Attach { .. }

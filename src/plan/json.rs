@@ -13,7 +13,7 @@ use crate::model::{
     Forward, Netmask, Persistence, Server, Service, ServiceKey, SyncDaemon, Tunnel, TunnelChecksum,
 };
 
-/// `{"steps": [STEP…], "refusals": [{"reason": "max_sessions", "message": "…"}…]}`.
+/// `{"steps": [STEP…], "refusals": [{"reason": "empty_pool", "message": "…"}…]}`.
 /// Both are always there. The steps are in the order of execution; with a
 /// refusal none is carried out. A `reason` is one of those of
 /// [`Refusal::reason`]; a `message` is for people and may change.
@@ -45,7 +45,7 @@ impl Serialize for Refusal {
 ///   | `timeout` | `timeout` (`tcp`, `tcp_fin`, `udp`) | `seconds` |
 ///   | `sysctl` | `sysctl`, the name below `net.ipv4.vs` | `value`, a string |
 ///   | `sync_daemon` | `daemon` (`master`, `backup`) | `interface`, `id`, `group`, `port`, `ttl`, `sync_maxlen` (null: the kernel's choice) |
-///   | `datapath` | | `max_sessions`, and of an addition `fast_path` |
+///   | `datapath` | | `max_sessions`; of an addition also `fast_path`; of a change `other_build`, whether the programs are not this build's |
 ///   | `fast_path` | | `on`, a boolean |
 ///   | `interface` | `interface` | none |
 ///   | `local_ip` | `address` | `pool`, `ports` (`"1024-65535"`) |
@@ -113,6 +113,8 @@ enum Value<'a> {
         max_sessions: u32,
         #[serde(skip_serializing_if = "Option::is_none")]
         fast_path: Option<bool>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        other_build: Option<bool>,
     },
     FastPath {
         on: bool,
@@ -191,15 +193,29 @@ impl<'a> Record<'a> {
             } => Record::object(step, "datapath").value(Value::Datapath {
                 max_sessions: *max_sessions,
                 fast_path: Some(*fast_path),
+                other_build: None,
             }),
             Step::StopDatapath { max_sessions } => {
                 Record::object(step, "datapath").value(Value::Datapath {
                     max_sessions: *max_sessions,
                     fast_path: None,
+                    other_build: None,
                 })
             }
             Step::ChangeFastPath { old, new } => Record::object(step, "fast_path")
                 .change(Value::FastPath { on: *old }, Value::FastPath { on: *new }),
+            Step::ChangeDatapath {
+                other_build,
+                old,
+                new,
+            } => {
+                let value = |max_sessions: &u32, other_build| Value::Datapath {
+                    max_sessions: *max_sessions,
+                    fast_path: None,
+                    other_build: Some(other_build),
+                };
+                Record::object(step, "datapath").change(value(old, *other_build), value(new, false))
+            }
             Step::Attach { interface } | Step::Detach { interface } => Record {
                 interface: Some(interface),
                 ..Record::object(step, "interface")

@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | `sync_stopping` | sync daemons stop |
 //! | `settings` | timeouts and sysctls change |
-//! | `start` | the datapath starts, programs are attached |
+//! | `start` | the datapath starts or changes, programs are attached |
 //! | `local_ips` | addresses come, and change ports or pool |
 //! | `full_nat` | services become full NAT, or change their pool |
 //! | `ipvs` | services and servers come and change |
@@ -234,6 +234,15 @@ impl Stages {
             self.start.push(Step::ChangeFastPath {
                 old: running.fast_path,
                 new: wanted.fast_path,
+            });
+        }
+        if let (Some(running), Some(wanted)) = (running, wanted)
+            && (running.other_build || running.max_sessions != wanted.max_sessions)
+        {
+            self.start.push(Step::ChangeDatapath {
+                other_build: running.other_build,
+                old: running.max_sessions,
+                new: wanted.max_sessions,
             });
         }
         for interface in listed.difference(attached) {

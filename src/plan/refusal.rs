@@ -11,8 +11,6 @@ use crate::model::{Family, Forward, ServiceKey, State, SyncState};
 /// [`Display`](fmt::Display) names the thing and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The session map cannot grow or shrink under living sessions.
-    MaxSessions { running: u32, wanted: u32 },
     /// Local IPs or full-NAT services without the eBPF programs.
     NoDatapath,
     /// The module knows an address once.
@@ -50,7 +48,6 @@ impl Refusal {
     /// Stable, for scripts.
     pub fn reason(&self) -> &'static str {
         match self {
-            Refusal::MaxSessions { .. } => "max_sessions",
             Refusal::NoDatapath => "no_datapath",
             Refusal::AddressInTwoPools { .. } => "address_in_two_pools",
             Refusal::EmptyPool { .. } => "empty_pool",
@@ -65,11 +62,6 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::MaxSessions { running, wanted } => write!(
-                f,
-                "max_sessions {running} → {wanted}: it can change only when no session lives: \
-                 run `ipvs-bpf down` first"
-            ),
             Refusal::NoDatapath => write!(
                 f,
                 "full NAT needs the eBPF programs on an interface: \
@@ -121,17 +113,8 @@ impl fmt::Display for Refusal {
 /// What is wrong with the goal whatever the order.
 pub(super) fn refusals(goal: &State, actual: &State) -> Vec<Refusal> {
     let mut refusals = settings(goal, actual);
-    match (&actual.datapath, &goal.datapath) {
-        (Some(running), Some(wanted)) if running.max_sessions != wanted.max_sessions => {
-            refusals.push(Refusal::MaxSessions {
-                running: running.max_sessions,
-                wanted: wanted.max_sessions,
-            });
-        }
-        (_, None) if !goal.local_ips.is_empty() || !goal.full_nat.is_empty() => {
-            refusals.push(Refusal::NoDatapath);
-        }
-        _ => {}
+    if goal.datapath.is_none() && !(goal.local_ips.is_empty() && goal.full_nat.is_empty()) {
+        refusals.push(Refusal::NoDatapath);
     }
 
     let pools: BTreeSet<(&str, Family)> = goal

@@ -44,6 +44,15 @@ pub enum Step {
         old: bool,
         new: bool,
     },
+    /// Load the programs of this build, with session maps for so many sessions,
+    /// and put them in the place of those that are attached, wherever these are.
+    /// Sessions go on.
+    ChangeDatapath {
+        /// What runs is of another build; else only the number changes.
+        other_build: bool,
+        old: u32,
+        new: u32,
+    },
     /// Attach both programs to this interface.
     Attach {
         interface: String,
@@ -166,6 +175,7 @@ impl Step {
             Step::ChangeTimeout { .. }
             | Step::ChangeSysctl { .. }
             | Step::ChangeFastPath { .. }
+            | Step::ChangeDatapath { .. }
             | Step::ChangeLocalIp { .. }
             | Step::ChangeFullNat { .. }
             | Step::ChangeService { .. }

@@ -18,6 +18,7 @@ impl Display for Step {
             | Step::StartDaemon { .. }
             | Step::StopDaemon { .. }
             | Step::StartDatapath { .. }
+            | Step::ChangeDatapath { .. }
             | Step::StopDatapath { .. }
             | Step::ChangeFastPath { .. }
             | Step::Attach { .. }
@@ -63,6 +64,16 @@ pub(super) fn facts(step: &Step) -> String {
         Step::ChangeFastPath { old, new } => {
             let word = |on: bool| if on { "on" } else { "off" };
             format!("fast path {} → {}", word(*old), word(*new))
+        }
+        Step::ChangeDatapath {
+            other_build,
+            old,
+            new,
+        } => {
+            let programs = other_build.then(|| "programs of another build → this one".to_owned());
+            let sessions = (old != new).then(|| format!("datapath for {old} → {new} sessions"));
+            let changes: Vec<String> = sessions.into_iter().chain(programs).collect();
+            changes.join(", ")
         }
         Step::Attach { interface } | Step::Detach { interface } => {
             format!("interface {}", interface.escape_debug())

@@ -45,7 +45,7 @@ pattern = b'0123456789abcdef' * (size // 16)
 print(early, sum(a == b for a, b in zip(data, pattern)), len(data))
 ";
 
-struct Load {
+pub struct Load {
     downloads: Vec<Child>,
     echoes: Vec<Child>,
 }
@@ -60,17 +60,22 @@ fn spawn(lab: &Lab, script: &str) -> Child {
 }
 
 impl Load {
-    fn begin(lab: &Lab) -> Self {
+    pub fn begin(lab: &Lab) -> Self {
+        Load::begin_beside(lab, 0)
+    }
+
+    /// Where so many sessions are there already.
+    pub fn begin_beside(lab: &Lab, others: usize) -> Self {
         let load = Load {
             downloads: (0..3).map(|_| spawn(lab, DOWNLOAD)).collect(),
             echoes: (0..2).map(|_| spawn(lab, ECHOES)).collect(),
         };
-        eventually("the load runs", || lab.sessions().len() == 5);
+        eventually("the load runs", || lab.sessions().len() == others + 5);
         load
     }
 
     /// Everything that was sent came, and all of it by the one local IP.
-    fn end(self, local_ip: &str) {
+    pub fn end(self, local_ip: &str) {
         for child in self.downloads {
             assert_eq!(numbers(child)[1..], [8_000_000, 8_000_000]);
         }

@@ -13,7 +13,7 @@ use crate::talk::Talk;
 
 /// TCP port 80 for `lab/flows serve`, UDP port 9 for nobody, UDP port 7 for the
 /// echo.
-const FILE: &str = r#"
+pub const FILE: &str = r#"
 [director]
 interfaces = ["eth0", "eth1"]
 max_sessions = 262_144
@@ -43,17 +43,20 @@ snat = "default"
   address = "10.2.0.2:7"
 "#;
 
-struct Flows {
-    lab: Lab,
+pub struct Flows {
+    pub lab: Lab,
     program: PathBuf,
 }
 
 impl Flows {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let program = std::env::temp_dir().join(format!("flows-{}", std::process::id()));
         let compile = ["-O2", "-Wall", "-Werror", "-pthread", "lab/flows.c", "-o"];
         run(Command::new("cc").args(compile).arg(&program));
         let mut lab = Lab::alone();
+        // The local IPs are the director's own addresses; it needs no port.
+        let all = "net.ipv4.ip_local_reserved_ports=1024-65535";
+        lab.exec("director", &["sysctl", "-qw", all]);
         for number in 101..104 {
             let address = format!("10.2.0.{number}/24");
             lab.exec("director", &["ip", "addr", "add", &address, "dev", "eth1"]);
@@ -70,7 +73,7 @@ impl Flows {
         Flows { lab, program }
     }
 
-    fn make(&self, words: &str) {
+    pub fn make(&self, words: &str) {
         let mut all = vec![self.program.to_str().unwrap()];
         all.extend(words.split(' '));
         self.lab.exec("client", &all);

@@ -58,6 +58,14 @@ fn sctp_is_served_and_keeps_the_clients_port_in_both_families() {
 }
 
 #[test]
+fn an_association_keeps_a_port_that_the_director_draws() {
+    let lab = lab();
+    lab.apply(FILE);
+    let answer = ask(&lab, &["10.0.0.1", "3868", "hello", "40000"]);
+    assert_eq!(answer, "server1 10.2.0.100 40000 hello\n");
+}
+
+#[test]
 fn many_messages_pass_through_an_association() {
     let lab = lab();
     lab.apply(FILE);

@@ -27,6 +27,7 @@ pub fn full_nat() -> impl Strategy<Value = State> {
                     interfaces,
                     max_sessions,
                     fast_path,
+                    other_build: false,
                 });
                 for address in addresses {
                     let pool = pool.clone();

@@ -74,6 +74,7 @@ fn a_file_is_written_as_a_person_would() {
             interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
             max_sessions: 0,
             fast_path: true,
+            other_build: false,
         }),
         ..State::default()
     };
@@ -153,6 +154,7 @@ fn what_is_only_nearly_said_is_told() {
         interfaces: ["eth0".to_owned()].into(),
         max_sessions: 1_048_576,
         fast_path: true,
+        other_build: false,
     });
     for (address, first) in [("10.2.0.1", 1024), ("10.2.0.2", 1024), ("10.2.0.3", 2048)] {
         let local_ip = LocalIp {

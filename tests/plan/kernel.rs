@@ -90,6 +90,18 @@ fn apply(step: &Step, state: &mut State) -> Result<(), String> {
             datapath.fast_path = *new;
             Ok(())
         }
+        Step::ChangeDatapath {
+            other_build,
+            old,
+            new,
+        } => {
+            let datapath = state.datapath.as_mut().ok_or("nothing to change")?;
+            check(datapath.max_sessions == *old, "old value")?;
+            check(datapath.other_build == *other_build, "another build's")?;
+            datapath.max_sessions = *new;
+            datapath.other_build = false;
+            Ok(())
+        }
         Step::Attach { interface } => {
             let datapath = state.datapath.as_mut().ok_or("nothing to attach")?;
             let fresh = datapath.interfaces.insert(interface.clone());

@@ -58,6 +58,8 @@ struct DatapathTable {
     max_sessions: u32,
     #[serde(default = "yes")]
     fast_path: bool,
+    #[serde(default)]
+    other_build: bool,
 }
 
 fn yes() -> bool {
@@ -149,6 +151,7 @@ fn state(file: StateFile) -> State {
             interfaces: datapath.interfaces,
             max_sessions: datapath.max_sessions,
             fast_path: datapath.fast_path,
+            other_build: datapath.other_build,
         }),
         timeouts: timeouts(&file.timeouts),
         sysctls: file.sysctl,

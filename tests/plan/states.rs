@@ -37,6 +37,7 @@ pub fn state() -> impl Strategy<Value = State> {
                         interfaces,
                         max_sessions: 1024,
                         fast_path,
+                        other_build: false,
                     }),
                     services,
                     ..State::default()

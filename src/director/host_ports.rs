@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The ports that this host draws for its own connections: no session takes one
+//! of a local IP that is the host's address, too (`kmod/host_ports.c`).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Error;
+use crate::model::PortRange;
+
+/// Shows each thread the settings of its own network namespace.
+const FOLDER: &str = "/proc/sys/net/ipv4";
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPorts {
+    /// `ip_local_port_range`.
+    drawn: PortRange,
+    /// `ip_local_reserved_ports`: what is not drawn of these.
+    reserved: Vec<PortRange>,
+}
+
+impl HostPorts {
+    pub fn observe() -> Result<Self, Error> {
+        let (path, range) = read("ip_local_port_range")?;
+        let (_, reserved) = read("ip_local_reserved_ports")?;
+        HostPorts::from_text(&range, &reserved).ok_or_else(|| Error::Unreadable {
+            path,
+            text: format!("{} and {}", range.trim(), reserved.trim()),
+        })
+    }
+
+    /// "32768\t60999", and "8080,9000-9010" or nothing.
+    fn from_text(drawn: &str, reserved: &str) -> Option<Self> {
+        let mut words = drawn.split_whitespace();
+        let (first, last) = (words.next()?, words.next()?);
+        let reserved = reserved.trim().split(',').filter(|part| !part.is_empty());
+        Some(HostPorts {
+            drawn: range(first, last)?,
+            reserved: reserved
+                .map(|part| {
+                    let (first, last) = part.split_once('-').unwrap_or((part, part));
+                    range(first, last)
+                })
+                .collect::<Option<_>>()?,
+        })
+    }
+
+    /// Whether every one of these ports is drawn.
+    pub fn draws_all(&self, ports: PortRange) -> bool {
+        let meets =
+            |reserved: &PortRange| reserved.first <= ports.last && ports.first <= reserved.last;
+        self.drawn.first <= ports.first
+            && ports.last <= self.drawn.last
+            && !self.reserved.iter().any(meets)
+    }
+}
+
+fn range(first: &str, last: &str) -> Option<PortRange> {
+    Some(PortRange {
+        first: first.parse().ok()?,
+        last: last.parse().ok()?,
+    })
+}
+
+fn read(name: &str) -> Result<(PathBuf, String), Error> {
+    let path = Path::new(FOLDER).join(name);
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok((path, text)),
+        Err(source) => Err(Error::File { path, source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draws(reserved: &str, first: u16, last: u16) -> bool {
+        let ports = HostPorts::from_text("32768\t60999\n", reserved).unwrap();
+        ports.draws_all(PortRange { first, last })
+    }
+
+    #[test]
+    fn ports_are_all_drawn_where_none_is_outside_or_reserved() {
+        assert!(draws("\n", 32768, 60999));
+        assert!(draws("\n", 40000, 40000));
+        assert!(!draws("\n", 1024, 65535));
+        assert!(!draws("\n", 32767, 32768));
+        assert!(!draws("\n", 60999, 61000));
+        assert!(draws("8080,50000-50010\n", 40000, 49999));
+        assert!(!draws("8080,50000-50010\n", 40000, 50000));
+        assert!(!draws("50000\n", 40000, 60000));
+    }
+
+    #[test]
+    fn strange_settings_are_no_ports() {
+        for (drawn, reserved) in [
+            ("", ""),
+            ("1", ""),
+            ("a b", ""),
+            ("1 2", "x"),
+            ("1 2", "1-"),
+        ] {
+            assert_eq!(
+                HostPorts::from_text(drawn, reserved),
+                None,
+                "{drawn} {reserved}"
+            );
+        }
+    }
+}
