@@ -3,6 +3,7 @@
 
 mod jobs;
 mod manual;
+mod monitoring;
 mod show;
 
 use std::env;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use jobs::{Completions, Drain, Flush, Shell, Target, Weight, Zero};
+pub use monitoring::{Metrics, MetricsFormat};
 pub use show::{Show, View};
 
 /// Declarative IPVS, with full NAT by eBPF instead of conntrack
@@ -132,6 +134,13 @@ pub enum Command {
     /// connections and removes everything.
     #[command(after_long_help = manual::FLUSH)]
     Flush(Flush),
+    /// Print metrics for Prometheus: of services, servers, local IPs, counters
+    ///
+    /// Changes nothing, and loads nothing: where IPVS or the module is not
+    /// loaded, ipvs_bpf_up says so. Totals are counters, from which Prometheus
+    /// makes rates. With `--netns` each sample has the label netns.
+    #[command(after_long_help = manual::METRICS)]
+    Metrics(Metrics),
     /// Write the running state as a file that `apply` accepts
     ///
     /// Applying what it writes finds nothing to do. What no file can ask for

@@ -100,6 +100,26 @@ Examples:
   ipvs-bpf show --counters --json
       For programs; docs/json.md describes it.";
 
+pub const METRICS: &str = "\
+Exit status:
+  0  The metrics are printed, or the file is written.
+  1  It failed, and a file that was there is as it was.
+  2  The arguments are wrong.
+
+Labels:
+  service  As in the file: `tcp://10.0.0.1:80`, `fwmark://7`.
+  server  The address and port of a real server of that service.
+  pool, local_ip  The pool and the address of a local IP.
+  reason, result  What a counter of the module or of the programs counts.
+  netns  The network namespace, where `--netns` names one.
+
+Examples:
+  ipvs-bpf metrics
+      Everything; docs/metrics.md lists the names.
+  ipvs-bpf metrics --format prometheus -o /var/lib/prometheus/node-exporter/ipvs-bpf.prom
+      For node_exporter's textfile collector; docs/metrics.md has a timer that
+      does it every 15 seconds.";
+
 pub const SAVE: &str = "\
 Exit status:
   0  The running state is written.

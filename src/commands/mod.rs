@@ -11,6 +11,7 @@ mod export;
 mod flush;
 mod import;
 mod man;
+mod metrics;
 mod plan;
 mod progress;
 mod save;
@@ -94,6 +95,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Error> {
         Command::Apply(args) => apply::run(args, &cli.global),
         Command::Plan(args) => plan::run(&args.reconcile, &cli.global),
         Command::Show(args) => show::run(args, &cli.global),
+        Command::Metrics(args) => metrics::run(args, &cli.global),
         Command::Save(args) => save::run(args, &cli.global),
         Command::Import(args) => import::run(args, &cli.global),
         Command::Export(args) => export::run(args, &cli.global),

@@ -15,6 +15,7 @@ mod sysctl;
 mod target;
 mod teardown;
 mod unfinished;
+mod utilisation;
 mod weight;
 mod zero;
 
@@ -24,8 +25,11 @@ pub use flush::{flush, flushable};
 pub use local_addresses::LocalAddresses;
 pub use lock::Lock;
 pub use namespace::enter;
-pub use now::{DataPlaneNow, ServiceNow, daemons_now, data_plane_now, services_now, timeouts_now};
+pub use now::{
+    DataPlaneNow, ServiceNow, daemons_now, data_plane_now, has_ipvs, services_now, timeouts_now,
+};
 pub use observe::{interfaces, observe, observe_again};
 pub use teardown::teardown;
+pub use utilisation::{Busiest, LocalIpNow, local_ips_now, utilisation};
 pub use weight::set_weight;
 pub use zero::zero;

@@ -27,12 +27,19 @@ pub struct DataPlaneNow {
     pub local_ips: Vec<LocalIpLine>,
     /// Those that carry the programs; `None`: none are loaded.
     pub interfaces: Option<BTreeSet<String>>,
+    /// Sessions of each family that the maps can hold.
+    pub max_sessions: Option<u32>,
+}
+
+/// Whether the kernel has loaded it, for the caller's network namespace.
+pub fn has_ipvs() -> bool {
+    Path::new("/proc/thread-self/net/ip_vs").exists()
 }
 
 /// `None` where IPVS is not loaded. The kernel loads it when it is asked for
 /// its netlink family, so it is not asked.
 fn ipvs() -> Result<Option<Ipvs>, Error> {
-    if !Path::new("/proc/thread-self/net/ip_vs").exists() {
+    if !has_ipvs() {
         return Ok(None);
     }
     observe::ipvs()
@@ -64,9 +71,11 @@ pub fn services_now() -> Result<Vec<ServiceNow>, Error> {
 }
 
 pub fn data_plane_now() -> Result<DataPlaneNow, Error> {
+    let datapath = observe::datapath()?;
     Ok(DataPlaneNow {
         local_ips: proc::local_ips()?,
-        interfaces: observe::datapath()?.map(|datapath| datapath.interfaces),
+        max_sessions: datapath.as_ref().map(|datapath| datapath.max_sessions),
+        interfaces: datapath.map(|datapath| datapath.interfaces),
     })
 }
 

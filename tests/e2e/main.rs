@@ -23,6 +23,7 @@ mod lab;
 mod lifecycle;
 mod lifetimes;
 mod many;
+mod metrics;
 mod neighbours;
 mod path_mtu;
 mod places;
