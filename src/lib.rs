@@ -10,6 +10,7 @@ pub mod commands;
 pub mod config;
 pub mod datapath;
 pub mod director;
+pub mod doctor;
 pub mod ip_vs_conn;
 pub mod ipvs_netlink;
 pub mod ipvsadm;

@@ -100,6 +100,27 @@ Examples:
   ipvs-bpf show --counters --json
       For programs; docs/json.md describes it.";
 
+pub const DOCTOR: &str = "\
+Exit status:
+  0  There is no error and no warning; there may be notes.
+  1  There are some; or it failed, and standard output is empty.
+  2  The file or the arguments are wrong.
+
+Json:
+  findings  A list, empty where nothing is wrong; errors first. Each has
+      `severity` (`error`, `warning`, `note`); `check`, the name of its kind,
+      which does not change; `what` is wrong, `why` it matters, and the `cure`,
+      a command where one can do it.
+  errors, warnings, notes  How many there are.
+
+Examples:
+  ipvs-bpf doctor
+      Is anything wrong with what runs?
+  ipvs-bpf doctor -f lb.toml
+      Can this host do what lb.toml asks for?
+  ipvs-bpf doctor --json
+      For monitoring; docs/doctor.md lists the findings.";
+
 pub const METRICS: &str = "\
 Exit status:
   0  The metrics are printed, or the file is written.

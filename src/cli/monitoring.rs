@@ -6,6 +6,13 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 #[derive(Args, Debug)]
+pub struct Doctor {
+    /// Look at what this file needs, instead of at what runs; `-` is standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
 pub struct Metrics {
     /// The text's format
     #[arg(long, value_enum, default_value_t = MetricsFormat::Openmetrics, value_name = "FORMAT")]
