@@ -4,6 +4,7 @@
 mod accounting;
 mod balance;
 mod changes;
+mod doctor;
 mod download;
 mod drain;
 mod everything;
