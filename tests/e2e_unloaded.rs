@@ -54,6 +54,17 @@ fn metrics_say_that_nothing_is_up() {
     );
 }
 
+/// Without a file nothing is wanted, so nothing is an error.
+fn doctor_looks_at_an_idle_host() {
+    let output = Command::new(env!("CARGO_BIN_EXE_ipvs-bpf"))
+        .args(["doctor", "--json"])
+        .output()
+        .unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status.success(), "{report:#}");
+    assert_eq!(output.stderr, b"");
+}
+
 #[test]
 fn show_and_metrics_are_empty_and_load_and_mount_nothing() {
     assert!(!loaded(), "this kernel has IPVS loaded already");
@@ -88,6 +99,8 @@ fn show_and_metrics_are_empty_and_load_and_mount_nothing() {
     }
     metrics_say_that_nothing_is_up();
     assert!(!loaded(), "metrics loaded a module");
+    doctor_looks_at_an_idle_host();
+    assert!(!loaded(), "doctor loaded a module");
     assert_eq!(mounts(), before);
     // It could have: whoever asks for the netlink family has IPVS loaded.
     Ipvs::connect().unwrap();

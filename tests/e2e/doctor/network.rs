@@ -219,7 +219,8 @@ fn a_server_behind_an_interface_without_our_programs() {
     let lab = Lab::new();
     script(
         &lab,
-        "ip link add eth9 type dummy
+        "ip link add eth9 type veth peer name other9
+         ip link set other9 up
          ip link set eth9 up
          ip address add 10.9.0.1/24 dev eth9
          ip address add 10.9.0.100/24 dev eth9",
@@ -335,11 +336,11 @@ fn a_rule_that_drops_answers_of_native_services() {
     script(
         &lab,
         "nft add table inet strict
-         nft add chain inet strict fwd '{ type filter hook forward priority 0; }'
-         nft add rule inet strict fwd ct state invalid drop",
+         nft add chain inet strict late '{ type filter hook forward priority 0; }'
+         nft add rule inet strict late ct state invalid drop",
     );
     assert_eq!(needed(&lab, FILE).len(), 0, "full NAT passes it");
-    let what = "the chain inet strict fwd (forward, priority 0)";
+    let what = "the chain inet strict late (forward, priority 0)";
     let cure = only(&needed(&lab, NATIVE), "warning", "firewall-forward", what);
     script(&lab, cure.split(';').next().unwrap());
     assert_eq!(needed(&lab, NATIVE).len(), 0);

@@ -70,7 +70,7 @@ fn a_kernel_that_is_too_old() {
 #[test]
 fn a_kernel_that_was_built_without_an_option() {
     let config = "mount -t tmpfs none /boot
-        sed 's/^CONFIG_NET_CLS_BPF=m$/# CONFIG_NET_CLS_BPF is not set/' >/boot/config-$(uname -r) <<END
+        sed 's/^CONFIG_NET_CLS_BPF=m$/# CONFIG_NET_CLS_BPF is not set/' >/boot/config-$(cat /proc/sys/kernel/osrelease) <<END
 CONFIG_BPF_SYSCALL=y
 CONFIG_IP_VS=m
 CONFIG_IP_VS_PROTO_TCP=y
