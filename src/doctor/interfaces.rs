@@ -51,6 +51,15 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
                 "look at the cable, or at the other end",
             ));
         }
+        if !link.ethernet {
+            findings.push(Finding::new(
+                Error,
+                "interface-not-ethernet",
+                format!("the interface {name} is not Ethernet"),
+                "the programs look for an Ethernet header: apply refuses it",
+                format!("leave {name} out of [director] interfaces"),
+            ));
+        }
         if facts.carriers.ingress_qdisc.contains(name) {
             findings.push(Finding::new(
                 Error,

@@ -18,6 +18,8 @@ pub struct Link {
     /// Something is at the other end.
     pub carrier: bool,
     pub mtu: u32,
+    /// `ARPHRD_ETHER`
+    pub ethernet: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

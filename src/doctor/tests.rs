@@ -67,6 +67,7 @@ fn healthy() -> Facts {
         up: true,
         carrier: true,
         mtu: 1500,
+        ethernet: true,
     };
     let address = |link, text: &str, length| Address {
         link,

@@ -73,6 +73,16 @@ fn an_interface_without_carrier() {
 }
 
 #[test]
+fn an_interface_that_is_not_ethernet() {
+    let lab = Lab::new();
+    script(&lab, "ip tuntap add tun0 mode tun && ip link set tun0 up");
+    let file = FILE.replace("\"eth1\"]", "\"eth1\", \"tun0\"]");
+    let findings = needed(&lab, &file);
+    let what = "the interface tun0 is not Ethernet";
+    found(&findings, "error", "interface-not-ethernet", what);
+}
+
+#[test]
 fn an_ingress_qdisc_where_clsact_is_to_be() {
     let lab = Lab::new();
     script(&lab, "tc qdisc add dev eth1 ingress");
@@ -102,25 +112,33 @@ fn a_program_that_was_taken_off_an_interface() {
 fn a_filter_of_another_program_before_ours() {
     let lab = Lab::new();
     lab.apply(FILE);
+    let filter = |action: &str, priority: &str| {
+        let pass = if action == "add" {
+            "matchall action pass"
+        } else {
+            ""
+        };
+        let place = "dev eth1 ingress prio";
+        script(
+            &lab,
+            &format!("tc filter {action} {place} {priority} {pass}"),
+        );
+    };
     // After ours it is in nobody's way.
-    script(
-        &lab,
-        "tc filter add dev eth0 ingress prio 60000 matchall action pass",
-    );
+    filter("add", "60000");
     assert_eq!(running(&lab).len(), 0);
-    script(
-        &lab,
-        "tc filter add dev eth0 ingress prio 7 matchall action pass",
-    );
-    let findings = running(&lab);
-    let what = "at eth0, ingress, a filter of another program comes before ours: \
+    filter("add", "7");
+    let what = "at eth1, ingress, a filter of another program comes before ours: \
                 matchall, priority 7";
+    let findings = running(&lab);
     only(&findings, "warning", "filter-before", what);
     assert_eq!(findings.len(), 1, "{findings:#?}");
-    let stuck = lab.try_exec("client", &["curl", "-s", "-m", "2", "http://10.0.0.1/"]);
-    let _ = stuck;
-    script(&lab, "tc filter del dev eth0 ingress prio 7");
+    // It is true: replies do not reach ours.
+    let get = ["curl", "-sf", "-m", "2", "http://10.0.0.1/"];
+    assert!(!lab.try_exec("client", &get).status.success());
+    filter("del", "7");
     assert_eq!(running(&lab).len(), 0);
+    lab.get(&["http://10.0.0.1/"]);
 }
 
 #[test]
