@@ -75,7 +75,10 @@ fn an_interface_without_carrier() {
 #[test]
 fn an_interface_that_is_not_ethernet() {
     let lab = Lab::new();
-    script(&lab, "ip tuntap add tun0 mode tun && ip link set tun0 up");
+    script(
+        &lab,
+        "ip link add tun0 type ipip local 10.2.0.1 remote 10.2.0.2 && ip link set tun0 up",
+    );
     let file = FILE.replace("\"eth1\"]", "\"eth1\", \"tun0\"]");
     let findings = needed(&lab, &file);
     let what = "the interface tun0 is not Ethernet";
