@@ -20,6 +20,8 @@ pub struct Link {
     pub mtu: u32,
     /// `ARPHRD_ETHER`
     pub ethernet: bool,
+    /// Its own address below IP.
+    pub hardware: Vec<u8>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub struct Address {
     pub link: u32,
     pub address: IpAddr,
     pub length: u8,
-    /// Another host answered that it has it (IPv6).
+    /// Another host answered that it has it.
     pub duplicate: bool,
 }
 

@@ -68,6 +68,7 @@ fn healthy() -> Facts {
         carrier: true,
         mtu: 1500,
         ethernet: true,
+        hardware: Vec::new(),
     };
     let address = |link, text: &str, length| Address {
         link,

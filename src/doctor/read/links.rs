@@ -61,6 +61,7 @@ fn link(message: &LinkMessage) -> Option<Link> {
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name.clone_from(name),
+            LinkAttribute::Address(bytes) => link.hardware.clone_from(bytes),
             LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
             _ => {}
         }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The facts of this host. Nothing is loaded or changed.
+//! The facts of this host. Nothing is loaded or changed, and of packets only
+//! ARP probes are sent.
 
 mod apps;
 mod carriers;
+mod duplicates;
 mod firewall;
 mod kernel;
 mod links;
@@ -24,11 +26,13 @@ pub fn facts(file: Option<State>, module: Option<&Path>) -> Result<Facts, Error>
         None => director::state_now()?,
     };
     let carriers = carriers::read(&wanted)?;
+    let mut links = links::read().map_err(Error::Interfaces)?;
+    duplicates::mark(&mut links, &wanted);
     Ok(Facts {
         kernel: kernel::read(),
         module: module::read(module),
         sysctls: sysctls::read(),
-        links: links::read().map_err(Error::Interfaces)?,
+        links,
         carriers,
         local: LocalAddresses::observe()?,
         routes: routes::read(&wanted),

@@ -175,6 +175,22 @@ fn a_local_ip_that_another_host_has() {
     script(&lab, "ping -qc 1 -W 10 10.2.0.100");
     let what = "the local IP 10.2.0.100 is in use by another host";
     only(&needed(&lab, FILE), "error", "local-ip-not-unique", what);
+    // Also where this host has it too.
+    script(
+        &lab,
+        "ip neigh flush all; ip address add 10.2.0.100/24 dev eth1",
+    );
+    eventually("it is found", || {
+        let findings = needed(&lab, FILE);
+        findings
+            .iter()
+            .any(|of| of["check"] == "local-ip-not-unique")
+    });
+    lab.exec(
+        "server1",
+        &["ip", "address", "del", "10.2.0.100/24", "dev", "eth0"],
+    );
+    assert_eq!(needed(&lab, FILE).len(), 0);
 }
 
 #[test]
