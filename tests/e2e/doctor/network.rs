@@ -94,7 +94,8 @@ fn an_ingress_qdisc_where_clsact_is_to_be() {
     let refused = lab.with_file(&["apply"], FILE);
     assert_eq!(refused.status.code(), Some(1), "apply would have failed");
     script(&lab, "tc qdisc del dev eth1 ingress");
-    assert_eq!(needed(&lab, FILE).len(), 0);
+    lab.apply(FILE);
+    assert_eq!(running(&lab).len(), 0);
 }
 
 #[test]
@@ -229,11 +230,11 @@ fn a_server_without_a_route() {
     script(&lab, &cure.replace("ROUTER", "10.2.0.3"));
     assert_eq!(needed(&lab, &file).len(), 0);
     for kind in ["blackhole", "prohibit", "unreachable"] {
-        let lab = Lab::new();
         for (file, server) in [(FILE, "10.2.0.3"), (&six(), "fd00:2::3")] {
             script(&lab, &format!("ip route add {kind} {server}"));
             let what = format!("there is no route to the server {server}: ");
             only(&needed(&lab, file), "error", "server-no-route", &what);
+            script(&lab, &format!("ip route del {kind} {server}"));
         }
     }
 }
