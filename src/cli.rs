@@ -3,6 +3,7 @@
 
 mod jobs;
 mod manual;
+mod monitoring;
 mod show;
 
 use std::env;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use jobs::{Completions, Drain, Flush, Shell, Target, Weight, Zero};
+pub use monitoring::{Doctor, Metrics, MetricsFormat};
 pub use show::{Show, View};
 
 /// Declarative IPVS, with full NAT by eBPF instead of conntrack
@@ -132,6 +134,22 @@ pub enum Command {
     /// connections and removes everything.
     #[command(after_long_help = manual::FLUSH)]
     Flush(Flush),
+    /// Look for what is wrong with this host, and say what mends it
+    ///
+    /// Looks at the kernel, the module, sysctls, interfaces, addresses, the
+    /// routes to the servers, and whatever else may be in the way of what the
+    /// file asks for; without a file, of what runs. Changes nothing, and loads
+    /// nothing. Each finding has a severity: with an error traffic fails, or
+    /// `apply` does; a warning concerns some traffic, or its cost.
+    #[command(after_long_help = manual::DOCTOR)]
+    Doctor(Doctor),
+    /// Print metrics for Prometheus: of services, servers, local IPs, counters
+    ///
+    /// Changes nothing, and loads nothing: where IPVS or the module is not
+    /// loaded, ipvs_bpf_up says so. Totals are counters, from which Prometheus
+    /// makes rates. With `--netns` each sample has the label netns.
+    #[command(after_long_help = manual::METRICS)]
+    Metrics(Metrics),
     /// Write the running state as a file that `apply` accepts
     ///
     /// Applying what it writes finds nothing to do. What no file can ask for

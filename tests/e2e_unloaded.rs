@@ -31,8 +31,42 @@ fn mounts() -> String {
     std::fs::read_to_string("/proc/mounts").unwrap()
 }
 
+fn metrics_say_that_nothing_is_up() {
+    let output = Command::new(env!("CARGO_BIN_EXE_ipvs-bpf"))
+        .arg("metrics")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(
+        samples,
+        [
+            concat!(
+                "ipvs_bpf_build_info{version=\"",
+                env!("CARGO_PKG_VERSION"),
+                "\"} 1"
+            ),
+            "ipvs_bpf_up{part=\"ipvs\"} 0",
+            "ipvs_bpf_up{part=\"module\"} 0",
+            "ipvs_bpf_up{part=\"programs\"} 0",
+        ]
+    );
+}
+
+/// Without a file nothing is wanted, so nothing is an error.
+fn doctor_looks_at_an_idle_host() {
+    let output = Command::new(env!("CARGO_BIN_EXE_ipvs-bpf"))
+        .args(["doctor", "--json"])
+        .output()
+        .unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status.success(), "{report:#}");
+    assert_eq!(output.stderr, b"");
+}
+
 #[test]
-fn show_is_empty_and_loads_and_mounts_nothing() {
+fn show_and_metrics_are_empty_and_load_and_mount_nothing() {
     assert!(!loaded(), "this kernel has IPVS loaded already");
     let before = mounts();
     for view in VIEWS {
@@ -63,6 +97,10 @@ fn show_is_empty_and_loads_and_mounts_nothing() {
             assert!(!loaded(), "{view:?} loaded a module");
         }
     }
+    metrics_say_that_nothing_is_up();
+    assert!(!loaded(), "metrics loaded a module");
+    doctor_looks_at_an_idle_host();
+    assert!(!loaded(), "doctor loaded a module");
     assert_eq!(mounts(), before);
     // It could have: whoever asks for the netlink family has IPVS loaded.
     Ipvs::connect().unwrap();

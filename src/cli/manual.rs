@@ -100,6 +100,47 @@ Examples:
   ipvs-bpf show --counters --json
       For programs; docs/json.md describes it.";
 
+pub const DOCTOR: &str = "\
+Exit status:
+  0  There is no error and no warning; there may be notes.
+  1  There are some; or it failed, and standard output is empty.
+  2  The file or the arguments are wrong.
+
+Json:
+  findings  A list, empty where nothing is wrong; errors first. Each has
+      `severity` (`error`, `warning`, `note`); `check`, the name of its kind,
+      which does not change; `what` is wrong, `why` it matters, and the `cure`,
+      a command where one can do it.
+  errors, warnings, notes  How many there are.
+
+Examples:
+  ipvs-bpf doctor
+      Is anything wrong with what runs?
+  ipvs-bpf doctor -f lb.toml
+      Can this host do what lb.toml asks for?
+  ipvs-bpf doctor --json
+      For monitoring; docs/doctor.md lists the findings.";
+
+pub const METRICS: &str = "\
+Exit status:
+  0  The metrics are printed, or the file is written.
+  1  It failed, and a file that was there is as it was.
+  2  The arguments are wrong.
+
+Labels:
+  service  As in the file: `tcp://10.0.0.1:80`, `fwmark://7`.
+  server  The address and port of a real server of that service.
+  pool, local_ip  The pool and the address of a local IP.
+  reason, result  What a counter of the module or of the programs counts.
+  netns  The network namespace, where `--netns` names one.
+
+Examples:
+  ipvs-bpf metrics
+      Everything; docs/metrics.md lists the names.
+  ipvs-bpf metrics --format prometheus -o /var/lib/prometheus/node-exporter/ipvs-bpf.prom
+      For node_exporter's textfile collector; docs/metrics.md has a timer that
+      does it every 15 seconds.";
+
 pub const SAVE: &str = "\
 Exit status:
   0  The running state is written.

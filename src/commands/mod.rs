@@ -4,6 +4,7 @@
 mod apply;
 mod completions;
 mod desired;
+mod doctor;
 mod down;
 mod drain;
 mod error;
@@ -11,6 +12,7 @@ mod export;
 mod flush;
 mod import;
 mod man;
+mod metrics;
 mod plan;
 mod progress;
 mod save;
@@ -36,6 +38,8 @@ use error::Error;
 const CHANGES: u8 = 2;
 const BAD_FILE: u8 = 2;
 const USAGE: u8 = 2;
+/// Exit status of `doctor` where there are errors or warnings.
+const FINDINGS: u8 = 1;
 
 /// Runs the command; its errors are printed here.
 pub fn run(cli: &Cli) -> ExitCode {
@@ -94,6 +98,8 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Error> {
         Command::Apply(args) => apply::run(args, &cli.global),
         Command::Plan(args) => plan::run(&args.reconcile, &cli.global),
         Command::Show(args) => show::run(args, &cli.global),
+        Command::Doctor(args) => doctor::run(args, &cli.global),
+        Command::Metrics(args) => metrics::run(args, &cli.global),
         Command::Save(args) => save::run(args, &cli.global),
         Command::Import(args) => import::run(args, &cli.global),
         Command::Export(args) => export::run(args, &cli.global),

@@ -62,6 +62,47 @@ pub(super) fn list(index: u32, direction: Direction) -> io::Result<Vec<Filter>> 
     Ok(answers.iter().filter_map(bpf_filter).collect())
 }
 
+/// A filter of any kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Kind {
+    pub kind: String,
+    pub priority: u16,
+    /// Of an eBPF one.
+    pub name: Option<String>,
+}
+
+/// The filters of every kind, in the order in which packets meet them.
+pub(super) fn kinds(index: u32, direction: Direction) -> io::Result<Vec<Kind>> {
+    let mut request = TcMessage::with_index(index as i32);
+    request.header.parent = TcHandle {
+        major: CLSACT,
+        minor: direction.minor(),
+    };
+    let answers = ask(RouteNetlinkMessage::GetTrafficFilter(request), NLM_F_DUMP)?;
+    let kind = |answer: &RouteNetlinkMessage| {
+        let RouteNetlinkMessage::NewTrafficFilter(message) = answer else {
+            return None;
+        };
+        let kind = message
+            .attributes
+            .iter()
+            .find_map(|attribute| match attribute {
+                TcAttribute::Kind(kind) => Some(kind.clone()),
+                _ => None,
+            });
+        // The classifier itself is listed before its filters.
+        if message.header.handle == TcHandle::default() {
+            return None;
+        }
+        Some(Kind {
+            kind: kind?,
+            priority: (message.header.info >> 16) as u16,
+            name: bpf_filter(answer).map(|filter| filter.name),
+        })
+    };
+    Ok(answers.iter().filter_map(kind).collect())
+}
+
 /// Removes one filter and leaves the others of its priority.
 pub(super) fn remove(index: u32, direction: Direction, filter: &Filter) -> io::Result<()> {
     let mut request = TcMessage::with_index(index as i32);

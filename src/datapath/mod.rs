@@ -9,6 +9,7 @@ mod counters;
 pub mod entries;
 mod error;
 mod filters;
+mod hanging;
 mod living;
 mod object;
 mod pins;
@@ -22,6 +23,7 @@ pub use attach::{
 pub use build::is_this as is_of_this_build;
 pub use counters::counters;
 pub use error::Error;
+pub use hanging::{Foreign, Hanging, hanging};
 pub use object::start;
 pub use pins::Pins;
 pub use replace::replace;

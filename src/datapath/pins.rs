@@ -43,6 +43,11 @@ impl Pins {
         })
     }
 
+    /// Whether there is a place for them.
+    pub fn has_file_system() -> bool {
+        bpf_fs().is_some()
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }

@@ -16,6 +16,7 @@ mod sysctl;
 mod target;
 mod teardown;
 mod unfinished;
+mod utilisation;
 mod weight;
 mod zero;
 
@@ -26,8 +27,12 @@ pub use host_ports::HostPorts;
 pub use local_addresses::LocalAddresses;
 pub use lock::Lock;
 pub use namespace::enter;
-pub use now::{DataPlaneNow, ServiceNow, daemons_now, data_plane_now, services_now, timeouts_now};
+pub use now::{
+    DataPlaneNow, ServiceNow, daemons_now, data_plane_now, has_ipvs, services_now, state_now,
+    timeouts_now,
+};
 pub use observe::{interfaces, observe, observe_again};
 pub use teardown::teardown;
+pub use utilisation::{Busiest, LocalIpNow, local_ips_now, utilisation};
 pub use weight::set_weight;
 pub use zero::zero;

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::{Error, observe};
+use crate::datapath;
 use crate::ipvs_netlink::{Ipvs, ServiceStatistics};
 use crate::kmod::proc::{self, LocalIpLine};
-use crate::model::{Service, ServiceKey, SyncDaemons, Timeouts};
+use crate::model::{Datapath, Service, ServiceKey, State, SyncDaemons, Timeouts};
 
 /// A service of IPVS, and what it has done and does.
 #[derive(Clone, Debug)]
@@ -27,12 +28,19 @@ pub struct DataPlaneNow {
     pub local_ips: Vec<LocalIpLine>,
     /// Those that carry the programs; `None`: none are loaded.
     pub interfaces: Option<BTreeSet<String>>,
+    /// Sessions of each family that the maps can hold.
+    pub max_sessions: Option<u32>,
+}
+
+/// Whether the kernel has loaded it, for the caller's network namespace.
+pub fn has_ipvs() -> bool {
+    Path::new("/proc/thread-self/net/ip_vs").exists()
 }
 
 /// `None` where IPVS is not loaded. The kernel loads it when it is asked for
 /// its netlink family, so it is not asked.
 fn ipvs() -> Result<Option<Ipvs>, Error> {
-    if !Path::new("/proc/thread-self/net/ip_vs").exists() {
+    if !has_ipvs() {
         return Ok(None);
     }
     observe::ipvs()
@@ -64,9 +72,42 @@ pub fn services_now() -> Result<Vec<ServiceNow>, Error> {
 }
 
 pub fn data_plane_now() -> Result<DataPlaneNow, Error> {
+    let datapath = observe::datapath()?;
     Ok(DataPlaneNow {
         local_ips: proc::local_ips()?,
-        interfaces: observe::datapath()?.map(|datapath| datapath.interfaces),
+        max_sessions: datapath.as_ref().map(|datapath| datapath.max_sessions),
+        interfaces: datapath.map(|datapath| datapath.interfaces),
+    })
+}
+
+/// What runs, as far as a file could ask for it, but for settings. An interface
+/// that carries one of the programs counts, whatever became of the other.
+pub fn state_now() -> Result<State, Error> {
+    let services = services_now()?;
+    let data_plane = data_plane_now()?;
+    let full_nat = services
+        .iter()
+        .filter_map(|now| Some((now.key.clone(), now.pool.clone()?)));
+    let interfaces = match data_plane.interfaces {
+        Some(attached) => Some(&attached | &datapath::interfaces_with_leftovers()?),
+        None => None,
+    };
+    Ok(State {
+        datapath: interfaces.map(|interfaces| Datapath {
+            interfaces,
+            max_sessions: data_plane.max_sessions.unwrap_or_default(),
+        }),
+        local_ips: data_plane
+            .local_ips
+            .into_iter()
+            .map(|line| (line.local_ip, line.ports))
+            .collect(),
+        full_nat: full_nat.collect(),
+        services: services
+            .into_iter()
+            .map(|now| (now.key, now.service))
+            .collect(),
+        ..State::default()
     })
 }
 

@@ -4,6 +4,7 @@
 mod accounting;
 mod balance;
 mod changes;
+mod doctor;
 mod download;
 mod drain;
 mod everything;
@@ -25,6 +26,7 @@ mod lab;
 mod lifecycle;
 mod lifetimes;
 mod many;
+mod metrics;
 mod neighbours;
 mod path_mtu;
 mod places;

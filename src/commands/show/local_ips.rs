@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `show --local-ips`: how much of each local IP is in use. A port serves one
-//! session with each server, so what counts is the server that has most.
-
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+//! `show --local-ips`: how much of each local IP is in use.
 
 use serde::Serialize;
 
 use super::super::Error;
 use super::query::{Look, Query};
-use crate::datapath::{self, Session};
-use crate::director;
-use crate::kmod::proc::LocalIpLine;
-use crate::model::{PortRange, Protocol};
+use crate::director::{self, LocalIpNow};
 use crate::output::grid::{Column, Grid, Row, Value};
 
 #[derive(Serialize)]
@@ -20,76 +13,14 @@ struct Document<'a> {
     local_ips: &'a [LocalIpNow],
 }
 
-#[derive(Debug, Serialize)]
-struct LocalIpNow {
-    pool: String,
-    address: IpAddr,
-    first_port: u16,
-    last_port: u16,
-    sessions: u32,
-    ports: u32,
-    busiest_server: Option<Busiest>,
-}
-
-/// The server with which a local IP has most sessions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-struct Busiest {
-    protocol: Protocol,
-    server: SocketAddr,
-    sessions: u32,
-}
-
 pub(super) fn look(query: &Query) -> Result<Look, Error> {
-    let lines = director::data_plane_now()?.local_ips;
-    let sessions = if lines.is_empty() {
-        Vec::new()
-    } else {
-        datapath::sessions().map_err(director::Error::from)?
-    };
-    let local_ips = join(lines, &sessions);
+    let local_ips = director::local_ips_now()?;
     query.answer(
         || Document {
             local_ips: &local_ips,
         },
         || grid(&local_ips),
     )
-}
-
-fn join(lines: Vec<LocalIpLine>, sessions: &[Session]) -> Vec<LocalIpNow> {
-    let mut counts: HashMap<(IpAddr, Protocol, SocketAddr), u32> = HashMap::new();
-    for session in sessions {
-        let of = (session.local_ip.ip(), session.protocol, session.server);
-        *counts.entry(of).or_default() += 1;
-    }
-    let mut busiest: HashMap<IpAddr, Busiest> = HashMap::new();
-    for ((local_ip, protocol, server), sessions) in counts {
-        let this = Busiest {
-            protocol,
-            server,
-            sessions,
-        };
-        let rank = |of: &Busiest| (of.sessions, of.server, of.protocol);
-        let most = busiest.entry(local_ip).or_insert(this);
-        if rank(&this) > rank(most) {
-            *most = this;
-        }
-    }
-    lines
-        .into_iter()
-        .map(|line| LocalIpNow {
-            busiest_server: busiest.get(&line.local_ip.address).copied(),
-            pool: line.local_ip.pool,
-            address: line.local_ip.address,
-            first_port: line.ports.first,
-            last_port: line.ports.last,
-            sessions: line.sessions,
-            ports: ports(line.ports),
-        })
-        .collect()
-}
-
-fn ports(range: PortRange) -> u32 {
-    u32::from(range.last).saturating_sub(range.first.into()) + 1
 }
 
 fn grid(local_ips: &[LocalIpNow]) -> Grid {
@@ -124,8 +55,13 @@ fn grid(local_ips: &[LocalIpNow]) -> Grid {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{json, text};
+    use std::net::SocketAddr;
+
     use super::*;
-    use crate::model::LocalIp;
+    use crate::datapath::Session;
+    use crate::director::utilisation;
+    use crate::kmod::proc::LocalIpLine;
+    use crate::model::{LocalIp, PortRange, Protocol};
 
     fn line(address: &str, sessions: u32) -> LocalIpLine {
         LocalIpLine {
@@ -156,7 +92,7 @@ mod tests {
             .map(|port| session(port, "10.2.0.3:8080"))
             .chain([session(1001, "10.2.0.2:8080")])
             .collect();
-        join(
+        utilisation(
             vec![line("10.2.0.100", 13), line("fd00:2::100", 0)],
             &sessions,
         )
@@ -173,13 +109,6 @@ default  fd00:2::100  1001-2000         0        0.0%  -
 
 "#]]
         );
-    }
-
-    #[test]
-    fn a_range_counts_both_its_ends() {
-        let ports = |first, last| ports(PortRange { first, last });
-        assert_eq!(ports(1, 65_535), 65_535);
-        assert_eq!(ports(4000, 4000), 1);
     }
 
     #[test]

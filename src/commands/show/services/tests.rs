@@ -220,6 +220,7 @@ fn the_json_has_the_documented_shape() {
             },
             sessions: 70_012,
         }],
+        max_sessions: Some(10_000),
         interfaces: Some(["eth0".to_owned(), "eth1".to_owned()].into()),
     };
     let services = [web(), marked];

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The arguments of the verbs that watch a director.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// Look at what this file needs, instead of at what runs; `-` is standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Metrics {
+    /// The text's format
+    #[arg(long, value_enum, default_value_t = MetricsFormat::Openmetrics, value_name = "FORMAT")]
+    pub format: MetricsFormat,
+    /// Write this file instead of standard output, whole or not at all; one that
+    /// is there is replaced
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MetricsFormat {
+    /// OpenMetrics 1.0
+    Openmetrics,
+    /// The older text format, which node_exporter's textfile collector reads
+    Prometheus,
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `ipvs-bpf metrics`.
+
+use std::process::ExitCode;
+
+use super::Error;
+use crate::cli::{Global, Metrics, MetricsFormat};
+use crate::metrics::{self, Format, Now};
+use crate::{datapath, director, kmod, output};
+
+pub(super) fn run(args: &Metrics, global: &Global) -> Result<ExitCode, Error> {
+    if global.json {
+        return Err(Error::Usage(
+            "metrics have a format of their own and no --json; `ipvs-bpf show --stats --json` \
+             has the same numbers"
+                .to_owned(),
+        ));
+    }
+    let format = match args.format {
+        MetricsFormat::Openmetrics => Format::OpenMetrics,
+        MetricsFormat::Prometheus => Format::Prometheus,
+    };
+    // Otherwise the same series would come from several namespaces.
+    let netns = global.netns.as_ref().map(|name| ("netns", name.clone()));
+    let families = metrics::families(&now()?);
+    let text = metrics::text(&families, netns.as_slice(), format);
+    match &args.output {
+        Some(path) => output::file::write(path, &text, true)?,
+        None => output::print(text.trim_end_matches('\n'))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Loads nothing.
+fn now() -> Result<Now, Error> {
+    let data_plane = director::data_plane_now()?;
+    Ok(Now {
+        ipvs: director::has_ipvs(),
+        module: kmod::module::is_loaded(),
+        max_sessions: data_plane.max_sessions,
+        interfaces: data_plane.interfaces.unwrap_or_default(),
+        services: director::services_now()?,
+        local_ips: director::local_ips_now()?,
+        module_counters: kmod::proc::counters().map_err(director::Error::from)?,
+        program_counters: datapath::counters().map_err(director::Error::from)?,
+    })
+}

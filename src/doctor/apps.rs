@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Other applications of IPVS (`ip_vs_ftp`): a port has one.
+
+use super::finding::Severity::Error;
+use super::{Facts, Finding};
+use crate::model::{Protocol, ServiceKey};
+
+/// A line of `/proc/net/ip_vs_app`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct App {
+    pub protocol: Protocol,
+    pub port: u16,
+    pub name: String,
+}
+
+/// What the module's applications are called.
+const OURS: &str = "ip_vs_bpf";
+
+pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
+    for key in facts.wanted.full_nat.keys() {
+        let ServiceKey::Address { protocol, address } = key else {
+            continue;
+        };
+        let holds = |app: &&App| app.protocol == *protocol && app.port == address.port();
+        if let Some(app) = facts.apps.iter().find(holds) {
+            findings.push(Finding::new(
+                Error,
+                "port-of-other-app",
+                format!("the IPVS application {} holds the port of {key}", app.name),
+                "a port has one application, and full NAT is one: apply refuses the service",
+                format!(
+                    "modprobe -r ip_vs_{}, or take snat from the service",
+                    app.name
+                ),
+            ));
+        }
+    }
+}
+
+/// "TCP  21      0      ftp"; not ours.
+pub fn app(line: &str) -> Option<App> {
+    let mut words = line.split_whitespace();
+    let protocol = match words.next()? {
+        "TCP" => Protocol::Tcp,
+        "UDP" => Protocol::Udp,
+        "SCTP" => Protocol::Sctp,
+        _ => return None,
+    };
+    let port = words.next()?.parse().ok()?;
+    let name = words.nth(1)?;
+    if name.starts_with(OURS) {
+        return None;
+    }
+    Some(App {
+        protocol,
+        port,
+        name: name.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn applications_of_others_are_read_and_ours_are_not() {
+        let ftp = App {
+            protocol: Protocol::Tcp,
+            port: 21,
+            name: "ftp".to_owned(),
+        };
+        assert_eq!(app("TCP  21      0      ftp              "), Some(ftp));
+        assert_eq!(app("TCP  80      3      ip_vs_bpf        "), None);
+        assert_eq!(app("prot port    usecnt name"), None);
+    }
+}

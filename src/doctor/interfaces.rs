@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The interfaces that carry the programs, or should.
+
+use std::collections::BTreeSet;
+
+use super::finding::Severity::{Error, Warning};
+use super::{Facts, Finding};
+
+/// What hangs at the interfaces.
+#[derive(Clone, Debug, Default)]
+pub struct Carriers {
+    /// Those that carry both programs of the maps that are registered; `None`:
+    /// no data plane is loaded.
+    pub attached: Option<BTreeSet<String>>,
+    /// Filters of others that packets meet before ours.
+    pub before: Vec<Before>,
+    /// Those with a qdisc of the kind `ingress`.
+    pub ingress_qdisc: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Before {
+    pub interface: String,
+    /// `ingress`, `egress`: tc's own words.
+    pub direction: &'static str,
+    pub priority: u16,
+    /// `bpf`, `flower`, …
+    pub kind: String,
+}
+
+pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
+    for name in facts.interfaces() {
+        let Some(link) = facts.links.by_name(name) else {
+            // The file was refused, or it went this moment.
+            continue;
+        };
+        if !link.up {
+            findings.push(Finding::new(
+                Error,
+                "interface-down",
+                format!("the interface {name} is down"),
+                "it carries no packets",
+                format!("ip link set {name} up"),
+            ));
+        } else if !link.carrier {
+            findings.push(Finding::new(
+                Error,
+                "interface-no-carrier",
+                format!("the interface {name} has no carrier"),
+                "it carries no packets",
+                "look at the cable, or at the other end",
+            ));
+        }
+        if !link.ethernet {
+            findings.push(Finding::new(
+                Error,
+                "interface-not-ethernet",
+                format!("the interface {name} is not Ethernet"),
+                "the programs look for an Ethernet header: apply refuses it",
+                format!("leave {name} out of [director] interfaces"),
+            ));
+        }
+        if facts.carriers.ingress_qdisc.contains(name) {
+            findings.push(Finding::new(
+                Error,
+                "interface-ingress-qdisc",
+                format!("the interface {name} has a qdisc of the kind ingress"),
+                "it stands where clsact would, and has no place for a program at egress",
+                format!("tc qdisc replace dev {name} clsact, with the same filters"),
+            ));
+        }
+        let attached = facts.carriers.attached.as_ref();
+        if attached.is_some_and(|attached| !attached.contains(name)) {
+            findings.push(Finding::new(
+                Error,
+                "interface-not-attached",
+                format!("the interface {name} does not carry both of our programs"),
+                "packets of full-NAT services that come or go there are not rewritten",
+                "ipvs-bpf apply",
+            ));
+        }
+    }
+    for before in &facts.carriers.before {
+        findings.push(Finding::new(
+            Warning,
+            "filter-before",
+            format!(
+                "at {}, {}, a filter of another program comes before ours: {}, priority {}",
+                before.interface, before.direction, before.kind, before.priority
+            ),
+            "packets that it ends with ok or pass never reach ours, and full NAT fails for them",
+            format!(
+                "let it end with continue, or give it a later priority: tc filter show dev {} {}",
+                before.interface, before.direction
+            ),
+        ));
+    }
+}

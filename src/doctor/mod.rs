@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What is wrong with a host: facts → findings, pure, one file a subject.
+//! [`read`] brings the facts.
+
+mod addresses;
+mod apps;
+mod finding;
+mod firewall;
+mod interfaces;
+mod kernel;
+mod links;
+mod module;
+mod ports;
+pub mod read;
+mod routes;
+mod sysctls;
+
+use std::net::IpAddr;
+
+use crate::director::LocalAddresses;
+use crate::model::{Family, Forward, State};
+
+pub use finding::{Finding, Severity};
+
+/// A host, and what it is to do.
+pub struct Facts {
+    /// Of the file, or what runs.
+    pub wanted: State,
+    pub kernel: kernel::Kernel,
+    pub module: module::Module,
+    pub sysctls: sysctls::Sysctls,
+    pub links: links::Links,
+    pub carriers: interfaces::Carriers,
+    pub local: LocalAddresses,
+    pub routes: routes::Routes,
+    pub firewall: firewall::Rules,
+    pub apps: Vec<apps::App>,
+}
+
+/// Errors first; otherwise in the order of a packet's way.
+pub fn findings(facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    kernel::findings(facts, &mut findings);
+    module::findings(facts, &mut findings);
+    sysctls::findings(facts, &mut findings);
+    interfaces::findings(facts, &mut findings);
+    addresses::findings(facts, &mut findings);
+    routes::findings(facts, &mut findings);
+    ports::findings(facts, &mut findings);
+    firewall::findings(facts, &mut findings);
+    apps::findings(facts, &mut findings);
+    findings.sort_by_key(|finding| finding.severity);
+    findings
+}
+
+impl Facts {
+    fn has_full_nat(&self) -> bool {
+        !self.wanted.full_nat.is_empty()
+    }
+
+    fn has_family(&self, family: Family) -> bool {
+        self.wanted
+            .services
+            .keys()
+            .any(|key| key.family() == family)
+    }
+
+    /// Whether native IPVS rewrites addresses for any service.
+    fn has_native_masq(&self) -> bool {
+        self.wanted.services.iter().any(|(key, service)| {
+            !self.wanted.full_nat.contains_key(key)
+                && service
+                    .servers
+                    .values()
+                    .any(|server| server.forward == Forward::Masq)
+        })
+    }
+
+    /// The interfaces that are to carry the programs.
+    fn interfaces(&self) -> impl Iterator<Item = &String> {
+        let datapath = self.wanted.datapath.iter();
+        datapath.flat_map(|datapath| &datapath.interfaces)
+    }
+
+    fn local_ips_of(&self, pool: &str, family: Family) -> Vec<IpAddr> {
+        let of_pool = self
+            .wanted
+            .local_ips
+            .keys()
+            .filter(|local_ip| local_ip.pool == pool && Family::of(local_ip.address) == family);
+        of_pool.map(|local_ip| local_ip.address).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The module ip_vs_bpf: there, loadable, and of this build.
+
+use super::finding::Severity::{Error, Note, Warning};
+use super::{Facts, Finding};
+
+#[derive(Clone, Debug, Default)]
+pub struct Module {
+    pub loaded: Option<Loaded>,
+    /// What `apply` would load.
+    pub file: Option<File>,
+    /// Where `apply` would look.
+    pub place: String,
+    /// `kernel.modules_disabled`.
+    pub disabled: bool,
+    /// The kernel takes signed modules only.
+    pub signed_only: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    pub version: String,
+    pub source: String,
+}
+
+/// As modinfo(8) reads it.
+#[derive(Clone, Debug, Default)]
+pub struct File {
+    /// The kernel that it was built for.
+    pub release: String,
+    pub source: String,
+    pub signed: bool,
+}
+
+pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
+    let module = &facts.module;
+    if let Some(loaded) = &module.loaded {
+        if loaded.version != env!("CARGO_PKG_VERSION") {
+            findings.push(Finding::new(
+                Error,
+                "module-version",
+                format!(
+                    "the module that is loaded is of version {}, ipvs-bpf of {}",
+                    loaded.version,
+                    env!("CARGO_PKG_VERSION")
+                ),
+                "they may not understand each other",
+                "install both of one version, then: ipvs-bpf down && ipvs-bpf apply",
+            ));
+        }
+        let other = |file: &&File| !file.source.is_empty() && file.source != loaded.source;
+        if module.file.as_ref().filter(other).is_some() {
+            findings.push(Finding::new(
+                Warning,
+                "module-build",
+                format!(
+                    "the module that is loaded is another build than {}",
+                    module.place
+                ),
+                "the older one works on until it is unloaded",
+                "ipvs-bpf down && ipvs-bpf apply",
+            ));
+        }
+        return;
+    }
+    let severity = if facts.has_full_nat() { Error } else { Note };
+    let why = "full NAT needs the module ip_vs_bpf";
+    let mut add = |check, what: String, cure: &str| {
+        findings.push(Finding::new(severity, check, what, why, cure));
+    };
+    if module.disabled {
+        add(
+            "modules-disabled",
+            "kernel.modules_disabled is 1: the kernel loads no module until the next boot"
+                .to_owned(),
+            "load ip_vs_bpf before it is set, by a file in /etc/modules-load.d, and reboot",
+        );
+    }
+    let Some(file) = &module.file else {
+        add(
+            "module-missing",
+            format!("there is no module {} for this kernel", module.place),
+            "install its package (with DKMS: dkms autoinstall), or name its file with --module",
+        );
+        return;
+    };
+    if file.release != facts.kernel.release {
+        add(
+            "module-kernel",
+            format!(
+                "{} was built for the kernel {}, and this is {}",
+                module.place, file.release, facts.kernel.release
+            ),
+            "dkms autoinstall, or build it for this kernel",
+        );
+    }
+    if module.signed_only && !file.signed {
+        add(
+            "module-signature",
+            format!(
+                "{} is not signed, and this kernel takes signed modules only",
+                module.place
+            ),
+            "sign it with a key that the machine knows (mokutil --import), or switch Secure Boot off",
+        );
+    }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The ports of the local IPs beside those that the host draws for its own
+//! connections.
+
+use super::finding::Severity::Warning;
+use super::{Facts, Finding};
+use crate::model::PortRange;
+
+const UNPRIVILEGED: u16 = 1024;
+/// The kernel's range, where nobody set another.
+const KERNELS: (u16, u16) = (32_768, 60_999);
+/// As many a host needs for its own connections.
+const ENOUGH: u32 = 4096;
+
+pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
+    let Some((first, last)) = facts.sysctls.local_ports else {
+        return;
+    };
+    for (local_ip, range) in &facts.wanted.local_ips {
+        if !facts.local.contains(local_ip.address) {
+            continue;
+        }
+        let own = PortRange { first, last };
+        let shared = count(both(*range, own));
+        let all = count(*range);
+        if takes_most(own, *range) {
+            findings.push(Finding::new(
+                Warning,
+                "local-ports",
+                format!(
+                    "{shared} of the {all} ports of the local IP {} are the host's own \
+                     (net.ipv4.ip_local_port_range is {first}-{last})",
+                    local_ip.address
+                ),
+                "a port can be a session's or a connection's of the host, not both: the pool is \
+                 exhausted sooner",
+                cure(*range),
+            ));
+        }
+    }
+}
+
+/// With the kernel's own range and the widest of ours it is less.
+fn takes_most(own: PortRange, range: PortRange) -> bool {
+    count(both(range, own)) * 2 > count(range)
+}
+
+fn both(a: PortRange, b: PortRange) -> PortRange {
+    PortRange {
+        first: a.first.max(b.first),
+        last: a.last.min(b.last),
+    }
+}
+
+/// Another range for the host: below or above the local IP's, or the kernel's.
+fn cure(range: PortRange) -> String {
+    let below = (UNPRIVILEGED, range.first.saturating_sub(1));
+    let above = (range.last.saturating_add(1), u16::MAX);
+    let best = [below, above, KERNELS]
+        .into_iter()
+        .map(|(first, last)| PortRange { first, last })
+        .filter(|own| !takes_most(*own, range))
+        .max_by_key(|own| count(*own))
+        .filter(|own| count(*own) >= ENOUGH);
+    match best {
+        Some(PortRange { first, last }) => {
+            format!("sysctl -w net.ipv4.ip_local_port_range=\"{first} {last}\"")
+        }
+        None => "give the pool other ports".to_owned(),
+    }
+}
+
+fn count(range: PortRange) -> u32 {
+    (u32::from(range.last) + 1).saturating_sub(range.first.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cure_leaves_most_ports_to_the_local_ip() {
+        let cure = |first, last| cure(PortRange { first, last });
+        let sysctl = "sysctl -w net.ipv4.ip_local_port_range=";
+        assert_eq!(cure(1024, 65_535), format!("{sysctl}\"32768 60999\""));
+        assert_eq!(cure(32_768, 60_999), format!("{sysctl}\"1024 32767\""));
+        assert_eq!(cure(1024, 32_767), format!("{sysctl}\"32768 65535\""));
+        assert_eq!(cure(30_000, 60_999), format!("{sysctl}\"1024 29999\""));
+    }
+}

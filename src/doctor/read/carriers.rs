@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What hangs at the interfaces that carry the programs, or should.
+
+use std::collections::BTreeSet;
+
+use crate::datapath;
+use crate::director::{self, Error};
+use crate::doctor::interfaces::{Before, Carriers};
+use crate::model::State;
+
+pub fn read(wanted: &State) -> Result<Carriers, Error> {
+    let mut carriers = Carriers {
+        attached: director::data_plane_now()?.interfaces,
+        ..Carriers::default()
+    };
+    let datapath = wanted.datapath.iter();
+    let wanted: BTreeSet<&String> = datapath.flat_map(|datapath| &datapath.interfaces).collect();
+    for interface in wanted {
+        // One that is gone has nothing.
+        let Some(hanging) = datapath::hanging(interface)? else {
+            continue;
+        };
+        if hanging.ingress_qdisc {
+            carriers.ingress_qdisc.insert(interface.clone());
+        }
+        let before = hanging.before.into_iter().map(|filter| Before {
+            interface: interface.clone(),
+            direction: filter.direction,
+            priority: filter.priority,
+            kind: filter.kind,
+        });
+        carriers.before.extend(before);
+    }
+    Ok(carriers)
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Whether another host has a local IP of this host: an ARP probe (RFC 5227,
+//! 2.1.1), which no host takes for a claim. IPv6 does this by itself.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::mem;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::libc;
+use nix::sys::socket::{setsockopt, sockopt::ReceiveTimeout};
+use nix::sys::time::{TimeVal, TimeValLike};
+
+use crate::doctor::links::{Address, Links};
+use crate::model::State;
+
+/// Hosts of a local network answer in much less.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How long one look into the socket takes.
+const LOOK_MS: i64 = 50;
+/// As many addresses are asked for; a pool may have thousands.
+const MOST: usize = 256;
+
+/// An ARP packet of IPv4 over Ethernet, from `arp_hrd` on: RFC 826.
+const LENGTH: usize = 28;
+const HEAD: [u8; 8] = [0, 1, 8, 0, 6, 4, 0, 1];
+
+/// Marks those that are answered for. Where it cannot ask, none is.
+pub fn mark(links: &mut Links, wanted: &State) {
+    let local_ips: BTreeSet<IpAddr> = wanted.local_ips.keys().map(|of| of.address).collect();
+    for link in links
+        .links
+        .iter()
+        .filter(|link| link.up && link.carrier && link.ethernet)
+    {
+        let own = |address: &&mut Address| {
+            address.link == link.index && local_ips.contains(&address.address)
+        };
+        let mut own: Vec<_> = links.addresses.iter_mut().filter(own).take(MOST).collect();
+        let asked: Vec<Ipv4Addr> = own
+            .iter()
+            .filter_map(|own| match own.address {
+                IpAddr::V4(address) => Some(address),
+                IpAddr::V6(_) => None,
+            })
+            .collect();
+        if asked.is_empty() {
+            continue;
+        }
+        let taken = probe(link.index, &link.hardware, &asked).unwrap_or_default();
+        for own in &mut own {
+            own.duplicate |= matches!(own.address, IpAddr::V4(of) if taken.contains(&of));
+        }
+    }
+}
+
+/// Those of the addresses for which another host answers.
+fn probe(index: u32, hardware: &[u8], addresses: &[Ipv4Addr]) -> io::Result<BTreeSet<Ipv4Addr>> {
+    let Ok(own) = <[u8; 6]>::try_from(hardware) else {
+        return Ok(BTreeSet::new());
+    };
+    let protocol = (libc::ETH_P_ARP as u16).to_be();
+    // SAFETY: no pointers; what it returns is checked.
+    let socket = unsafe {
+        libc::socket(
+            libc::AF_PACKET,
+            libc::SOCK_DGRAM | libc::SOCK_CLOEXEC,
+            i32::from(protocol),
+        )
+    };
+    if socket < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is open, and nobody else's.
+    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+    setsockopt(&socket, ReceiveTimeout, &TimeVal::milliseconds(LOOK_MS))?;
+    for address in addresses {
+        send(&socket, index, protocol, &request(own, *address))?;
+    }
+    let end = Instant::now() + PATIENCE;
+    let mut taken = BTreeSet::new();
+    while Instant::now() < end && taken.len() < addresses.len() {
+        let mut packet = [0_u8; LENGTH];
+        // SAFETY: the buffer is as long as it is said to be.
+        let length = unsafe {
+            libc::recv(
+                socket.as_raw_fd(),
+                packet.as_mut_ptr().cast(),
+                packet.len(),
+                0,
+            )
+        };
+        // Nothing came within the look, or a signal did.
+        if usize::try_from(length) != Ok(LENGTH) {
+            continue;
+        }
+        if let Some(address) = sender(&packet, own) {
+            taken.extend(addresses.contains(&address).then_some(address));
+        }
+    }
+    Ok(taken)
+}
+
+fn send(socket: &OwnedFd, index: u32, protocol: u16, packet: &[u8; LENGTH]) -> io::Result<()> {
+    // SAFETY: all zeros is a value of it.
+    let mut to: libc::sockaddr_ll = unsafe { mem::zeroed() };
+    to.sll_family = libc::AF_PACKET as u16;
+    to.sll_protocol = protocol;
+    to.sll_ifindex = index as i32;
+    to.sll_halen = 6;
+    to.sll_addr = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0];
+    // SAFETY: both are as long as they are said to be, and outlive the call.
+    let sent = unsafe {
+        libc::sendto(
+            socket.as_raw_fd(),
+            packet.as_ptr().cast(),
+            packet.len(),
+            0,
+            (&raw const to).cast(),
+            mem::size_of_val(&to) as libc::socklen_t,
+        )
+    };
+    if sent < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Whose protocol address as a sender is 0.0.0.0, so that nobody learns it.
+fn request(own: [u8; 6], address: Ipv4Addr) -> [u8; LENGTH] {
+    let mut packet = [0; LENGTH];
+    let fields = HEAD
+        .into_iter()
+        .chain(own)
+        .chain([0; 10])
+        .chain(address.octets());
+    for (place, byte) in packet.iter_mut().zip(fields) {
+        *place = byte;
+    }
+    packet
+}
+
+/// Who sent it, unless it was this host.
+fn sender(packet: &[u8; LENGTH], own: [u8; 6]) -> Option<Ipv4Addr> {
+    let hardware = packet.get(8..14)?;
+    let address: [u8; 4] = packet.get(14..18)?.try_into().ok()?;
+    (hardware != own).then_some(address.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_is_a_request_from_nobody() {
+        let own = [2, 0, 0, 0, 0, 9];
+        let packet = request(own, [10, 2, 0, 100].into());
+        assert_eq!(packet[..8], [0, 1, 8, 0, 6, 4, 0, 1]);
+        assert_eq!(packet[8..18], [2, 0, 0, 0, 0, 9, 0, 0, 0, 0]);
+        assert_eq!(packet[18..], [0, 0, 0, 0, 0, 0, 10, 2, 0, 100]);
+    }
+
+    #[test]
+    fn an_answer_of_this_host_itself_is_none() {
+        let own = [2, 0, 0, 0, 0, 9];
+        let mut answer = request([2, 0, 0, 0, 0, 1], [0; 4].into());
+        answer[14..18].copy_from_slice(&[10, 2, 0, 100]);
+        assert_eq!(sender(&answer, own), Some([10, 2, 0, 100].into()));
+        assert_eq!(sender(&answer, [2, 0, 0, 0, 0, 1]), None);
+    }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Interfaces, addresses and neighbours over rtnetlink.
+
+use std::io;
+use std::net::IpAddr;
+
+use netlink_packet_core::NLM_F_DUMP;
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::address::{
+    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage,
+};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
+use netlink_packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
+};
+
+use crate::doctor::links::{Address, Link, Links, Neighbour};
+use crate::rtnetlink::ask;
+
+pub fn read() -> io::Result<Links> {
+    use RouteNetlinkMessage as Message;
+    let links = ask(Message::GetLink(LinkMessage::default()), NLM_F_DUMP)?;
+    let addresses = ask(Message::GetAddress(AddressMessage::default()), NLM_F_DUMP)?;
+    let neighbours = ask(
+        Message::GetNeighbour(NeighbourMessage::default()),
+        NLM_F_DUMP,
+    )?;
+    Ok(Links {
+        links: links
+            .iter()
+            .filter_map(|answer| match answer {
+                Message::NewLink(message) => link(message),
+                _ => None,
+            })
+            .collect(),
+        addresses: addresses
+            .iter()
+            .filter_map(|answer| match answer {
+                Message::NewAddress(message) => address(message),
+                _ => None,
+            })
+            .collect(),
+        neighbours: neighbours
+            .iter()
+            .filter_map(|answer| match answer {
+                Message::NewNeighbour(message) => neighbour(message),
+                _ => None,
+            })
+            .collect(),
+    })
+}
+
+fn link(message: &LinkMessage) -> Option<Link> {
+    let mut link = Link {
+        index: message.header.index,
+        up: message.header.flags.contains(LinkFlags::Up),
+        carrier: message.header.flags.contains(LinkFlags::LowerUp),
+        ethernet: message.header.link_layer_type == LinkLayerType::Ether,
+        ..Link::default()
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => link.name.clone_from(name),
+            LinkAttribute::Address(bytes) => link.hardware.clone_from(bytes),
+            LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+            _ => {}
+        }
+    }
+    (!link.name.is_empty()).then_some(link)
+}
+
+/// `IFA_LOCAL` is the host's own where `IFA_ADDRESS` is the peer's.
+fn address(message: &AddressMessage) -> Option<Address> {
+    let mut own = None;
+    let mut peer = None;
+    let mut duplicate = message.header.flags.contains(AddressHeaderFlags::Dadfailed);
+    for attribute in &message.attributes {
+        match attribute {
+            AddressAttribute::Local(address) => own = Some(*address),
+            AddressAttribute::Address(address) => peer = Some(*address),
+            AddressAttribute::Flags(flags) => duplicate |= flags.contains(AddressFlags::Dadfailed),
+            _ => {}
+        }
+    }
+    Some(Address {
+        link: message.header.index,
+        address: own.or(peer)?,
+        length: message.header.prefix_len,
+        duplicate,
+    })
+}
+
+fn neighbour(message: &NeighbourMessage) -> Option<Neighbour> {
+    let answers = match message.header.state {
+        NeighbourState::Reachable | NeighbourState::Delay | NeighbourState::Probe => true,
+        NeighbourState::Stale => true,
+        NeighbourState::Failed => false,
+        _ => return None,
+    };
+    let address: IpAddr = message
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => {
+                Some((*address).into())
+            }
+            NeighbourAttribute::Destination(NeighbourAddress::Inet6(address)) => {
+                Some((*address).into())
+            }
+            _ => None,
+        })?;
+    Some(Neighbour {
+        link: message.header.ifindex,
+        address,
+        answers,
+    })
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The module that is loaded, and the one that would be, by modinfo(8).
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::line;
+use crate::doctor::module::{File, Loaded, Module};
+
+const NAME: &str = "ip_vs_bpf";
+
+pub fn read(file: Option<&Path>) -> Module {
+    let sysfs = |name: &str| line(Path::new("/sys/module").join(NAME).join(name));
+    let place = file.map_or(OsStr::new(NAME), Path::as_os_str);
+    let lockdown = line("/sys/kernel/security/lockdown");
+    let enforced = line("/sys/module/module/parameters/sig_enforce");
+    Module {
+        loaded: sysfs("initstate").map(|_| Loaded {
+            version: sysfs("version").unwrap_or_default(),
+            source: sysfs("srcversion").unwrap_or_default(),
+        }),
+        file: modinfo(place),
+        place: Path::new(place).display().to_string(),
+        disabled: line("/proc/sys/kernel/modules_disabled").as_deref() == Some("1"),
+        signed_only: enforced.as_deref() == Some("Y")
+            || lockdown.is_some_and(|words| !words.contains("[none]")),
+    }
+}
+
+/// `None`: there is none, or no modinfo.
+fn modinfo(place: &OsStr) -> Option<File> {
+    let output = Command::new("modinfo")
+        .arg(place)
+        .stdin(Stdio::null())
+        .output()
+        .ok()
+        .filter(|output| output.status.success())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let value = |key: &str| {
+        let mut pairs = text.lines().filter_map(|line| line.split_once(':'));
+        pairs.find_map(|(name, value)| (name == key).then(|| value.trim().to_owned()))
+    };
+    let vermagic = value("vermagic").unwrap_or_default();
+    Some(File {
+        release: vermagic.split(' ').next().unwrap_or_default().to_owned(),
+        source: value("srcversion").unwrap_or_default(),
+        signed: value("signature").is_some(),
+    })
+}

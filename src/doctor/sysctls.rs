@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Sysctls of the network namespace.
+
+use std::collections::BTreeMap;
+
+use super::finding::Severity::{Error, Note, Warning};
+use super::{Facts, Finding};
+use crate::model::Family;
+
+/// What is not there the kernel does not have.
+#[derive(Clone, Debug, Default)]
+pub struct Sysctls {
+    /// `net.ipv4.ip_forward`
+    pub ip_forward: Option<String>,
+    /// `net.ipv6.conf.all.forwarding`
+    pub ipv6_forwarding: Option<String>,
+    /// `net.ipv4.vs.conntrack`
+    pub vs_conntrack: Option<String>,
+    /// `net.ipv4.conf.*.rp_filter`, by interface and `all`.
+    pub rp_filter: BTreeMap<String, u8>,
+    /// `net.ipv4.ip_local_port_range`, which holds for IPv6 too.
+    pub local_ports: Option<(u16, u16)>,
+}
+
+impl Sysctls {
+    pub(super) fn has_conntrack(&self) -> bool {
+        self.vs_conntrack.as_deref() == Some("1")
+    }
+}
+
+pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
+    let sysctls = &facts.sysctls;
+    for (family, value, name) in [
+        (Family::Ipv4, &sysctls.ip_forward, "net.ipv4.ip_forward"),
+        (
+            Family::Ipv6,
+            &sysctls.ipv6_forwarding,
+            "net.ipv6.conf.all.forwarding",
+        ),
+    ] {
+        if value.as_deref() == Some("0") && facts.has_family(family) {
+            findings.push(Finding::new(
+                Error,
+                "forwarding",
+                format!("{name} is 0, and there are {family} services"),
+                "the host forwards no packets between clients and servers",
+                format!("sysctl -w {name}=1"),
+            ));
+        }
+    }
+    if sysctls.has_conntrack() {
+        findings.push(Finding::new(
+            Warning,
+            "vs-conntrack",
+            "net.ipv4.vs.conntrack is 1",
+            "native services have every packet tracked, which costs more than IPVS itself; \
+             full NAT needs none of it",
+            "sysctl -w net.ipv4.vs.conntrack=0",
+        ));
+    }
+    if facts.has_native_masq() {
+        rp_filter(sysctls, findings);
+    }
+}
+
+/// The larger of an interface's own value and that of `all` holds. Full NAT
+/// passes it.
+fn rp_filter(sysctls: &Sysctls, findings: &mut Vec<Finding>) {
+    let all = sysctls.rp_filter.get("all").copied().unwrap_or(0);
+    for (interface, own) in &sysctls.rp_filter {
+        if ["all", "default", "lo"].contains(&interface.as_str()) || all.max(*own) != 1 {
+            continue;
+        }
+        findings.push(Finding::new(
+            Note,
+            "rp-filter",
+            format!("rp_filter is strict at {interface}"),
+            "packets of native services that come in by another interface than their answers \
+             leave by are dropped; full NAT is not concerned",
+            format!("sysctl -w net.ipv4.conf.{interface}.rp_filter=2"),
+        ));
+    }
+}

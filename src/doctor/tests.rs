@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Facts that differ in one thing from those of a healthy host.
+
+use std::net::IpAddr;
+
+use super::links::{Address, Link, Links, Neighbour};
+use super::routes::{Route, Way};
+use super::*;
+use crate::model::{Datapath, LocalIp, PortRange, Protocol, Server, Service, ServiceKey, Tunnel};
+
+const SERVER: &str = "10.2.0.2";
+const LOCAL_IP: &str = "10.2.0.100";
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn service(server: &str, forward: Forward) -> Service {
+    let server_of = Server {
+        weight: 1,
+        forward,
+        upper_threshold: 0,
+        lower_threshold: 0,
+    };
+    Service {
+        scheduler: "rr".to_owned(),
+        scheduler_flags: [false; 3],
+        persistence: None,
+        one_packet: false,
+        servers: [((ip(server), 80).into(), server_of)].into(),
+    }
+}
+
+fn key(address: &str) -> ServiceKey {
+    ServiceKey::Address {
+        protocol: Protocol::Tcp,
+        address: address.parse().unwrap(),
+    }
+}
+
+fn wanted() -> State {
+    let local_ip = LocalIp {
+        pool: "default".to_owned(),
+        address: ip(LOCAL_IP),
+    };
+    let ports = PortRange {
+        first: 1024,
+        last: 65_535,
+    };
+    State {
+        datapath: Some(Datapath {
+            interfaces: ["eth0".to_owned(), "eth1".to_owned()].into(),
+            max_sessions: 1000,
+        }),
+        local_ips: [(local_ip, ports)].into(),
+        full_nat: [(key("10.0.0.1:80"), "default".to_owned())].into(),
+        services: [(key("10.0.0.1:80"), service(SERVER, Forward::Masq))].into(),
+        ..State::default()
+    }
+}
+
+fn healthy() -> Facts {
+    let release = "6.1.0-56-amd64".to_owned();
+    let link = |index, name: &str| Link {
+        index,
+        name: name.to_owned(),
+        up: true,
+        carrier: true,
+        mtu: 1500,
+        ethernet: true,
+        hardware: Vec::new(),
+    };
+    let address = |link, text: &str, length| Address {
+        link,
+        address: ip(text),
+        length,
+        duplicate: false,
+    };
+    let word = |text: &str| Some(text.to_owned());
+    Facts {
+        wanted: wanted(),
+        kernel: kernel::Kernel {
+            release: release.clone(),
+            config: None,
+            has_btf: true,
+            has_bpf_fs: true,
+            jit: word("1"),
+        },
+        module: module::Module {
+            loaded: None,
+            file: Some(module::File {
+                release,
+                source: "A".to_owned(),
+                signed: false,
+            }),
+            place: "ip_vs_bpf".to_owned(),
+            disabled: false,
+            signed_only: false,
+        },
+        sysctls: sysctls::Sysctls {
+            ip_forward: word("1"),
+            ipv6_forwarding: word("0"),
+            vs_conntrack: word("0"),
+            rp_filter: [("all".to_owned(), 0), ("eth0".to_owned(), 1)].into(),
+            local_ports: Some((32_768, 60_999)),
+        },
+        links: Links {
+            links: vec![link(1, "lo"), link(2, "eth0"), link(3, "eth1")],
+            addresses: vec![
+                address(2, "10.1.0.1", 24),
+                address(3, "10.2.0.1", 24),
+                address(3, LOCAL_IP, 24),
+            ],
+            neighbours: Vec::new(),
+        },
+        carriers: interfaces::Carriers {
+            attached: Some(["eth0".to_owned(), "eth1".to_owned()].into()),
+            ..interfaces::Carriers::default()
+        },
+        local: ["10.0.0.1", "10.1.0.1", "10.2.0.1", LOCAL_IP]
+            .map(|text| (ip(text), 32))
+            .into_iter()
+            .collect(),
+        routes: [(
+            ip(SERVER),
+            Route::Via(Way {
+                link: 3,
+                ..Way::default()
+            }),
+        )]
+        .into(),
+        firewall: Vec::new(),
+        apps: Vec::new(),
+    }
+}
+
+#[test]
+fn a_healthy_host_has_no_findings() {
+    assert_eq!(findings(&healthy()), []);
+}
+
+fn native(facts: &mut Facts) {
+    facts.wanted.full_nat.clear();
+}
+
+fn rule(hook: &str, priority: i64) -> firewall::Rule {
+    firewall::Rule {
+        family: "inet".to_owned(),
+        table: "t".to_owned(),
+        chain: "c".to_owned(),
+        handle: 4,
+        hook: hook.to_owned(),
+        priority,
+    }
+}
+
+fn way(facts: &mut Facts) -> &mut Way {
+    match facts.routes.get_mut(&ip(SERVER)) {
+        Some(Route::Via(way)) => way,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What breaks it, and all that is then found.
+type Case = (fn(&mut Facts), &'static [&'static str]);
+
+const CASES: &[Case] = &[
+    (|facts| facts.kernel.jit = None, &[]),
+    (
+        |facts| facts.kernel.config = Some([("CONFIG_IP_VS".to_owned(), "m".to_owned())].into()),
+        &["kernel-config"; 7],
+    ),
+    (
+        |facts| {
+            facts.module.loaded = Some(module::Loaded {
+                version: "9".to_owned(),
+                source: "B".to_owned(),
+            })
+        },
+        &["module-version", "module-build"],
+    ),
+    (
+        |facts| facts.module.signed_only = true,
+        &["module-signature"],
+    ),
+    (
+        |facts| {
+            facts.module.signed_only = true;
+            facts.module.file.as_mut().unwrap().signed = true;
+        },
+        &[],
+    ),
+    (|facts| facts.sysctls.ip_forward = None, &[]),
+    (native, &["rp-filter"]),
+    (
+        |facts| {
+            native(facts);
+            // The larger of both holds.
+            facts.sysctls.rp_filter.insert("all".to_owned(), 2);
+        },
+        &[],
+    ),
+    (
+        |facts| {
+            // Without carrier it is down too; one finding is enough.
+            facts.links.links[1].up = false;
+            facts.links.links[1].carrier = false;
+        },
+        &["interface-down"],
+    ),
+    (|facts| facts.carriers.attached = None, &[]),
+    (
+        |facts| {
+            facts.local = [(ip("10.0.0.1"), 32)].into_iter().collect();
+            facts.links.addresses.pop();
+        },
+        &["local-ip-not-local"],
+    ),
+    (
+        |facts| {
+            facts.local = [(ip("10.0.0.1"), 32)].into_iter().collect();
+            facts.links.addresses.clear();
+        },
+        &["local-ip-routed", "server-way-back"],
+    ),
+    (
+        |facts| {
+            // That an address of this host is known as a neighbour's is of another interface.
+            facts.links.neighbours.push(Neighbour {
+                link: 2,
+                address: ip(LOCAL_IP),
+                answers: true,
+            });
+        },
+        &[],
+    ),
+    (
+        |facts| facts.links.addresses[2].duplicate = true,
+        &["local-ip-not-unique"],
+    ),
+    (
+        |facts| {
+            facts.links.neighbours.push(Neighbour {
+                link: 3,
+                address: ip(SERVER),
+                answers: false,
+            });
+        },
+        &["server-unreachable"],
+    ),
+    (
+        |facts| {
+            facts.links.neighbours.push(Neighbour {
+                link: 2,
+                address: ip(SERVER),
+                answers: false,
+            });
+        },
+        &[],
+    ),
+    (
+        |facts| {
+            // It is the router that has to answer, and that has to know the way back.
+            way(facts).gateway = Some(ip("10.2.0.9"));
+            facts.links.neighbours.push(Neighbour {
+                link: 3,
+                address: ip(SERVER),
+                answers: false,
+            });
+            facts.links.addresses.pop();
+        },
+        &[],
+    ),
+    (|facts| way(facts).mtu = Some(1400), &["mtu"]),
+    (|facts| facts.links.links[1].mtu = 1400, &[]),
+    (
+        |facts| {
+            native(facts);
+            facts.sysctls.rp_filter.clear();
+            let forward = Forward::Tunnel(Tunnel::Ipip);
+            facts.wanted.services = [(key("10.0.0.1:80"), service(SERVER, forward))].into();
+        },
+        &["mtu-tunnel"],
+    ),
+    (
+        |facts| {
+            for ports in facts.wanted.local_ips.values_mut() {
+                *ports = PortRange {
+                    first: 61_000,
+                    last: 65_535,
+                };
+            }
+        },
+        &[],
+    ),
+    (
+        |facts| facts.sysctls.local_ports = Some((1024, 40_000)),
+        &["local-ports"],
+    ),
+    (
+        |facts| facts.firewall = vec![rule("prerouting", -399), rule("forward", 0)],
+        &[],
+    ),
+    (
+        |facts| facts.firewall = vec![rule("prerouting", -400)],
+        &["firewall-before"],
+    ),
+    (
+        |facts| {
+            native(facts);
+            facts.sysctls.rp_filter.clear();
+            facts.firewall = vec![
+                rule("prerouting", -400),
+                rule("forward", 0),
+                rule("forward", 100),
+            ];
+        },
+        &["firewall-forward"],
+    ),
+    (
+        |facts| {
+            native(facts);
+            facts.sysctls.rp_filter.clear();
+            facts.sysctls.vs_conntrack = Some("1".to_owned());
+            facts.firewall = vec![rule("forward", 0)];
+        },
+        &["vs-conntrack"],
+    ),
+];
+
+#[test]
+fn each_break_is_found_and_nothing_else() {
+    for (number, (breaks, expected)) in CASES.iter().enumerate() {
+        let mut facts = healthy();
+        breaks(&mut facts);
+        let found = findings(&facts);
+        let checks: Vec<&str> = found.iter().map(|finding| finding.check).collect();
+        assert_eq!(checks, *expected, "case {number}: {found:#?}");
+    }
+}
+
+#[test]
+fn errors_come_first() {
+    let mut facts = healthy();
+    facts.kernel.has_btf = false;
+    facts.kernel.jit = Some("0".to_owned());
+    facts.sysctls.ip_forward = Some("0".to_owned());
+    let severities: Vec<Severity> = findings(&facts)
+        .iter()
+        .map(|finding| finding.severity)
+        .collect();
+    assert_eq!(
+        severities,
+        [Severity::Error, Severity::Warning, Severity::Note]
+    );
+}

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Interfaces, addresses, routes, ports and rules that are in the way.
+
+use std::process::Command;
+
+use super::{found, named_and_mended, needed, only, running, script, six};
+use crate::full_nat::FILE;
+use crate::lab::{Lab, eventually, run};
+
+const NATIVE: &str = r#"
+[[service]]
+address = "tcp://10.0.0.9:80"
+scheduler = "rr"
+  [[service.server]]
+  address = "10.2.0.2:80"
+"#;
+
+#[test]
+fn forwarding_that_is_off() {
+    named_and_mended(
+        "sysctl -qw net.ipv4.ip_forward=0",
+        "error",
+        "forwarding",
+        "net.ipv4.ip_forward is 0, and there are IPv4 services",
+    );
+    let lab = Lab::new();
+    script(&lab, "sysctl -qw net.ipv6.conf.all.forwarding=0");
+    let what = "net.ipv6.conf.all.forwarding is 0";
+    let cure = only(&needed(&lab, &six()), "error", "forwarding", what);
+    assert_eq!(cure, "sysctl -w net.ipv6.conf.all.forwarding=1");
+    assert_eq!(needed(&lab, FILE).len(), 0);
+}
+
+#[test]
+fn conntrack_of_ipvs_that_is_on() {
+    named_and_mended(
+        "sysctl -qw net.ipv4.vs.conntrack=1",
+        "warning",
+        "vs-conntrack",
+        "net.ipv4.vs.conntrack is 1",
+    );
+}
+
+#[test]
+fn reverse_path_filters_that_are_strict_where_a_service_is_native() {
+    let lab = Lab::new();
+    script(&lab, "sysctl -qw net.ipv4.conf.eth1.rp_filter=1");
+    assert_eq!(needed(&lab, FILE).len(), 0);
+    let findings = needed(&lab, NATIVE);
+    let cure = only(&findings, "note", "rp-filter", "strict at eth1");
+    script(&lab, &cure);
+    assert_eq!(needed(&lab, NATIVE).len(), 0);
+}
+
+#[test]
+fn an_interface_that_is_down() {
+    named_and_mended(
+        "ip link set eth0 down",
+        "error",
+        "interface-down",
+        "the interface eth0 is down",
+    );
+}
+
+#[test]
+fn an_interface_without_carrier() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    lab.exec("client", &["ip", "link", "set", "eth0", "down"]);
+    only(&running(&lab), "error", "interface-no-carrier", "eth0");
+    lab.exec("client", &["ip", "link", "set", "eth0", "up"]);
+    eventually("the carrier is back", || running(&lab).is_empty());
+}
+
+#[test]
+fn an_interface_that_is_not_ethernet() {
+    let lab = Lab::new();
+    script(
+        &lab,
+        "ip link add tun0 type ipip local 10.2.0.1 remote 10.2.0.2 && ip link set tun0 up",
+    );
+    let file = FILE.replace("\"eth1\"]", "\"eth1\", \"tun0\"]");
+    let findings = needed(&lab, &file);
+    let what = "the interface tun0 is not Ethernet";
+    found(&findings, "error", "interface-not-ethernet", what);
+}
+
+#[test]
+fn an_ingress_qdisc_where_clsact_is_to_be() {
+    let lab = Lab::new();
+    script(&lab, "tc qdisc add dev eth1 ingress");
+    let findings = needed(&lab, FILE);
+    only(&findings, "error", "interface-ingress-qdisc", "eth1");
+    let refused = lab.with_file(&["apply"], FILE);
+    assert_eq!(refused.status.code(), Some(1), "apply would have failed");
+    script(&lab, "tc qdisc del dev eth1 ingress");
+    lab.apply(FILE);
+    assert_eq!(running(&lab).len(), 0);
+}
+
+#[test]
+fn a_program_that_was_taken_off_an_interface() {
+    for direction in ["ingress", "egress"] {
+        let lab = Lab::new();
+        lab.apply(FILE);
+        script(&lab, &format!("tc filter del dev eth1 {direction}"));
+        let findings = running(&lab);
+        let cure = only(&findings, "error", "interface-not-attached", "eth1");
+        assert_eq!(cure, "ipvs-bpf apply");
+        lab.apply(FILE);
+        assert_eq!(running(&lab).len(), 0);
+    }
+}
+
+#[test]
+fn a_filter_of_another_program_before_ours() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    let filter = |action: &str, priority: &str| {
+        let pass = if action == "add" {
+            "matchall action pass"
+        } else {
+            ""
+        };
+        let place = "dev eth1 ingress prio";
+        script(
+            &lab,
+            &format!("tc filter {action} {place} {priority} {pass}"),
+        );
+    };
+    // After ours it is in nobody's way.
+    filter("add", "60000");
+    assert_eq!(running(&lab).len(), 0);
+    filter("add", "7");
+    let what = "at eth1, ingress, a filter of another program comes before ours: \
+                matchall, priority 7";
+    let findings = running(&lab);
+    only(&findings, "warning", "filter-before", what);
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    // It is true: replies do not reach ours.
+    let get = ["curl", "-sf", "-m", "2", "http://10.0.0.1/"];
+    assert!(!lab.try_exec("client", &get).status.success());
+    filter("del", "7");
+    assert_eq!(running(&lab).len(), 0);
+    lab.get(&["http://10.0.0.1/"]);
+}
+
+#[test]
+fn a_vip_that_is_not_local() {
+    named_and_mended(
+        "ip address del 10.0.0.1/32 dev lo",
+        "error",
+        "vip-not-local",
+        "the VIP 10.0.0.1 is no address of this host",
+    );
+}
+
+#[test]
+fn a_local_ip_that_is_not_local() {
+    named_and_mended(
+        "ip address del 10.2.0.100/24 dev eth1",
+        "error",
+        "local-ip-not-local",
+        "the local IP 10.2.0.100 is no address of this host",
+    );
+}
+
+#[test]
+fn a_local_ip_that_another_host_has() {
+    let lab = Lab::new();
+    script(&lab, "ip address del 10.2.0.100/24 dev eth1");
+    lab.exec(
+        "server1",
+        &["ip", "address", "add", "10.2.0.100/24", "dev", "eth0"],
+    );
+    script(&lab, "ping -qc 1 -W 10 10.2.0.100");
+    let what = "the local IP 10.2.0.100 is in use by another host";
+    only(&needed(&lab, FILE), "error", "local-ip-not-unique", what);
+    // Also where this host has it too.
+    script(
+        &lab,
+        "ip neigh flush all; ip address add 10.2.0.100/24 dev eth1",
+    );
+    eventually("it is found", || {
+        let findings = needed(&lab, FILE);
+        findings
+            .iter()
+            .any(|of| of["check"] == "local-ip-not-unique")
+    });
+    lab.exec(
+        "server1",
+        &["ip", "address", "del", "10.2.0.100/24", "dev", "eth0"],
+    );
+    assert_eq!(needed(&lab, FILE).len(), 0);
+}
+
+#[test]
+fn a_local_ip_of_ipv6_that_another_host_has() {
+    let lab = Lab::new();
+    let other = "ip -6 address add fd00:2::77/64 dev eth0 nodad";
+    lab.exec("server1", &["sh", "-ec", other]);
+    script(
+        &lab,
+        "sysctl -qw net.ipv6.conf.all.accept_dad=1 net.ipv6.conf.eth1.accept_dad=1
+         ip -6 address add fd00:2::77/64 dev eth1",
+    );
+    let file = six().replace("fd00:2::100", "fd00:2::77");
+    eventually("the kernel has noticed", || {
+        let findings = needed(&lab, &file);
+        findings
+            .iter()
+            .any(|of| of["check"] == "local-ip-not-unique")
+    });
+}
+
+#[test]
+fn a_local_ip_that_only_a_router_could_send_here() {
+    let lab = Lab::new();
+    let file = FILE.replace("10.2.0.100", "192.0.2.1");
+    let findings = needed(&lab, &file);
+    found(&findings, "note", "local-ip-routed", "192.0.2.1");
+}
+
+#[test]
+fn a_server_without_a_route() {
+    let lab = Lab::new();
+    let file = FILE.replace("10.2.0.3:", "10.9.0.3:");
+    let what = "there is no route to the server 10.9.0.3: Network is unreachable";
+    let cure = only(&needed(&lab, &file), "error", "server-no-route", what);
+    script(&lab, &cure.replace("ROUTER", "10.2.0.3"));
+    assert_eq!(needed(&lab, &file).len(), 0);
+    for kind in ["blackhole", "prohibit", "unreachable"] {
+        for (file, server) in [(FILE, "10.2.0.3"), (&six(), "fd00:2::3")] {
+            script(&lab, &format!("ip route add {kind} {server}"));
+            let what = format!("there is no route to the server {server}: ");
+            only(&needed(&lab, file), "error", "server-no-route", &what);
+            script(&lab, &format!("ip route del {kind} {server}"));
+        }
+    }
+}
+
+#[test]
+fn a_server_that_does_not_answer_arp() {
+    let lab = Lab::new();
+    let file = FILE.replace("10.2.0.3:", "10.2.0.77:");
+    assert_eq!(needed(&lab, &file).len(), 0);
+    eventually("its neighbour has failed", || {
+        lab.try_exec("director", &["ping", "-qc", "1", "-W", "4", "10.2.0.77"]);
+        !needed(&lab, &file).is_empty()
+    });
+    let what = "the server 10.2.0.77 does not answer ARP";
+    only(&needed(&lab, &file), "error", "server-unreachable", what);
+}
+
+#[test]
+fn a_server_behind_an_interface_without_our_programs() {
+    let lab = Lab::new();
+    script(
+        &lab,
+        "ip link add eth9 type veth peer name other9
+         ip link set other9 up
+         ip link set eth9 up
+         ip address add 10.9.0.1/24 dev eth9
+         ip address add 10.9.0.100/24 dev eth9",
+    );
+    let file = FILE
+        .replace("10.2.0.3:", "10.9.0.3:")
+        .replace("\"10.2.0.100\"", "\"10.2.0.100\", \"10.9.0.100\"");
+    let what = "the route to the server 10.9.0.3 leaves by eth9, which does not carry our programs";
+    found(
+        &needed(&lab, &file),
+        "error",
+        "server-other-interface",
+        what,
+    );
+    let mended = file.replace("\"eth1\"]", "\"eth1\", \"eth9\"]");
+    let findings = needed(&lab, &mended);
+    // Each server has only one of the local IPs in its network.
+    assert!(
+        findings.iter().all(|of| of["check"] == "server-way-back"),
+        "{findings:#?}"
+    );
+}
+
+#[test]
+fn a_local_ip_that_is_foreign_to_the_network_of_the_server() {
+    let lab = Lab::new();
+    script(&lab, "ip address add 10.5.0.1/32 dev lo");
+    let file = FILE.replace("10.2.0.100", "10.5.0.1");
+    let what = "the local IP 10.5.0.1 is not in the network of eth1";
+    let cure = only(&needed(&lab, &file), "note", "server-way-back", what);
+    // It is true: a server answers when it has that route.
+    lab.apply(&file);
+    let get = ["curl", "-sf", "-m", "2", "http://10.0.0.1/"];
+    assert!(!lab.try_exec("client", &get).status.success());
+    let route = cure.strip_prefix("on the server: ").unwrap();
+    let route = route.replace("an address of eth1", "10.2.0.1");
+    for server in ["server1", "server2"] {
+        lab.exec(server, &["sh", "-ec", &route]);
+    }
+    assert!(lab.get(&["http://10.0.0.1/"]).contains(" 10.5.0.1 "));
+}
+
+#[test]
+fn a_server_that_is_this_host() {
+    let lab = Lab::new();
+    let file = FILE.replace("10.2.0.3:", "10.2.0.1:");
+    let what = "the server 10.2.0.1 is this host";
+    only(&needed(&lab, &file), "note", "server-local", what);
+}
+
+#[test]
+fn mtus_that_differ_along_the_path() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    script(&lab, "ip link set eth1 mtu 1400");
+    let what = "towards the server 10.2.0.2 packets may have 1400 bytes, at eth0 1500";
+    only(&running(&lab), "warning", "mtu", what);
+    script(&lab, "ip link set eth1 mtu 1500");
+    assert_eq!(running(&lab).len(), 0);
+    script(&lab, "ip route add 10.2.0.2 dev eth1 mtu 1300");
+    let what = "towards the server 10.2.0.2 packets may have 1300 bytes";
+    only(&running(&lab), "warning", "mtu", what);
+}
+
+#[test]
+fn a_tunnel_that_has_less_room_than_the_packets_of_clients() {
+    let lab = Lab::new();
+    let file = NATIVE
+        .replace(":80\"\n", ":80\"\n  forward = \"tunnel\"\n")
+        .replacen("  forward = \"tunnel\"\n", "", 1);
+    let what = "the tunnel to the server 10.2.0.2 has room for 1480 bytes";
+    let cure = only(&needed(&lab, &file), "note", "mtu-tunnel", what);
+    assert!(cure.starts_with("ip link set eth1 mtu 1520"), "{cure}");
+}
+
+#[test]
+fn local_ports_of_the_host_that_take_most_of_a_local_ip() {
+    named_and_mended(
+        "sysctl -qw net.ipv4.ip_local_port_range='1024 65000'",
+        "warning",
+        "local-ports",
+        "63977 of the 64512 ports of the local IP 10.2.0.100 are the host's own",
+    );
+}
+
+#[test]
+fn a_rule_that_drops_what_conntrack_has_not_seen() {
+    // It is true: nothing passes.
+    let lab = Lab::new();
+    lab.apply(FILE);
+    let rule = "nft -f - <<END
+        table inet strict {
+            chain early {
+                type filter hook prerouting priority -450
+                ct state established,invalid counter drop
+            }
+        }
+END";
+    script(&lab, rule);
+    let get = ["curl", "-sf", "-m", "2", "http://10.0.0.1/"];
+    assert!(!lab.try_exec("client", &get).status.success());
+    named_and_mended(
+        rule,
+        "error",
+        "firewall-before",
+        "the chain inet strict early (prerouting, priority -450) drops packets of ct state invalid",
+    );
+}
+
+#[test]
+fn a_rule_that_drops_answers_of_native_services() {
+    let lab = Lab::new();
+    script(
+        &lab,
+        "nft add table inet strict
+         nft add chain inet strict late '{ type filter hook forward priority 0; }'
+         nft add rule inet strict late ct state invalid drop",
+    );
+    assert_eq!(needed(&lab, FILE).len(), 0, "full NAT passes it");
+    let what = "the chain inet strict late (forward, priority 0)";
+    let cure = only(&needed(&lab, NATIVE), "warning", "firewall-forward", what);
+    script(&lab, cure.split(';').next().unwrap());
+    assert_eq!(needed(&lab, NATIVE).len(), 0);
+}
+
+#[test]
+fn a_port_that_another_application_of_ipvs_holds() {
+    let lab = Lab::new();
+    run(Command::new("modprobe").arg("ip_vs_ftp"));
+    let file = FILE.replace("tcp://10.0.0.1:80", "tcp://10.0.0.1:21");
+    let what = "the IPVS application ftp holds the port of tcp://10.0.0.1:21";
+    let cure = only(&needed(&lab, &file), "error", "port-of-other-app", what);
+    assert!(cure.starts_with("modprobe -r ip_vs_ftp"), "{cure}");
+    assert_eq!(lab.with_file(&["apply"], &file).status.code(), Some(1));
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Metrics of real traffic, read by Prometheus' own tools.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::full_nat::FILE;
+use crate::lab::{Lab, stderr, success};
+
+const NATIVE: &str = r#"
+[[service]]
+address = "udp://10.0.0.9:7"
+scheduler = "wrr"
+  [[service.server]]
+  address = "10.2.0.2:7"
+  weight = 3
+  upper_threshold = 9
+"#;
+
+/// The reference reader of OpenMetrics, which is strict; the samples in the
+/// older format's words.
+const READER: &str = "
+import sys
+from prometheus_client.openmetrics.parser import text_fd_to_metric_families
+for family in text_fd_to_metric_families(sys.stdin):
+    assert family.documentation, family.name
+    for sample in family.samples:
+        print(family.type, sample.name, *sorted(sample.labels.items()), int(sample.value))
+";
+
+fn metrics(lab: &Lab, arguments: &[&str]) -> String {
+    success(&lab.ipvs_bpf(&[&["metrics"], arguments].concat()))
+}
+
+/// The value of the sample with these labels, in the order of the text.
+fn value(text: &str, sample: &str, labels: &str) -> u64 {
+    let words = format!("{sample}{{{labels}}} ");
+    let found = text.lines().find_map(|line| line.strip_prefix(&words));
+    found
+        .unwrap_or_else(|| panic!("{words}\n{text}"))
+        .parse()
+        .unwrap()
+}
+
+/// Gives a program the text; what it prints on both streams. It must succeed.
+fn read(words: &[&str], text: &str) -> String {
+    let mut child = Command::new(words[0])
+        .args(&words[1..])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(text.as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    success(&output) + &stderr(&output)
+}
+
+fn names(text: &str) -> BTreeSet<String> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .filter(|word| word.starts_with("ipvs_bpf_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A director with both kinds of service, and traffic.
+fn busy() -> Lab {
+    let lab = Lab::new();
+    lab.apply(&format!("{FILE}{NATIVE}"));
+    for _ in 0..4 {
+        lab.get(&["http://10.0.0.1/"]);
+    }
+    lab.udp("10.0.0.1", 7, "hello");
+    lab
+}
+
+#[test]
+fn totals_are_those_of_show_and_of_the_traffic() {
+    let lab = busy();
+    let netns = format!("netns=\"{}\"", lab.namespace("director"));
+    let text = metrics(&lab, &[]);
+    let shown = success(&lab.ipvs_bpf(&["show", "--json"]));
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let services = shown["services"].as_array().unwrap();
+    assert_eq!(services.len(), 4);
+    let mut servers = 0;
+    for service in services {
+        let name = service["address"].as_str().unwrap();
+        let of_service = format!("{netns},service=\"{name}\"");
+        same_totals(&text, "service", &of_service, &service["totals"]);
+        for server in service["servers"].as_array().unwrap() {
+            let address = server["address"].as_str().unwrap();
+            let labels = format!("{of_service},server=\"{address}\"");
+            same_totals(&text, "server", &labels, &server["totals"]);
+            let weight = value(&text, "ipvs_bpf_server_weight", &labels);
+            assert_eq!(weight, server["weight"]);
+            servers += 1;
+        }
+    }
+    assert_eq!(servers, 6);
+    let web = format!("{netns},service=\"tcp://10.0.0.1:80\"");
+    let connections = value(&text, "ipvs_bpf_service_connections_total", &web);
+    assert_eq!(connections, 4);
+    assert!(value(&text, "ipvs_bpf_service_outgoing_bytes_total", &web) > 400);
+    let sessions = value(&text, "ipvs_bpf_module_sessions_created_total", &netns);
+    assert_eq!(sessions, 5);
+    let snat = format!("{netns},result=\"snat\"");
+    assert!(value(&text, "ipvs_bpf_program_packets_total", &snat) > 12);
+    let local_ip = format!("{netns},pool=\"default\",local_ip=\"10.2.0.100\"");
+    assert_eq!(value(&text, "ipvs_bpf_local_ip_ports", &local_ip), 64_512);
+    for part in ["ipvs", "module", "programs"] {
+        let labels = format!("{netns},part=\"{part}\"");
+        assert_eq!(value(&text, "ipvs_bpf_up", &labels), 1);
+    }
+}
+
+fn same_totals(text: &str, prefix: &str, labels: &str, totals: &Value) {
+    for (name, total) in totals.as_object().unwrap() {
+        let sample = format!("ipvs_bpf_{prefix}_{name}_total");
+        assert_eq!(value(text, &sample, labels), *total, "{sample} {labels}");
+    }
+}
+
+#[test]
+fn a_port_that_is_exhausted_is_seen_as_used_up_and_as_refusals() {
+    let lab = Lab::new();
+    let file = FILE.replace(
+        "addresses = [\"10.2.0.100\"]",
+        "addresses = [\"10.2.0.100\"]\nports = \"2000-2003\"",
+    );
+    lab.apply(&file);
+    // Their ports stay taken for a while; each server has four.
+    for _ in 0..12 {
+        lab.try_exec("client", &["curl", "-s", "-m", "2", "http://10.0.0.1/"]);
+    }
+    let text = metrics(&lab, &[]);
+    let netns = format!("netns=\"{}\"", lab.namespace("director"));
+    let local_ip = format!("{netns},pool=\"default\",local_ip=\"10.2.0.100\"");
+    assert_eq!(value(&text, "ipvs_bpf_local_ip_ports", &local_ip), 4);
+    let used = value(
+        &text,
+        "ipvs_bpf_local_ip_busiest_server_sessions",
+        &local_ip,
+    );
+    assert_eq!(used, 4);
+    let reason = format!("{netns},reason=\"ports_exhausted\"");
+    let refused = "ipvs_bpf_module_refused_connections_total";
+    assert!(value(&text, refused, &reason) >= 1);
+}
+
+#[test]
+fn promtool_finds_nothing_wrong_with_the_format_of_the_textfile_collector() {
+    let lab = busy();
+    let text = metrics(&lab, &["--format", "prometheus"]);
+    assert_eq!(read(&["lab/promtool", "check", "metrics"], &text), "");
+    assert!(text.contains("# TYPE ipvs_bpf_service_connections_total counter"));
+}
+
+#[test]
+fn the_reference_reader_of_openmetrics_reads_the_same_samples() {
+    let lab = busy();
+    let text = metrics(&lab, &[]);
+    let samples = read(&["/usr/bin/python3", "-c", READER], &text);
+    let lines = text.lines().filter(|line| !line.starts_with('#')).count();
+    assert_eq!(samples.lines().count(), lines);
+    for kind in [
+        "counter ipvs_bpf_service_connections_total",
+        "gauge ipvs_bpf_up",
+    ] {
+        assert!(samples.contains(kind), "{samples}");
+    }
+    // The other format has the same ones.
+    let without = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines
+            .filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned()))
+            .collect()
+    };
+    let other = metrics(&lab, &["--format", "prometheus"]);
+    assert_eq!(without(&text), without(&other));
+}
+
+#[test]
+fn a_file_is_replaced_whole_or_left_as_it_was() {
+    let lab = busy();
+    let folder = std::env::temp_dir().join(lab.namespace("metrics"));
+    fs::create_dir(&folder).unwrap();
+    let path = folder.join("ipvs-bpf.prom");
+    fs::write(&path, "old\n").unwrap();
+    let name = path.to_str().unwrap();
+    let printed = metrics(&lab, &["--format", "prometheus", "-o", name]);
+    assert_eq!(printed, "");
+    let written = fs::read_to_string(&path).unwrap();
+    assert_eq!(read(&["lab/promtool", "check", "metrics"], &written), "");
+    let missing = folder.join("not/there.prom");
+    let output = lab.ipvs_bpf(&["metrics", "-o", missing.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("not/there.prom: it cannot be written"));
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn the_dashboard_and_the_documentation_name_metrics_that_exist() {
+    let lab = busy();
+    let text = metrics(&lab, &[]);
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let exist: BTreeSet<String> = lines
+        .flat_map(|line| names(line.split('{').next().unwrap()))
+        .collect();
+    let file = |path| fs::read_to_string(path).unwrap();
+    let dashboard = names(&file("packaging/grafana/ipvs-bpf.json"));
+    assert!(dashboard.len() > 12, "{dashboard:?}");
+    let unknown: Vec<_> = dashboard.difference(&exist).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+    assert_eq!(names(&file("docs/metrics.md")), exist);
+}
+
+#[test]
+fn json_is_refused_with_the_way_to_it() {
+    let lab = Lab::new();
+    let output = lab.ipvs_bpf(&["metrics", "--json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("show --stats --json"));
+}
