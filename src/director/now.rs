@@ -96,6 +96,8 @@ pub fn state_now() -> Result<State, Error> {
         datapath: interfaces.map(|interfaces| Datapath {
             interfaces,
             max_sessions: data_plane.max_sessions.unwrap_or_default(),
+            // Nothing that is looked for in such a state depends on these.
+            ..Datapath::default()
         }),
         local_ips: data_plane
             .local_ips

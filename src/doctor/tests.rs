@@ -51,6 +51,7 @@ fn wanted() -> State {
         datapath: Some(Datapath {
             interfaces: ["eth0".to_owned(), "eth1".to_owned()].into(),
             max_sessions: 1000,
+            ..Datapath::default()
         }),
         local_ips: [(local_ip, ports)].into(),
         full_nat: [(key("10.0.0.1:80"), "default".to_owned())].into(),

@@ -63,6 +63,14 @@ const MEANINGS: &[(&str, &str)] = &[
         "connections refused: the client's address is link-local",
     ),
     (
+        "fast_packets_original",
+        "requests that the ingress program alone forwarded",
+    ),
+    (
+        "fast_packets_reply",
+        "replies that the ingress program alone forwarded",
+    ),
+    (
         "drop_refused_connection",
         "requests dropped: their connection was refused",
     ),
