@@ -33,8 +33,9 @@ test: deps lint module ## everything that proves it, end-to-end tests in the VM 
 	cargo test --no-fail-fast
 
 test-long: export TEST_TIMEOUT = 7200
-test-long: deps module ## what takes minutes: 100 000 connections and more
+test-long: deps module ## what takes long: 100 000 connections and more, and all without the fast path
 	cargo test --test e2e -- --ignored
+	FAST_PATH=off cargo test --test e2e
 
 bench-control: deps cli ## the speed of the control plane beside ipvsadm's: target/bench/control.json
 	mkdir -p target/bench

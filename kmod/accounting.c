@@ -29,7 +29,7 @@ void account(struct ip_vs_conn *cp, u8 direction, u64 packets, u64 bytes)
 	struct ip_vs_dest *dest = cp->dest;
 	struct ip_vs_service *svc;
 
-	if (!dest || !(dest->cflags & IP_VS_DEST_CF_AVAILABLE))
+	if (!dest || !compat_dest_available(dest))
 		return;
 	svc = rcu_dereference(dest->svc);
 	local_bh_disable();

@@ -7,6 +7,7 @@
 
 #include <linux/module.h>
 #include <linux/proc_fs.h>
+#include <linux/rcupdate_wait.h> /* cond_resched_rcu(), which moved there */
 #include <linux/version.h>
 #include <net/ip_vs.h>
 #include <net/route.h>
@@ -17,6 +18,33 @@
 #define compat_tot_stats(ipvs) (&(ipvs)->tot_stats->s)
 #else
 #define compat_tot_stats(ipvs) (&(ipvs)->tot_stats)
+#endif
+
+/* Whether a server is configured moved from the flags that userspace sees to
+ * some of the kernel's own, in stable updates of some versions only.
+ */
+#ifdef IP_VS_DEST_CF_AVAILABLE
+#define compat_dest_available(dest) ((dest)->cflags & IP_VS_DEST_CF_AVAILABLE)
+#else
+#define compat_dest_available(dest) ((dest)->flags & IP_VS_DEST_F_AVAILABLE)
+#endif
+
+/* 6.5 moved the segmentation of packets into a header of its own. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#include <net/gso.h>
+#endif
+
+/* 6.12 routes by the whole differentiated services code point; before that,
+ * the older type of service is what a route's rules see.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#include <net/inet_dscp.h>
+#define compat_flow_tos(iph) .flowi4_dscp = ip4h_dscp(iph)
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#include <net/inet_dscp.h>
+#define compat_flow_tos(iph) .flowi4_tos = (iph)->tos & INET_DSCP_MASK
+#else
+#define compat_flow_tos(iph) .flowi4_tos = (iph)->tos & IPTOS_RT_MASK
 #endif
 
 /* 6.13 gave the type of service of a route lookup a type of its own. */

@@ -151,8 +151,8 @@ void lease_renew(struct session *session, struct ip_vs_conn *cp, u8 direction,
 	 * would count in different places. A reply of a removed server passes, as
 	 * in native IPVS.
 	 */
-	if (rcu_access_pointer(maps->next) || !cp->dest || !(cp->dest->cflags & IP_VS_DEST_CF_AVAILABLE) ||
-	    !find_way(dst, daddr, &new))
+	if (rcu_access_pointer(maps->next) || !cp->dest ||
+	    !compat_dest_available(cp->dest) || !find_way(dst, daddr, &new))
 		return;
 	tuple_original(cp, &original);
 	tuple_reply(cp, session->local_ip, session->local_port, &reply);

@@ -84,7 +84,7 @@ struct rtable *route4(struct net *net, const struct sk_buff *skb, __be32 daddr,
 		.saddr = saddr,
 		.flowi4_flags = FLOWI_FLAG_ANYSRC,
 		.flowi4_mark = skb->mark,
-		.flowi4_tos = ip_hdr(skb)->tos & IPTOS_RT_MASK,
+		compat_flow_tos(ip_hdr(skb)),
 	};
 
 	return ip_route_output_key(net, &fl4);
