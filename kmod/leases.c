@@ -36,7 +36,8 @@ static bool find_way(const struct dst_entry *dst, const union nf_inet_addr *dadd
 	u8 *macs = (u8 *)lease->macs;
 	bool valid;
 
-	if (dev->type != ARPHRD_ETHER || dst->lwtstate || netif_is_l3_master(dev))
+	if (dev->type != ARPHRD_ETHER || dev->addr_len != ETH_ALEN ||
+	    dst->lwtstate || netif_is_l3_master(dev))
 		return false;
 #ifdef CONFIG_XFRM
 	if (dst->xfrm)
