@@ -255,14 +255,18 @@ fn a_server_that_does_not_answer_arp() {
 #[test]
 fn a_server_behind_an_interface_without_our_programs() {
     let lab = Lab::new();
+    // The other end is another host's: this one would answer itself by ARP.
     script(
         &lab,
-        "ip link add eth9 type veth peer name other9
-         ip link set other9 up
-         ip link set eth9 up
-         ip address add 10.9.0.1/24 dev eth9
-         ip address add 10.9.0.100/24 dev eth9",
+        &format!(
+            "ip link add eth9 type veth peer name other9 netns {}
+             ip link set eth9 up
+             ip address add 10.9.0.1/24 dev eth9
+             ip address add 10.9.0.100/24 dev eth9",
+            lab.namespace("server2")
+        ),
     );
+    lab.exec("server2", &["ip", "link", "set", "other9", "up"]);
     let file = FILE
         .replace("10.2.0.3:", "10.9.0.3:")
         .replace("\"10.2.0.100\"", "\"10.2.0.100\", \"10.9.0.100\"");
