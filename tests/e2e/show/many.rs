@@ -11,6 +11,9 @@ use crate::lab::{Lab, eventually, success};
 /// live as long as the test on a slow machine.
 fn flood(lab: &Lab, ports: u32) {
     lab.exec("director", &["ipvsadm", "--set", "0", "0", "7200"]);
+    // The local IP is the director's own, and these many need nearly all ports.
+    let all = "net.ipv4.ip_local_reserved_ports=1024-65535";
+    lab.exec("director", &["sysctl", "-qw", all]);
     let script = format!(
         "import socket, time\n\
          for source in ('10.1.0.2', '10.1.0.3'):\n\
