@@ -9,7 +9,7 @@
 #include <linux/slab.h>
 #include <net/netns/generic.h>
 
-#include "ip_vs_bpf.h"
+#include "leases.h"
 
 unsigned int ip_vs_bpf_net_id __read_mostly;
 

@@ -5,8 +5,8 @@
  * stands in ICMP errors.
  *
  * An element of a map may be used anew for another key while we read it, also
- * under RCU. So what it makes of a packet is copied, and it counts if a second look
- * at the same key finds the same.
+ * under RCU. So what it makes of a packet is copied, and it counts if a second
+ * look at the same key finds the same.
  */
 #include "flows.h"
 

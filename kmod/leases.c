@@ -22,7 +22,7 @@
 #include <net/dst.h>
 #include <net/neighbour.h>
 
-#include "ip_vs_bpf.h"
+#include "leases.h"
 
 /* How many sessions are folded before others may have the lock. */
 #define FOLD_BATCH 64

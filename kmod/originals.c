@@ -7,7 +7,7 @@
  * displaced, and must leave the entry alone when it ends. So writing, and
  * comparing and deleting, exclude each other by a lock chosen by the tuple.
  */
-#include "ip_vs_bpf.h"
+#include "leases.h"
 
 spinlock_t *original_lock(struct director *director, u8 family,
 			  const union tuple *original)

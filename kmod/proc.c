@@ -12,7 +12,7 @@
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
 
-#include "ip_vs_bpf.h"
+#include "leases.h"
 
 /* The longest write that is taken, in bytes. */
 #define WRITE_MAX (256 * 1024)

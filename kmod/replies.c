@@ -21,6 +21,7 @@
 #include <net/route.h>
 
 #include "flows.h"
+#include "leases.h"
 
 static bool is_of(const struct ip_vs_conn *cp, const struct service *service,
 		  const union nf_inet_addr *server, __be16 port)

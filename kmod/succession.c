@@ -34,7 +34,7 @@
 #include <linux/delay.h>
 #include <linux/sched/signal.h>
 
-#include "ip_vs_bpf.h"
+#include "leases.h"
 
 /* Entries copied at a time, with bottom halves off. */
 #define BATCH 32

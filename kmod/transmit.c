@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The transmitter of IPv4 full-NAT connections, in the place of IPVS's
- * ip_vs_nat_xmit(), and what it shares with that of IPv6 (transmit6.c). It rewrites the destination to the real server and sends the
- * packet past POSTROUTING; the program at the egress interface rewrites the
- * source. The destination has to be rewritten first, since the neighbour of an
- * on-link server is found by the packet's destination.
+ * ip_vs_nat_xmit(), and what it shares with that of IPv6 (transmit6.c). It
+ * rewrites the destination to the real server and sends the packet past
+ * POSTROUTING; the program at the egress interface rewrites the source. The
+ * destination has to be rewritten first, since the neighbour of an on-link
+ * server is found by the packet's destination.
  */
 #include <linux/icmp.h>
 #include <linux/ip.h>
@@ -13,7 +14,7 @@
 #include <net/netfilter/nf_conntrack.h>
 #include <net/route.h>
 
-#include "ip_vs_bpf.h"
+#include "leases.h"
 
 /* Whether the packet, or one of its segments, has to be fragmented. */
 bool exceeds(const struct sk_buff *skb, unsigned int mtu)

@@ -9,7 +9,7 @@
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
 
-#include "ip_vs_bpf.h"
+#include "leases.h"
 
 unsigned int mtu6(const struct dst_entry *dst)
 {

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The fast path: giving leases, and folding what was counted (leases.c). */
+#ifndef IP_VS_BPF_LEASES_H
+#define IP_VS_BPF_LEASES_H
+
+#include "ip_vs_bpf.h"
+
+int fast_path_write(struct director *director, char *text);
+void fast_path_show(struct director *director, struct seq_file *seq);
+void lease_renew(struct session *session, struct ip_vs_conn *cp, u8 direction,
+		 const struct dst_entry *dst, const union nf_inet_addr *daddr);
+void lease_fold(struct session *session, u8 direction,
+		const struct ipvs_bpf_lease *lease);
+void leases_fold(struct session *session, struct maps *maps, u8 family,
+		 const union tuple *original, const union tuple *reply);
+void leases_forget(struct session *session);
+
+/* Under the lock of the original tuple, whose entry the session lost or writes
+ * anew: its next lease counts from nothing.
+ */
+static inline void leases_restart(struct session *session)
+{
+	session->folded[IPVS_BPF_ORIGINAL] = (struct folded){};
+	WRITE_ONCE(session->lease[IPVS_BPF_ORIGINAL], 0);
+}
+
+int leases_drain(struct director *director);
+void leases_init(struct director *director);
+void leases_exit(struct director *director);
+
+/* Whether a packet that IPVS accepted earns its direction a lease. TCP has one
+ * once it is established, so that IPVS sees everything that matters to its
+ * state; SCTP has none, since its state is in its chunks.
+ */
+static inline bool lease_due(const struct session *session,
+			     const struct ip_vs_conn *cp, u8 direction)
+{
+	return READ_ONCE(session->director->fast_path) &&
+	       time_after_eq64(get_jiffies_64(), READ_ONCE(session->lease[direction])) &&
+	       (cp->protocol == IPPROTO_UDP ||
+		(cp->protocol == IPPROTO_TCP &&
+		 cp->state == IP_VS_TCP_S_ESTABLISHED));
+}
+
+#endif
