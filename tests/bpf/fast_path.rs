@@ -74,7 +74,7 @@ fn outgoing(packet: &Packet, ends: [SocketAddrV4; 2]) -> Vec<u8> {
 
 /// The classic path has it: a request passes, a reply is turned to the client.
 #[track_caller]
-fn assert_classic(bench: &mut Bench, frame: &[u8], direction: u8) {
+pub fn assert_classic(bench: &mut Bench, frame: &[u8], direction: u8) {
     let outcome = bench.ingress(frame);
     match direction {
         ORIGINAL => {

@@ -5,8 +5,8 @@ use std::net::SocketAddrV6;
 
 use ipvs_bpf::datapath::abi::{Lease, ORIGINAL, REPLY, Session6};
 
-use crate::bench::{Bench, TC_ACT_OK, TC_ACT_REDIRECT, TC_ACT_UNSPEC};
-use crate::fast_path::{TO_US, lease};
+use crate::bench::{Bench, TC_ACT_REDIRECT, TC_ACT_UNSPEC};
+use crate::fast_path::{TO_US, assert_classic, lease};
 use crate::flow::{TCP, UDP};
 use crate::packet6::{
     ANSWER6, CLIENT6, LOCAL_IP6, Packet6, SERVER6, VIP6, assert_checksum6, check6_at, entries6,
@@ -43,18 +43,6 @@ fn outgoing(packet: &Packet6, ends: [SocketAddrV6; 2]) -> Vec<u8> {
     }
     frame[HOP_LIMIT] -= 1;
     frame
-}
-
-#[track_caller]
-fn assert_classic(bench: &mut Bench, frame: &[u8], direction: u8) {
-    let outcome = bench.ingress(frame);
-    match direction {
-        ORIGINAL => {
-            assert_eq!(outcome.action, TC_ACT_UNSPEC);
-            assert_eq!(outcome.frame, frame);
-        }
-        _ => assert_eq!(outcome.action, TC_ACT_OK),
-    }
 }
 
 #[test]
