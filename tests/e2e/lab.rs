@@ -4,11 +4,14 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Once, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{LazyLock, Mutex, Once, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// Tests may run beside each other, each with namespaces of its own; but the
 /// module is one for all, and whoever unloads it is alone.
@@ -23,6 +26,7 @@ enum Guard {
 pub struct Lab {
     prefix: String,
     programs: Vec<Child>,
+    servers: Vec<Pid>,
     _guard: Guard,
 }
 
@@ -46,10 +50,11 @@ impl Lab {
         let mut lab = Lab {
             prefix,
             programs: Vec::new(),
+            servers: Vec::new(),
             _guard: guard,
         };
         for name in ["server1", "server2"] {
-            lab.start(name, &["lab/server", name], "ready");
+            lab.serve(name);
         }
         lab
     }
@@ -58,7 +63,7 @@ impl Lab {
     /// becomes a router; with the usual servers on the latter.
     pub fn far(&mut self) {
         run(Command::new("lab/topology").args(["far", &self.prefix]));
-        self.start("farserver", &["lab/server", "farserver"], "ready");
+        self.serve("farserver");
     }
 
     pub fn namespace(&self, host: &str) -> String {
@@ -96,6 +101,11 @@ impl Lab {
         let found = lines.any(|line| line.unwrap().contains(ready));
         assert!(found, "{words:?} ended before it was ready");
         self.programs.push(child);
+    }
+
+    /// Starts `lab/server` on a host.
+    pub fn serve(&mut self, host: &str) {
+        self.servers.push(start_server(&self.namespace(host), host));
     }
 
     /// Starts a program on a host, to be waited for; its output is piped.
@@ -205,11 +215,41 @@ fn load_modules() {
     });
 }
 
+/// One process starts all servers, which end with it.
+fn start_server(namespace: &str, name: &str) -> Pid {
+    struct Starter {
+        _process: Child,
+        input: ChildStdin,
+        output: BufReader<ChildStdout>,
+    }
+    static STARTER: LazyLock<Mutex<Starter>> = LazyLock::new(|| {
+        let mut process = Command::new("lab/server")
+            .arg("--each")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Mutex::new(Starter {
+            input: process.stdin.take().unwrap(),
+            output: BufReader::new(process.stdout.take().unwrap()),
+            _process: process,
+        })
+    });
+    let mut starter = STARTER.lock().unwrap_or_else(|error| error.into_inner());
+    writeln!(starter.input, "{namespace} {name}").unwrap();
+    let mut line = String::new();
+    starter.output.read_line(&mut line).unwrap();
+    Pid::from_raw(line.trim().parse().expect("lab/server ended"))
+}
+
 impl Drop for Lab {
     fn drop(&mut self) {
         for program in &mut self.programs {
             let _ = program.kill();
             let _ = program.wait();
+        }
+        for server in &self.servers {
+            let _ = kill(*server, Signal::SIGKILL);
         }
         let down = self.ipvs_bpf(&["down"]);
         let gone = Command::new("lab/topology")

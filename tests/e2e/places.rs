@@ -55,7 +55,7 @@ fn a_client_on_the_director_itself_is_served() {
 #[test]
 fn a_server_on_the_director_itself_is_served_natively_and_the_plan_says_so() {
     let mut lab = Lab::new();
-    lab.start("director", &["lab/server", "director"], "ready");
+    lab.serve("director");
     let local = FILE
         .replace("10.2.0.3:8080", "10.2.0.1:8080")
         // An echo comes from the address that the route to the client has.
