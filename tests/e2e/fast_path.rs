@@ -4,8 +4,9 @@
 //! say, which run with it and without (`FAST_PATH=off`).
 
 use crate::full_nat::FILE;
+use crate::ipv6;
 use crate::lab::{Lab, eventually, success};
-use crate::talk::Talk;
+use crate::talk::{Answer, Talk};
 
 /// On also where all tests run without it.
 fn fast() -> String {
@@ -19,11 +20,6 @@ fn slow() -> String {
 /// Packets of both directions.
 fn fast_packets(lab: &Lab) -> [u64; 2] {
     ["fast_packets_original", "fast_packets_reply"].map(|name| lab.counter(name))
-}
-
-/// Of IPVS's own hand-made state: nothing of the module's.
-fn ipvsadm(lab: &Lab, words: &[&str]) {
-    lab.exec("director", &[&["ipvsadm"], words].concat());
 }
 
 /// Asks until packets of both directions have taken the fast path.
@@ -96,26 +92,6 @@ fn the_fast_path_is_switched_off_and_on_again_under_connections_that_live() {
 }
 
 #[test]
-fn a_server_removed_by_hand_gets_nothing_more_when_the_lease_is_over() {
-    let lab = Lab::new();
-    lab.apply(&fast());
-    let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
-    let server = talk.ask().server;
-    warm(&lab, &mut talk);
-    let address = match server.as_str() {
-        "server1" => "10.2.0.2:7",
-        _ => "10.2.0.3:7",
-    };
-    ipvsadm(&lab, &["-d", "-u", "10.0.0.1:7", "-r", address]);
-    eventually("the flow starves", || talk.try_ask(1).is_err());
-    let before = fast_packets(&lab);
-    for _ in 0..3 {
-        assert!(talk.try_ask(1).is_err());
-    }
-    assert_eq!(fast_packets(&lab), before);
-}
-
-#[test]
 fn a_timeout_of_ipvs_that_is_shorter_than_the_talk_does_not_end_it() {
     let lab = Lab::new();
     lab.apply(&(fast() + "[timeouts]\nudp = \"2s\"\n"));
@@ -136,17 +112,70 @@ fn a_timeout_of_ipvs_that_is_shorter_than_the_talk_does_not_end_it() {
 }
 
 #[test]
-fn a_large_transfer_takes_the_fast_path_and_arrives_whole() {
+fn large_transfers_take_the_fast_path_and_arrive_whole() {
+    let lab = Lab::new();
+    lab.apply(&ipv6::FILE.replace("[director]\n", "[director]\nfast_path = true\n"));
+    for host in ["10.0.0.1", "[fd00::1]"] {
+        let before = fast_packets(&lab);
+        let script = format!("curl -sS --fail --max-time 100 http://{host}/bytes/20000000 | wc -c");
+        let size = lab.exec("client", &["sh", "-c", &script]);
+        assert_eq!(size.trim(), "20000000", "{host}");
+        eventually("the transfer is in the counters", || {
+            let now = fast_packets(&lab);
+            (0..2).all(|direction| now[direction] > before[direction] + 100)
+        });
+    }
+    assert_eq!(lab.counter("drop_reply_no_connection"), 0);
+}
+
+/// The flow has leases; then something on the director keeps its packets back.
+fn ends_with_the_lease(command: impl Fn(&Answer) -> Vec<&'static str>) {
     let lab = Lab::new();
     lab.apply(&fast());
-    let script = "curl -sS --fail --max-time 100 http://10.0.0.1/bytes/20000000 | wc -c";
-    let size = lab.exec("client", &["sh", "-c", script]);
-    assert_eq!(size.trim(), "20000000");
-    eventually("the transfer is in the counters", || {
-        let [original, reply] = fast_packets(&lab);
-        original > 100 && reply > 100
+    let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
+    let first = talk.ask();
+    warm(&lab, &mut talk);
+    lab.exec("director", &command(&first));
+    eventually("the flow starves", || talk.try_ask(1).is_err());
+    let before = fast_packets(&lab);
+    for _ in 0..3 {
+        assert!(talk.try_ask(1).is_err());
+    }
+    assert_eq!(fast_packets(&lab), before);
+}
+
+#[test]
+fn a_server_removed_by_hand_gets_nothing_more_when_the_lease_is_over() {
+    ends_with_the_lease(|first| {
+        let server = match first.server.as_str() {
+            "server1" => "10.2.0.2:7",
+            _ => "10.2.0.3:7",
+        };
+        vec!["ipvsadm", "-d", "-u", "10.0.0.1:7", "-r", server]
     });
-    assert_eq!(lab.counter("drop_reply_no_connection"), 0);
+}
+
+#[test]
+fn a_route_that_changes_is_followed_when_the_lease_is_over() {
+    ends_with_the_lease(|first| {
+        let server = match first.server.as_str() {
+            "server1" => "10.2.0.2",
+            _ => "10.2.0.3",
+        };
+        vec!["ip", "route", "add", "unreachable", server]
+    });
+}
+
+#[test]
+fn a_firewall_rule_before_ours_takes_hold_when_the_lease_is_over() {
+    ends_with_the_lease(|_| {
+        let rules = "nft -f - <<END\n\
+             table inet t {\n\
+             chain c { type filter hook prerouting priority -450; ip daddr 10.0.0.1 drop; }\n\
+             }\n\
+             END";
+        vec!["sh", "-c", rules]
+    });
 }
 
 #[test]
