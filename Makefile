@@ -39,7 +39,7 @@ test-long: deps module ## what takes long: 100 000 connections and more, and all
 
 bench-control: deps cli ## the speed of the control plane beside ipvsadm's: target/bench/control.json
 	mkdir -p target/bench
-	lab/vm --timeout 7200 --cpus 1 --qemu-opts "-icount shift=0" --writable target/bench -- \
+	lab/vm --timeout 7200 --icount --writable target/bench -- \
 		benches/control target/release/ipvs-bpf target/bench/control.json $(BENCH_SERVICES)
 
 lint: deps ## formatting, clippy, shellcheck, man pages, the module with W=1
