@@ -7,8 +7,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_core::{
-    DecodeError, Emitable, NLA_F_NESTED, Nla, NlaBuffer, NlasIterator, Parseable, parse_string,
-    parse_u8, parse_u16, parse_u16_be, parse_u32, parse_u64,
+    DecodeError, NLA_ALIGNTO, NLA_F_NESTED, NLA_HEADER_SIZE, Nla, NlaBuffer, NlasIterator,
+    Parseable, parse_string, parse_u8, parse_u16, parse_u16_be, parse_u32, parse_u64,
 };
 
 use crate::model::Family;
@@ -239,7 +239,13 @@ impl Value for String {
     }
 }
 
-/// A nest of attributes.
+/// What an attribute takes, its header and the padding behind it included.
+fn size(value: usize) -> usize {
+    NLA_HEADER_SIZE + value.next_multiple_of(NLA_ALIGNTO)
+}
+
+/// A nest of attributes. The crate's own functions ask for the length of each, and
+/// so of all within it, a dozen times.
 impl<T> Value for Vec<T>
 where
     T: Nla + for<'a> Parseable<NlaBuffer<&'a [u8]>>,
@@ -247,11 +253,29 @@ where
     const TYPE_FLAGS: u16 = NLA_F_NESTED;
 
     fn length(&self) -> usize {
-        self.as_slice().buffer_len()
+        self.iter()
+            .map(|attribute| size(attribute.value_len()))
+            .sum()
     }
 
-    fn emit_into(&self, buffer: &mut [u8]) {
-        self.as_slice().emit(buffer);
+    fn emit_into(&self, mut buffer: &mut [u8]) {
+        for attribute in self {
+            let length = attribute.value_len();
+            let Some((place, rest)) = buffer.split_at_mut_checked(size(length)) else {
+                return;
+            };
+            let mut place = NlaBuffer::new(place);
+            place.set_kind(attribute.kind());
+            if attribute.is_nested() {
+                place.set_nested_flag();
+            }
+            if attribute.is_network_byteorder() {
+                place.set_network_byte_order_flag();
+            }
+            place.set_length((NLA_HEADER_SIZE + length) as u16);
+            attribute.emit_value(place.value_mut());
+            buffer = rest;
+        }
     }
 
     fn parse_from(bytes: &[u8]) -> Result<Self, DecodeError> {

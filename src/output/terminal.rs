@@ -2,14 +2,15 @@
 //! Printing to standard output.
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 use serde::Serialize;
 
 /// Prints a line. That the reader has closed the pipe is reported as an error
 /// of that kind, which is no failure of ours.
 pub fn print(text: impl Display) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    // Standard output alone would write each line by itself.
+    let mut out = BufWriter::new(io::stdout().lock());
     writeln!(out, "{text}")?;
     out.flush()
 }
