@@ -7,6 +7,9 @@ use clap::Parser;
 
 use ipvs_bpf::{cli::Cli, commands};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     commands::run(&Cli::parse())
 }
