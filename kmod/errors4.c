@@ -10,6 +10,7 @@
 #include <net/route.h>
 
 #include "errors.h"
+#include "routes.h"
 
 /* A redirect is for this host: it is about our route, not the sender's. */
 static bool is_error(u8 type)

@@ -10,6 +10,7 @@
 #include <net/ipv6.h>
 
 #include "errors.h"
+#include "routes.h"
 
 static bool is_error(u8 type)
 {

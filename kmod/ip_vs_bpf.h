@@ -152,6 +152,13 @@ struct folded {
 	u32 packets;
 };
 
+/* See routes.c. */
+struct kept_route {
+	struct dst_entry *dst;
+	u32 cookie;
+	__be32 label; /* of IPv6 */
+};
+
 /* A full-NAT connection: what cp->app_data points at while the connection is
  * bound to our application. Freed a grace period later: a packet may have read
  * the pointer.
@@ -162,11 +169,13 @@ struct session {
 	struct local_ip *local_ip;
 	struct ip_vs_conn *conn; /* while the session has not ended */
 	__be16 local_port;
+	bool in_use[2];          /* by enum ipvs_bpf_direction; see lease_due() */
 	/* Under the lock of its original tuple: */
 	bool ended;
 	bool had_lease;          /* so it may be listed */
-	struct folded folded[2]; /* by enum ipvs_bpf_direction */
+	struct folded folded[2];
 	u64 lease[2];            /* until when; written under the lock */
+	struct kept_route route[2];
 	struct list_head leased; /* director->leased, under leased_lock */
 	struct rcu_head rcu;
 };
@@ -333,8 +342,6 @@ int transmit_drop(struct director *director, struct sk_buff *skb,
 		  enum counter why);
 bool exceeds(const struct sk_buff *skb, unsigned int mtu);
 bool too_big4(const struct sk_buff *skb, unsigned int mtu);
-struct rtable *route4(struct net *net, const struct sk_buff *skb, __be32 daddr,
-		      __be32 saddr);
 int send(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
 	 u16 service_id);
 int send4(struct net *net, struct sk_buff *skb, struct rtable *rt,
@@ -372,9 +379,6 @@ conn_xmit transmit6;
 void refuse6(struct sk_buff *skb, u8 protocol);
 unsigned int mtu6(const struct dst_entry *dst);
 bool exceeds6(const struct sk_buff *skb, unsigned int mtu);
-struct dst_entry *route6(struct net *net, const struct sk_buff *skb,
-			 const struct in6_addr *daddr,
-			 const struct in6_addr *saddr);
 int send6(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
 	  u16 service_id);
 unsigned int reply_in6(struct director *director, struct service *service,

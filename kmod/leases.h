@@ -28,18 +28,24 @@ int leases_drain(struct director *director);
 void leases_init(struct director *director);
 void leases_exit(struct director *director);
 
-/* Whether a packet that IPVS accepted earns its direction a lease. TCP has one
- * once it is established, so that IPVS sees everything that matters to its
- * state; SCTP has none, since its state is in its chunks.
+/* Whether a packet that IPVS accepted earns its direction a lease. The first that
+ * could does not: what is one question and one answer would have nothing of it.
+ * TCP has one once it is established, so that IPVS sees everything that matters
+ * to its state; SCTP has none, since its state is in its chunks.
  */
-static inline bool lease_due(const struct session *session,
+static inline bool lease_due(struct session *session,
 			     const struct ip_vs_conn *cp, u8 direction)
 {
-	return READ_ONCE(session->director->fast_path) &&
-	       time_after_eq64(get_jiffies_64(), READ_ONCE(session->lease[direction])) &&
-	       (cp->protocol == IPPROTO_UDP ||
-		(cp->protocol == IPPROTO_TCP &&
-		 cp->state == IP_VS_TCP_S_ESTABLISHED));
+	if (!READ_ONCE(session->director->fast_path) ||
+	    time_before64(get_jiffies_64(), READ_ONCE(session->lease[direction])))
+		return false;
+	if (cp->protocol != IPPROTO_UDP &&
+	    (cp->protocol != IPPROTO_TCP || cp->state != IP_VS_TCP_S_ESTABLISHED))
+		return false;
+	if (READ_ONCE(session->in_use[direction]))
+		return true;
+	WRITE_ONCE(session->in_use[direction], true);
+	return false;
 }
 
 #endif

@@ -22,6 +22,7 @@
 
 #include "flows.h"
 #include "leases.h"
+#include "routes.h"
 
 static bool is_of(const struct ip_vs_conn *cp, const struct service *service,
 		  const union nf_inet_addr *server, __be16 port)
@@ -140,7 +141,8 @@ unsigned int reply_in4(struct director *director, struct service *service,
 		reply_error(skb, session, packet, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
 		return reply_drop(director, skb, cp, COUNT_REPLY_TTL);
 	}
-	rt = route4(director->net, skb, client.ip, service->vaddr.ip);
+	rt = session_route4(session, IPVS_BPF_REPLY, skb, client.ip,
+			    service->vaddr.ip);
 	if (IS_ERR(rt)) {
 		reply_error(skb, session, packet, ICMP_DEST_UNREACH,
 			    ICMP_HOST_UNREACH, 0);

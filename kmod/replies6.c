@@ -7,7 +7,7 @@
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
 
-#include "ip_vs_bpf.h"
+#include "routes.h"
 
 /* Tells the server, in its own words. */
 static void reply_error(struct sk_buff *skb, const struct session *session,
@@ -41,7 +41,8 @@ unsigned int reply_in6(struct director *director, struct service *service,
 		return reply_drop(director, skb, cp, COUNT_REPLY_TTL);
 	}
 	/* Always a counted reference, which send6() takes over. */
-	dst = route6(director->net, skb, &client.in6, &service->vaddr.in6);
+	dst = session_route6(session, IPVS_BPF_REPLY, skb, &client.in6,
+			     &service->vaddr.in6);
 	if (dst->error) {
 		dst_release(dst);
 		reply_error(skb, session, packet, ICMPV6_DEST_UNREACH,

@@ -10,12 +10,12 @@
  * what makes local IP and port unique for a server, without a lock. That of
  * the original tuple (client -> VIP) is shared (originals.c).
  */
-#include <linux/inetdevice.h>
 #include <linux/jhash.h>
 #include <linux/slab.h>
 #include <net/addrconf.h>
+#include <net/route.h>
 
-#include "ip_vs_bpf.h"
+#include "routes.h"
 
 /* How many local IPs and ports are looked up in the map before a connection is
  * refused, and how many there may be that are no candidates before.
@@ -151,12 +151,14 @@ static bool is_refused(struct director *director, const struct ip_vs_conn *cp)
 	return false;
 }
 
-/* Under RCU, with bottom halves off: the map's allocator is per CPU. NULL:
- * refused, and counted why.
+/* Under RCU, with bottom halves off: the map's allocator is per CPU. route: to
+ * the server, if it is known; a session takes it over. NULL: refused, and counted
+ * why.
  */
 static struct session *session_create(struct director *director,
 				      struct service *service,
-				      struct ip_vs_conn *cp)
+				      struct ip_vs_conn *cp,
+				      struct dst_entry *route)
 {
 	struct maps *maps = rcu_dereference(director->maps);
 	struct pool *pool = rcu_dereference(service->pool);
@@ -180,6 +182,7 @@ static struct session *session_create(struct director *director,
 	session->director = director;
 	session->service = service;
 	session->conn = cp;
+	session->route[IPVS_BPF_ORIGINAL].dst = route;
 	INIT_LIST_HEAD(&session->leased);
 	tuple_original(cp, &original);
 	err = choose(maps, ips, cp, session, &original, &reply);
@@ -219,6 +222,7 @@ static void session_end(struct session *session, const struct ip_vs_conn *cp)
 	/* IPVS changes none of the addresses and ports of a connection. */
 	tuple_original(cp, &original);
 	tuple_reply(cp, session->local_ip, session->local_port, &reply);
+	session_routes_end(session);
 	session_delete(session, maps, cp->af, &original, &reply);
 	atomic_dec(&session->local_ip->sessions);
 	local_ip_put(session->local_ip);
@@ -253,13 +257,15 @@ static conn_xmit *transmitter(const struct ip_vs_conn *cp)
  * refused connection's transmitter is code of this module, too.
  */
 static void bind(struct director *director, struct service *service,
-		 struct ip_vs_conn *cp)
+		 struct ip_vs_conn *cp, struct dst_entry *route)
 {
 	struct session *session;
 
 	refcount_inc(&director->refs);
 	atomic_inc(&service->bound);
-	session = session_create(director, service, cp);
+	session = session_create(director, service, cp, route);
+	if (!session)
+		dst_release(route);
 	cp->app_data = session ?: &service->refused;
 	cp->packet_xmit = session ? transmitter(cp) : transmit_refusal;
 }
@@ -289,18 +295,33 @@ static void stay_native(struct ip_vs_app *inc, struct ip_vs_conn *cp)
 	module_put(THIS_MODULE);
 }
 
-static bool is_local(struct net *net, const struct ip_vs_conn *cp)
+/* Also the route to the server, which its first packet will need, if asking
+ * yields one: with a reference.
+ */
+static bool is_local(struct net *net, const struct ip_vs_conn *cp,
+		     struct dst_entry **route)
 {
+	struct rtable *rt;
+
 #ifdef CONFIG_IP_VS_IPV6
 	if (cp->af == AF_INET6)
 		return ipv6_chk_addr(net, &cp->daddr.in6, NULL, 0);
 #endif
-	return inet_addr_type(net, cp->daddr.ip) == RTN_LOCAL;
+	rt = first_route4(net, cp->daddr.ip);
+	/* The packet will be told why. */
+	if (IS_ERR(rt))
+		return false;
+	if (rt->rt_type == RTN_LOCAL) {
+		ip_rt_put(rt);
+		return true;
+	}
+	*route = &rt->dst;
+	return false;
 }
 
 /* Why a connection of a full-NAT service's port is none of ours. */
 static bool is_native(struct director *director, struct service *service,
-		      const struct ip_vs_conn *cp)
+		      const struct ip_vs_conn *cp, struct dst_entry **route)
 {
 	/* A template of persistence stands for no packets. */
 	if (cp->flags & IP_VS_CONN_F_TEMPLATE)
@@ -315,7 +336,7 @@ static bool is_native(struct director *director, struct service *service,
 		return true;
 	}
 	/* Its packets leave through no interface, so no program sees them. */
-	if (is_local(director->net, cp)) {
+	if (is_local(director->net, cp, route)) {
 		count(director, COUNT_SERVER_IS_LOCAL);
 		return true;
 	}
@@ -329,6 +350,7 @@ static bool is_native(struct director *director, struct service *service,
 int session_init_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp)
 {
 	struct service *service = NULL;
+	struct dst_entry *route = NULL;
 	struct director *director;
 
 	rcu_read_lock();
@@ -337,10 +359,10 @@ int session_init_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp)
 	if (director && cp->af == cp->daf)
 		service = service_find(director, cp->af, cp->protocol, &cp->vaddr,
 				       cp->vport);
-	if (!director || is_native(director, service, cp))
+	if (!director || is_native(director, service, cp, &route))
 		stay_native(inc, cp);
 	else
-		bind(director, service, cp);
+		bind(director, service, cp, route);
 	local_bh_enable();
 	rcu_read_unlock();
 	return 0;

@@ -15,6 +15,7 @@
 #include <net/route.h>
 
 #include "leases.h"
+#include "routes.h"
 
 /* Whether the packet, or one of its segments, has to be fragmented. */
 bool exceeds(const struct sk_buff *skb, unsigned int mtu)
@@ -76,21 +77,6 @@ int transmit_drop(struct director *director, struct sk_buff *skb,
 	return NF_STOLEN;
 }
 
-/* saddr: 0 if nobody should care. */
-struct rtable *route4(struct net *net, const struct sk_buff *skb, __be32 daddr,
-		      __be32 saddr)
-{
-	struct flowi4 fl4 = {
-		.daddr = daddr,
-		.saddr = saddr,
-		.flowi4_flags = FLOWI_FLAG_ANYSRC,
-		.flowi4_mark = skb->mark,
-		compat_flow_tos(ip_hdr(skb)),
-	};
-
-	return ip_route_output_key(net, &fl4);
-}
-
 int transmit4(struct sk_buff *skb, struct ip_vs_conn *cp,
 	      struct ip_vs_protocol *pp, struct ip_vs_iphdr *iph)
 {
@@ -116,7 +102,7 @@ int transmit4(struct sk_buff *skb, struct ip_vs_conn *cp,
 		icmp_send(skb, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
 		return transmit_drop(director, skb, COUNT_DROP_TTL);
 	}
-	rt = route4(director->net, skb, cp->daddr.ip, 0);
+	rt = session_route4(session, IPVS_BPF_ORIGINAL, skb, cp->daddr.ip, 0);
 	if (IS_ERR(rt)) {
 		icmp_send(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
 		return transmit_drop(director, skb, COUNT_DROP_NO_ROUTE);

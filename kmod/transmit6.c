@@ -10,6 +10,7 @@
 #include <net/ipv6.h>
 
 #include "leases.h"
+#include "routes.h"
 
 unsigned int mtu6(const struct dst_entry *dst)
 {
@@ -32,22 +33,6 @@ int send6(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
 {
 	IP6CB(skb)->flags |= IP6SKB_REROUTED;
 	return send(net, skb, dst, service_id);
-}
-
-/* saddr: NULL if nobody should care. Always a counted reference. */
-struct dst_entry *route6(struct net *net, const struct sk_buff *skb,
-			 const struct in6_addr *daddr,
-			 const struct in6_addr *saddr)
-{
-	struct flowi6 fl6 = {
-		.daddr = *daddr,
-		.flowi6_mark = skb->mark,
-		.flowlabel = ip6_flowinfo(ipv6_hdr(skb)),
-	};
-
-	if (saddr)
-		fl6.saddr = *saddr;
-	return ip6_route_output(net, NULL, &fl6);
 }
 
 /* The packet as the module may rewrite it. IPVS read it too, but also what
@@ -94,7 +79,7 @@ int transmit6(struct sk_buff *skb, struct ip_vs_conn *cp,
 		return transmit_drop(director, skb, COUNT_DROP_TTL);
 	}
 	/* Always a counted reference, which send6() takes over. */
-	dst = route6(director->net, skb, &cp->daddr.in6, NULL);
+	dst = session_route6(session, IPVS_BPF_ORIGINAL, skb, &cp->daddr.in6, NULL);
 	if (dst->error) {
 		icmpv6_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_NOROUTE, 0);
 		dst_release(dst);

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The way out of a packet. A session keeps the route of each of its directions
+ * as a socket does (sk_dst_check()): the route itself tells when it is no more
+ * valid. Only packets without a mark and a traffic class share one, since rules
+ * may route others by them.
+ *
+ * A session holds a reference to a route that it keeps. Readers take one of
+ * their own under RCU, before which a route without any is not freed
+ * (dst_release()).
+ */
+#include <net/inet_ecn.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+#include <net/route.h>
+
+#include "routes.h"
+
+/* In the place of a route: the session has ended and keeps none. */
+#define NO_MORE ERR_PTR(-ESHUTDOWN)
+
+static struct dst_entry *kept(const struct session *session, u8 direction)
+{
+	struct dst_entry *dst = READ_ONCE(session->route[direction].dst);
+
+	/* A cookie of another route than this one finds it invalid, or finds
+	 * what is true of both.
+	 */
+	if (IS_ERR_OR_NULL(dst) ||
+	    !dst_check(dst, READ_ONCE(session->route[direction].cookie)) ||
+	    !dst_hold_safe(dst))
+		return NULL;
+	return dst;
+}
+
+/* Leaves the caller's reference alone. */
+static void keep(struct session *session, u8 direction, struct dst_entry *dst,
+		 u32 cookie)
+{
+	struct dst_entry *old = READ_ONCE(session->route[direction].dst);
+
+	if (old == NO_MORE || !dst_hold_safe(dst))
+		return;
+	WRITE_ONCE(session->route[direction].cookie, cookie);
+	if (cmpxchg(&session->route[direction].dst, old, dst) != old)
+		old = dst; /* another CPU was first */
+	dst_release(old);
+}
+
+/* The session ends. A packet on another CPU may still ask for a route. */
+void session_routes_end(struct session *session)
+{
+	u8 direction;
+
+	for (direction = 0; direction < 2; direction++)
+		dst_release(xchg(&session->route[direction].dst, NO_MORE));
+}
+
+/* saddr: 0 if nobody should care. */
+struct rtable *route4(struct net *net, const struct sk_buff *skb, __be32 daddr,
+		      __be32 saddr)
+{
+	struct flowi4 fl4 = {
+		.daddr = daddr,
+		.saddr = saddr,
+		.flowi4_flags = FLOWI_FLAG_ANYSRC,
+		.flowi4_mark = skb->mark,
+		compat_flow_tos(ip_hdr(skb)),
+	};
+
+	return ip_route_output_key(net, &fl4);
+}
+
+/* To a server, when there is no packet yet. */
+struct rtable *first_route4(struct net *net, __be32 daddr)
+{
+	struct flowi4 fl4 = {
+		.daddr = daddr,
+		.flowi4_flags = FLOWI_FLAG_ANYSRC,
+	};
+
+	return ip_route_output_key(net, &fl4);
+}
+
+/* Under RCU; with a reference of the caller's. */
+struct rtable *session_route4(struct session *session, u8 direction,
+			      const struct sk_buff *skb, __be32 daddr, __be32 saddr)
+{
+	bool plain = !skb->mark && !(ip_hdr(skb)->tos & ~INET_ECN_MASK);
+	struct dst_entry *dst = plain ? kept(session, direction) : NULL;
+	struct rtable *rt;
+
+	if (likely(dst))
+		return (struct rtable *)dst;
+	rt = route4(session->director->net, skb, daddr, saddr);
+	if (plain && !IS_ERR(rt))
+		keep(session, direction, &rt->dst, 0);
+	return rt;
+}
+
+#ifdef CONFIG_IP_VS_IPV6
+/* saddr: NULL if nobody should care. Always a counted reference. */
+struct dst_entry *route6(struct net *net, const struct sk_buff *skb,
+			 const struct in6_addr *daddr,
+			 const struct in6_addr *saddr)
+{
+	struct flowi6 fl6 = {
+		.daddr = *daddr,
+		.flowi6_mark = skb->mark,
+		.flowlabel = ip6_flowinfo(ipv6_hdr(skb)),
+	};
+
+	if (saddr)
+		fl6.saddr = *saddr;
+	return ip6_route_output(net, NULL, &fl6);
+}
+
+/* Under RCU; with a reference of the caller's. A sender changes the flow label
+ * to get another of several ways (net/ipv6: flowlabel_reflect, txhash).
+ */
+struct dst_entry *session_route6(struct session *session, u8 direction,
+				 const struct sk_buff *skb,
+				 const struct in6_addr *daddr,
+				 const struct in6_addr *saddr)
+{
+	const struct ipv6hdr *iph = ipv6_hdr(skb);
+	__be32 label = ip6_flowlabel(iph);
+	bool plain = !skb->mark && !(ipv6_get_dsfield(iph) & ~INET_ECN_MASK);
+	struct dst_entry *dst = NULL;
+
+	if (plain && label == READ_ONCE(session->route[direction].label))
+		dst = kept(session, direction);
+	if (likely(dst))
+		return dst;
+	dst = route6(session->director->net, skb, daddr, saddr);
+	if (plain && !dst->error) {
+		WRITE_ONCE(session->route[direction].label, label);
+		keep(session, direction, dst, rt6_get_cookie((struct rt6_info *)dst));
+	}
+	return dst;
+}
+#endif
