@@ -15,6 +15,10 @@
 #include <net/tcp.h>
 #include <net/udp.h>
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
+#error ip_vs_bpf needs Linux 5.10 or newer
+#endif
+
 /* 6.2 moved the statistics of the namespace behind RCU. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
 #define compat_tot_stats(ipvs) (&(ipvs)->tot_stats->s)
@@ -44,16 +48,17 @@ static inline void compat_add_u64(u64 *counter, u64 n)
 #endif
 
 /* 5.17 gave the data of a file of /proc a name in lower case. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 17, 0)
-#define pde_data(inode) PDE_DATA(inode)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 17, 0)
+#define compat_pde_data(inode) pde_data(inode)
+#else
+#define compat_pde_data(inode) PDE_DATA(inode)
 #endif
 
 /* 5.18 told times of receipt from times to send at; before it there is one. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 18, 0)
-static inline void skb_clear_tstamp(struct sk_buff *skb)
-{
-	skb->tstamp = 0;
-}
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 18, 0)
+#define compat_clear_tstamp(skb) skb_clear_tstamp(skb)
+#else
+#define compat_clear_tstamp(skb) ((skb)->tstamp = 0)
 #endif
 
 /* 6.5 moved the segmentation of packets into a header of its own. */
