@@ -3,6 +3,8 @@
 
 # The lab's kernel: the beginning of a release.
 export KERNEL ?= 6.1
+# The kernels that it is tested on.
+KERNELS ?= 5.10 6.1 6.12 7
 # What `cargo test` and the demo load.
 export IPVS_BPF_MODULE = $(CURDIR)/target/kmod/$(shell lab/kernel release 2>/dev/null)/ip_vs_bpf.ko
 
@@ -36,6 +38,9 @@ test-long: export TEST_TIMEOUT = 7200
 test-long: deps module ## what takes long: 100 000 connections and more, and all without the fast path
 	cargo test --test e2e -- --ignored
 	FAST_PATH=off cargo test --test e2e
+
+test-kernels: deps ## the end-to-end tests under each of KERNELS; a table at the end
+	lab/test-kernels $(KERNELS)
 
 bench-control: deps cli ## the speed of the control plane beside ipvsadm's: target/bench/control.json
 	mkdir -p target/bench
@@ -80,7 +85,7 @@ bench: deps module ## instructions per packet, in a virtual machine that counts 
 clean: ## remove target/
 	cargo clean
 
-.PHONY: help deps build cli module demo test test-long bench bench-control lint fuzz fuzz-corpus man install clean
+.PHONY: help deps build cli module demo test test-long test-kernels bench bench-control lint fuzz fuzz-corpus man install clean
 .DEFAULT_GOAL := help
 # The order of what a target needs is part of it.
 .NOTPARALLEL:

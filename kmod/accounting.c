@@ -12,11 +12,11 @@ static void add(struct ip_vs_cpu_stats __percpu *cpustats, u8 direction,
 
 	u64_stats_update_begin(&stats->syncp);
 	if (direction == IPVS_BPF_ORIGINAL) {
-		u64_stats_add(&stats->cnt.inpkts, packets);
-		u64_stats_add(&stats->cnt.inbytes, bytes);
+		compat_stats_add(&stats->cnt.inpkts, packets);
+		compat_stats_add(&stats->cnt.inbytes, bytes);
 	} else {
-		u64_stats_add(&stats->cnt.outpkts, packets);
-		u64_stats_add(&stats->cnt.outbytes, bytes);
+		compat_stats_add(&stats->cnt.outpkts, packets);
+		compat_stats_add(&stats->cnt.outbytes, bytes);
 	}
 	u64_stats_update_end(&stats->syncp);
 }

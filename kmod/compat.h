@@ -5,13 +5,19 @@
 #ifndef IP_VS_BPF_COMPAT_H
 #define IP_VS_BPF_COMPAT_H
 
+#include <linux/bpf.h>
 #include <linux/module.h>
 #include <linux/proc_fs.h>
 #include <linux/rcupdate_wait.h> /* cond_resched_rcu(), which moved there */
 #include <linux/version.h>
 #include <net/ip_vs.h>
 #include <net/route.h>
+#include <net/tcp.h>
 #include <net/udp.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
+#error ip_vs_bpf needs Linux 5.10 or newer
+#endif
 
 /* 6.2 moved the statistics of the namespace behind RCU. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
@@ -20,6 +26,18 @@
 #define compat_tot_stats(ipvs) (&(ipvs)->tot_stats)
 #endif
 
+/* The counters of a processor became a type of their own in 6.2, and in stable
+ * updates of some versions before it.
+ */
+static inline void compat_add_u64(u64 *counter, u64 n)
+{
+	*counter += n;
+}
+
+#define compat_stats_add(counter, n)                                           \
+	_Generic((counter), u64 *: compat_add_u64, default: u64_stats_add)(    \
+		counter, n)
+
 /* Whether a server is configured moved from the flags that userspace sees to
  * some of the kernel's own, in stable updates of some versions only.
  */
@@ -27,6 +45,20 @@
 #define compat_dest_available(dest) ((dest)->cflags & IP_VS_DEST_CF_AVAILABLE)
 #else
 #define compat_dest_available(dest) ((dest)->flags & IP_VS_DEST_F_AVAILABLE)
+#endif
+
+/* 5.17 gave the data of a file of /proc a name in lower case. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 17, 0)
+#define compat_pde_data(inode) pde_data(inode)
+#else
+#define compat_pde_data(inode) PDE_DATA(inode)
+#endif
+
+/* 5.18 told times of receipt from times to send at; before it there is one. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 18, 0)
+#define compat_clear_tstamp(skb) skb_clear_tstamp(skb)
+#else
+#define compat_clear_tstamp(skb) ((skb)->tstamp = 0)
 #endif
 
 /* 6.5 moved the segmentation of packets into a header of its own. */
@@ -116,6 +148,36 @@ static inline void compat_call5(compat_transition5 f, struct ip_vs_conn *cp,
 		 compat_transition4: compat_call4,                             \
 		 compat_transition5: compat_call5)(                            \
 		(pp)->state_transition, cp, direction, skb, pd, len)
+
+/* The map that userspace hands over by a descriptor, with a reference. Before
+ * 5.18 modules had no bpf_map_get(); they had bpf_prog_get_type(), and a program
+ * holds its maps: so there the descriptor is that of a socket filter which uses
+ * this map and no other. That of anything else is answered by -EOPNOTSUPP.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 18, 0)
+#define COMPAT_MAP_DESCRIPTOR "an eBPF map"
+#define compat_map_get(fd) bpf_map_get(fd)
+#else
+#define COMPAT_MAP_DESCRIPTOR                                                  \
+	"a socket filter that uses one eBPF map, which this kernel needs in its place"
+static inline struct bpf_map *compat_map_get(u32 fd)
+{
+	struct bpf_map *map = ERR_PTR(-EOPNOTSUPP);
+	struct bpf_prog *prog;
+
+	prog = bpf_prog_get_type(fd, BPF_PROG_TYPE_SOCKET_FILTER);
+	if (IS_ERR(prog))
+		return PTR_ERR(prog) == -EINVAL ? map : ERR_CAST(prog);
+	mutex_lock(&prog->aux->used_maps_mutex);
+	if (prog->aux->used_map_cnt == 1) {
+		map = prog->aux->used_maps[0];
+		bpf_map_inc(map);
+	}
+	mutex_unlock(&prog->aux->used_maps_mutex);
+	bpf_prog_put(prog);
+	return map;
+}
+#endif
 
 /* bpf_map_get() and bpf_map_put() moved into a symbol namespace, whose name
  * became a string in 6.13.

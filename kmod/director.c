@@ -7,6 +7,7 @@
  * them ends with a call to session_done_conn().
  */
 #include <linux/slab.h>
+#include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
 #include "leases.h"

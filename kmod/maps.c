@@ -85,9 +85,10 @@ static struct bpf_map *take(struct director *director, char **text,
 	    kstrtou32(number, 10, &fd))
 		return ERR_PTR(refuse(error, -EINVAL, 0,
 			"expected \"sessions4 FD sessions6 FD services FD\", \"none\", \"commit\" or \"abandon\""));
-	map = bpf_map_get(fd);
+	map = compat_map_get(fd);
 	if (IS_ERR(map)) {
-		refuse(error, 0, 0, "%s: %u is no descriptor of an eBPF map",
+		refuse(error, 0, 0,
+		       "%s: %u is no descriptor of " COMPAT_MAP_DESCRIPTOR,
 		       shape->name, fd);
 		return map;
 	}

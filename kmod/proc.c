@@ -37,7 +37,7 @@ static ssize_t write(struct file *file, const char __user *from, size_t size,
 		     char *error,
 		     int (*parse)(struct director *director, char *text))
 {
-	struct director *director = pde_data(file_inode(file));
+	struct director *director = compat_pde_data(file_inode(file));
 	char *text;
 	int err;
 
@@ -84,13 +84,13 @@ static void show_error(struct seq_file *seq, const char *error)
 	}                                                                      \
 	static int name##_open(struct inode *inode, struct file *file)         \
 	{                                                                      \
-		return single_open(file, name##_seq, pde_data(inode));         \
+		return single_open(file, name##_seq, compat_pde_data(inode));         \
 	}                                                                      \
 	static ssize_t name##_proc_write(struct file *file,                    \
 					 const char __user *from, size_t size, \
 					 loff_t *offset)                       \
 	{                                                                      \
-		struct director *director = pde_data(file_inode(file));        \
+		struct director *director = compat_pde_data(file_inode(file));        \
 									       \
 		return write(file, from, size, director->name_error,           \
 			     name##_write);                                    \

@@ -57,7 +57,7 @@ int send(struct net *net, struct sk_buff *skb, struct dst_entry *dst, u16 servic
 	 * a receive timestamp is no time to send at.
 	 */
 	skb_forward_csum(skb);
-	skb_clear_tstamp(skb);
+	compat_clear_tstamp(skb);
 	dst_output(net, NULL, skb);
 	return NF_STOLEN;
 }

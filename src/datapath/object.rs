@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use aya::maps::{Map, MapData};
 use aya::programs::SchedClassifier;
 use aya::{Ebpf, EbpfLoader};
+use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 
 use super::{Error, Pins, build};
 use crate::kmod::proc;
@@ -23,10 +24,17 @@ pub(super) const SESSIONS6: &str = "sessions6";
 pub(super) const SERVICES: &str = "services";
 pub(super) const COUNTERS: &str = "counters";
 
+/// Kernels before 5.11 count maps among the locked memory, of which a process
+/// may have little. Where the limit cannot be raised, loading says what fails.
+pub(super) fn loader<'a>() -> EbpfLoader<'a> {
+    let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
+    EbpfLoader::new()
+}
+
 /// Loads programs and maps, pins them, and registers the maps with the module.
 /// When a step fails, nothing stays behind.
 pub fn start(pins: &Pins, max_sessions: u32) -> Result<(), Error> {
-    let mut object = EbpfLoader::new()
+    let mut object = loader()
         // Two entries a session.
         .map_max_entries(SESSIONS4, max_sessions.saturating_mul(2))
         .map_max_entries(SESSIONS6, max_sessions.saturating_mul(2))

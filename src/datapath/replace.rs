@@ -10,12 +10,11 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use aya::EbpfLoader;
 use aya::maps::{MapData, MapInfo};
 
 use super::object::{
     COUNTERS, EGRESS, INGRESS, OBJECT, PROGRAMS, SERVICES, SESSIONS4, SESSIONS6, descriptor,
-    pin_programs,
+    loader, pin_programs,
 };
 use super::shape::Shape;
 use super::{Error, Pins, attach, build};
@@ -105,7 +104,7 @@ fn load(pins: &Pins, running: &RegisteredMaps, same: bool, entries: u32) -> Resu
     }
 
     // What is pinned is used, and what is not is created and pinned.
-    let mut object = EbpfLoader::new()
+    let mut object = loader()
         .map_max_entries(SESSIONS4, entries)
         .map_max_entries(SESSIONS6, entries)
         .map_pin_path(SESSIONS4, pins.path(session_pin(SESSIONS4)))

@@ -15,6 +15,8 @@ pub enum Error {
         "{path} reads \"{line}\", which this build does not understand: module and ipvs-bpf are not of one version"
     )]
     Unreadable { path: PathBuf, line: String },
+    #[error("the program that hands a map to the module could not be loaded: {0}")]
+    Carrier(io::Error),
     #[error("the module {name} could not be loaded: {reason}")]
     Load { name: String, reason: String },
     #[error("the module ip_vs_bpf could not be unloaded: {0}")]

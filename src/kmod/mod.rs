@@ -2,6 +2,7 @@
 //! The companion module `ip_vs_bpf`: loading it, and its files under
 //! `/proc/net/ip_vs_bpf`.
 
+mod carrier;
 pub mod counters;
 mod error;
 pub mod module;

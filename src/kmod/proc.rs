@@ -4,10 +4,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
+use nix::libc;
+
 use super::Error;
+use super::carrier::carrier;
 use super::text;
 pub use super::text::{FullNatChange, FullNatLine, LocalIpChange, LocalIpLine, RegisteredMaps};
 
@@ -55,18 +58,24 @@ fn parsed<T>(name: &str, parse: fn(&str) -> Option<T>) -> Result<Vec<T>, Error> 
 
 fn write(name: &str, text: &str) -> Result<(), Error> {
     let path = path(name);
+    attempt(&path, text)?.map_err(|error| refused(path, error))
+}
+
+/// What the module answers to a write.
+fn attempt(path: &Path, text: &str) -> Result<io::Result<()>, Error> {
     let mut file: File = OpenOptions::new()
         .write(true)
-        .open(&path)
-        .map_err(file_error(path.clone()))?;
+        .open(path)
+        .map_err(file_error(path.to_owned()))?;
     // One write(2): File does not buffer, and write_all() would go on after a
     // short one, which the module never makes.
-    match file.write_all(text.as_bytes()) {
-        Ok(()) => Ok(()),
-        Err(error) => Err(match reason(&path) {
-            Some(reason) => Error::Refused { reason },
-            None => file_error(path)(error),
-        }),
+    Ok(file.write_all(text.as_bytes()))
+}
+
+fn refused(path: PathBuf, error: io::Error) -> Error {
+    match reason(&path) {
+        Some(reason) => Error::Refused { reason },
+        None => file_error(path)(error),
     }
 }
 
@@ -100,6 +109,16 @@ pub fn registered_maps() -> Result<Option<RegisteredMaps>, Error> {
     })
 }
 
+/// The line that hands over three maps, by descriptors of theirs or of programs.
+fn map_line<'a>(descriptors: impl IntoIterator<Item = BorrowedFd<'a>>) -> String {
+    let words: Vec<String> = ["sessions4", "sessions6", "services"]
+        .iter()
+        .zip(descriptors)
+        .map(|(name, descriptor)| format!("{name} {}", descriptor.as_raw_fd()))
+        .collect();
+    words.join(" ") + "\n"
+}
+
 /// Where others are registered, these wait to take over: the call returns when
 /// they have every entry, and [`commit_maps`] is the second step.
 pub fn register_maps(
@@ -107,13 +126,20 @@ pub fn register_maps(
     sessions6: BorrowedFd<'_>,
     services: BorrowedFd<'_>,
 ) -> Result<(), Error> {
-    let text = format!(
-        "sessions4 {} sessions6 {} services {}\n",
-        sessions4.as_raw_fd(),
-        sessions6.as_raw_fd(),
-        services.as_raw_fd()
-    );
-    write("map", &text)
+    let maps = [sessions4, sessions6, services];
+    let path = path("map");
+    match attempt(&path, &map_line(maps))? {
+        Ok(()) => Ok(()),
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
+            let carriers = maps
+                .into_iter()
+                .map(carrier)
+                .collect::<io::Result<Vec<_>>>()
+                .map_err(Error::Carrier)?;
+            write("map", &map_line(carriers.iter().map(AsFd::as_fd)))
+        }
+        Err(error) => Err(refused(path, error)),
+    }
 }
 
 /// The maps that wait to take over are the registered ones from now on.

@@ -148,8 +148,8 @@ fn the_kernel_refuses_with_a_reason_that_fits_the_request() {
         Reason::ServiceExists
     );
     assert_eq!(
-        refused(ipvs.add_service(&none, &service("twos"))),
-        missing("twos")
+        refused(ipvs.add_service(&none, &service("strangeness"))),
+        missing("strangeness")
     );
     assert_eq!(
         refused(ipvs.change_service(&web, &service("quantum"))),

@@ -6,7 +6,7 @@ use super::value::{array, duration, string, table};
 use crate::model::{SyncDaemon, SyncDaemons, SyncState, Sysctls, Timeout, Timeouts};
 
 /// What a namespace begins with (`ip_vs_control_net_init_sysctl()`).
-const DEFAULTS: [(&str, &str); 29] = [
+const DEFAULTS: [(&str, &str); 28] = [
     ("am_droprate", "10"),
     ("amemthresh", "1024"),
     ("backup_only", "0"),
@@ -16,7 +16,6 @@ const DEFAULTS: [(&str, &str); 29] = [
     ("debug_level", "0"),
     ("drop_entry", "0"),
     ("drop_packet", "0"),
-    ("est_cpulist", ""),
     ("est_nice", "0"),
     ("expire_nodest_conn", "0"),
     ("expire_quiescent_template", "0"),

@@ -44,8 +44,8 @@ fn file(lab: &Lab) -> String {
 }
 
 /// Another file of the module, with a text replaced by one of the same length.
+/// `from` is a pattern of sed's for text that is as long as `to`.
 fn altered_module(lab: &Lab, from: &str, to: &str) -> String {
-    assert_eq!(from.len(), to.len());
     let original = std::env::var("IPVS_BPF_MODULE").unwrap();
     let path = folder(lab).join("ip_vs_bpf.ko");
     fs::copy(original, &path).unwrap();
@@ -161,7 +161,7 @@ fn a_module_that_cannot_be_loaded() {
     ];
     only(&where_mounted("", &idle), "note", "module-missing", what);
 
-    let path = altered_module(&lab, "vermagic=6", "vermagic=9");
+    let path = altered_module(&lab, "vermagic=[0-9]", "vermagic=9");
     let other = [&needs[..], &["--module", &path]].concat();
     let what = "was built for the kernel 9";
     only(&where_mounted("", &other), "error", "module-kernel", what);
