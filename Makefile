@@ -8,6 +8,13 @@ KERNELS ?= 5.10 6.1 6.12 7
 # What `cargo test` and the demo load.
 export IPVS_BPF_MODULE = $(CURDIR)/target/kmod/$(shell lab/kernel release 2>/dev/null)/ip_vs_bpf.ko
 
+# What module and packages have, too.
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+# Distributions differ in these.
+UNIT_DIR ?= /usr/lib/systemd/system
+ZSH_DIR ?= /usr/share/zsh/vendor-completions
+DOC_DIR ?= /usr/share/doc/ipvs-bpf
+
 FUZZ_TARGETS ?= file ipvsadm netlink
 FUZZ_SECONDS ?= 600
 # Stable compilers fuzz too, without sanitizers.
@@ -42,6 +49,12 @@ test-long: deps module ## what takes long: 100 000 connections and more, and all
 test-kernels: deps ## the end-to-end tests under each of KERNELS; a table at the end
 	lab/test-kernels $(KERNELS)
 
+test-packages: deps ## the packages on a Debian with systemd: installed, upgraded, removed (needs root)
+	lab/deps packages
+	lab/debian fetch
+	tests/packages/build >target/packages.log 2>&1 || { tail -n 40 target/packages.log; exit 1; }
+	tests/packages/run
+
 bench-control: deps cli ## the speed of the control plane beside ipvsadm's: target/bench/control.json
 	mkdir -p target/bench
 	lab/vm --timeout 7200 --icount --writable target/bench -- \
@@ -52,7 +65,7 @@ lint: deps ## formatting, clippy, shellcheck, man pages, the module with W=1
 	cargo clippy --all-targets -- -D warnings
 	cargo run --quiet -- man --dir target/man && diff -r -x '*.5' man target/man # else: make man
 	mandoc -T lint -W warning man/*
-	shellcheck .ci/run $$(grep -lE '^#!.*bash' lab/*)
+	shellcheck -x .ci/run $$(grep -lE '^#!.*bash' lab/* tests/packages/*)
 	lab/module --strict
 
 fuzz: ## run each fuzz target for ten minutes (FUZZ_SECONDS=, FUZZ_TARGETS=; docs/fuzzing.md)
@@ -67,15 +80,40 @@ fuzz-corpus: ## keep of the inputs found by fuzzing the few that together reach 
 man: ## write the man pages into man/
 	cargo run --quiet -- man --dir man
 
-install: build ## install the CLI, its man pages and completions below DESTDIR
-	install -Dm755 target/release/ipvs-bpf $(DESTDIR)/usr/sbin/ipvs-bpf
+install: cli ## install everything but a built module below DESTDIR (packages: UNIT_DIR=, ZSH_DIR=)
+	install -Dm755 -t $(DESTDIR)/usr/sbin target/release/ipvs-bpf
 	install -Dm644 -t $(DESTDIR)/usr/share/man/man8 man/*.8
-	install -d $(addprefix $(DESTDIR)/usr/share/,bash-completion/completions \
-		zsh/vendor-completions fish/vendor_completions.d)
-	cd $(DESTDIR)/usr/share && for shell in bash=bash-completion/completions/ipvs-bpf \
-		zsh=zsh/vendor-completions/_ipvs-bpf fish=fish/vendor_completions.d/ipvs-bpf.fish; do \
-		$(CURDIR)/target/release/ipvs-bpf completions $${shell%=*} >$${shell#*=} || exit 1; done
 	install -Dm644 -t $(DESTDIR)/usr/share/man/man5 man/*.5
+	for shell in bash:/usr/share/bash-completion/completions/ipvs-bpf zsh:$(ZSH_DIR)/_ipvs-bpf \
+		fish:/usr/share/fish/vendor_completions.d/ipvs-bpf.fish; do \
+		target/release/ipvs-bpf completions $${shell%:*} | \
+			install -Dm644 /dev/stdin $(DESTDIR)$${shell#*:} || exit 1; done
+	install -Dm644 -t $(DESTDIR)/etc/ipvs-bpf packaging/lb.toml
+	install -Dm644 -t $(DESTDIR)$(UNIT_DIR) packaging/*.service packaging/*.timer
+	install -Dm644 packaging/modules-load.conf $(DESTDIR)/usr/lib/modules-load.d/ipvs-bpf.conf
+	install -Dm644 -t $(DESTDIR)$(DOC_DIR) README.md docs/*.md
+	install -Dm644 -t $(DESTDIR)$(DOC_DIR)/examples examples/*.toml packaging/grafana/*.json
+	install -Dm644 -t $(DESTDIR)/usr/src/ipvs-bpf-$(VERSION) kmod/Kbuild kmod/Makefile kmod/dkms.conf \
+		$(filter-out %.mod.c,$(wildcard kmod/*.[ch]))
+	sed -i s/@VERSION@/$(VERSION)/ $(DESTDIR)/usr/src/ipvs-bpf-$(VERSION)/dkms.conf
+
+deb: ## packages of tool and module for Debian and its like: target/deb/*.deb
+	lab/deps packages
+	rm -rf target/deb
+	$(MAKE) install DESTDIR=$(CURDIR)/target/deb/source/install UNIT_DIR=/lib/systemd/system
+	cp -r packaging/debian target/deb/source
+	printf 'ipvs-bpf (%s) unstable; urgency=medium\n\n  * See the repository.\n\n -- %s  %s\n' $(VERSION) \
+		"$$(sed -n 's/^Maintainer: //p' packaging/debian/control)" "$$(date -Rr Cargo.toml)" \
+		>target/deb/source/debian/changelog
+	cd target/deb/source && DEB_BUILD_OPTIONS=noautodbgsym dpkg-buildpackage --no-sign --build=binary
+
+rpm: ## the same for RHEL and its like: target/rpm/RPMS/*/*.rpm
+	lab/deps packages
+	rm -rf target/rpm
+	$(MAKE) install DESTDIR=$(CURDIR)/target/rpm/install ZSH_DIR=/usr/share/zsh/site-functions
+	# What would be done to the files are scripts for another shell than Debian's sh.
+	rpmbuild --quiet -bb --define '__os_install_post %{nil}' --define '_topdir $(CURDIR)/target/rpm' --define '_sourcedir $(CURDIR)/target/rpm' \
+		--define 'ipvs_bpf_version $(VERSION)' packaging/ipvs-bpf.spec
 
 bench: deps module ## instructions per packet, in a virtual machine that counts them
 	mkdir -p target/bench
@@ -85,7 +123,7 @@ bench: deps module ## instructions per packet, in a virtual machine that counts 
 clean: ## remove target/
 	cargo clean
 
-.PHONY: help deps build cli module demo test test-long test-kernels bench bench-control lint fuzz fuzz-corpus man install clean
+.PHONY: help deps build cli module demo test test-long test-kernels test-packages bench bench-control lint fuzz fuzz-corpus man install deb rpm clean
 .DEFAULT_GOAL := help
 # The order of what a target needs is part of it.
 .NOTPARALLEL:

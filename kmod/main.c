@@ -38,5 +38,5 @@ module_exit(ip_vs_bpf_exit);
 
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("IPVS full NAT through eBPF sessions");
-MODULE_VERSION("0.1.0");
+MODULE_VERSION(IP_VS_BPF_VERSION);
 COMPAT_IMPORT_BPF();

@@ -97,6 +97,24 @@ fn each_file_of_examples_is_good_and_begins_with_what_it_is_for() {
 }
 
 #[test]
+fn the_file_that_packages_install_says_nothing_and_is_good_without_its_comment_signs() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/lb.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(
+        text.lines()
+            .all(|line| line.is_empty() || line.starts_with('#'))
+    );
+    // Sentences have a space there, and keys none.
+    let keys: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix('#'))
+        .filter(|line| !line.is_empty() && !line.starts_with(' '))
+        .collect();
+    assert!(keys.len() > 5, "{keys:?}");
+    good("its keys", &keys.join("\n"));
+}
+
+#[test]
 fn every_command_has_a_page_with_synopsis_exit_status_examples_and_see_also() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("man");
     let status = Command::new(env!("CARGO_BIN_EXE_ipvs-bpf"))

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::director::{HostPorts, LocalAddresses};
+use crate::kmod::module;
 use crate::model::{ServiceKey, State};
 use crate::output;
 
@@ -16,13 +17,24 @@ pub(super) fn of(desired: &State) -> Vec<String> {
         Ok(local) => local,
         Err(error) => return vec![error.to_string()],
     };
-    let mut warnings = vips_elsewhere(desired, &local);
+    let mut warnings: Vec<_> = other_version().into_iter().collect();
+    warnings.extend(vips_elsewhere(desired, &local));
     warnings.extend(local_servers(desired, &local));
     match HostPorts::observe() {
         Ok(ports) => warnings.extend(drawn_ports(desired, &local, &ports)),
         Err(error) => warnings.push(error.to_string()),
     }
     warnings
+}
+
+/// After an upgrade the older module works on: it goes only with what it carries.
+fn other_version() -> Option<String> {
+    let ours = env!("CARGO_PKG_VERSION");
+    let loaded = module::version().filter(|version| version != ours)?;
+    Some(format!(
+        "the module that is loaded is of version {loaded}, ipvs-bpf of {ours}: it works on until \
+         `ipvs-bpf down`, which ends connections, and `apply` loads the one that is installed"
+    ))
 }
 
 /// VIPs that are no address of this host. IPVS meets packets at LOCAL_IN, full

@@ -29,6 +29,7 @@ pub struct File {
     /// The kernel that it was built for.
     pub release: String,
     pub source: String,
+    /// With a key that the kernel knows.
     pub signed: bool,
 }
 
@@ -80,7 +81,8 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
         add(
             "module-missing",
             format!("there is no module {} for this kernel", module.place),
-            "install its package (with DKMS: dkms autoinstall), or name its file with --module",
+            "install its package and the headers of this kernel (for DKMS; then: dkms autoinstall), or \
+             name its file with --module",
         );
         return;
     };
@@ -98,10 +100,11 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
         add(
             "module-signature",
             format!(
-                "{} is not signed, and this kernel takes signed modules only",
+                "{} is not signed with a key that this kernel knows, and it takes no other module",
                 module.place
             ),
-            "sign it with a key that the machine knows (mokutil --import), or switch Secure Boot off",
+            "mokutil --import /var/lib/dkms/mok.pub (the key of DKMS) and reboot; or sign it with a \
+             key that the machine knows, or switch Secure Boot off",
         );
     }
 }

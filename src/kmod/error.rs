@@ -4,6 +4,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::module;
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{path}: {source}")]
@@ -12,7 +14,8 @@ pub enum Error {
     #[error("the module ip_vs_bpf refused: {reason}")]
     Refused { reason: String },
     #[error(
-        "{path} reads \"{line}\", which this build does not understand: module and ipvs-bpf are not of one version"
+        "{path} reads \"{line}\", which this build does not understand: {}",
+        module::versions()
     )]
     Unreadable { path: PathBuf, line: String },
     #[error("the program that hands a map to the module could not be loaded: {0}")]

@@ -2,7 +2,7 @@
 //! Loading and unloading the module.
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -19,6 +19,21 @@ pub fn is_loaded() -> bool {
     Path::new("/sys/module").join(NAME).exists()
 }
 
+/// Of the module that is loaded.
+pub fn version() -> Option<String> {
+    let file = Path::new("/sys/module").join(NAME).join("version");
+    Some(fs::read_to_string(file).ok()?.trim().to_owned())
+}
+
+/// What the version of the module, where it is loaded, adds to a complaint.
+pub(super) fn versions() -> String {
+    let ours = env!("CARGO_PKG_VERSION");
+    match version() {
+        Some(version) => format!("the module is of version {version}, ipvs-bpf of {ours}"),
+        None => format!("ipvs-bpf is of version {ours}"),
+    }
+}
+
 /// Loads it if it is not there: by modprobe, or from the file that the user
 /// named. IPVS itself comes with it.
 pub fn load(file: Option<&Path>) -> Result<(), Error> {
@@ -28,7 +43,8 @@ pub fn load(file: Option<&Path>) -> Result<(), Error> {
     let Some(path) = file else {
         return modprobe(
             NAME,
-            "install the package of the module, or name its file with --module",
+            "the package ipvs-bpf-dkms builds it where this kernel's headers are installed (see \
+             `dkms status ipvs-bpf`); --module names a file instead",
         );
     };
     // What modprobe would have loaded first.
@@ -101,6 +117,8 @@ fn modprobe(name: &str, cure: &str) -> Result<(), Error> {
     };
     let output = Command::new("modprobe")
         .arg(name)
+        // What it says is read.
+        .env("LC_ALL", "C")
         // Ctrl-C is for us, who finish the step.
         .process_group(0)
         .output()
@@ -109,9 +127,41 @@ fn modprobe(name: &str, cure: &str) -> Result<(), Error> {
         return Ok(());
     }
     let words = String::from_utf8_lossy(&output.stderr);
-    Err(fail(
-        words.trim().trim_start_matches("modprobe: ").to_owned(),
-    ))
+    let words = words.trim().trim_start_matches("modprobe: ");
+    // As strerror(3) has them.
+    let refusals = [
+        ("Key was rejected by service", Errno::EKEYREJECTED),
+        ("Required key not available", Errno::ENOKEY),
+        ("Operation not permitted", Errno::EPERM),
+    ];
+    let refusal = refusals.iter().find(|(said, _)| words.ends_with(said));
+    Err(match refusal.and_then(|(_, errno)| signature(*errno)) {
+        Some(cure) => Error::Load {
+            name: name.to_owned(),
+            reason: format!("{words}; {cure}"),
+        },
+        None => fail(words.to_owned()),
+    })
+}
+
+/// Where a kernel that takes signed modules only refused one for its signature:
+/// the cure. Lockdown, which comes with Secure Boot, answers as if there were no
+/// permission (kernel/module/signing.c).
+fn signature(errno: Errno) -> Option<&'static str> {
+    let lockdown = || {
+        fs::read_to_string("/sys/kernel/security/lockdown")
+            .is_ok_and(|modes| !modes.contains("[none]"))
+    };
+    match errno {
+        Errno::EKEYREJECTED | Errno::ENOKEY => {}
+        Errno::EPERM if lockdown() => {}
+        _ => return None,
+    }
+    Some(
+        "this kernel takes only modules that are signed with a key that the machine knows, as \
+         with Secure Boot: `mokutil --import /var/lib/dkms/mok.pub` and a reboot make that of \
+         DKMS one",
+    )
 }
 
 /// What the kernel means by refusing a module (kernel/module/main.c).
@@ -120,10 +170,10 @@ fn explain(errno: Errno) -> String {
         Errno::ENOEXEC => {
             "it was built for another kernel (see `dmesg`); build it for this one".to_owned()
         }
-        Errno::EKEYREJECTED => {
-            "Secure Boot takes only signed modules; sign it with a key of the machine".to_owned()
-        }
         Errno::ENOENT => "a symbol that it needs is missing; load ip_vs first".to_owned(),
-        errno => io::Error::from(errno).to_string(),
+        errno => {
+            let words = io::Error::from(errno);
+            signature(errno).map_or(words.to_string(), |cure| format!("{words}; {cure}"))
+        }
     }
 }

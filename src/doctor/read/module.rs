@@ -2,6 +2,7 @@
 //! The module that is loaded, and the one that would be, by modinfo(8).
 
 use std::ffi::OsStr;
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -45,6 +46,15 @@ fn modinfo(place: &OsStr) -> Option<File> {
     Some(File {
         release: vermagic.split(' ').next().unwrap_or_default().to_owned(),
         source: value("srcversion").unwrap_or_default(),
-        signed: value("signature").is_some(),
+        signed: value("signature").is_some()
+            && value("signer").is_none_or(|signer| is_known(&signer)),
+    })
+}
+
+/// Whether the kernel has a key of that name; those of Secure Boot are among them.
+fn is_known(signer: &str) -> bool {
+    fs::read_to_string("/proc/keys").map_or(true, |keys| {
+        let mut keys = keys.lines().filter(|key| key.contains(" asymmetri "));
+        keys.any(|key| key.contains(signer))
     })
 }

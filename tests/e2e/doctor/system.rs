@@ -167,7 +167,7 @@ fn a_module_that_cannot_be_loaded() {
     only(&where_mounted("", &other), "error", "module-kernel", what);
 
     let signed = instead("/sys/module/module/parameters/sig_enforce", "Y");
-    let what = "is not signed, and this kernel takes signed modules only";
+    let what = "is not signed with a key that this kernel knows";
     let found = where_mounted(&signed, &needs);
     only(&found, "error", "module-signature", what);
 
