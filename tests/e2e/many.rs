@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::LazyLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -50,9 +51,13 @@ pub struct Flows {
 
 impl Flows {
     pub fn new() -> Self {
-        let program = std::env::temp_dir().join(format!("flows-{}", std::process::id()));
-        let compile = ["-O2", "-Wall", "-Werror", "-pthread", "lab/flows.c", "-o"];
-        run(Command::new("cc").args(compile).arg(&program));
+        static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+            let program = std::env::temp_dir().join(format!("flows-{}", std::process::id()));
+            let compile = ["-O2", "-Wall", "-Werror", "-pthread", "lab/flows.c", "-o"];
+            run(Command::new("cc").args(compile).arg(&program));
+            program
+        });
+        let program = PROGRAM.clone();
         let mut lab = Lab::alone();
         // The local IPs are the director's own addresses; it needs no port.
         let all = "net.ipv4.ip_local_reserved_ports=1024-65535";
