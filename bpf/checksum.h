@@ -35,6 +35,14 @@ static __always_inline __u16 fold16(__u64 sum)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
+/* Of two sums of 16 bits. */
+static __always_inline __u16 add16(__u16 a, __u16 b)
+{
+	__u32 sum = (__u32)a + b;
+
+	return sum + (sum >> 16);
+}
+
 static __always_inline __sum16 mended(__sum16 check, __u64 difference)
 {
 	return ~fold16((__u16)~check + difference);
@@ -82,23 +90,23 @@ static __always_inline enum mending mend_partial(struct __sk_buff *skb, __u32 of
  * the pseudo-header alone, and only the addresses change it. A program cannot
  * see that, but what is not that sum, and will not be cut into segments, is a
  * whole checksum; the few whole ones that are that sum by chance are left to the
- * helpers like the partial ones. 0 and 0xffff are one number.
+ * helpers like the partial ones. A sum of what is not all 0 is not 0.
  */
 static __always_inline int may_be_partial(struct __sk_buff *skb, __sum16 check,
-					  __u64 pseudo)
+					  __u16 pseudo)
 {
-	return skb->gso_size || fold16((__u16)~check + pseudo) == 0xffff;
+	return skb->gso_size || check == pseudo;
 }
 
-static __always_inline void mend_whole(__sum16 *check, __u8 protocol,
-				       __u64 difference)
+/* change: what is added to the sum. */
+static __always_inline void mend_whole(__sum16 *check, __u8 protocol, __u16 change)
 {
 	__sum16 new;
 
 	/* There is none (RFC 768; RFC 6935 for IPv6). */
 	if (protocol == IPPROTO_UDP && !*check)
 		return;
-	new = mended(*check, difference);
+	new = ~add16(~*check, change);
 	if (protocol == IPPROTO_UDP && !new)
 		new = 0xffff;
 	*check = new;
@@ -120,10 +128,11 @@ static __always_inline enum mending rewrite_transport(struct __sk_buff *skb,
 	check = at(skb, offset, sizeof(*check));
 	if (!check)
 		return NOT_MENDED;
-	if (may_be_partial(skb, *check, pseudo))
+	if (may_be_partial(skb, *check, fold16(pseudo)))
 		return mend_partial(skb, offset, protocol, addresses, old.both,
 				    new.both);
-	mend_whole(check, protocol, addresses + difference(old.both, new.both));
+	mend_whole(check, protocol,
+		   fold16(addresses + difference(old.both, new.both)));
 	return MENDED;
 }
 

@@ -13,14 +13,12 @@ static __always_inline int forward4(struct __sk_buff *skb,
 				    struct ipvs_bpf_session4 *session,
 				    const __u8 protocol)
 {
-	const struct ipvs_bpf_tuple4 *old = &packet->tuple;
 	struct ends4 new = {
 		.saddr = session->saddr,
 		.daddr = session->daddr,
 		.ports = { { session->sport, session->dport } },
 	};
-	union ports old_ports = { { old->sport, old->dport } };
-	__u64 addresses;
+	struct ipvs_bpf_lease *lease = &session->lease;
 	struct iphdr *iph;
 	__sum16 *check;
 	void *frame;
@@ -34,24 +32,28 @@ static __always_inline int forward4(struct __sk_buff *skb,
 	iph = frame + NETWORK;
 	size = bpf_ntohs(iph->tot_len);
 	if (iph->ttl <= 1 || !is_for_fast_path(skb, frame, protocol, sizeof(*iph),
-					       size, &session->lease))
+					       size, lease))
 		return TC_ACT_UNSPEC;
 	check = frame + checksum_at(NETWORK + sizeof(*iph), protocol);
-	if (may_be_partial(skb, *check, pseudo4(iph, old, protocol, sizeof(*iph)))) {
+	if (may_be_partial(skb, *check, add16(lease->pseudo,
+					      bpf_htons(size - sizeof(*iph))))) {
 		packet->transport = NETWORK + sizeof(*iph);
 		if (rewrite4(skb, packet, &new, 1))
 			return TC_ACT_SHOT;
-		frame = linear(skb, 0, sizeof(session->lease.macs));
-		return frame ? leave(frame, size, &session->lease) : TC_ACT_SHOT;
+		frame = linear(skb, 0, sizeof(lease->macs));
+		return frame ? leave(frame, size, lease) : TC_ACT_SHOT;
 	}
-	addresses = difference4(old, &new);
-	rewrite_header4(iph, &new, addresses, 1);
+	iph->check = ~add16(~iph->check, lease->header);
+	iph->ttl--;
+	iph->saddr = new.saddr;
+	iph->daddr = new.daddr;
 	((union ports *)(iph + 1))->both = new.ports.both;
-	mend_whole(check, protocol,
-		   addresses + difference(old_ports.both, new.ports.both));
-	/* See rewrite4(). */
-	bpf_csum_update(skb, ~fold32(addresses));
-	return leave(frame, size, &session->lease);
+	mend_whole(check, protocol, lease->transport);
+	/* See rewrite4(): less the addresses, which the header's have changed by,
+	 * and by the time to live.
+	 */
+	bpf_csum_update(skb, ~((__u32)lease->header + bpf_htons(1 << 8)));
+	return leave(frame, size, lease);
 }
 
 /* TC_ACT_UNSPEC: the packet is as it was, for the classic path. Twice the same

@@ -17,7 +17,7 @@ static __always_inline int forward6(struct __sk_buff *skb,
 		.daddr = session->daddr,
 		.ports = { { session->sport, session->dport } },
 	};
-	union ports old_ports = { { old->sport, old->dport } };
+	struct ipvs_bpf_lease *lease = &session->lease;
 	struct headers6 *headers;
 	__sum16 *check;
 	void *frame;
@@ -30,23 +30,21 @@ static __always_inline int forward6(struct __sk_buff *skb,
 	size = network + bpf_ntohs(headers->payload_len);
 	/* A jumbogram says 0 (RFC 2675). */
 	if (headers->hop_limit <= 1 || !headers->payload_len ||
-	    !is_for_fast_path(skb, frame, protocol, network, size,
-			      &session->lease))
+	    !is_for_fast_path(skb, frame, protocol, network, size, lease))
 		return TC_ACT_UNSPEC;
 	check = frame + checksum_at(NETWORK + network, protocol);
-	if (may_be_partial(skb, *check, pseudo6(headers, old))) {
+	if (may_be_partial(skb, *check, add16(lease->pseudo, headers->payload_len))) {
 		if (rewrite6(skb, old, &new, 1))
 			return TC_ACT_SHOT;
-		frame = linear(skb, 0, sizeof(session->lease.macs));
-		return frame ? leave(frame, size, &session->lease) : TC_ACT_SHOT;
+		frame = linear(skb, 0, sizeof(lease->macs));
+		return frame ? leave(frame, size, lease) : TC_ACT_SHOT;
 	}
 	rewrite_header6(headers, &new, 1);
 	headers->ports.both = new.ports.both;
-	mend_whole(check, protocol, difference_of_addresses6(old, &new) +
-		   difference(old_ports.both, new.ports.both));
+	mend_whole(check, protocol, lease->transport);
 	/* See rewrite6(). */
 	bpf_csum_update(skb, fold32(difference(bpf_htons(1), 0)));
-	return leave(frame, size, &session->lease);
+	return leave(frame, size, lease);
 }
 
 /* TC_ACT_UNSPEC: the packet is as it was, for the classic path. Twice the same

@@ -42,7 +42,8 @@ enum ipvs_bpf_direction {
 
 /* The fast path of one direction of a session: while the lease is valid the
  * ingress program alone forwards the packets, as it is told here. The module
- * writes it, but for the counts, which the program only ever adds to.
+ * writes it, but for the counts, which the program only ever adds to. Sums are
+ * one's complement sums of 16-bit words in network byte order (RFC 1071).
  */
 struct ipvs_bpf_lease {
 	__u64 until;    /* valid while bpf_jiffies64() is less; 0: there is none */
@@ -51,7 +52,10 @@ struct ipvs_bpf_lease {
 	__u32 ifindex;  /* of the interface that they leave by */
 	__u32 macs[3];  /* the first 12 bytes of the frame: its addresses */
 	__u16 mtu;      /* host endianness; a larger packet goes to the module */
-	__u16 pad;
+	__u16 header;    /* what it adds to IPv4's header: addresses, and a TTL one less */
+	__u16 transport; /* what it adds to the transport's sum: addresses and ports */
+	__u16 pseudo;    /* sum of the addresses that come in, and the protocol */
+	__u32 pad;
 };
 
 /* What full NAT makes of such a packet: the value of the same map. */

@@ -19,6 +19,7 @@
 #include <linux/delay.h>
 #include <linux/if_arp.h>
 #include <linux/string.h>
+#include <net/checksum.h>
 #include <net/dst.h>
 #include <net/neighbour.h>
 
@@ -53,6 +54,27 @@ static bool find_way(const struct dst_entry *dst, const union nf_inet_addr *dadd
 	lease->ifindex = dev->ifindex;
 	lease->mtu = min_t(u32, dst_mtu(dst), U16_MAX);
 	return valid;
+}
+
+/* What it does to the sums in a packet to turn one tuple into the other, whichever
+ * way round its ends are: a sum is the same in any order. In a tuple, the ports
+ * come after the addresses.
+ */
+static void find_sums(u8 family, u8 protocol, const union tuple *from,
+		      const union tuple *to, struct ipvs_bpf_lease *lease)
+{
+	int addresses = family == AF_INET6 ?
+			offsetof(struct ipvs_bpf_tuple6, sport) :
+			offsetof(struct ipvs_bpf_tuple4, sport);
+	int ends = addresses + 2 * sizeof(__be16);
+	__wsum old = csum_partial(from, addresses, 0);
+	__wsum header = csum_sub(csum_partial(to, addresses, 0), old);
+	__wsum transport = csum_sub(csum_partial(to, ends, 0),
+				    csum_partial(from, ends, 0));
+
+	lease->header = ~csum_fold(csum_sub(header, (__force __wsum)htons(1 << 8)));
+	lease->transport = ~csum_fold(transport);
+	lease->pseudo = ~csum_fold(csum_add(old, (__force __wsum)htons(protocol)));
 }
 
 /* Under RCU and the lock of the original tuple. */
@@ -157,6 +179,10 @@ void lease_renew(struct session *session, struct ip_vs_conn *cp, u8 direction,
 		return;
 	tuple_original(cp, &original);
 	tuple_reply(cp, session->local_ip, session->local_port, &reply);
+	if (direction == IPVS_BPF_ORIGINAL)
+		find_sums(cp->af, cp->protocol, &original, &reply, &new);
+	else
+		find_sums(cp->af, cp->protocol, &reply, &original, &new);
 	lock = original_lock(director, cp->af, &original);
 	spin_lock_bh(lock);
 	lease = session->ended ? NULL : lease_of(maps, cp->af, direction, &original,
@@ -166,6 +192,9 @@ void lease_renew(struct session *session, struct ip_vs_conn *cp, u8 direction,
 		lease->ifindex = new.ifindex;
 		memcpy(lease->macs, new.macs, sizeof(lease->macs));
 		lease->mtu = new.mtu;
+		lease->header = new.header;
+		lease->transport = new.transport;
+		lease->pseudo = new.pseudo;
 		/* The old lease has run out, so no program looks at these but
 		 * one that began before; it sends one packet the old way, the
 		 * new one, or to nobody.

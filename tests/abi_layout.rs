@@ -122,7 +122,7 @@ fn mirror() -> BTreeSet<String> {
     }
     structure!("ipvs_bpf_tuple4", Tuple4: saddr_be daddr_be sport_be dport_be protocol pad);
     structure!("ipvs_bpf_tuple6", Tuple6: saddr_be daddr_be sport_be dport_be protocol pad);
-    structure!("ipvs_bpf_lease", Lease: until bytes packets ifindex macs mtu pad);
+    structure!("ipvs_bpf_lease", Lease: until bytes packets ifindex macs mtu header transport pseudo pad);
     structure!("ipvs_bpf_session4", Session4: saddr_be daddr_be sport_be dport_be service direction pad lease);
     structure!("ipvs_bpf_session6", Session6: saddr_be daddr_be sport_be dport_be service direction pad lease);
     structure!("ipvs_bpf_service", Service: vaddr_be vport_be protocol family);

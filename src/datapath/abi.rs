@@ -47,7 +47,13 @@ pub struct Lease {
     /// The frame's first 12 bytes.
     pub macs: [u32; 3],
     pub mtu: u16,
-    pub pad: u16,
+    /// One's complement sums of 16-bit words in network byte order: what the
+    /// translation adds to the IPv4 header's, and to the transport's.
+    pub header: u16,
+    pub transport: u16,
+    /// That of the addresses that come in, and the protocol.
+    pub pseudo: u16,
+    pub pad: u32,
 }
 
 /// `struct ipvs_bpf_session4`: what full NAT makes of such a packet, the value

@@ -3,11 +3,12 @@
 
 use std::net::SocketAddrV6;
 
-use ipvs_bpf::datapath::abi::{Lease, ORIGINAL, REPLY, Session6};
+use ipvs_bpf::datapath::abi::{Lease, ORIGINAL, REPLY};
 
 use crate::bench::{Bench, TC_ACT_REDIRECT, TC_ACT_UNSPEC};
-use crate::fast_path::{TO_US, assert_classic, lease};
+use crate::fast_path::assert_classic;
 use crate::flow::{TCP, UDP};
+use crate::lease::{TO_US, lease, leased6};
 use crate::packet6::{
     ANSWER6, CLIENT6, LOCAL_IP6, Packet6, SERVER6, VIP6, assert_checksum6, check6_at, entries6,
 };
@@ -24,7 +25,7 @@ fn directions() -> [([SocketAddrV6; 2], [SocketAddrV6; 2]); 2] {
 fn leased(protocol: u8, lease: Lease) -> Bench {
     let mut bench = Bench::with_session6(protocol);
     for (tuple, session) in entries6(protocol) {
-        let session = Session6 { lease, ..session };
+        let session = leased6(&tuple, session, lease);
         bench.sessions6.insert(tuple, session, 0).unwrap();
     }
     bench

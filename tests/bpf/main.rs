@@ -10,6 +10,7 @@ mod fast_path6;
 mod flow;
 mod ingress;
 mod ipv6;
+mod lease;
 mod network;
 mod packet;
 mod packet6;

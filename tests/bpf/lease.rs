@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Leases as the module gives them, with the sums of the session that they are
+//! of.
+
+use ipvs_bpf::datapath::abi::{Lease, Session4, Session6, Tuple4, Tuple6};
+
+use crate::packet::sum;
+
+/// Of a frame for the loopback device, whose test run it is.
+pub const TO_US: [u8; 6] = [0; 6];
+/// Of the frame that leaves.
+pub const MACS: [u8; 12] = [2, 1, 3, 5, 7, 9, 2, 4, 6, 8, 10, 12];
+
+/// For ever.
+pub fn lease() -> Lease {
+    let word = |at: usize| u32::from_ne_bytes([MACS[at], MACS[at + 1], MACS[at + 2], MACS[at + 3]]);
+    Lease {
+        until: u64::MAX,
+        ifindex: 1,
+        macs: [word(0), word(4), word(8)],
+        mtu: 1500,
+        ..Lease::default()
+    }
+}
+
+/// The words of one end after the other.
+fn bytes(addresses: &[u32]) -> Vec<u8> {
+    addresses
+        .iter()
+        .flat_map(|word| word.to_ne_bytes())
+        .collect()
+}
+
+fn ports(ports: [u16; 2]) -> Vec<u8> {
+    ports.into_iter().flat_map(u16::to_ne_bytes).collect()
+}
+
+/// Addresses and ports before and after.
+fn summed(lease: Lease, protocol: u8, old: [&[u8]; 2], new: [&[u8]; 2]) -> Lease {
+    let change = |parts: &[(&[u8], &[u8])]| {
+        let of = |(old, new): &(&[u8], &[u8])| [sum(&[new]), !sum(&[old])];
+        let words: Vec<u8> = parts
+            .iter()
+            .flat_map(of)
+            .flat_map(u16::to_be_bytes)
+            .collect();
+        words
+    };
+    let addresses = change(&[(old[0], new[0])]);
+    let one_hop = (!0x0100u16).to_be_bytes();
+    let ends = change(&[(old[0], new[0]), (old[1], new[1])]);
+    Lease {
+        header: sum(&[&addresses, &one_hop]).to_be(),
+        transport: sum(&[&ends]).to_be(),
+        pseudo: sum(&[old[0], &[0, protocol]]).to_be(),
+        ..lease
+    }
+}
+
+pub fn leased4(tuple: &Tuple4, session: Session4, lease: Lease) -> Session4 {
+    let old = bytes(&[tuple.saddr_be, tuple.daddr_be]);
+    let new = bytes(&[session.saddr_be, session.daddr_be]);
+    let old_ports = ports([tuple.sport_be, tuple.dport_be]);
+    let new_ports = ports([session.sport_be, session.dport_be]);
+    let lease = summed(
+        lease,
+        tuple.protocol,
+        [&old, &old_ports],
+        [&new, &new_ports],
+    );
+    Session4 { lease, ..session }
+}
+
+pub fn leased6(tuple: &Tuple6, session: Session6, lease: Lease) -> Session6 {
+    let old = bytes(&[tuple.saddr_be, tuple.daddr_be].concat());
+    let new = bytes(&[session.saddr_be, session.daddr_be].concat());
+    let old_ports = ports([tuple.sport_be, tuple.dport_be]);
+    let new_ports = ports([session.sport_be, session.dport_be]);
+    let lease = summed(
+        lease,
+        tuple.protocol,
+        [&old, &old_ports],
+        [&new, &new_ports],
+    );
+    Session6 { lease, ..session }
+}
