@@ -26,11 +26,15 @@ fn directions() -> [([SocketAddrV4; 2], [SocketAddrV4; 2]); 2] {
 fn leased(protocol: u8, lease: Lease) -> Bench {
     let mut bench = Bench::empty();
     bench.set_service(protocol);
+    set_lease(&mut bench, protocol, lease);
+    bench
+}
+
+fn set_lease(bench: &mut Bench, protocol: u8, lease: Lease) {
     for (tuple, session) in entries(protocol) {
         let session = leased4(&tuple, session, lease);
         bench.sessions4.insert(tuple, session, 0).unwrap();
     }
-    bench
 }
 
 fn lease_of(bench: &Bench, protocol: u8, direction: u8) -> Lease {
@@ -151,6 +155,56 @@ fn a_lease_that_ran_out_or_was_never_given_leaves_packets_to_the_classic_path() 
         for (direction, (ends, _)) in [ORIGINAL, REPLY].into_iter().zip(directions()) {
             assert_classic(&mut bench, &incoming(&Packet::new(TCP, ends)), direction);
             assert_eq!(lease_of(&bench, TCP, direction).packets, 0);
+        }
+    }
+}
+
+/// The kernel's clock of 64 bits, as `bpf_jiffies64()` has it.
+fn jiffies() -> u64 {
+    let timers = std::fs::read_to_string("/proc/timer_list").unwrap();
+    let line = timers
+        .lines()
+        .find_map(|line| line.strip_prefix("jiffies: "));
+    line.unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn a_lease_lasts_until_its_moment_of_the_whole_clock_and_no_longer() {
+    let packet = incoming(&Packet::new(TCP, [CLIENT, VIP]));
+    let mut bench = leased(TCP, lease());
+    let mut verdict = |until| {
+        set_lease(&mut bench, TCP, Lease { until, ..lease() });
+        bench.ingress(&packet).action
+    };
+    let now = jiffies();
+    // Hours away, also where the lower half of the clock says the contrary.
+    let half = 1 << 32;
+    for until in [
+        now + 10_000_000,
+        now + half,
+        now + half - 10_000_000,
+        u64::MAX,
+    ] {
+        assert_eq!(verdict(until), TC_ACT_REDIRECT, "{now} until {until}");
+    }
+    let ended = [now, now - 10_000_000, (now + 10_000_000).wrapping_sub(half)];
+    for until in ended.into_iter().filter(|until| *until <= now) {
+        assert_eq!(verdict(until), TC_ACT_UNSPEC, "{now} until {until}");
+    }
+
+    // One and the same, before and after.
+    let until = jiffies() + 50;
+    set_lease(&mut bench, TCP, Lease { until, ..lease() });
+    loop {
+        let before = jiffies();
+        let action = bench.ingress(&packet).action;
+        let after = jiffies();
+        if after < until {
+            assert_eq!(action, TC_ACT_REDIRECT);
+        }
+        if before >= until {
+            assert_eq!(action, TC_ACT_UNSPEC);
+            break;
         }
     }
 }
