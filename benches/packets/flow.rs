@@ -15,11 +15,31 @@ pub enum Family {
     Ipv6,
 }
 
+pub const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
+
+impl Family {
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::Ipv4 => "IPv4",
+            Family::Ipv6 => "IPv6",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     Udp,
     Tcp,
+}
+
+impl Protocol {
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Udp => "udp",
+            Protocol::Tcp => "tcp",
+        }
+    }
 }
 
 /// As conntrack uses the words.
@@ -28,6 +48,15 @@ pub enum Protocol {
 pub enum Direction {
     Original,
     Reply,
+}
+
+impl Direction {
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::Original => "original",
+            Direction::Reply => "reply",
+        }
+    }
 }
 
 pub const VIP_PORT: u16 = 80;
@@ -57,8 +86,9 @@ pub fn address(family: Family, network: u16, host: u16) -> IpAddr {
     }
 }
 
-pub fn vip(family: Family) -> IpAddr {
-    address(family, 0, 1)
+/// Number 0 is the one that is measured.
+pub fn vip(family: Family, number: u32) -> IpAddr {
+    address(family, 0, 1 + number as u16)
 }
 
 pub fn server(family: Family) -> IpAddr {
@@ -95,7 +125,7 @@ pub struct Flow {
 }
 
 impl Flow {
-    fn client(&self) -> (IpAddr, u16) {
+    pub fn client(&self) -> (IpAddr, u16) {
         let address = client(self.family, self.number / PORTS);
         (address, (FIRST_PORT + self.number % PORTS) as u16)
     }

@@ -3,6 +3,7 @@
 //! the guest's clock, so what passes on the clock is what the machine executed.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use nix::time::{ClockId, clock_gettime};
 
@@ -11,8 +12,12 @@ use crate::network::Network;
 use crate::path::Path;
 use crate::report::{Row, Subject};
 
-/// Of each measurement; the median counts.
-const ROUNDS: u32 = 3;
+/// Times that each path is measured, in turn with the others.
+const ROUNDS: u32 = 4;
+/// Packets that are measured at once. The median of all such slices counts, so
+/// that what the kernel does now and then beside them (conntrack looks through its
+/// whole table for what has expired) is in none.
+const SLICE: usize = 500;
 
 /// Soft interrupts that take long are left to a thread of the kernel.
 const YIELDS: usize = 1_000;
@@ -22,19 +27,26 @@ fn now() -> u64 {
     time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
 }
 
-/// Instructions that these frames cost in all, each sent `times` times. Every
-/// frame must arrive, or none where the path drops.
-pub fn cost(network: &Network, direction: Direction, frames: &[Vec<u8>], times: usize) -> f64 {
-    let count = frames.len() * times;
+/// Instructions a frame when these are sent, slice by slice.
+pub fn cost(network: &Network, direction: Direction, frames: &[Vec<u8>]) -> Vec<f64> {
+    frames
+        .chunks(SLICE)
+        .map(|slice| cost_of_slice(network, direction, slice) / slice.len() as f64)
+        .collect()
+}
+
+/// Every frame must arrive, or none where the path drops.
+fn cost_of_slice(network: &Network, direction: Direction, frames: &[Vec<u8>]) -> f64 {
+    let count = frames.len() as u64;
+    let expected = if network.path == Path::Drop { 0 } else { count };
     let before = network.arrived(direction);
     let begin = now();
-    network.send(direction, frames, count);
+    network.send(direction, frames);
     let mut end = now();
     let mut arrived = network.arrived(direction) - before;
-    let expected = if network.path == Path::Drop { 0 } else { count };
     // What the kernel's thread has still to do, it does when we yield.
     for _ in 0..YIELDS {
-        if arrived == expected as u64 {
+        if arrived == expected {
             break;
         }
         std::thread::yield_now();
@@ -43,7 +55,7 @@ pub fn cost(network: &Network, direction: Direction, frames: &[Vec<u8>], times: 
     }
     assert_eq!(
         arrived,
-        expected as u64,
+        expected,
         "{}, {direction:?}: frames that arrived of {count}{}",
         network.path.name(),
         network.counters()
@@ -51,36 +63,30 @@ pub fn cost(network: &Network, direction: Direction, frames: &[Vec<u8>], times: 
     (end - begin) as f64
 }
 
-/// The same per packet of flows that are in use. Where packets take the fast
-/// path, each flow has got its lease just now: a packet a second is not what is
-/// measured.
-pub fn cost_in_use(
-    network: &Network,
-    direction: Direction,
-    frames: &[Vec<u8>],
-    times: usize,
-) -> f64 {
+/// The same of flows that are in use. Where packets take the fast path, each flow
+/// has got its lease just now: a packet a second is not what is measured.
+pub fn cost_in_use(network: &Network, direction: Direction, frames: &[Vec<u8>]) -> Vec<f64> {
     if network.path == Path::IpvsBpfFast {
-        cost(network, direction, frames, 1);
+        cost(network, direction, frames);
     }
-    cost(network, direction, frames, times) / (frames.len() * times) as f64
+    cost(network, direction, frames)
 }
 
-/// Measures every path in turn, three times. `round` is told the number of the
-/// round, and gives the instructions of one of what is counted.
+/// Measures every path in turn, some times. `round` is told the number of the
+/// round, and gives the instructions of one of what is counted, slice by slice.
 pub fn interleaved(
     networks: &[&Network],
     subject: &Subject,
-    round: impl Fn(&Network, u32) -> f64,
+    round: impl Fn(&Network, u32) -> Vec<f64>,
 ) -> Vec<Row> {
-    let mut rounds: BTreeMap<Path, Vec<f64>> = BTreeMap::new();
+    let mut slices: BTreeMap<Path, Vec<f64>> = BTreeMap::new();
     for number in 0..ROUNDS {
         for network in networks {
-            let cost = round(network, number);
-            rounds.entry(network.path).or_default().push(cost);
+            let costs = round(network, number);
+            slices.entry(network.path).or_default().extend(costs);
         }
     }
-    let mut costs: BTreeMap<Path, f64> = rounds
+    let mut costs: BTreeMap<Path, f64> = slices
         .into_iter()
         .map(|(path, costs)| (path, median(costs)))
         .collect();
@@ -99,9 +105,20 @@ pub fn interleaved(
         .collect()
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// Kernel memory in use for objects: bytes.
+pub fn slab() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").expect("procfs");
+    let line = text.lines().find_map(|line| line.strip_prefix("Slab:"));
+    let words = line.expect("Slab").split_whitespace().next();
+    words
+        .and_then(|number| number.parse::<u64>().ok())
+        .expect("kB")
+        * 1024
 }
 
 /// The frames of one kind that these flows send on a path.

@@ -8,130 +8,142 @@
 //! the server is counted by its interface and then dropped by a tc filter.
 
 use std::fs::File;
-use std::io::{Read, Seek, Write};
-use std::path::Path as FilePath;
-use std::process::{Command, Stdio};
-
-use nix::sched::{CloneFlags, setns};
+use std::io::{Read, Seek};
 
 use crate::flow::{
-    self, CLIENT_MAC, CLIENTS, DIRECTOR_CLIENT_MAC, DIRECTOR_SERVER_MAC, Direction, Family,
-    SERVER_MAC, SERVER_PORT, VIP_PORT,
+    self, CLIENT_MAC, CLIENTS, DIRECTOR_CLIENT_MAC, DIRECTOR_SERVER_MAC, Direction, FAMILIES,
+    Family, LOCAL_IPS, SERVER_MAC,
 };
-use crate::generator::Generator;
+use crate::namespace::Namespace;
+use crate::packet_socket::PacketSocket;
 use crate::path::Path;
+use crate::programs::attach;
 
 /// The director's interfaces, by fixed numbers: see `programs.bpf.c`.
-const CLIENT_SIDE: u32 = 11;
-const SERVER_SIDE: u32 = 12;
+pub const CLIENT_SIDE: u32 = 11;
+pub const SERVER_SIDE: u32 = 12;
 
 /// Priorities of the bench's filters; those of ipvs-bpf lie between.
-const FIRST: u32 = 1;
-const LAST: u32 = 60_000;
+const FIRST: u16 = 1;
+pub const LAST: u16 = 60_000;
 
 pub struct Network {
     pub path: Path,
+    pub director: Namespace,
     client: Host,
     server: Host,
 }
 
 /// One end of a network.
 struct Host {
-    generator: Generator,
+    socket: PacketSocket,
     /// `/proc/net/dev` of its namespace.
     interfaces: File,
+    namespace: Namespace,
 }
 
 impl Host {
-    fn enter(namespace: &str) -> Self {
-        let open = |path: &FilePath| File::open(path).expect("a file of procfs");
-        let here = open(FilePath::new("/proc/thread-self/ns/net"));
-        let there = open(&FilePath::new("/run/netns").join(namespace));
-        setns(there, CloneFlags::CLONE_NEWNET).expect("root");
-        let host = Host {
-            generator: Generator::at("eth0").expect("a packet socket"),
-            interfaces: open(FilePath::new("/proc/thread-self/net/dev")),
-        };
-        setns(here, CloneFlags::CLONE_NEWNET).expect("root");
-        host
-    }
-
-    /// The packets that eth0 received, ever.
-    fn received(&self) -> u64 {
-        let mut text = String::new();
-        let mut file = &self.interfaces;
-        file.rewind().expect("procfs");
-        file.read_to_string(&mut text).expect("procfs");
-        let line = text
-            .lines()
-            .find_map(|line| line.trim_start().strip_prefix("eth0:"));
-        let packets = line.and_then(|line| line.split_whitespace().nth(1));
-        packets
-            .and_then(|number| number.parse().ok())
-            .expect("eth0")
+    fn at(namespace: Namespace) -> Self {
+        namespace.tc("qdisc add dev eth0 clsact");
+        drop_all(&namespace, "eth0");
+        let (socket, interfaces) = namespace.within(|| {
+            (
+                PacketSocket::at("eth0").expect("a packet socket"),
+                File::open("/proc/thread-self/net/dev").expect("procfs"),
+            )
+        });
+        Host {
+            socket,
+            interfaces,
+            namespace,
+        }
     }
 }
 
+/// Columns of `/proc/net/dev`.
+const RECEIVED: usize = 1;
+const DROPPED_AT_INPUT: usize = 3;
+const DROPPED_AT_OUTPUT: usize = 11;
+
+/// What the table says of an interface.
+fn count(mut interfaces: &File, interface: &str, column: usize) -> u64 {
+    let mut text = String::new();
+    interfaces.rewind().expect("procfs");
+    interfaces.read_to_string(&mut text).expect("procfs");
+    let line = text
+        .lines()
+        .find_map(|line| line.trim_start().strip_prefix(interface)?.strip_prefix(':'));
+    let number = line.and_then(|line| line.split_whitespace().nth(column));
+    number
+        .and_then(|number| number.parse().ok())
+        .expect("a column of numbers")
+}
+
 impl Network {
-    pub fn lay_out(path: Path) -> Self {
-        let name = |host: &str| namespace(path, host);
-        for host in ["client", "director", "server"] {
-            run("ip", &["netns", "add", &name(host)]);
+    /// `set_up` makes the director what the path wants.
+    pub fn lay_out(path: Path, set_up: impl FnOnce(&Namespace)) -> Self {
+        let [client, director, server] = [(); 3].map(|()| Namespace::new());
+        wire(&client, &director, &server);
+        for interface in ["eth0", "eth1"] {
+            director.tc(&format!("qdisc add dev {interface} clsact"));
         }
-        wire(path);
-        for (host, interface) in [
-            ("client", "eth0"),
-            ("director", "eth0"),
-            ("director", "eth1"),
-            ("server", "eth0"),
-        ] {
-            tc(&name(host), &format!("qdisc add dev {interface} clsact"));
-        }
-        match path {
-            Path::Drop => {
-                for interface in ["eth0", "eth1"] {
-                    drop_all(&name("director"), interface);
-                }
-            }
-            Path::TcRedirect => {
-                attach(&name("director"), "eth0", LAST, "classifier/to_server");
-                attach(&name("director"), "eth1", LAST, "classifier/to_client");
-            }
-            Path::Route => {}
-            Path::Ipvs => ipvs(&name("director")),
-            Path::IpvsMasquerade => {
-                sysctl(&name("director"), "net.ipv4.vs.conntrack=1");
-                masquerade(&name("director"));
-                ipvs(&name("director"));
-            }
-            Path::IpvsBpf | Path::IpvsBpfFast => apply(path, 1, 1),
-        }
-        for host in ["client", "server"] {
-            drop_all(&name(host), "eth0");
-        }
+        set_up(&director);
         Network {
             path,
-            client: Host::enter(&name("client")),
-            server: Host::enter(&name("server")),
+            director,
+            client: Host::at(client),
+            server: Host::at(server),
         }
     }
 
-    /// Frames of a direction enter where they would.
-    pub fn send(&self, direction: Direction, frames: &[Vec<u8>], count: usize) {
-        let host = match direction {
-            Direction::Original => &self.client,
-            Direction::Reply => &self.server,
-        };
-        host.generator.send(frames, count).expect("frames are sent");
+    /// Where frames of a direction enter, and where they come out.
+    fn ends(&self, direction: Direction) -> (&Host, &Host) {
+        match direction {
+            Direction::Original => (&self.client, &self.server),
+            Direction::Reply => (&self.server, &self.client),
+        }
+    }
+
+    pub fn send(&self, direction: Direction, frames: &[Vec<u8>]) {
+        let socket = &self.ends(direction).0.socket;
+        socket.send(frames).expect("frames are sent");
     }
 
     /// How many frames ever came out at the far end of a direction.
     pub fn arrived(&self, direction: Direction) -> u64 {
-        match direction {
-            Direction::Original => &self.server,
-            Direction::Reply => &self.client,
+        count(&self.ends(direction).1.interfaces, "eth0", RECEIVED)
+    }
+
+    /// Does that while it listens to what comes out there.
+    pub fn overheard(&self, direction: Direction, job: impl FnOnce()) -> Vec<Vec<u8>> {
+        let far = &self.ends(direction).1.namespace;
+        let listener = far.within(|| PacketSocket::listening("eth0").expect("a packet socket"));
+        job();
+        listener.heard().expect("a packet socket")
+    }
+
+    /// The director has dropped nothing at its interfaces, and has no neighbour
+    /// but those that it was given.
+    pub fn check(&self) {
+        let interfaces = self
+            .director
+            .within(|| File::open("/proc/thread-self/net/dev").expect("procfs"));
+        for interface in ["eth0", "eth1"] {
+            for column in [DROPPED_AT_INPUT, DROPPED_AT_OUTPUT] {
+                let dropped = count(&interfaces, interface, column);
+                assert_eq!(
+                    dropped,
+                    0,
+                    "{}: frames that {interface} dropped",
+                    self.path.name()
+                );
+            }
         }
-        .received()
+        let unresolved = ["incomplete", "failed", "stale", "delay", "probe"];
+        for state in unresolved {
+            let neighbours = self.director.run("ip", &["neigh", "show", "nud", state]);
+            assert_eq!(neighbours, "", "{}: {state} neighbours", self.path.name());
+        }
     }
 
     /// Why full NAT may have dropped something.
@@ -139,244 +151,104 @@ impl Network {
         if !self.path.is_ours() {
             return String::new();
         }
-        let director = namespace(self.path, "director");
-        let file = "/proc/net/ip_vs_bpf/stats";
-        "\n".to_owned() + &run("ip", &["netns", "exec", &director, "cat", file])
+        let counters = self.director.run("cat", &["/proc/net/ip_vs_bpf/stats"]);
+        format!("\n{counters}")
     }
 
     /// Whether frames reach the director with their checksums verified, as from
     /// a device that does so.
     pub fn verify_checksums(&self, verified: bool) {
-        let director = namespace(self.path, "director");
         for interface in ["eth0", "eth1"] {
             if verified {
-                attach(&director, interface, FIRST, "classifier/verified");
+                self.director
+                    .within(|| attach("verified", interface, FIRST));
             } else {
-                tc(
-                    &director,
-                    &format!("filter del dev {interface} ingress prio {FIRST}"),
-                );
+                let filter = format!("filter del dev {interface} ingress prio {FIRST}");
+                self.director.tc(&filter);
             }
         }
     }
-
-    /// Full NAT with this many local IPs and services.
-    pub fn grow(&self, local_ips: u32, services: u32) {
-        apply(self.path, local_ips, services);
-    }
 }
 
-fn namespace(path: Path, host: &str) -> String {
-    format!("{}-{host}", path.name())
-}
-
-fn wire(path: Path) {
-    let [client, director, server] =
-        ["client", "director", "server"].map(|host| namespace(path, host));
+fn wire(client: &Namespace, director: &Namespace, server: &Namespace) {
     let mac = |mac: [u8; 6]| mac.map(|byte| format!("{byte:02x}")).join(":");
-    batch(
-        &director,
-        &format!(
-            "link set lo up
-             link add eth0 index {CLIENT_SIDE} address {} type veth peer name eth0 address {} netns {client}
-             link add eth1 index {SERVER_SIDE} address {} type veth peer name eth0 address {} netns {server}",
-            mac(DIRECTOR_CLIENT_MAC),
-            mac(CLIENT_MAC),
-            mac(DIRECTOR_SERVER_MAC),
-            mac(SERVER_MAC),
-        ),
-    );
-    for host in [&client, &director, &server] {
+    director.ip(&format!(
+        "link set lo up
+         link add eth0 index {CLIENT_SIDE} address {} type veth peer name eth0 address {} netns {}
+         link add eth1 index {SERVER_SIDE} address {} type veth peer name eth0 address {} netns {}",
+        mac(DIRECTOR_CLIENT_MAC),
+        mac(CLIENT_MAC),
+        client.path(),
+        mac(DIRECTOR_SERVER_MAC),
+        mac(SERVER_MAC),
+        server.path(),
+    ));
+    for host in [client, director, server] {
         // Nothing but the bench's own frames.
-        sysctl(host, "net.ipv6.conf.all.autoconf=0");
-        sysctl(host, "net.ipv6.conf.all.accept_dad=0");
-        sysctl(host, "net.ipv6.conf.default.router_solicitations=0");
-        sysctl(host, "net.ipv6.conf.eth0.router_solicitations=0");
+        host.sysctl("net.ipv6.conf.all.autoconf=0");
+        host.sysctl("net.ipv6.conf.all.accept_dad=0");
+        host.sysctl("net.ipv6.conf.default.router_solicitations=0");
+        host.sysctl("net.ipv6.conf.eth0.router_solicitations=0");
     }
-    sysctl(&client, "net.ipv6.conf.all.disable_ipv6=1");
-    sysctl(&server, "net.ipv6.conf.all.disable_ipv6=1");
-    batch(&client, "link set eth0 up");
-    batch(&server, "link set eth0 up");
-    batch(&director, "link set eth0 up\nlink set eth1 up");
-    sysctl(&director, "net.ipv4.ip_forward=1");
+    for end in [client, server] {
+        end.sysctl("net.ipv6.conf.all.disable_ipv6=1");
+        end.ip("link set eth0 up");
+    }
+    director.ip("link set eth0 up\nlink set eth1 up");
+    director.sysctl("net.ipv4.ip_forward=1");
+    for interface in ["all", "eth0", "eth1"] {
+        director.sysctl(&format!("net.ipv4.conf.{interface}.rp_filter=0"));
+    }
     // The local IPs are the director's own; all their ports are for sessions.
-    sysctl(&director, "net.ipv4.ip_local_reserved_ports=1024-65535");
-    sysctl(&director, "net.ipv6.conf.all.forwarding=1");
+    director.sysctl("net.ipv4.ip_local_reserved_ports=1024-65535");
+    director.sysctl("net.ipv6.conf.all.forwarding=1");
+    director.ip(&addresses(&mac(CLIENT_MAC), &mac(SERVER_MAC)));
+}
+
+/// In IPv6, VIPs and local IPs are local by their networks: each address of an
+/// interface would make masquerading dearer, which looks at all of them. In IPv4
+/// that would make routing dearer, which then validates each source.
+fn addresses(client_mac: &str, server_mac: &str) -> String {
     let mut lines = String::new();
     for family in FAMILIES {
-        let (long, whole) = match family {
-            Family::Ipv4 => (16, 32),
-            Family::Ipv6 => (64, 128),
+        let (long, nodad) = match family {
+            Family::Ipv4 => (16, ""),
+            Family::Ipv6 => (64, "nodad"),
         };
-        let nodad = if family == Family::Ipv6 { "nodad" } else { "" };
         for (network, interface) in [(1, "eth0"), (2, "eth1")] {
             let own = flow::address(family, network, 1);
             lines += &format!("addr add {own}/{long} dev {interface} {nodad}\n");
         }
-        lines += &format!("addr add {}/{whole} dev lo\n", flow::vip(family));
-        for number in 0..flow::LOCAL_IPS {
-            let local = flow::local_ip(family, number);
-            lines += &format!("addr add {local}/{whole} dev lo\n");
+        match family {
+            Family::Ipv4 => {
+                lines += &format!("addr add {}/32 dev lo\n", flow::vip(family, 0));
+                for number in 0..LOCAL_IPS {
+                    lines += &format!("addr add {}/32 dev lo\n", flow::local_ip(family, number));
+                }
+            }
+            Family::Ipv6 => {
+                lines += &format!(
+                    "route add local {}/64 dev lo\n",
+                    flow::address(family, 0, 0)
+                );
+                lines += &format!("route add local {}/120 dev lo\n", flow::local_ip(family, 0));
+            }
         }
         for number in 0..CLIENTS {
             let address = flow::client(family, number);
-            lines += &format!("neigh add {address} lladdr {} dev eth0\n", mac(CLIENT_MAC));
+            lines += &format!("neigh add {address} lladdr {client_mac} dev eth0\n");
         }
         let address = flow::server(family);
-        lines += &format!("neigh add {address} lladdr {} dev eth1\n", mac(SERVER_MAC));
+        lines += &format!("neigh add {address} lladdr {server_mac} dev eth1\n");
     }
-    batch(&director, &lines);
+    lines
 }
 
-pub const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
+// The prefix above has room for them.
+const _: () = assert!(LOCAL_IPS <= 256);
 
-fn drop_all(namespace: &str, interface: &str) {
-    tc(
-        namespace,
-        &format!(
-            "filter add dev {interface} ingress prio {LAST} protocol all matchall action drop"
-        ),
-    );
-}
-
-/// Compiles the bench's programs; the object's file.
-fn programs() -> &'static str {
-    const OBJECT: &str = "/tmp/programs.o";
-    if !FilePath::new(OBJECT).exists() {
-        let source = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/benches/packets/programs.bpf.c"
-        );
-        let include = "-I/usr/include/x86_64-linux-gnu";
-        run(
-            "clang",
-            &["-O2", "-target", "bpf", include, "-c", source, "-o", OBJECT],
-        );
-    }
-    OBJECT
-}
-
-fn attach(namespace: &str, interface: &str, priority: u32, section: &str) {
-    let object = programs();
-    tc(
-        namespace,
-        &format!(
-            "filter add dev {interface} ingress prio {priority} bpf direct-action object-file {object} section {section}"
-        ),
-    );
-}
-
-fn ipvs(namespace: &str) {
-    let mut rules = String::new();
-    for family in FAMILIES {
-        let (vip, server) = (flow::vip(family), flow::server(family));
-        let bracket = |address: std::net::IpAddr, port| std::net::SocketAddr::new(address, port);
-        for option in ["-t", "-u"] {
-            let service = bracket(vip, VIP_PORT);
-            let server = bracket(server, SERVER_PORT);
-            rules +=
-                &format!("-A {option} {service} -s rr\n-a {option} {service} -r {server} -m\n");
-        }
-    }
-    feed("ip", &["netns", "exec", namespace, "ipvsadm", "-R"], &rules);
-    run(
-        "ip",
-        &[
-            "netns", "exec", namespace, "ipvsadm", "--set", "7200", "7200", "7200",
-        ],
-    );
-}
-
-fn masquerade(namespace: &str) {
-    let rules = "add table inet nat
-add chain inet nat postrouting { type nat hook postrouting priority srcnat; }
-add rule inet nat postrouting oifname eth1 masquerade";
-    feed("ip", &["netns", "exec", namespace, "nft", "-f", "-"], rules);
-    for key in ["udp_timeout", "udp_timeout_stream"] {
-        sysctl(namespace, &format!("net.netfilter.nf_conntrack_{key}=7200"));
-    }
-}
-
-/// Service number 0 is the one that is measured.
-fn apply(path: Path, local_ips: u32, services: u32) {
-    let namespace = &namespace(path, "director");
-    let fast_path = path == Path::IpvsBpfFast;
-    let mut file = format!(
-        "[director]\ninterfaces = [\"eth0\", \"eth1\"]\nmax_sessions = 1_100_000\n\
-         fast_path = {fast_path}\n[local_ips.default]\naddresses = ["
-    );
-    for family in FAMILIES {
-        for number in 0..local_ips {
-            file += &format!("\"{}\",", flow::local_ip(family, number));
-        }
-    }
-    file += "]\n";
-    for family in FAMILIES {
-        let server = std::net::SocketAddr::new(flow::server(family), SERVER_PORT);
-        for protocol in ["tcp", "udp"] {
-            for number in 0..services {
-                let address = flow::address(family, 0, 1 + number as u16);
-                let vip = std::net::SocketAddr::new(address, VIP_PORT);
-                file += &format!(
-                    "[[service]]\naddress = \"{protocol}://{vip}\"\nscheduler = \"rr\"\nsnat = \"default\"\n\
-                     [[service.server]]\naddress = \"{server}\"\n"
-                );
-            }
-        }
-    }
-    feed(
-        env!("CARGO_BIN_EXE_ipvs-bpf"),
-        &["--netns", namespace, "apply", "-f", "-"],
-        &file,
-    );
-    run(
-        "ip",
-        &[
-            "netns", "exec", namespace, "ipvsadm", "--set", "7200", "7200", "7200",
-        ],
-    );
-}
-
-fn sysctl(namespace: &str, setting: &str) {
-    run(
-        "ip",
-        &["netns", "exec", namespace, "sysctl", "-qw", setting],
-    );
-}
-
-fn tc(namespace: &str, words: &str) {
-    let mut arguments = vec!["-n", namespace];
-    arguments.extend(words.split(' '));
-    run("tc", &arguments);
-}
-
-fn batch(namespace: &str, lines: &str) {
-    feed("ip", &["-n", namespace, "-batch", "-"], lines);
-}
-
-pub fn run(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .expect(program);
-    assert!(output.status.success(), "{program} {arguments:?}");
-    String::from_utf8(output.stdout).expect("text")
-}
-
-fn feed(program: &str, arguments: &[&str], input: &str) {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect(program);
-    let mut stdin = child.stdin.take().expect("a pipe");
-    stdin.write_all(input.as_bytes()).expect(program);
-    drop(stdin);
-    assert!(
-        child.wait().expect(program).success(),
-        "{program} {arguments:?}:\n{input}"
-    );
+pub fn drop_all(namespace: &Namespace, interface: &str) {
+    namespace.tc(&format!(
+        "filter add dev {interface} ingress prio {LAST} protocol all matchall action drop"
+    ));
 }

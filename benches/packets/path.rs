@@ -61,7 +61,7 @@ impl Path {
     /// Where a client sends.
     pub fn destination(self, family: Family) -> (IpAddr, u16) {
         if self.has_sessions() {
-            (flow::vip(family), VIP_PORT)
+            (flow::vip(family, 0), VIP_PORT)
         } else {
             (flow::server(family), SERVER_PORT)
         }

@@ -7,13 +7,13 @@
 #include <bpf/bpf_helpers.h>
 
 /* The floor: from one interface of the director to the other. */
-SEC("classifier/to_server")
+SEC("classifier")
 int redirect_to_server(struct __sk_buff *skb)
 {
 	return bpf_redirect(12, 0);
 }
 
-SEC("classifier/to_client")
+SEC("classifier")
 int redirect_to_client(struct __sk_buff *skb)
 {
 	return bpf_redirect(11, 0);
@@ -22,7 +22,7 @@ int redirect_to_client(struct __sk_buff *skb)
 /* Frames from a packet socket come unverified; this does what a device does
  * that has verified the checksum (CHECKSUM_UNNECESSARY).
  */
-SEC("classifier/verified")
+SEC("classifier")
 int verified(struct __sk_buff *skb)
 {
 	bpf_csum_level(skb, BPF_CSUM_LEVEL_INC);

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What was measured: a table for people, JSON for programs (its schema is in
-//! docs/benchmark.md).
+//! What was measured, and target/bench/report.json, which has it for programs
+//! (its schema is in docs/benchmark.md).
 
 use std::fs;
-use std::path::Path as FilePath;
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, CellAlignment, Table};
 use serde::Serialize;
 
 use crate::flow::{Direction, Family, Flow, Protocol};
+use crate::goals::{Goal, goals};
+use crate::parts::Findings;
 use crate::path::Path;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -23,7 +22,7 @@ pub enum Per {
 }
 
 /// What is measured, whatever the path.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Subject {
     pub per: Per,
     pub family: Family,
@@ -40,6 +39,9 @@ pub struct Subject {
     pub services: u32,
 }
 
+/// Of small frames: as few bytes as there are without data, at least so many.
+pub const SMALL: usize = 64;
+
 impl Subject {
     /// One flow, small frames.
     pub fn of(per: Per, family: Family, protocol: Protocol) -> Self {
@@ -48,7 +50,7 @@ impl Subject {
             family,
             protocol,
             direction: Direction::Original,
-            size: 64,
+            size: SMALL,
             verified: false,
             flows: 1,
             sessions: 1,
@@ -78,67 +80,51 @@ pub struct Row {
 }
 
 /// Of kernel objects (slabs).
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct Memory {
+    pub path: Path,
+    pub family: Family,
+    /// So many were opened.
     pub sessions: u32,
     pub bytes_a_session: u64,
 }
 
 #[derive(Serialize)]
-struct Report<'a> {
-    kernel: String,
-    rows: &'a [Row],
-    memory: Memory,
+pub struct Report {
+    pub kernel: String,
+    /// Whether the run came to its end.
+    pub complete: bool,
+    pub rows: Vec<Row>,
+    pub memory: Vec<Memory>,
+    pub goals: Vec<Goal>,
 }
 
-pub fn print(rows: &[Row]) {
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_header([
-        "Per",
-        "Path",
-        "Family",
-        "Protocol",
-        "Direction",
-        "Bytes",
-        "Verified",
-        "Flows",
-        "Sessions",
-        "Services",
-        "Instructions",
-        "Ratio",
-    ]);
-    for row in rows {
-        let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
-        let subject = &row.subject;
-        table.add_row([
-            Cell::new(format!("{:?}", subject.per)),
-            Cell::new(row.path.name()),
-            Cell::new(format!("{:?}", subject.family)),
-            Cell::new(format!("{:?}", subject.protocol)),
-            Cell::new(format!("{:?}", subject.direction)),
-            right(subject.size.to_string()),
-            Cell::new(if subject.verified { "yes" } else { "no" }),
-            right(subject.flows.to_string()),
-            right(subject.sessions.to_string()),
-            right(subject.services.to_string()),
-            right(row.instructions.to_string()),
-            right(
-                row.ratio
-                    .map_or("-".to_owned(), |ratio| format!("{ratio:.3}")),
-            ),
-        ]);
+impl Report {
+    pub fn new() -> Self {
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        Report {
+            kernel: release.trim().to_owned(),
+            complete: false,
+            rows: Vec::new(),
+            memory: Vec::new(),
+            goals: Vec::new(),
+        }
     }
-    println!("{table}");
-}
 
-pub fn write(rows: &[Row], memory: Memory, file: &FilePath) {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let report = Report {
-        kernel: release.trim().to_owned(),
-        rows,
-        memory,
-    };
-    let json = serde_json::to_string_pretty(&report).expect("JSON");
-    fs::write(file, json + "\n").expect("the report can be written");
+    pub fn add(&mut self, findings: Findings, complete: bool) {
+        self.rows.extend(findings.rows);
+        self.memory.extend(findings.memory);
+        self.goals = goals(&self.rows);
+        self.complete = complete;
+    }
+
+    /// What was there is there whole, or this is.
+    pub fn write(&self) {
+        let json = serde_json::to_string_pretty(self).expect("JSON");
+        let file = "target/bench/report.json";
+        let new = format!("{file}.new");
+        fs::write(&new, json + "\n")
+            .and_then(|()| fs::rename(&new, file))
+            .unwrap_or_else(|error| panic!("{file}: {error}"));
+    }
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What is measured, one function each.
 
-use std::fs;
-
-use crate::flow::{Direction, Family, LOCAL_IPS, Protocol, SHORT_DATA, Segment};
-use crate::measure::{cost, cost_in_use, frames, interleaved};
+use crate::arrival;
+use crate::flow::{Direction, Family, Protocol, SHORT_DATA, Segment};
+use crate::measure::{cost, cost_in_use, frames, interleaved, slab};
 use crate::network::Network;
+use crate::parts::Findings;
 use crate::path::Path;
-use crate::report::{Memory, Per, Row, Subject};
+use crate::report::{Memory, Per, Row, SMALL, Subject};
 use Direction::{Original, Reply};
 
 /// Packets of one flow, a round.
@@ -15,14 +15,15 @@ const PACKETS: usize = 2_000;
 /// Flows of the many: these are numbers 1 to 50 000.
 const MANY: u32 = 50_000;
 /// New sessions or short connections, a round: numbers above.
-const NEW: u32 = 1_000;
-/// The first flow that no other measurement uses, and that no server answers.
-const GROWTH: u32 = 60_000;
-/// Flows that a growing director is measured with, spread over all it has.
-const SAMPLE: u32 = 1_000;
+const NEW: u32 = 2_000;
 
-/// Opens the connections of these flows, so that both directions are known.
-fn open(networks: &[&Network], subject: &Subject, numbers: impl Iterator<Item = u32> + Clone) {
+/// Opens the connections of these flows, so that both directions are known. The
+/// memory that each takes.
+fn open(
+    networks: &[&Network],
+    subject: &Subject,
+    numbers: impl ExactSizeIterator<Item = u32> + Clone,
+) -> Vec<Memory> {
     let script: &[_] = match subject.protocol {
         Protocol::Udp => &[(Original, Segment::Data), (Reply, Segment::Data)],
         Protocol::Tcp => &[
@@ -31,21 +32,42 @@ fn open(networks: &[&Network], subject: &Subject, numbers: impl Iterator<Item = 
             (Original, Segment::Ack),
         ],
     };
+    let sessions = numbers.len();
+    let mut memory = Vec::new();
     for network in networks
         .iter()
         .filter(|network| network.path.has_sessions())
     {
+        let before = slab();
         for (direction, segment) in script {
             let frames = frames(network, subject, numbers.clone(), *direction, *segment);
-            cost(network, *direction, &frames, 1);
+            cost(network, *direction, &frames);
         }
+        memory.push(Memory {
+            path: network.path,
+            family: subject.family,
+            sessions: sessions as u32,
+            bytes_a_session: slab().saturating_sub(before) / sessions as u64,
+        });
     }
+    memory
+}
+
+/// These frames in turn, as many as one path is measured with.
+pub fn repeated(frames: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let count = PACKETS.max(frames.len());
+    frames.into_iter().cycle().take(count).collect()
 }
 
 /// One flow, whose connection is open: per packet.
 pub fn one_flow(networks: &[&Network], family: Family, protocol: Protocol) -> Vec<Row> {
     let subject = Subject::of(Per::Packet, family, protocol);
     open(networks, &subject, 0..1);
+    for network in networks {
+        if network.path != Path::Drop {
+            arrival::check(network, &subject);
+        }
+    }
     let mut rows = Vec::new();
     for verified in [true, false] {
         if verified {
@@ -54,7 +76,7 @@ pub fn one_flow(networks: &[&Network], family: Family, protocol: Protocol) -> Ve
                 .for_each(|network| network.verify_checksums(true));
         }
         for direction in [Original, Reply] {
-            for size in [64, 1_400] {
+            for size in [SMALL, 1_400] {
                 let subject = Subject {
                     direction,
                     size,
@@ -63,7 +85,7 @@ pub fn one_flow(networks: &[&Network], family: Family, protocol: Protocol) -> Ve
                 };
                 rows.extend(interleaved(networks, &subject, |network, _| {
                     let frames = frames(network, &subject, 0..1, direction, Segment::Data);
-                    cost_in_use(network, direction, &frames, PACKETS)
+                    cost_in_use(network, direction, &repeated(frames))
                 }));
             }
         }
@@ -77,12 +99,12 @@ pub fn one_flow(networks: &[&Network], family: Family, protocol: Protocol) -> Ve
 }
 
 /// Many flows in turn, whose connections are open: per packet.
-pub fn many_flows(networks: &[&Network], family: Family) -> Vec<Row> {
+pub fn many_flows(networks: &[&Network], family: Family) -> Findings {
     let subject = Subject {
         flows: MANY,
         ..Subject::of(Per::Packet, family, Protocol::Udp)
     };
-    open(networks, &subject, 1..=MANY);
+    let memory = open(networks, &subject, 1..MANY + 1);
     let mut rows = Vec::new();
     for direction in [Original, Reply] {
         let subject = Subject {
@@ -90,11 +112,11 @@ pub fn many_flows(networks: &[&Network], family: Family) -> Vec<Row> {
             ..subject.clone()
         };
         rows.extend(interleaved(networks, &subject, |network, _| {
-            let frames = frames(network, &subject, 1..=MANY, direction, Segment::Data);
-            cost_in_use(network, direction, &frames, 1)
+            let frames = frames(network, &subject, 1..MANY + 1, direction, Segment::Data);
+            cost_in_use(network, direction, &frames)
         }));
     }
-    rows
+    Findings { rows, memory }
 }
 
 /// The flows of a round that nobody has used before.
@@ -111,7 +133,7 @@ pub fn new_sessions(networks: &[&Network], family: Family) -> Vec<Row> {
     };
     interleaved(networks, &subject, |network, round| {
         let frames = frames(network, &subject, fresh(round), Original, Segment::Data);
-        cost(network, Original, &frames, 1) / f64::from(NEW)
+        cost(network, Original, &frames)
     })
 }
 
@@ -137,82 +159,14 @@ pub fn short_connections(networks: &[&Network], family: Family) -> Vec<Row> {
         .frame(Path::Route, Original, Segment::Ack, 0);
     subject.size = headers.len() + SHORT_DATA as usize;
     interleaved(networks, &subject, |network, round| {
-        let step = |(direction, segment)| {
+        let mut slices = Vec::new();
+        for (direction, segment) in script {
             let frames = frames(network, &subject, fresh(round), direction, segment);
-            cost(network, direction, &frames, 1)
-        };
-        script.into_iter().map(step).sum::<f64>() / f64::from(NEW)
+            let costs = cost(network, direction, &frames);
+            slices.resize(costs.len(), 0.0);
+            let sums = slices.iter_mut().zip(costs);
+            sums.for_each(|(sum, cost)| *sum += cost);
+        }
+        slices
     })
-}
-
-/// How the cost of a packet grows with the sessions and services that full NAT
-/// has, and what memory a session takes.
-pub fn growth(networks: &[&Network], family: Family) -> (Vec<Row>, Memory) {
-    let networks: Vec<_> = networks
-        .iter()
-        .copied()
-        .filter(|network| network.path.is_ours() || network.path == Path::Drop)
-        .collect();
-    let base = Subject::of(Per::Packet, family, Protocol::Udp);
-    let mut rows = Vec::new();
-    let mut known = GROWTH;
-    let mut measure = |sessions: u32, services: u32| {
-        let flows = sessions.min(SAMPLE);
-        let subject = Subject {
-            flows,
-            sessions,
-            services,
-            ..base.clone()
-        };
-        let step = sessions / flows;
-        let sample = move || (0..flows).map(move |number| GROWTH + number * step);
-        rows.extend(interleaved(&networks, &subject, |network, _| {
-            let frames = frames(network, &subject, sample(), Original, Segment::Data);
-            let times = PACKETS.div_ceil(frames.len());
-            cost_in_use(network, Original, &frames, times)
-        }));
-    };
-    let mut memory = Memory::default();
-    let mut open_until = |sessions: u32| {
-        let numbers = known..GROWTH + sessions;
-        if numbers.is_empty() {
-            return;
-        }
-        for network in networks.iter().filter(|network| network.path.is_ours()) {
-            let before = slab();
-            for first in numbers.clone().step_by(MANY as usize) {
-                let some = first..(first + MANY).min(numbers.end);
-                let frames = frames(network, &base, some, Original, Segment::Data);
-                cost(network, Original, &frames, 1);
-            }
-            memory = Memory {
-                sessions: numbers.len() as u32,
-                bytes_a_session: slab().saturating_sub(before) / numbers.len() as u64,
-            };
-        }
-        known = numbers.end;
-    };
-    for services in [1, 100, 10_000] {
-        for network in networks.iter().filter(|network| network.path.is_ours()) {
-            network.grow(LOCAL_IPS, services);
-        }
-        open_until(1_000);
-        measure(1_000, services);
-    }
-    for sessions in [10, 1_000, 100_000, 1_000_000] {
-        open_until(sessions);
-        measure(sessions, 10_000);
-    }
-    (rows, memory)
-}
-
-/// Kernel memory in use for objects: bytes.
-fn slab() -> u64 {
-    let text = fs::read_to_string("/proc/meminfo").expect("procfs");
-    let line = text.lines().find_map(|line| line.strip_prefix("Slab:"));
-    let words = line.expect("Slab").split_whitespace().next();
-    words
-        .and_then(|number| number.parse::<u64>().ok())
-        .expect("kB")
-        * 1024
 }

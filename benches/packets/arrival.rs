@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! That a path does what it is measured for: the frame that comes out is the one
+//! that went in, from and to whom the path says.
+
+use std::net::{IpAddr, SocketAddr};
+
+use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+
+use crate::flow::{Direction, SERVER_PORT, Segment, server};
+use crate::measure::{cost, frames};
+use crate::network::Network;
+use crate::path::Path;
+use crate::report::Subject;
+
+/// Of the first flow, whose connection is open.
+pub fn check(network: &Network, subject: &Subject) {
+    let (path, family) = (network.path, subject.family);
+    let client = subject.flow(0).client();
+    let server = (server(family), SERVER_PORT);
+    for (direction, from, to) in [
+        (Direction::Original, path.peer(family, client), server),
+        (Direction::Reply, path.destination(family), client),
+    ] {
+        let frames = frames(network, subject, 0..1, direction, Segment::Data);
+        let heard = network.overheard(direction, || {
+            cost(network, direction, &frames);
+        });
+        let hops = u8::from(path != Path::TcRedirect);
+        let expected = (SocketAddr::from(from), SocketAddr::from(to), 64 - hops);
+        let what = format!("{}, {direction:?}: the frame that arrives", path.name());
+        let found: Vec<_> = heard.iter().filter_map(|frame| read(frame)).collect();
+        assert_eq!(found, [expected], "{what}");
+        assert_eq!(heard[0].len(), frames[0].len(), "{what}");
+    }
+}
+
+/// Source, destination, and the hops that it still has.
+fn read(frame: &[u8]) -> Option<(SocketAddr, SocketAddr, u8)> {
+    let packet = SlicedPacket::from_ethernet(frame).ok()?;
+    let (source, destination, hops): (IpAddr, IpAddr, u8) = match packet.net? {
+        NetSlice::Ipv4(ip) => {
+            let header = ip.header();
+            let addresses = (header.source_addr(), header.destination_addr());
+            (addresses.0.into(), addresses.1.into(), header.ttl())
+        }
+        NetSlice::Ipv6(ip) => {
+            let header = ip.header();
+            let addresses = (header.source_addr(), header.destination_addr());
+            (addresses.0.into(), addresses.1.into(), header.hop_limit())
+        }
+        _ => return None,
+    };
+    let (from, to) = match packet.transport? {
+        TransportSlice::Udp(udp) => (udp.source_port(), udp.destination_port()),
+        TransportSlice::Tcp(tcp) => (tcp.source_port(), tcp.destination_port()),
+        _ => return None,
+    };
+    Some(((source, from).into(), (destination, to).into(), hops))
+}

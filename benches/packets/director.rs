@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A director, set up for one path.
+
+use std::net::SocketAddr;
+
+use crate::flow::{self, FAMILIES, Family, LOCAL_IPS, Protocol, SERVER_PORT, VIP_PORT};
+use crate::namespace::Namespace;
+use crate::network::{LAST, drop_all};
+use crate::path::Path;
+use crate::programs::attach;
+
+/// What full NAT of this project has, besides a server for each family.
+#[derive(Clone, Copy)]
+pub struct FullNat<'a> {
+    pub families: &'a [Family],
+    pub protocols: &'a [Protocol],
+    /// VIPs, each with the families and protocols above.
+    pub services: u32,
+    pub local_ips: u32,
+    pub max_sessions: u32,
+}
+
+/// A service for each family and protocol.
+pub const USUAL: FullNat = FullNat {
+    families: &FAMILIES,
+    protocols: &[Protocol::Tcp, Protocol::Udp],
+    services: 1,
+    local_ips: 1,
+    max_sessions: 200_000,
+};
+
+/// Full NAT that grows, see `growth.rs`.
+pub const GROWING: FullNat = FullNat {
+    families: &[Family::Ipv4],
+    protocols: &[Protocol::Udp],
+    services: 1,
+    local_ips: LOCAL_IPS,
+    max_sessions: 1_100_000,
+};
+
+pub fn set_up(director: &Namespace, path: Path, full_nat: FullNat) {
+    match path {
+        Path::Drop => {
+            for interface in ["eth0", "eth1"] {
+                drop_all(director, interface);
+            }
+        }
+        Path::TcRedirect => {
+            director.within(|| {
+                attach("redirect_to_server", "eth0", LAST);
+                attach("redirect_to_client", "eth1", LAST);
+            });
+        }
+        Path::Route => {}
+        Path::Ipvs => ipvs(director),
+        Path::IpvsMasquerade => {
+            director.sysctl("net.ipv4.vs.conntrack=1");
+            masquerade(director);
+            ipvs(director);
+        }
+        Path::IpvsBpf | Path::IpvsBpfFast => apply(director, path, full_nat),
+    }
+}
+
+fn service(family: Family) -> SocketAddr {
+    SocketAddr::new(flow::vip(family, 0), VIP_PORT)
+}
+
+fn server(family: Family) -> SocketAddr {
+    SocketAddr::new(flow::server(family), SERVER_PORT)
+}
+
+fn ipvs(director: &Namespace) {
+    let mut rules = String::new();
+    for family in FAMILIES {
+        let (service, server) = (service(family), server(family));
+        for option in ["-t", "-u"] {
+            rules +=
+                &format!("-A {option} {service} -s rr\n-a {option} {service} -r {server} -m\n");
+        }
+    }
+    director.feed("ipvsadm", &["-R"], &rules);
+    keep_connections(director);
+}
+
+/// No connection ends while the bench runs, whatever the clock says.
+fn keep_connections(director: &Namespace) {
+    director.run("ipvsadm", &["--set", "7200", "7200", "7200"]);
+}
+
+fn masquerade(director: &Namespace) {
+    let rules = "add table inet nat
+add chain inet nat postrouting { type nat hook postrouting priority srcnat; }
+add rule inet nat postrouting oifname eth1 masquerade";
+    director.feed("nft", &["-f", "-"], rules);
+    for key in ["udp_timeout", "udp_timeout_stream"] {
+        director.sysctl(&format!("net.netfilter.nf_conntrack_{key}=7200"));
+    }
+}
+
+/// Makes the director have that full NAT.
+pub fn apply(director: &Namespace, path: Path, full_nat: FullNat) {
+    let mut file = format!(
+        "[director]\ninterfaces = [\"eth0\", \"eth1\"]\nmax_sessions = {}\n\
+         fast_path = {}\n[local_ips.default]\naddresses = [",
+        full_nat.max_sessions,
+        path == Path::IpvsBpfFast,
+    );
+    for family in full_nat.families {
+        for number in 0..full_nat.local_ips {
+            file += &format!("\"{}\",", flow::local_ip(*family, number));
+        }
+    }
+    file += "]\n";
+    for family in full_nat.families {
+        let server = server(*family);
+        for protocol in full_nat.protocols {
+            for number in 0..full_nat.services {
+                let vip = SocketAddr::new(flow::vip(*family, number), VIP_PORT);
+                file += &format!(
+                    "[[service]]\naddress = \"{}://{vip}\"\nscheduler = \"rr\"\nsnat = \"default\"\n\
+                     [[service.server]]\naddress = \"{server}\"\n",
+                    protocol.name()
+                );
+            }
+        }
+    }
+    director.feed(env!("CARGO_BIN_EXE_ipvs-bpf"), &["apply", "-f", "-"], &file);
+    keep_connections(director);
+}

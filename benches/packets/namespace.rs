@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Network namespaces without names, which are gone with the process, and the
+//! system's commands in them.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::process::{self, Command, Stdio};
+
+use nix::sched::{CloneFlags, setns, unshare};
+
+pub struct Namespace(File);
+
+impl Namespace {
+    pub fn new() -> Self {
+        let here = current();
+        unshare(CloneFlags::CLONE_NEWNET).expect("root may make network namespaces");
+        let there = current();
+        setns(here, CloneFlags::CLONE_NEWNET).expect("root");
+        Namespace(there)
+    }
+
+    /// Does that in the namespace. Sockets and files of procfs stay of where they
+    /// were opened.
+    pub fn within<T>(&self, job: impl FnOnce() -> T) -> T {
+        let here = current();
+        setns(&self.0, CloneFlags::CLONE_NEWNET).expect("root");
+        let result = job();
+        setns(here, CloneFlags::CLONE_NEWNET).expect("root");
+        result
+    }
+
+    /// For `ip link add … netns`.
+    pub fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", process::id(), self.0.as_raw_fd())
+    }
+
+    pub fn run(&self, program: &str, arguments: &[&str]) -> String {
+        self.within(|| run(program, arguments))
+    }
+
+    pub fn feed(&self, program: &str, arguments: &[&str], input: &str) {
+        self.within(|| feed(program, arguments, input));
+    }
+
+    pub fn sysctl(&self, setting: &str) {
+        self.run("sysctl", &["-qw", setting]);
+    }
+
+    pub fn tc(&self, words: &str) {
+        self.run("tc", &words.split(' ').collect::<Vec<_>>());
+    }
+
+    /// Lines of `ip`.
+    pub fn ip(&self, lines: &str) {
+        self.feed("ip", &["-batch", "-"], lines);
+    }
+}
+
+fn current() -> File {
+    File::open("/proc/thread-self/ns/net").expect("procfs")
+}
+
+fn command(program: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    command.args(arguments).env("PATH", path);
+    command
+}
+
+pub fn run(program: &str, arguments: &[&str]) -> String {
+    let output = command(program, arguments)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap_or_else(|error| panic!("{program}: {error}; run `make deps`"));
+    assert!(output.status.success(), "{program} {arguments:?}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn feed(program: &str, arguments: &[&str], input: &str) {
+    let mut child = command(program, arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{program}: {error}; run `make deps`"));
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(input.as_bytes()).expect(program);
+    drop(stdin);
+    assert!(
+        child.wait().expect(program).success(),
+        "{program} {arguments:?}, which was given:\n{input}"
+    );
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The parts of a run, in their order.
+
+use crate::director::{USUAL, set_up};
+use crate::flow::{Family, Protocol};
+use crate::namespace::run as command;
+use crate::network::Network;
+use crate::path::Path;
+use crate::report::{Memory, Report, Row};
+use crate::{growth, subjects};
+use Family::{Ipv4, Ipv6};
+use Protocol::{Tcp, Udp};
+
+pub struct Part {
+    pub name: &'static str,
+    run: fn(&[&Network]) -> Findings,
+}
+
+#[derive(Default)]
+pub struct Findings {
+    pub rows: Vec<Row>,
+    pub memory: Vec<Memory>,
+}
+
+impl From<Vec<Row>> for Findings {
+    fn from(rows: Vec<Row>) -> Self {
+        let memory = Vec::new();
+        Findings { rows, memory }
+    }
+}
+
+const fn part(name: &'static str, run: fn(&[&Network]) -> Findings) -> Part {
+    Part { name, run }
+}
+
+/// What makes many sessions comes last.
+pub const PARTS: &[Part] = &[
+    part("udp-ipv4", |all| subjects::one_flow(all, Ipv4, Udp).into()),
+    part("tcp-ipv4", |all| subjects::one_flow(all, Ipv4, Tcp).into()),
+    part("udp-ipv6", |all| subjects::one_flow(all, Ipv6, Udp).into()),
+    part("tcp-ipv6", |all| subjects::one_flow(all, Ipv6, Tcp).into()),
+    part("sessions-ipv4", |all| {
+        subjects::new_sessions(all, Ipv4).into()
+    }),
+    part("sessions-ipv6", |all| {
+        subjects::new_sessions(all, Ipv6).into()
+    }),
+    part("connections-ipv4", |all| {
+        subjects::short_connections(all, Ipv4).into()
+    }),
+    part("connections-ipv6", |all| {
+        subjects::short_connections(all, Ipv6).into()
+    }),
+    part("flows-ipv4", |all| subjects::many_flows(all, Ipv4)),
+    part("flows-ipv6", |all| subjects::many_flows(all, Ipv6)),
+    part("growth", |all| growth::growth(all, Ipv4)),
+];
+
+/// What the goals speak of, in IPv4.
+pub const QUICK: [&str; 3] = ["udp-ipv4", "sessions-ipv4", "connections-ipv4"];
+
+/// `done` is told of each part that is done.
+pub fn run(parts: Vec<&Part>, done: impl Fn(&Report)) -> Report {
+    command("modprobe", &["ip_vs", "conn_tab_bits=20"]);
+    command("modprobe", &["nf_conntrack", "hashsize=1048576"]);
+    // What waits for the kernel's thread of soft interrupts must not be dropped.
+    command("sysctl", &["-qw", "net.core.netdev_max_backlog=1000000"]);
+    eprintln!("laying out {} networks", Path::ALL.len());
+    let networks =
+        Path::ALL.map(|path| Network::lay_out(path, |director| set_up(director, path, USUAL)));
+    let networks: Vec<&Network> = networks.iter().collect();
+    let mut report = Report::new();
+    for (number, part) in parts.iter().enumerate() {
+        eprintln!("part {} of {}: {}", number + 1, parts.len(), part.name);
+        let findings = (part.run)(&networks);
+        networks.iter().for_each(|network| network.check());
+        report.add(findings, number + 1 == parts.len());
+        done(&report);
+    }
+    report
+}

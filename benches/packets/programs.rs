@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The eBPF programs of the bench itself, `programs.bpf.c`: compiled once, and
+//! attached at an interface of the caller's network namespace.
+
+use std::fs;
+use std::path::Path;
+use std::process::{self, Command};
+use std::sync::OnceLock;
+
+use aya::Ebpf;
+use aya::programs::SchedClassifier;
+use aya::programs::tc::{NlOptions, TcAttachOptions, TcAttachType};
+
+/// One of `programs.bpf.c`.
+pub fn attach(program: &str, interface: &str, priority: u16) {
+    let mut object = Ebpf::load(object()).expect("root may load eBPF programs");
+    at_ingress(&mut object, program, interface, priority);
+    leave(object);
+}
+
+/// At an interface that has a clsact qdisc.
+pub fn at_ingress(object: &mut Ebpf, program: &str, interface: &str, priority: u16) {
+    let program: &mut SchedClassifier = object
+        .program_mut(program)
+        .and_then(|program| program.try_into().ok())
+        .expect(program);
+    if program.fd().is_err() {
+        program.load().expect("the kernel's verifier accepts it");
+    }
+    let options = TcAttachOptions::Netlink(NlOptions {
+        priority,
+        ..NlOptions::default()
+    });
+    program
+        .attach_with_options(interface, TcAttachType::Ingress, options)
+        .expect(interface);
+}
+
+/// What it brought belongs to the filters now, which go with their namespace.
+/// aya would detach the programs where the process then is.
+pub fn leave(object: Ebpf) {
+    std::mem::forget(object);
+}
+
+fn object() -> &'static [u8] {
+    static COMPILED: OnceLock<Vec<u8>> = OnceLock::new();
+    COMPILED.get_or_init(|| {
+        let name = format!("packets-{}.o", process::id());
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let clang = std::env::var_os("CLANG").unwrap_or_else(|| "clang".into());
+        let status = Command::new(clang)
+            .args(["-target", "bpf", "-O2", "-Wall", "-Werror", "-mcpu=v3"])
+            // Where Debian keeps asm/types.h: see build.rs.
+            .arg("-I/usr/include/x86_64-linux-gnu")
+            .arg("-c")
+            .arg(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/benches/packets/programs.bpf.c"
+            ))
+            .arg("-o")
+            .arg(&file)
+            .status()
+            .expect("clang starts: run `make deps`");
+        assert!(status.success(), "clang does not compile programs.bpf.c");
+        let object = fs::read(&file).expect("the object");
+        fs::remove_file(&file).expect("it can be removed");
+        object
+    })
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The report on the terminal.
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{Cell, CellAlignment, Table};
+
+use crate::path::Path;
+use crate::report::{Per, Report, Row, Subject};
+
+/// The columns: what is compared.
+const PATHS: [Path; 6] = [
+    Path::TcRedirect,
+    Path::Route,
+    Path::Ipvs,
+    Path::IpvsMasquerade,
+    Path::IpvsBpf,
+    Path::IpvsBpfFast,
+];
+
+pub fn print(report: &Report) {
+    println!(
+        "Instructions, and in brackets the ratio to ipvs_masquerade. Linux {}.\n",
+        report.kernel
+    );
+    println!("{}\n", figures(&report.rows));
+    if !report.memory.is_empty() {
+        println!("{}\n", memory(report));
+    }
+    println!("{}", goals(report));
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    let (first, others) = header.split_first().expect("columns");
+    let mut cells = vec![Cell::new(first)];
+    cells.extend(others.iter().map(right));
+    table.set_header(cells);
+    table
+}
+
+fn right(text: impl ToString) -> Cell {
+    Cell::new(text.to_string()).set_alignment(CellAlignment::Right)
+}
+
+/// Thousands apart.
+fn number(number: i64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn figures(rows: &[Row]) -> Table {
+    let mut header = vec![""];
+    header.extend(PATHS.map(Path::name));
+    let mut table = table(&header);
+    let mut section = None;
+    for rows in rows.chunk_by(|one, other| one.subject == other.subject) {
+        let Some(subject) = rows.first().map(|row| &row.subject) else {
+            continue;
+        };
+        if section != Some(per(subject)) {
+            section = Some(per(subject));
+            table.add_row([Cell::new(per(subject))]);
+        }
+        let mut cells = vec![Cell::new(format!("  {}", what(subject)))];
+        cells.extend(PATHS.map(|path| {
+            let row = rows.iter().find(|row| row.path == path);
+            right(row.map_or(String::new(), |row| match row.ratio {
+                Some(ratio) => format!("{} ({ratio:.3})", number(row.instructions)),
+                None => number(row.instructions),
+            }))
+        }));
+        table.add_row(cells);
+    }
+    table
+}
+
+fn per(subject: &Subject) -> &'static str {
+    match subject.per {
+        Per::Packet if subject.sessions > 1 => "per packet, as sessions and services grow",
+        Per::Packet if subject.flows > 1 => "per packet of many flows",
+        Per::Packet => "per packet of one flow",
+        Per::Session => "per new session",
+        Per::Connection => "per short TCP connection",
+    }
+}
+
+fn what(subject: &Subject) -> String {
+    let family = subject.family.name();
+    let protocol = subject.protocol.name().to_uppercase();
+    let direction = subject.direction.name();
+    if subject.sessions > 1 {
+        return format!(
+            "{family}, {} sessions, {} services",
+            number(subject.sessions.into()),
+            number(subject.services.into())
+        );
+    }
+    match subject.per {
+        Per::Packet => {
+            let verified = if subject.verified { ", verified" } else { "" };
+            let size = subject.size;
+            format!("{family} {protocol} {direction}, {size} bytes{verified}")
+        }
+        _ => format!("{family} {protocol}"),
+    }
+}
+
+fn memory(report: &Report) -> Table {
+    let mut table = table(&["kernel memory a session", "sessions", "bytes"]);
+    for memory in &report.memory {
+        table.add_row([
+            Cell::new(format!("  {} {}", memory.path.name(), memory.family.name())),
+            right(number(memory.sessions.into())),
+            right(number(memory.bytes_a_session as i64)),
+        ]);
+    }
+    table
+}
+
+fn goals(report: &Report) -> Table {
+    let mut table = table(&["goal", "at most", "original", "reply", "both"]);
+    for goal in &report.goals {
+        let mut cells = vec![
+            Cell::new(format!("  {}", goal.goal)),
+            right(format!("{:.2}", goal.at_most)),
+        ];
+        use crate::flow::Direction::{Original, Reply};
+        for direction in [Some(Original), Some(Reply), None] {
+            let mut figures = goal.figures.iter();
+            let figure = figures.find(|figure| figure.direction == direction);
+            cells.push(right(figure.map_or(String::new(), |figure| {
+                let verdict = if figure.reached {
+                    "reached"
+                } else {
+                    "not reached"
+                };
+                format!("{:.3} {verdict}", figure.quotient)
+            })));
+        }
+        table.add_row(cells);
+    }
+    table
+}
