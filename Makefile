@@ -118,7 +118,7 @@ rpm: ## the same for RHEL and its like: target/rpm/RPMS/*/*.rpm
 bench: deps module ## instructions per packet, in a virtual machine that counts them
 	mkdir -p target/bench
 	cargo bench --bench packets
-	cargo bench --bench plot
+	cargo bench --bench figures
 
 clean: ## remove target/
 	cargo clean

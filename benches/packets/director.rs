@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use crate::flow::{self, FAMILIES, Family, LOCAL_IPS, Protocol, SERVER_PORT, VIP_PORT};
+use crate::leases;
 use crate::namespace::Namespace;
 use crate::network::{LAST, drop_all};
 use crate::path::Path;
@@ -55,10 +56,16 @@ pub fn set_up(director: &Namespace, path: Path, full_nat: FullNat) {
         Path::Ipvs => ipvs(director),
         Path::IpvsMasquerade => {
             director.sysctl("net.ipv4.vs.conntrack=1");
-            masquerade(director);
+            masquerade(director).expect("nft takes it");
             ipvs(director);
         }
         Path::IpvsBpf | Path::IpvsBpfFast => apply(director, path, full_nat),
+        Path::Masquerade => {
+            masquerade(director)
+                .and_then(|()| translate_vip(director))
+                .expect("nft takes it");
+        }
+        Path::FastAlone => leases::set_up(director, full_nat.max_sessions),
     }
 }
 
@@ -79,7 +86,9 @@ fn ipvs(director: &Namespace) {
                 &format!("-A {option} {service} -s rr\n-a {option} {service} -r {server} -m\n");
         }
     }
-    director.feed("ipvsadm", &["-R"], &rules);
+    director
+        .feed("ipvsadm", &["-R"], &rules)
+        .expect("IPVS takes them");
     keep_connections(director);
 }
 
@@ -88,14 +97,34 @@ fn keep_connections(director: &Namespace) {
     director.run("ipvsadm", &["--set", "7200", "7200", "7200"]);
 }
 
-fn masquerade(director: &Namespace) {
+/// By conntrack: what leaves for the server has the director's address. Fails
+/// where the kernel or nft cannot.
+pub fn masquerade(director: &Namespace) -> Result<(), String> {
     let rules = "add table inet nat
 add chain inet nat postrouting { type nat hook postrouting priority srcnat; }
 add rule inet nat postrouting oifname eth1 masquerade";
-    director.feed("nft", &["-f", "-"], rules);
+    director.feed("nft", &["-f", "-"], rules)?;
     for key in ["udp_timeout", "udp_timeout_stream"] {
         director.sysctl(&format!("net.netfilter.nf_conntrack_{key}=7200"));
     }
+    Ok(())
+}
+
+/// By conntrack, beside the above: what is for a VIP goes to the server.
+fn translate_vip(director: &Namespace) -> Result<(), String> {
+    let mut rules =
+        "add chain inet nat prerouting { type nat hook prerouting priority dstnat; }\n".to_owned();
+    for family in FAMILIES {
+        let ip = match family {
+            Family::Ipv4 => "ip",
+            Family::Ipv6 => "ip6",
+        };
+        let (vip, server) = (flow::vip(family, 0), server(family));
+        rules += &format!(
+            "add rule inet nat prerouting {ip} daddr {vip} udp dport {VIP_PORT} dnat {ip} to {server}\n"
+        );
+    }
+    director.feed("nft", &["-f", "-"], &rules)
 }
 
 /// Makes the director have that full NAT.
@@ -125,6 +154,8 @@ pub fn apply(director: &Namespace, path: Path, full_nat: FullNat) {
             }
         }
     }
-    director.feed(env!("CARGO_BIN_EXE_ipvs-bpf"), &["apply", "-f", "-"], &file);
+    director
+        .feed(env!("CARGO_BIN_EXE_ipvs-bpf"), &["apply", "-f", "-"], &file)
+        .expect("full NAT");
     keep_connections(director);
 }

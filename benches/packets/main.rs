@@ -6,14 +6,19 @@
 //!   cargo bench --bench packets               all parts, and the report
 //!   cargo bench --bench packets -- quick      what the goals speak of, in IPv4
 //!   cargo bench --bench packets -- PART…      these parts; a wrong name lists them
+//!   cargo bench --bench packets -- native     real time on this host: `make bench-native`
+//!
+//! `cargo test` runs a little of `native`.
 
 mod arrival;
 mod director;
 mod flow;
 mod goals;
 mod growth;
+mod leases;
 mod measure;
 mod namespace;
+mod native;
 mod network;
 mod packet_socket;
 mod parts;
@@ -26,12 +31,20 @@ mod table;
 use std::process::ExitCode;
 
 use crate::parts::{PARTS, QUICK};
+use crate::path::Path;
 use crate::report::Report;
 
 fn main() -> ExitCode {
-    // What cargo says.
-    let words = std::env::args().skip(1).filter(|word| word != "--bench");
-    let mut names: Vec<String> = words.collect();
+    let (is_bench, mut names) = words();
+    if !is_bench {
+        return test(&names);
+    }
+    if names == ["native"] {
+        return native(&native::WHOLE, |report| {
+            table::print_native(report);
+            report::write(report, "native.json");
+        });
+    }
     if names == ["quick"] {
         names = QUICK.map(str::to_owned).into();
     }
@@ -48,9 +61,53 @@ fn main() -> ExitCode {
         .filter(|part| whole || names.iter().any(|name| part.name == name));
     let report = parts::run(chosen.collect(), |report: &Report| {
         if whole {
-            report.write();
+            report::write(report, "report.json");
         }
     });
     table::print(&report);
     ExitCode::SUCCESS
+}
+
+/// Whether `cargo bench` runs this and not `cargo test`, and what else was said.
+fn words() -> (bool, Vec<String>) {
+    let (cargo, words): (Vec<_>, Vec<_>) = std::env::args()
+        .skip(1)
+        .partition(|word| word.starts_with("--"));
+    (cargo.iter().any(|word| word == "--bench"), words)
+}
+
+fn native(extent: &native::Extent, done: impl Fn(&native::Report)) -> ExitCode {
+    match native::measure(extent) {
+        Ok(report) => {
+            done(&report);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// That it runs, with what is checked on the way, and that each path has its
+/// figures.
+fn test(names: &[String]) -> ExitCode {
+    const NAME: &str = "the_native_benchmark_measures_each_path_in_both_directions";
+    if !(names.is_empty() || names.iter().any(|name| NAME.contains(name.as_str()))) {
+        return ExitCode::SUCCESS;
+    }
+    native(&native::SMOKE, |report| {
+        // Two families, two numbers of flows, two directions; no row of the
+        // generator.
+        assert_eq!(report.rows.len(), 2 * 2 * 2 * (Path::NATIVE.len() - 1));
+        let json = serde_json::to_value(report).expect("JSON");
+        let rows = json["rows"].as_array().expect("rows");
+        for row in rows {
+            for figure in ["lower_quartile", "median", "upper_quartile"] {
+                assert!(row["nanoseconds"][figure].is_f64(), "{row}");
+                assert!(row["ratio"][figure].is_f64(), "{row}");
+            }
+        }
+        println!("test {NAME} ... ok");
+    })
 }

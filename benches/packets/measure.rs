@@ -20,7 +20,7 @@ const ROUNDS: u32 = 4;
 const SLICE: usize = 500;
 
 /// Soft interrupts that take long are left to a thread of the kernel.
-const YIELDS: usize = 1_000;
+const YIELDS: usize = 10_000;
 
 fn now() -> u64 {
     let time = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("a clock");

@@ -3,7 +3,7 @@
 //! system's commands in them.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::process::{self, Command, Stdio};
 
@@ -39,8 +39,8 @@ impl Namespace {
         self.within(|| run(program, arguments))
     }
 
-    pub fn feed(&self, program: &str, arguments: &[&str], input: &str) {
-        self.within(|| feed(program, arguments, input));
+    pub fn feed(&self, program: &str, arguments: &[&str], input: &str) -> Result<(), String> {
+        self.within(|| feed(program, arguments, input))
     }
 
     pub fn sysctl(&self, setting: &str) {
@@ -53,7 +53,8 @@ impl Namespace {
 
     /// Lines of `ip`.
     pub fn ip(&self, lines: &str) {
-        self.feed("ip", &["-batch", "-"], lines);
+        self.feed("ip", &["-batch", "-"], lines)
+            .expect("a command of the bench's own");
     }
 }
 
@@ -78,17 +79,25 @@ pub fn run(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-fn feed(program: &str, arguments: &[&str], input: &str) {
+fn feed(program: &str, arguments: &[&str], input: &str) -> Result<(), String> {
+    let fail = |error: io::Error| format!("{program}: {error}; run `make deps`");
     let mut child = command(program, arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| panic!("{program}: {error}; run `make deps`"));
+        .map_err(fail)?;
     let mut stdin = child.stdin.take().expect("a pipe");
-    stdin.write_all(input.as_bytes()).expect(program);
+    stdin.write_all(input.as_bytes()).map_err(fail)?;
     drop(stdin);
-    assert!(
-        child.wait().expect(program).success(),
-        "{program} {arguments:?}, which was given:\n{input}"
-    );
+    let output = child.wait_with_output().map_err(fail)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!(
+        "{program} {}: {}",
+        arguments.join(" "),
+        said.trim()
+    ))
 }

@@ -24,9 +24,14 @@ pub enum Path {
     IpvsBpf,
     /// The same with the fast path.
     IpvsBpfFast,
+    /// Destination NAT and masquerade by conntrack and nft, without IPVS.
+    Masquerade,
+    /// The eBPF programs of this project alone, see `leases.rs`.
+    FastAlone,
 }
 
 impl Path {
+    /// Where there is IPVS.
     pub const ALL: [Path; 7] = [
         Path::Drop,
         Path::TcRedirect,
@@ -35,6 +40,15 @@ impl Path {
         Path::IpvsMasquerade,
         Path::IpvsBpf,
         Path::IpvsBpfFast,
+    ];
+
+    /// Where there is none.
+    pub const NATIVE: [Path; 5] = [
+        Path::Drop,
+        Path::TcRedirect,
+        Path::Route,
+        Path::Masquerade,
+        Path::FastAlone,
     ];
 
     pub fn name(self) -> &'static str {
@@ -46,14 +60,17 @@ impl Path {
             Path::IpvsMasquerade => "ipvs_masquerade",
             Path::IpvsBpf => "ipvs_bpf",
             Path::IpvsBpfFast => "ipvs_bpf_fast",
+            Path::Masquerade => "masquerade",
+            Path::FastAlone => "fast_path",
         }
     }
 
     /// Whether packets belong to connections that the director knows.
     pub fn has_sessions(self) -> bool {
-        self.is_ours() || matches!(self, Path::Ipvs | Path::IpvsMasquerade)
+        !matches!(self, Path::Drop | Path::TcRedirect | Path::Route)
     }
 
+    /// Whether it is full NAT of this project, by the module.
     pub fn is_ours(self) -> bool {
         matches!(self, Path::IpvsBpf | Path::IpvsBpfFast)
     }
@@ -72,8 +89,10 @@ impl Path {
     /// were it otherwise, the answers would not arrive, which is checked.
     pub fn peer(self, family: Family, client: (IpAddr, u16)) -> (IpAddr, u16) {
         match self {
-            Path::IpvsMasquerade => (flow::address(family, 2, 1), client.1),
-            Path::IpvsBpf | Path::IpvsBpfFast => (flow::local_ip(family, 0), client.1),
+            Path::IpvsMasquerade | Path::Masquerade => (flow::address(family, 2, 1), client.1),
+            Path::IpvsBpf | Path::IpvsBpfFast | Path::FastAlone => {
+                (flow::local_ip(family, 0), client.1)
+            }
             _ => client,
         }
     }

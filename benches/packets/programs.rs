@@ -11,15 +11,27 @@ use aya::Ebpf;
 use aya::programs::SchedClassifier;
 use aya::programs::tc::{NlOptions, TcAttachOptions, TcAttachType};
 
-/// One of `programs.bpf.c`.
+/// One of `programs.bpf.c`, at ingress.
 pub fn attach(program: &str, interface: &str, priority: u16) {
     let mut object = Ebpf::load(object()).expect("root may load eBPF programs");
-    at_ingress(&mut object, program, interface, priority);
+    at(
+        &mut object,
+        program,
+        interface,
+        TcAttachType::Ingress,
+        priority,
+    );
     leave(object);
 }
 
-/// At an interface that has a clsact qdisc.
-pub fn at_ingress(object: &mut Ebpf, program: &str, interface: &str, priority: u16) {
+/// At an interface that has a clsact qdisc. Priority 0: the kernel chooses.
+pub fn at(
+    object: &mut Ebpf,
+    program: &str,
+    interface: &str,
+    direction: TcAttachType,
+    priority: u16,
+) {
     let program: &mut SchedClassifier = object
         .program_mut(program)
         .and_then(|program| program.try_into().ok())
@@ -32,7 +44,7 @@ pub fn at_ingress(object: &mut Ebpf, program: &str, interface: &str, priority: u
         ..NlOptions::default()
     });
     program
-        .attach_with_options(interface, TcAttachType::Ingress, options)
+        .attach_with_options(interface, direction, options)
         .expect(interface);
 }
 

@@ -101,9 +101,8 @@ pub struct Report {
 
 impl Report {
     pub fn new() -> Self {
-        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         Report {
-            kernel: release.trim().to_owned(),
+            kernel: release(),
             complete: false,
             rows: Vec::new(),
             memory: Vec::new(),
@@ -117,14 +116,21 @@ impl Report {
         self.goals = goals(&self.rows);
         self.complete = complete;
     }
+}
 
-    /// What was there is there whole, or this is.
-    pub fn write(&self) {
-        let json = serde_json::to_string_pretty(self).expect("JSON");
-        let file = "target/bench/report.json";
-        let new = format!("{file}.new");
-        fs::write(&new, json + "\n")
-            .and_then(|()| fs::rename(&new, file))
-            .unwrap_or_else(|error| panic!("{file}: {error}"));
-    }
+/// Of the kernel.
+pub fn release() -> String {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    release.trim().to_owned()
+}
+
+/// What was there is there whole, or this is.
+pub fn write(report: &impl Serialize, name: &str) {
+    let json = serde_json::to_string_pretty(report).expect("JSON");
+    let folder = "target/bench";
+    let (file, new) = (format!("{folder}/{name}"), format!("{folder}/{name}.new"));
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&new, json + "\n"))
+        .and_then(|()| fs::rename(&new, &file))
+        .unwrap_or_else(|error| panic!("{file}: {error}"));
 }

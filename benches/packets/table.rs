@@ -4,6 +4,7 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, Table};
 
+use crate::native;
 use crate::path::Path;
 use crate::report::{Per, Report, Row, Subject};
 
@@ -48,7 +49,7 @@ fn number(number: i64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.char_indices() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(' ');
         }
         text.push(digit);
@@ -148,4 +149,47 @@ fn goals(report: &Report) -> Table {
         table.add_row(cells);
     }
     table
+}
+
+/// Columns: paths; in a cell nanoseconds, and the ratio with its quartiles.
+pub fn print_native(report: &native::Report) {
+    println!(
+        "Nanoseconds a packet, median of {} rounds, and the ratio to masquerade within a round:\n\
+         median and quartiles. Linux {}, {}.\n",
+        report.rounds, report.kernel, report.processor
+    );
+    let paths = &Path::NATIVE[1..];
+    let mut header = vec![""];
+    header.extend(paths.iter().map(|path| path.name()));
+    let mut table = table(&header);
+    let subject = |row: &native::Row| (row.family, row.flows, row.direction);
+    for rows in report
+        .rows
+        .chunk_by(|one, other| subject(one) == subject(other))
+    {
+        let Some(first) = rows.first() else { continue };
+        let what = format!(
+            "{} {} {}, flows: {}",
+            first.family.name(),
+            first.protocol.name().to_uppercase(),
+            first.direction.name(),
+            number(first.flows.into())
+        );
+        let mut cells = vec![Cell::new(what)];
+        cells.extend(paths.iter().map(|path| {
+            let row = rows.iter().find(|row| row.path == *path);
+            right(row.map_or(String::new(), |row| {
+                let ratio = row.ratio;
+                format!(
+                    "{:.0}  {:.2} ({:.2}–{:.2})",
+                    row.nanoseconds.median,
+                    ratio.median,
+                    ratio.lower_quartile,
+                    ratio.upper_quartile
+                )
+            }))
+        }));
+        table.add_row(cells);
+    }
+    println!("{table}");
 }

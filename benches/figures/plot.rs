@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! docs/benchmark.svg: what a packet, a new session and a short TCP connection
+//! cost on each path. Each axis begins at 0.
+
+use std::error::Error;
+use std::fs;
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use crate::report::{Choice, PATHS, Report, WHOLE, number};
+
+const FILE: &str = "docs/benchmark.svg";
+const SIZE: (u32, u32) = (880, 760);
+
+const PANELS: [(Choice, &str); 3] = [
+    (
+        Choice::of("packet", "ipv4"),
+        "per packet of a flow in use (mean of both directions)",
+    ),
+    (Choice::of("session", "ipv4"), "per new session"),
+    (
+        Choice::of("connection", "ipv4"),
+        "per short TCP connection (SYN to last ACK, 8 segments)",
+    ),
+];
+
+const PAPER: RGBColor = RGBColor(255, 255, 255);
+const INK: RGBColor = RGBColor(31, 35, 40);
+const LINES: RGBColor = RGBColor(209, 217, 224);
+/// In the order of `PATHS`: grey is what translates less than full NAT does.
+const BARS: [RGBColor; 6] = [
+    RGBColor(175, 184, 193),
+    RGBColor(175, 184, 193),
+    RGBColor(175, 184, 193),
+    RGBColor(212, 123, 58),
+    RGBColor(76, 154, 180),
+    RGBColor(38, 142, 108),
+];
+/// The same for those who prefer a dark page, as CSS, which wins against the
+/// attributes that plotters writes. The bars serve on both.
+const DARK: [(RGBColor, &str); 3] = [(PAPER, "#0d1117"), (INK, "#e6edf3"), (LINES, "#3d444d")];
+
+pub fn draw(report: &Report) -> Result<(), Box<dyn Error>> {
+    let mut svg = String::new();
+    {
+        let page = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        page.fill(&PAPER)?;
+        let title = format!(
+            "Instructions of the kernel, IPv4, small packets, Linux {}",
+            report.kernel
+        );
+        let page = page.titled(&title, ("sans-serif", 18).into_font().color(&INK))?;
+        for (area, (choice, title)) in page.split_evenly((3, 1)).iter().zip(PANELS) {
+            panel(area, report, choice, title)?;
+        }
+        page.present()?;
+    }
+    fs::write(FILE, with_dark_colours(&svg)).map_err(|error| format!("{FILE}: {error}"))?;
+    Ok(())
+}
+
+fn panel(
+    area: &DrawingArea<SVGBackend, Shift>,
+    report: &Report,
+    choice: Choice,
+    title: &str,
+) -> Result<(), Box<dyn Error>> {
+    let mut costs = Vec::new();
+    for (path, _) in PATHS {
+        let cost = report.cost(choice, path);
+        costs.push(cost.ok_or_else(|| format!("the report has no {title} of {path}"))?);
+    }
+    let whole = report.cost(choice, WHOLE).unwrap_or(1.0);
+    let longest = costs.iter().copied().fold(0.0, f64::max);
+    let text = ("sans-serif", 14).into_font().color(&INK);
+    let mut chart = ChartBuilder::on(area)
+        .caption(title, ("sans-serif", 15).into_font().color(&INK))
+        .margin_right(20)
+        .x_label_area_size(24)
+        .y_label_area_size(240)
+        // Room for the figure behind the longest bar.
+        .build_cartesian_2d(0.0..longest * 1.2, (0..PATHS.len() - 1).into_segmented())?;
+    // The first path stands at the top.
+    let place = |index: usize| PATHS.len() - 1 - index;
+    chart
+        .configure_mesh()
+        .disable_y_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(LINES)
+        .axis_style(LINES)
+        .x_labels(6)
+        .x_label_formatter(&|cost| number(*cost))
+        .y_labels(PATHS.len())
+        .y_label_formatter(&|segment| match segment {
+            SegmentValue::CenterOf(index) => PATHS
+                .get(place(*index))
+                .map_or(String::new(), |(_, name)| (*name).to_owned()),
+            _ => String::new(),
+        })
+        .label_style(text.clone())
+        .draw()?;
+    for (index, (cost, colour)) in costs.into_iter().zip(BARS).enumerate() {
+        let row = place(index);
+        let ends = [
+            (0.0, SegmentValue::Exact(row)),
+            (cost, SegmentValue::Exact(row + 1)),
+        ];
+        let mut bar = Rectangle::new(ends, colour.filled());
+        bar.set_margin(3, 3, 0, 0);
+        let figures = format!("{} ({:.2})", number(cost), cost / whole);
+        let beside = text.clone().pos(Pos::new(HPos::Left, VPos::Center));
+        let label = EmptyElement::at((cost, SegmentValue::CenterOf(row)))
+            + Text::new(figures, (8, 0), beside);
+        chart.draw_series([bar])?;
+        chart.draw_series([label])?;
+    }
+    Ok(())
+}
+
+fn with_dark_colours(svg: &str) -> String {
+    let mut style = "<style>@media (prefers-color-scheme: dark) {".to_owned();
+    for (RGBColor(red, green, blue), dark) in DARK {
+        for attribute in ["fill", "stroke"] {
+            style += &format!(
+                "[{attribute}=\"#{red:02X}{green:02X}{blue:02X}\"] {{ {attribute}: {dark} }} "
+            );
+        }
+    }
+    style += "}</style>\n";
+    // After the first tag.
+    match svg.split_once(">\n") {
+        Some((tag, rest)) => format!("{tag}>\n{style}{rest}"),
+        None => svg.to_owned(),
+    }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The table in README.md, between two comments that are there.
+
+use std::error::Error;
+use std::fs;
+
+use crate::report::{Choice, PATHS, Report, WHOLE, number};
+
+const FILE: &str = "README.md";
+const BEGIN: &str = "<!-- written by make benchmark-svg -->\n";
+const END: &str = "<!-- end -->\n";
+
+const ROWS: [(Choice, &str); 9] = [
+    (Choice::of("packet", "ipv4"), "packet of one flow, IPv4"),
+    (Choice::of("packet", "ipv6"), "packet of one flow, IPv6"),
+    (
+        Choice {
+            flows: 50_000,
+            ..Choice::of("packet", "ipv4")
+        },
+        "packet of 50 000 flows, IPv4",
+    ),
+    (
+        Choice {
+            flows: 50_000,
+            ..Choice::of("packet", "ipv6")
+        },
+        "packet of 50 000 flows, IPv6",
+    ),
+    (
+        Choice {
+            flows: 1_000,
+            sessions: 1_000_000,
+            ..Choice::of("packet", "ipv4")
+        },
+        "packet to the server, with 1 000 000 sessions, IPv4",
+    ),
+    (Choice::of("session", "ipv4"), "new session, IPv4"),
+    (Choice::of("session", "ipv6"), "new session, IPv6"),
+    (
+        Choice::of("connection", "ipv4"),
+        "short TCP connection, IPv4",
+    ),
+    (
+        Choice::of("connection", "ipv6"),
+        "short TCP connection, IPv6",
+    ),
+];
+
+pub fn write(report: &Report) -> Result<(), Box<dyn Error>> {
+    let text = fs::read_to_string(FILE).map_err(|error| format!("{FILE}: {error}"))?;
+    let parts = text.split_once(BEGIN).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(END)?;
+        Some((before, after))
+    });
+    let Some((before, after)) = parts else {
+        return Err(format!("{FILE} has no place for the table: {BEGIN}").into());
+    };
+    let text = format!("{before}{BEGIN}{}{END}{after}", table(report));
+    fs::write(FILE, text).map_err(|error| format!("{FILE}: {error}"))?;
+    Ok(())
+}
+
+fn table(report: &Report) -> String {
+    let mut text = "\n| instructions |".to_owned();
+    PATHS
+        .iter()
+        .for_each(|(_, name)| text += &format!(" {name} |"));
+    text += "\n| --- |";
+    PATHS.iter().for_each(|_| text += " ---: |");
+    text += "\n";
+    for (choice, name) in ROWS {
+        text += &format!("| {name} |");
+        let whole = report.cost(choice, WHOLE);
+        for (path, _) in PATHS {
+            text += &match (report.cost(choice, path), whole) {
+                (Some(cost), Some(whole)) => {
+                    format!(" {} ({:.2}) |", number(cost), cost / whole)
+                }
+                (Some(cost), None) => format!(" {} |", number(cost)),
+                _ => " – |".to_owned(),
+            };
+        }
+        text += "\n";
+    }
+    text += "| bytes of memory a session, IPv4 |";
+    for (path, _) in PATHS {
+        text += &match report.memory("ipv4", 50_000, path) {
+            Some(bytes) => format!(" {} |", number(bytes.into())),
+            None => " – |".to_owned(),
+        };
+    }
+    text + "\n\n"
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The fast path without the module: sessions, and leases that never end, written
+//! from here. To give leases is the module's work; who measures the programs where
+//! there is no module does it himself.
+
+use aya::maps::{HashMap, MapData};
+use aya::programs::tc::TcAttachType;
+use aya::{Ebpf, EbpfLoader, Pod};
+use ipvs_bpf::datapath::abi::{Lease, ORIGINAL, REPLY, Session4, Session6, Tuple4, Tuple6};
+use std::net::{IpAddr, SocketAddr};
+
+use crate::flow::{
+    CLIENT_MAC, DIRECTOR_CLIENT_MAC, DIRECTOR_SERVER_MAC, FAMILIES, Family, Flow, Protocol,
+    SERVER_MAC, SERVER_PORT, server,
+};
+use crate::namespace::Namespace;
+use crate::network::{CLIENT_SIDE, SERVER_SIDE};
+use crate::path::Path;
+use crate::programs::{at, leave};
+
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
+
+const ALLOWED: &str = "root may load eBPF programs and write their maps";
+
+/// A director that is nothing but the programs, and knows so many UDP flows of
+/// each family.
+pub fn set_up(director: &Namespace, flows: u32) {
+    let mut object = EbpfLoader::new()
+        .map_max_entries("sessions4", 2 * flows)
+        .map_max_entries("sessions6", 2 * flows)
+        .load(OBJECT)
+        .expect(ALLOWED);
+    director.within(|| {
+        for interface in ["eth0", "eth1"] {
+            at(
+                &mut object,
+                "ipvs_ingress",
+                interface,
+                TcAttachType::Ingress,
+                0,
+            );
+            at(
+                &mut object,
+                "ipvs_egress",
+                interface,
+                TcAttachType::Egress,
+                0,
+            );
+        }
+    });
+    let mut sessions4 = map::<Tuple4, Session4>(&mut object, "sessions4");
+    let mut sessions6 = map::<Tuple6, Session6>(&mut object, "sessions6");
+    for family in FAMILIES {
+        for number in 0..flows {
+            for translation in translations(family, number) {
+                match family {
+                    Family::Ipv4 => {
+                        let (tuple, session) = translation.of_ipv4();
+                        sessions4.insert(tuple, session, 0).expect(ALLOWED);
+                    }
+                    Family::Ipv6 => {
+                        let (tuple, session) = translation.of_ipv6();
+                        sessions6.insert(tuple, session, 0).expect(ALLOWED);
+                    }
+                }
+            }
+        }
+    }
+    leave(object);
+}
+
+fn map<K: Pod, V: Pod>(object: &mut Ebpf, name: &str) -> HashMap<MapData, K, V> {
+    let map = object.take_map(name).expect(name);
+    HashMap::try_from(map).expect(name)
+}
+
+/// One direction of a flow: source and destination before and after, and the way
+/// out.
+struct Translation {
+    direction: u8,
+    old: [SocketAddr; 2],
+    new: [SocketAddr; 2],
+    macs: [[u8; 6]; 2],
+    ifindex: u32,
+}
+
+const PROTOCOL: u8 = 17;
+const MTU: u16 = 1500;
+
+fn translations(family: Family, number: u32) -> [Translation; 2] {
+    let protocol = Protocol::Udp;
+    let flow = Flow {
+        family,
+        protocol,
+        number,
+    };
+    let client = SocketAddr::from(flow.client());
+    let vip = SocketAddr::from(Path::FastAlone.destination(family));
+    let local_ip = SocketAddr::from(Path::FastAlone.peer(family, flow.client()));
+    let server = SocketAddr::from((server(family), SERVER_PORT));
+    [
+        Translation {
+            direction: ORIGINAL,
+            old: [client, vip],
+            new: [local_ip, server],
+            macs: [SERVER_MAC, DIRECTOR_SERVER_MAC],
+            ifindex: SERVER_SIDE,
+        },
+        Translation {
+            direction: REPLY,
+            old: [server, local_ip],
+            new: [vip, client],
+            macs: [CLIENT_MAC, DIRECTOR_CLIENT_MAC],
+            ifindex: CLIENT_SIDE,
+        },
+    ]
+}
+
+fn bytes(address: &SocketAddr) -> Vec<u8> {
+    match address.ip() {
+        IpAddr::V4(ip) => ip.octets().into(),
+        IpAddr::V6(ip) => ip.octets().into(),
+    }
+}
+
+/// An address's words of 32 bits, in network byte order.
+fn words<const N: usize>(address: &SocketAddr) -> [u32; N] {
+    let bytes = bytes(address);
+    let mut words = bytes.chunks_exact(4).map(|word| {
+        let word: [u8; 4] = word.try_into().expect("four bytes");
+        u32::from_ne_bytes(word)
+    });
+    std::array::from_fn(|_| words.next().expect("an address of the family"))
+}
+
+/// The one's complement sum of words of 16 bits in network byte order (RFC 1071).
+fn sum(words: impl IntoIterator<Item = u16>) -> u16 {
+    let sum = words.into_iter().map(u64::from).sum::<u64>();
+    let folded = (0..3).fold(sum, |sum, _| (sum & 0xffff) + (sum >> 16));
+    folded as u16
+}
+
+fn halves(address: &SocketAddr) -> Vec<u16> {
+    let bytes = bytes(address);
+    let halves = bytes.chunks_exact(2).map(|half| {
+        let half: [u8; 2] = half.try_into().expect("two bytes");
+        u16::from_ne_bytes(half)
+    });
+    halves.collect()
+}
+
+impl Translation {
+    fn lease(&self) -> Lease {
+        let taken = self.old.iter().flat_map(halves).map(|half| !half);
+        let given = self.new.iter().flat_map(halves);
+        let addresses: Vec<u16> = taken.chain(given).collect();
+        let ports = self.old.map(|end| !end.port().to_be()).into_iter();
+        let ports = ports.chain(self.new.map(|end| end.port().to_be()));
+        let one_hop = !0x0100u16.to_be();
+        let incoming = self.old.iter().flat_map(halves);
+        let macs: Vec<u8> = self.macs.concat();
+        let mut macs = macs.chunks_exact(4).map(|word| {
+            let word: [u8; 4] = word.try_into().expect("four bytes");
+            u32::from_ne_bytes(word)
+        });
+        Lease {
+            until: u64::MAX,
+            ifindex: self.ifindex,
+            macs: std::array::from_fn(|_| macs.next().expect("twelve bytes")),
+            mtu: MTU,
+            header: sum(addresses.iter().copied().chain([one_hop])),
+            transport: sum(addresses.iter().copied().chain(ports)),
+            pseudo: sum(incoming.chain([u16::from(PROTOCOL).to_be()])),
+            ..Lease::default()
+        }
+    }
+
+    fn of_ipv4(&self) -> (Tuple4, Session4) {
+        let [[saddr_be], [daddr_be]] = self.old.each_ref().map(words::<1>);
+        let [sport_be, dport_be] = self.old.map(|end| end.port().to_be());
+        let tuple = Tuple4 {
+            saddr_be,
+            daddr_be,
+            sport_be,
+            dport_be,
+            protocol: PROTOCOL,
+            pad: [0; 3],
+        };
+        let [[saddr_be], [daddr_be]] = self.new.each_ref().map(words::<1>);
+        let [sport_be, dport_be] = self.new.map(|end| end.port().to_be());
+        let session = Session4 {
+            saddr_be,
+            daddr_be,
+            sport_be,
+            dport_be,
+            service: 1,
+            direction: self.direction,
+            pad: 0,
+            lease: self.lease(),
+        };
+        (tuple, session)
+    }
+
+    fn of_ipv6(&self) -> (Tuple6, Session6) {
+        let [saddr_be, daddr_be] = self.old.each_ref().map(words::<4>);
+        let [sport_be, dport_be] = self.old.map(|end| end.port().to_be());
+        let tuple = Tuple6 {
+            saddr_be,
+            daddr_be,
+            sport_be,
+            dport_be,
+            protocol: PROTOCOL,
+            pad: [0; 3],
+        };
+        let [saddr_be, daddr_be] = self.new.each_ref().map(words::<4>);
+        let [sport_be, dport_be] = self.new.map(|end| end.port().to_be());
+        let session = Session6 {
+            saddr_be,
+            daddr_be,
+            sport_be,
+            dport_be,
+            service: 1,
+            direction: self.direction,
+            pad: 0,
+            lease: self.lease(),
+        };
+        (tuple, session)
+    }
+}
