@@ -116,14 +116,19 @@ rpm: ## the same for RHEL and its like: target/rpm/RPMS/*/*.rpm
 		--define 'ipvs_bpf_version $(VERSION)' packaging/ipvs-bpf.spec
 
 bench: deps module ## instructions per packet, in a virtual machine that counts them
-	mkdir -p target/bench
 	cargo bench --bench packets
+	$(MAKE) benchmark-svg
+
+benchmark-svg: ## docs/benchmark.svg and the table in README.md, from what `make bench` measured
 	cargo bench --bench figures
+
+bench-native: deps ## the fast path beside masquerade by conntrack: real time, on this host (needs root)
+	cargo bench --bench packets -- native
 
 clean: ## remove target/
 	cargo clean
 
-.PHONY: help deps build cli module demo test test-long test-kernels test-packages bench bench-control lint fuzz fuzz-corpus man install deb rpm clean
+.PHONY: help deps build cli module demo test test-long test-kernels test-packages bench bench-control bench-native benchmark-svg lint fuzz fuzz-corpus man install deb rpm clean
 .DEFAULT_GOAL := help
 # The order of what a target needs is part of it.
 .NOTPARALLEL:

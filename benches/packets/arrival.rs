@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! That a path does what it is measured for: the frame that comes out is the one
-//! that went in, from and to whom the path says.
+//! that went in, from and to whom the path says, with a right checksum.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -50,10 +50,38 @@ fn read(frame: &[u8]) -> Option<(SocketAddr, SocketAddr, u8)> {
         }
         _ => return None,
     };
-    let (from, to) = match packet.transport? {
-        TransportSlice::Udp(udp) => (udp.source_port(), udp.destination_port()),
-        TransportSlice::Tcp(tcp) => (tcp.source_port(), tcp.destination_port()),
+    let (from, to, protocol, segment) = match packet.transport? {
+        TransportSlice::Udp(udp) => (udp.source_port(), udp.destination_port(), 17, udp.slice()),
+        TransportSlice::Tcp(tcp) => (tcp.source_port(), tcp.destination_port(), 6, tcp.slice()),
         _ => return None,
     };
+    let length = u16::try_from(segment.len()).ok()?.to_be_bytes();
+    let pseudo = [
+        &octets(source)[..],
+        &octets(destination),
+        &length,
+        &[0, protocol],
+    ]
+    .concat();
+    // The checksum itself included (RFC 1071).
+    assert_eq!(sum(&pseudo, segment), 0xffff, "checksum of {frame:02x?}");
     Some(((source, from).into(), (destination, to).into(), hops))
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().into(),
+        IpAddr::V6(address) => address.octets().into(),
+    }
+}
+
+/// The one's complement sum; only the last part may have an odd length.
+fn sum(pseudo: &[u8], segment: &[u8]) -> u16 {
+    let parts = pseudo.chunks(2).chain(segment.chunks(2));
+    let words = parts.map(|word| {
+        let low = word.get(1).copied().unwrap_or(0);
+        u64::from(u16::from_be_bytes([word[0], low]))
+    });
+    let folded = (0..3).fold(words.sum::<u64>(), |sum, _| (sum & 0xffff) + (sum >> 16));
+    folded as u16
 }

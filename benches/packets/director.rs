@@ -6,9 +6,8 @@ use std::net::SocketAddr;
 use crate::flow::{self, FAMILIES, Family, LOCAL_IPS, Protocol, SERVER_PORT, VIP_PORT};
 use crate::leases;
 use crate::namespace::Namespace;
-use crate::network::{LAST, drop_all};
 use crate::path::Path;
-use crate::programs::attach;
+use crate::programs::{LAST, attach};
 
 /// What full NAT of this project has, besides a server for each family.
 #[derive(Clone, Copy)]
@@ -41,18 +40,13 @@ pub const GROWING: FullNat = FullNat {
 
 pub fn set_up(director: &Namespace, path: Path, full_nat: FullNat) {
     match path {
-        Path::Drop => {
-            for interface in ["eth0", "eth1"] {
-                drop_all(director, interface);
-            }
-        }
         Path::TcRedirect => {
             director.within(|| {
                 attach("redirect_to_server", "eth0", LAST);
                 attach("redirect_to_client", "eth1", LAST);
             });
         }
-        Path::Route => {}
+        Path::Drop | Path::Route => {}
         Path::Ipvs => ipvs(director),
         Path::IpvsMasquerade => {
             director.sysctl("net.ipv4.vs.conntrack=1");

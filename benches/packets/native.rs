@@ -71,7 +71,8 @@ pub struct Spread {
 impl Spread {
     fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
-        let at = |quarter: usize| values[(values.len() - 1) * quarter / 4];
+        // More digits would be noise.
+        let at = |quarter: usize| (values[(values.len() - 1) * quarter / 4] * 1e3).round() / 1e3;
         Spread {
             lower_quartile: at(1),
             median: at(2),

@@ -5,10 +5,8 @@
 //!   client eth0 ── eth0 director eth1 ── eth0 server
 //!
 //! Neighbours are static, since no one answers. Whatever reaches the client or
-//! the server is counted by its interface and then dropped by a tc filter.
-
-use std::fs::File;
-use std::io::{Read, Seek};
+//! the server is counted and dropped by a program at its interface; on the path
+//! `drop`, at the director's.
 
 use crate::flow::{
     self, CLIENT_MAC, CLIENTS, DIRECTOR_CLIENT_MAC, DIRECTOR_SERVER_MAC, Direction, FAMILIES,
@@ -17,66 +15,33 @@ use crate::flow::{
 use crate::namespace::Namespace;
 use crate::packet_socket::PacketSocket;
 use crate::path::Path;
-use crate::programs::attach;
+use crate::programs::{Arrivals, FIRST, attach};
 
 /// The director's interfaces, by fixed numbers: see `programs.bpf.c`.
 pub const CLIENT_SIDE: u32 = 11;
 pub const SERVER_SIDE: u32 = 12;
-
-/// Priorities of the bench's filters; those of ipvs-bpf lie between.
-const FIRST: u16 = 1;
-pub const LAST: u16 = 60_000;
 
 pub struct Network {
     pub path: Path,
     pub director: Namespace,
     client: Host,
     server: Host,
+    /// Of frames in the original direction.
+    originals: Arrivals,
+    replies: Arrivals,
 }
 
 /// One end of a network.
 struct Host {
     socket: PacketSocket,
-    /// `/proc/net/dev` of its namespace.
-    interfaces: File,
     namespace: Namespace,
 }
 
 impl Host {
     fn at(namespace: Namespace) -> Self {
-        namespace.tc("qdisc add dev eth0 clsact");
-        drop_all(&namespace, "eth0");
-        let (socket, interfaces) = namespace.within(|| {
-            (
-                PacketSocket::at("eth0").expect("a packet socket"),
-                File::open("/proc/thread-self/net/dev").expect("procfs"),
-            )
-        });
-        Host {
-            socket,
-            interfaces,
-            namespace,
-        }
+        let socket = namespace.within(|| PacketSocket::at("eth0").expect("a packet socket"));
+        Host { socket, namespace }
     }
-}
-
-/// Columns of `/proc/net/dev`.
-const RECEIVED: usize = 1;
-const DROPPED_AT_INPUT: usize = 3;
-const DROPPED_AT_OUTPUT: usize = 11;
-
-/// What the table says of an interface.
-fn count(mut interfaces: &File, interface: &str, column: usize) -> u64 {
-    let mut text = String::new();
-    interfaces.rewind().expect("procfs");
-    interfaces.read_to_string(&mut text).expect("procfs");
-    let line = text
-        .lines()
-        .find_map(|line| line.trim_start().strip_prefix(interface)?.strip_prefix(':'));
-    let number = line.and_then(|line| line.split_whitespace().nth(column));
-    number
-        .and_then(|number| number.parse().ok())
-        .expect("a column of numbers")
 }
 
 impl Network {
@@ -84,15 +49,27 @@ impl Network {
     pub fn lay_out(path: Path, set_up: impl FnOnce(&Namespace)) -> Self {
         let [client, director, server] = [(); 3].map(|()| Namespace::new());
         wire(&client, &director, &server);
-        for interface in ["eth0", "eth1"] {
-            director.tc(&format!("qdisc add dev {interface} clsact"));
+        for (namespace, interface) in [
+            (&client, "eth0"),
+            (&director, "eth0"),
+            (&director, "eth1"),
+            (&server, "eth0"),
+        ] {
+            namespace.tc(&format!("qdisc add dev {interface} clsact"));
         }
         set_up(&director);
+        let arrivals = |end: &Namespace, interface| end.within(|| Arrivals::at(interface));
+        let (originals, replies) = match path {
+            Path::Drop => (arrivals(&director, "eth0"), arrivals(&director, "eth1")),
+            _ => (arrivals(&server, "eth0"), arrivals(&client, "eth0")),
+        };
         Network {
             path,
             director,
             client: Host::at(client),
             server: Host::at(server),
+            originals,
+            replies,
         }
     }
 
@@ -111,7 +88,11 @@ impl Network {
 
     /// How many frames ever came out at the far end of a direction.
     pub fn arrived(&self, direction: Direction) -> u64 {
-        count(&self.ends(direction).1.interfaces, "eth0", RECEIVED)
+        match direction {
+            Direction::Original => &self.originals,
+            Direction::Reply => &self.replies,
+        }
+        .count()
     }
 
     /// Does that while it listens to what comes out there.
@@ -122,23 +103,8 @@ impl Network {
         listener.heard().expect("a packet socket")
     }
 
-    /// The director has dropped nothing at its interfaces, and has no neighbour
-    /// but those that it was given.
+    /// The director has no neighbour but those that it was given.
     pub fn check(&self) {
-        let interfaces = self
-            .director
-            .within(|| File::open("/proc/thread-self/net/dev").expect("procfs"));
-        for interface in ["eth0", "eth1"] {
-            for column in [DROPPED_AT_INPUT, DROPPED_AT_OUTPUT] {
-                let dropped = count(&interfaces, interface, column);
-                assert_eq!(
-                    dropped,
-                    0,
-                    "{}: frames that {interface} dropped",
-                    self.path.name()
-                );
-            }
-        }
         let unresolved = ["incomplete", "failed", "stale", "delay", "probe"];
         for state in unresolved {
             let neighbours = self.director.run("ip", &["neigh", "show", "nud", state]);
@@ -246,9 +212,3 @@ fn addresses(client_mac: &str, server_mac: &str) -> String {
 
 // The prefix above has room for them.
 const _: () = assert!(LOCAL_IPS <= 256);
-
-pub fn drop_all(namespace: &Namespace, interface: &str) {
-    namespace.tc(&format!(
-        "filter add dev {interface} ingress prio {LAST} protocol all matchall action drop"
-    ));
-}

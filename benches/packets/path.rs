@@ -8,8 +8,8 @@ use crate::flow::{self, Family, SERVER_PORT, VIP_PORT};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Path {
-    /// Nothing but the generator: the first tc filter drops. Subtracted from
-    /// all others.
+    /// Nothing but the generator: frames end at the director's first tc filter.
+    /// Subtracted from all others.
     Drop,
     /// An eBPF program that only redirects: the floor.
     TcRedirect,
@@ -27,6 +27,7 @@ pub enum Path {
     /// Destination NAT and masquerade by conntrack and nft, without IPVS.
     Masquerade,
     /// The eBPF programs of this project alone, see `leases.rs`.
+    #[serde(rename = "fast_path")]
     FastAlone,
 }
 

@@ -8,8 +8,13 @@ use std::process::{self, Command};
 use std::sync::OnceLock;
 
 use aya::Ebpf;
+use aya::maps::{Array, MapData};
 use aya::programs::SchedClassifier;
 use aya::programs::tc::{NlOptions, TcAttachOptions, TcAttachType};
+
+/// Priorities of the bench's filters; those of ipvs-bpf lie between.
+pub const FIRST: u16 = 1;
+pub const LAST: u16 = 60_000;
 
 /// One of `programs.bpf.c`, at ingress.
 pub fn attach(program: &str, interface: &str, priority: u16) {
@@ -22,6 +27,25 @@ pub fn attach(program: &str, interface: &str, priority: u16) {
         priority,
     );
     leave(object);
+}
+
+/// Frames that ever came in at an interface, and were dropped there.
+pub struct Arrivals(Array<MapData, u64>);
+
+impl Arrivals {
+    /// Of the caller's network namespace.
+    pub fn at(interface: &str) -> Self {
+        let mut object = Ebpf::load(object()).expect("root may load eBPF programs");
+        let ingress = TcAttachType::Ingress;
+        at(&mut object, "count_and_drop", interface, ingress, LAST);
+        let map = object.take_map("arrived").expect("it is in programs.bpf.c");
+        leave(object);
+        Arrivals(Array::try_from(map).expect("an array of numbers"))
+    }
+
+    pub fn count(&self) -> u64 {
+        self.0.get(&0, 0).expect("root may read it")
+    }
 }
 
 /// At an interface that has a clsact qdisc. Priority 0: the kernel chooses.
@@ -61,7 +85,9 @@ fn object() -> &'static [u8] {
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let clang = std::env::var_os("CLANG").unwrap_or_else(|| "clang".into());
         let status = Command::new(clang)
-            .args(["-target", "bpf", "-O2", "-Wall", "-Werror", "-mcpu=v3"])
+            .args([
+                "-target", "bpf", "-O2", "-g", "-Wall", "-Werror", "-mcpu=v3",
+            ])
             // Where Debian keeps asm/types.h: see build.rs.
             .arg("-I/usr/include/x86_64-linux-gnu")
             .arg("-c")

@@ -99,7 +99,7 @@ fn what(subject: &Subject) -> String {
     let direction = subject.direction.name();
     if subject.sessions > 1 {
         return format!(
-            "{family}, {} sessions, {} services",
+            "{family}, sessions: {}, services: {}",
             number(subject.sessions.into()),
             number(subject.services.into())
         );
