@@ -51,7 +51,7 @@ pub fn draw(report: &Report) -> Result<(), Box<dyn Error>> {
             "Instructions of the kernel, IPv4, small packets, Linux {}",
             report.kernel
         );
-        let page = page.titled(&title, ("sans-serif", 18).into_font().color(&INK))?;
+        let page = page.titled(&title, ("sans-serif", 21).into_font().color(&INK))?;
         for (area, (choice, title)) in page.split_evenly((3, 1)).iter().zip(PANELS) {
             panel(area, report, choice, title)?;
         }
@@ -74,12 +74,12 @@ fn panel(
     }
     let whole = report.cost(choice, WHOLE).unwrap_or(1.0);
     let longest = costs.iter().copied().fold(0.0, f64::max);
-    let text = ("sans-serif", 14).into_font().color(&INK);
+    let text = ("sans-serif", 16).into_font().color(&INK);
     let mut chart = ChartBuilder::on(area)
-        .caption(title, ("sans-serif", 15).into_font().color(&INK))
+        .caption(title, ("sans-serif", 18).into_font().color(&INK))
         .margin_right(20)
-        .x_label_area_size(24)
-        .y_label_area_size(240)
+        .x_label_area_size(28)
+        .y_label_area_size(250)
         // Room for the figure behind the longest bar.
         .build_cartesian_2d(0.0..longest * 1.2, (0..PATHS.len() - 1).into_segmented())?;
     // The first path stands at the top.
