@@ -21,8 +21,11 @@ const SAMPLE: u32 = 1_000;
 const AT_ONCE: usize = 50_000;
 
 pub fn growth(networks: &[&Network], family: Family) -> Findings {
-    let grown = [Path::IpvsBpf, Path::IpvsBpfFast]
-        .map(|path| Network::lay_out(path, |director| set_up(director, path, GROWING)));
+    let paths = networks.iter().map(|network| network.path);
+    let grown: Vec<Network> = paths
+        .filter(|path| path.is_ours())
+        .map(|path| Network::lay_out(path, |director| set_up(director, path, GROWING)))
+        .collect();
     let grown: Vec<&Network> = grown.iter().collect();
     let generator = networks.iter().filter(|network| network.path == Path::Drop);
     let measured: Vec<&Network> = generator.chain(&grown).copied().collect();

@@ -5,7 +5,9 @@
 //!
 //!   cargo bench --bench packets               all parts, and the report
 //!   cargo bench --bench packets -- quick      what the goals speak of, in IPv4
-//!   cargo bench --bench packets -- PART…      these parts; a wrong name lists them
+//!   cargo bench --bench packets -- PART… PATH…
+//!                                             these parts and paths alone; a wrong
+//!                                             name lists them
 //!   cargo bench --bench packets -- native     real time on this host: `make bench-native`
 //!
 //! `cargo test` runs a little of `native`.
@@ -30,7 +32,7 @@ mod table;
 
 use std::process::ExitCode;
 
-use crate::parts::{PARTS, QUICK};
+use crate::parts::{PARTS, Part, QUICK};
 use crate::path::Path;
 use crate::report::Report;
 
@@ -48,19 +50,28 @@ fn main() -> ExitCode {
     if names == ["quick"] {
         names = QUICK.map(str::to_owned).into();
     }
+    let mut parts: Vec<&Part> = Vec::new();
+    let mut paths = vec![Path::Drop];
     for name in &names {
-        if !PARTS.iter().any(|part| part.name == name) {
-            eprintln!("there is no part '{name}', but:");
-            PARTS.iter().for_each(|part| eprintln!("  {}", part.name));
+        if let Some(part) = PARTS.iter().find(|part| part.name == name) {
+            parts.push(part);
+        } else if let Some(path) = Path::ALL.iter().find(|path| path.name() == name) {
+            paths.push(*path);
+        } else {
+            let parts = PARTS.iter().map(|part| part.name);
+            let all: Vec<_> = parts.chain(Path::ALL.map(Path::name)).collect();
+            eprintln!("there is no '{name}', but: {}", all.join(", "));
             return ExitCode::from(2);
         }
     }
-    let whole = names.is_empty();
-    let chosen = PARTS
-        .iter()
-        .filter(|part| whole || names.iter().any(|name| part.name == name));
-    let report = parts::run(chosen.collect(), |report: &Report| {
-        if whole {
+    if parts.is_empty() {
+        parts = PARTS.iter().collect();
+    }
+    if paths == [Path::Drop] {
+        paths = Path::ALL.into();
+    }
+    let report = parts::run(&parts, &paths, |report: &Report| {
+        if names.is_empty() {
             report::write(report, "report.json");
         }
     });

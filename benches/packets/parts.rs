@@ -60,14 +60,14 @@ pub const PARTS: &[Part] = &[
 pub const QUICK: [&str; 3] = ["udp-ipv4", "sessions-ipv4", "connections-ipv4"];
 
 /// `done` is told of each part that is done.
-pub fn run(parts: Vec<&Part>, done: impl Fn(&Report)) -> Report {
+pub fn run(parts: &[&Part], paths: &[Path], done: impl Fn(&Report)) -> Report {
     command("modprobe", &["ip_vs", "conn_tab_bits=20"]);
     command("modprobe", &["nf_conntrack", "hashsize=1048576"]);
     // What waits for the kernel's thread of soft interrupts must not be dropped.
     command("sysctl", &["-qw", "net.core.netdev_max_backlog=1000000"]);
-    eprintln!("laying out {} networks", Path::ALL.len());
-    let networks =
-        Path::ALL.map(|path| Network::lay_out(path, |director| set_up(director, path, USUAL)));
+    eprintln!("laying out {} networks", paths.len());
+    let lay_out = |path: &Path| Network::lay_out(*path, |director| set_up(director, *path, USUAL));
+    let networks: Vec<Network> = paths.iter().map(lay_out).collect();
     let networks: Vec<&Network> = networks.iter().collect();
     let mut report = Report::new();
     for (number, part) in parts.iter().enumerate() {
