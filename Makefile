@@ -80,6 +80,16 @@ fuzz-corpus: ## keep of the inputs found by fuzzing the few that together reach 
 man: ## write the man pages into man/
 	cargo run --quiet -- man --dir man
 
+.PHONY: picture dashboard
+picture: ## draw docs/architecture.svg (needs graphviz)
+	dot -Tsvg docs/architecture.dot -o docs/architecture.svg
+
+dashboard: deps build ## draw docs/dashboard.svg from a run of twenty minutes (needs python3-matplotlib)
+	mkdir -p target/dashboard
+	lab/vm --icount --memory 3072 --timeout 7200 --writable target/dashboard -- \
+		lab/dashboard target/dashboard/panels.json
+	packaging/grafana/draw target/dashboard/panels.json docs/dashboard.svg
+
 install: cli ## install everything but a built module below DESTDIR (packages: UNIT_DIR=, ZSH_DIR=)
 	install -Dm755 -t $(DESTDIR)/usr/sbin target/release/ipvs-bpf
 	install -Dm644 -t $(DESTDIR)/usr/share/man/man8 man/*.8
@@ -91,7 +101,7 @@ install: cli ## install everything but a built module below DESTDIR (packages: U
 	install -Dm644 -t $(DESTDIR)/etc/ipvs-bpf packaging/lb.toml
 	install -Dm644 -t $(DESTDIR)$(UNIT_DIR) packaging/*.service packaging/*.timer
 	install -Dm644 packaging/modules-load.conf $(DESTDIR)/usr/lib/modules-load.d/ipvs-bpf.conf
-	install -Dm644 -t $(DESTDIR)$(DOC_DIR) README.md docs/*.md
+	install -Dm644 -t $(DESTDIR)$(DOC_DIR) README.md docs/*.md docs/*.svg
 	install -Dm644 -t $(DESTDIR)$(DOC_DIR)/examples examples/*.toml packaging/grafana/*.json
 	install -Dm644 -t $(DESTDIR)/usr/src/ipvs-bpf-$(VERSION) kmod/Kbuild kmod/Makefile kmod/dkms.conf \
 		$(filter-out %.mod.c,$(wildcard kmod/*.[ch]))

@@ -66,6 +66,11 @@ impl Lab {
         self.serve("farserver");
     }
 
+    /// Adds a second director; VIP and local IP of the first one are gone.
+    pub fn pair(&mut self) {
+        run(Command::new("lab/topology").args(["pair", &self.prefix]));
+    }
+
     pub fn namespace(&self, host: &str) -> String {
         format!("{}{host}", self.prefix)
     }

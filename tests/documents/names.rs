@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Names in the documents: links, files and functions of the repository, counters,
+//! findings.
+
+use std::path::Path;
+
+use crate::markdown::{Document, ROOT, documents};
+use crate::read;
+
+#[test]
+fn every_link_leads_to_a_page_and_a_heading_that_are_there() {
+    let documents = documents();
+    for document in &documents {
+        let folder = Path::new(&document.path).parent().unwrap();
+        for (line, link) in &document.links {
+            let place = format!("{}:{line}: {link}", document.path);
+            if link.starts_with("https://") {
+                continue;
+            }
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = match path {
+                "" => document.path.clone(),
+                _ => within(&folder.join(path)),
+            };
+            assert!(Path::new(ROOT).join(&target).exists(), "{place}");
+            if !anchor.is_empty() {
+                let page: Option<&Document> = documents.iter().find(|page| page.path == target);
+                let there = page.is_some_and(|page| page.anchors.iter().any(|at| at == anchor));
+                assert!(there, "{place}");
+            }
+        }
+    }
+}
+
+/// `docs/../kmod/x.c` is `kmod/x.c`.
+fn within(path: &Path) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.to_str().unwrap().split('/') {
+        if part == ".." {
+            parts.pop().expect("within the repository");
+        } else {
+            parts.push(part);
+        }
+    }
+    parts.join("/")
+}
+
+/// Folders whose files the documents name.
+const FOLDERS: [&str; 12] = [
+    "kmod",
+    "bpf",
+    "src",
+    "tests",
+    "lab",
+    "docs",
+    "man",
+    "examples",
+    "packaging",
+    "benches",
+    "fuzz",
+    ".ci",
+];
+
+/// What is there once somebody has made it.
+const MADE: [&str; 2] = ["fuzz/artifacts/TARGET/", "fuzz/corpus/TARGET/"];
+
+#[test]
+fn every_file_and_function_that_is_named_is_there() {
+    let mut files = 0;
+    let mut functions = 0;
+    for document in documents() {
+        for (line, words) in &document.code {
+            let place = format!("{}:{line}: {words}", document.path);
+            let words = words.replace('\n', " ");
+            let (path, function) = words.split_once(": ").unwrap_or((&words, ""));
+            let path = path.split(' ').next().unwrap();
+            let folder = path.split('/').next().unwrap();
+            let pattern = path.contains(['*', '{']) || path.contains("CASE");
+            if !FOLDERS.contains(&folder) || !path.contains('/') || pattern || MADE.contains(&path)
+            {
+                continue;
+            }
+            assert!(Path::new(ROOT).join(path).exists(), "{place}");
+            files += 1;
+            if let Some(function) = function.strip_suffix("()") {
+                let there = read(path).contains(&format!("{function}("));
+                assert!(there, "{place}: no such function there");
+                functions += 1;
+            }
+        }
+    }
+    assert!(files > 40 && functions > 10, "{files} {functions}");
+}
+
+/// How counters of the module begin.
+const COUNTERS: [&str; 5] = [
+    "drop_",
+    "fast_packets_",
+    "icmp_errors_",
+    "native_",
+    "refused_",
+];
+
+#[test]
+fn every_counter_that_is_named_is_one_of_the_module() {
+    let stats = read("kmod/stats.c");
+    let mut count = 0;
+    for document in documents() {
+        for (line, words) in &document.code {
+            // Two are sysctls of IPVS.
+            let sysctl = ["drop_entry", "drop_packet"].contains(&&**words);
+            if !sysctl && COUNTERS.iter().any(|begin| words.starts_with(begin)) {
+                let there = stats.contains(&format!("\"{words}\""));
+                assert!(there, "{}:{line}: {words}", document.path);
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 20, "{count}");
+}
+
+/// As doctor.md has them in the first column of its tables.
+#[test]
+fn every_finding_of_doctor_that_is_named_is_one() {
+    let documents = documents();
+    let doctor = documents.iter().find(|page| page.path == "docs/doctor.md");
+    let doctor = read(&doctor.unwrap().path);
+    let rows = doctor.lines().filter_map(|line| line.strip_prefix("| `"));
+    let findings: Vec<&str> = rows
+        .filter_map(|row| Some(row.split_once('`')?.0))
+        .collect();
+    let beginnings = [
+        "vip-",
+        "local-ip-",
+        "filter-",
+        "vs-",
+        "bpf-",
+        "server-",
+        "interface-",
+    ];
+    let mut count = 0;
+    for document in &documents {
+        for (line, words) in &document.code {
+            if beginnings
+                .iter()
+                .any(|beginning| words.starts_with(beginning))
+            {
+                let known = findings.contains(&&**words);
+                assert!(known, "{}:{line}: {words}", document.path);
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 20, "{count}");
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The commands of README.md and docs/*.md, each page in a lab of its own, in the
+//! order of the page. A file that a page shows by name is what its commands read.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command as Process;
+
+use crate::lab::{Lab, run};
+
+#[expect(dead_code, reason = "tests/documents/ looks at the rest")]
+#[path = "../documents/elsewhere.rs"]
+mod elsewhere;
+#[path = "../documents/markdown.rs"]
+pub mod markdown;
+
+use elsewhere::{BY_HAND, ELSEWHERE};
+use markdown::{Block, Command, Document, ROOT, documents};
+
+/// Runs what is the lab's of a page; what went wrong.
+fn run_page(page: &Document) -> Vec<String> {
+    let commands = page.blocks.iter().flat_map(Block::commands);
+    if commands.filter(in_lab).count() == 0 {
+        return Vec::new();
+    }
+    let lab = Lab::new();
+    let folder = tempfile::tempdir().unwrap();
+    let example = Path::new(ROOT).join("examples/lb.toml");
+    fs::copy(example, folder.path().join("lb.toml")).unwrap();
+    let mut wrong = Vec::new();
+    for block in &page.blocks {
+        match (&*block.language, &block.name) {
+            ("sh" | "console", host) => {
+                let host = host.as_deref().unwrap_or("director");
+                for command in block.commands().iter().filter(|command| in_lab(command)) {
+                    let place = format!("{}:{}: {}", page.path, command.line, command.text);
+                    if let Err(error) = run_command(&lab, host, folder.path(), command) {
+                        wrong.push(format!("{place}\n{error}"));
+                    }
+                }
+            }
+            (_, Some(name)) => fs::write(folder.path().join(name), &block.text).unwrap(),
+            (_, None) => {}
+        }
+    }
+    wrong
+}
+
+fn in_lab(command: &Command) -> bool {
+    let elsewhere = ELSEWHERE.iter().map(|known| known.command);
+    let mut others = elsewhere.chain(BY_HAND.iter().map(|(known, _)| *known));
+    !others.any(|known| known == command.text)
+}
+
+/// As an operator would in a shell on that host.
+fn run_command(lab: &Lab, host: &str, folder: &Path, command: &Command) -> Result<(), String> {
+    let program = Path::new(env!("CARGO_BIN_EXE_ipvs-bpf"));
+    let folders = std::env::var("PATH").unwrap();
+    let folders = format!("{}:{folders}", program.parent().unwrap().display());
+    // `ip netns exec` would hide the file system of BPF.
+    let namespace = format!("--net=/run/netns/{}", lab.namespace(host));
+    let output = Process::new("nsenter")
+        .args([&*namespace, "bash", "-o", "pipefail", "-c", &command.text])
+        .env("PATH", folders)
+        .current_dir(folder)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() != Some(command.status) {
+        return Err(format!("{}\n{stdout}{stderr}", output.status));
+    }
+    match &command.output {
+        Some(expected) => matches(&stdout, expected),
+        None => Ok(()),
+    }
+}
+
+/// Lines and words are as the page shows them; ports and counts may be others.
+fn matches(printed: &str, expected: &str) -> Result<(), String> {
+    if words(printed) == words(expected) {
+        return Ok(());
+    }
+    Err(format!("it printed:\n{printed}the page says:\n{expected}"))
+}
+
+/// Those of each line, in which a number is any number.
+fn words(text: &str) -> Vec<String> {
+    let line = |line: &str| line.split_whitespace().map(number).collect::<Vec<_>>();
+    text.lines().map(|text| line(text).join(" ")).collect()
+}
+
+fn number(word: &str) -> String {
+    let parts = word.split(|letter: char| letter.is_ascii_digit());
+    let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+    parts.join("0")
+}
+
+#[test]
+fn every_command_of_the_documents_does_in_the_lab_what_it_says() {
+    let wrong: Vec<String> = documents().iter().flat_map(run_page).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_demonstration_comes_to_its_end() {
+    let mut demo = Process::new("lab/demo");
+    let text = run(demo.env("IPVS_BPF", env!("CARGO_BIN_EXE_ipvs-bpf")));
+    assert!(text.contains("nothing to do"), "{text}");
+    // Eight answers, three of four by the first server, to the local IP.
+    assert!(text.contains("6 server1\n"), "{text}");
+    assert!(text.contains("8 10.2.0.100\n"), "{text}");
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Two directors with the files of docs/failover.md: keepalived moves VIP and local
+//! IP, IPVS's sync daemon tells of the connections.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use crate::documents::markdown::documents;
+use crate::lab::{Lab, eventually, ipvs_bpf, success};
+use crate::talk::Talk;
+
+const DIRECTORS: [&str; 2] = ["director", "director2"];
+
+/// A file that the page shows.
+fn shown(name: &str) -> String {
+    let mut pages = documents().into_iter();
+    let page = pages.find(|page| page.path == "docs/failover.md").unwrap();
+    let mut blocks = page.blocks.into_iter();
+    blocks
+        .find(|block| block.name.as_deref() == Some(name))
+        .expect(name)
+        .text
+}
+
+fn on(lab: &Lab, director: &str, arguments: &[&str]) -> Output {
+    let mut command = ipvs_bpf();
+    command.args(["--netns", &lab.namespace(director)]);
+    command.args(arguments).output().unwrap()
+}
+
+fn has_vip(lab: &Lab, director: &str) -> bool {
+    let words = ["ip", "-4", "address", "show", "dev", "eth0"];
+    lab.exec(director, &words).contains("10.1.0.100/")
+}
+
+fn sessions(lab: &Lab, director: &str) -> Vec<String> {
+    let table = success(&on(lab, director, &["show", "--sessions"]));
+    table.lines().skip(1).map(str::to_owned).collect()
+}
+
+fn start_keepalived(lab: &mut Lab, director: &str, folder: &Path) {
+    let file = folder.join("keepalived.conf");
+    let own = folder.join(director);
+    let script = format!(
+        "echo started; exec keepalived --dont-fork --log-console --use-file {file} \
+         --pid {own}.pid --vrrp_pid {own}-vrrp.pid >{own}.log 2>&1",
+        file = file.display(),
+        own = own.display()
+    );
+    lab.start(director, &["bash", "-c", &script], "started");
+}
+
+/// Two directors that know the file, of which the first has VIP and local IP.
+fn pair(folder: &Path, toml: &str) -> Lab {
+    let mut lab = Lab::new();
+    lab.pair();
+    let file = folder.join("lb.toml");
+    fs::write(&file, toml).unwrap();
+    fs::write(folder.join("keepalived.conf"), shown("keepalived.conf")).unwrap();
+    for director in DIRECTORS {
+        let range = "net.ipv4.ip_local_port_range=1024 9999";
+        let namespace = format!("--net=/run/netns/{}", lab.namespace(director));
+        let mut sysctl = std::process::Command::new("nsenter");
+        crate::lab::run(sysctl.args([&*namespace, "sysctl", "-qw", range]));
+        success(&on(
+            &lab,
+            director,
+            &["apply", "-f", file.to_str().unwrap()],
+        ));
+    }
+    start_keepalived(&mut lab, "director", folder);
+    eventually("the first director has the VIP", || {
+        has_vip(&lab, "director")
+    });
+    start_keepalived(&mut lab, "director2", folder);
+    lab
+}
+
+/// The first director dies, and keepalived notices.
+fn fail(lab: &Lab) {
+    assert!(!has_vip(lab, "director2"));
+    for interface in ["eth0", "eth1"] {
+        lab.exec("director", &["ip", "link", "set", interface, "down"]);
+    }
+    eventually("the second director has the VIP", || {
+        has_vip(lab, "director2")
+    });
+}
+
+/// From a port that hosts draw by default, and from one below those of the pool.
+fn talks(lab: &Lab) -> [Talk; 2] {
+    let to = ("10.1.0.100", 80);
+    [40_000, 5_000].map(|port| Talk::from(lab, "client", "tcp", ("", port), to))
+}
+
+#[test]
+fn a_connection_outlives_its_director_with_the_same_local_ip_and_port() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = pair(folder.path(), &shown("lb.toml"));
+    let mut talks = talks(&lab);
+    let before = talks.each_mut().map(Talk::ask);
+    assert!(before.iter().all(|answer| answer.peer == "10.2.0.100"));
+    eventually("the second director knows the sessions", || {
+        // Only packets of the slow path make the first one tell.
+        assert_eq!(talks.each_mut().map(Talk::ask), before);
+        sessions(&lab, "director2").len() == before.len()
+    });
+    assert_eq!(sessions(&lab, "director2"), sessions(&lab, "director"));
+    fail(&lab);
+    assert_eq!(talks.each_mut().map(Talk::ask), before);
+    success(&on(&lab, "director2", &["down"]));
+}
+
+#[test]
+fn a_connection_that_was_never_told_of_goes_on_where_the_client_speaks_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let without = shown("lb.toml")
+        .replace("master = {", "# master = {")
+        .replace("backup = {", "# backup = {");
+    let lab = pair(folder.path(), &without);
+    let mut talks = talks(&lab);
+    let before = talks.each_mut().map(Talk::ask);
+    assert_eq!(sessions(&lab, "director2"), [""; 0]);
+    fail(&lab);
+    assert_eq!(talks.each_mut().map(Talk::ask), before);
+    success(&on(&lab, "director2", &["down"]));
+}
