@@ -78,8 +78,8 @@ static __always_inline int leave(__u32 *frame, __u32 size,
 	frame[1] = lease->macs[1];
 	frame[2] = lease->macs[2];
 	/* The packets of a flow may come in on several CPUs. */
-	__sync_fetch_and_add(&lease->packets, 1);
-	__sync_fetch_and_add(&lease->bytes, size);
+	__sync_fetch_and_add(&lease->forwarded,
+			     ((__u64)size << IPVS_BPF_PACKET_BITS) + 1);
 	return bpf_redirect(lease->ifindex, 0);
 }
 

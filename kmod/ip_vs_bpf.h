@@ -146,12 +146,6 @@ struct port_app {
 	char name[24];
 };
 
-/* What of a lease's counts IPVS's own counters have already. */
-struct folded {
-	u64 bytes;
-	u32 packets;
-};
-
 /* See routes.c. */
 struct kept_route {
 	struct dst_entry *dst;
@@ -173,7 +167,7 @@ struct session {
 	/* Under the lock of its original tuple: */
 	bool ended;
 	bool had_lease;          /* so it may be listed */
-	struct folded folded[2];
+	u64 folded[2];           /* of each lease's "forwarded": what IPVS counts, too */
 	u64 lease[2];            /* until when; written under the lock */
 	struct kept_route route[2];
 	struct list_head leased; /* director->leased, under leased_lock */

@@ -40,25 +40,32 @@ enum ipvs_bpf_direction {
 	IPVS_BPF_REPLY = 1,
 };
 
+/* What a lease forwarded is one number, so that one addition counts both: bytes,
+ * as the IP header counts them, above that many bits of packets. The difference of
+ * two such numbers has what lies between as long as it fits, 2^26 packets and 2^38
+ * bytes: the module looks once in a lease's second.
+ */
+#define IPVS_BPF_PACKET_BITS 26
+
 /* The fast path of one direction of a session: while the lease is valid the
  * ingress program alone forwards the packets, as it is told here. The module
  * writes it, but for the counts, which the program only ever adds to. Sums are
  * one's complement sums of 16-bit words in network byte order (RFC 1071).
  */
 struct ipvs_bpf_lease {
-	__u64 until;    /* valid while bpf_jiffies64() is less; 0: there is none */
-	__u64 bytes;    /* forwarded, as the IP header counts them */
-	__u32 packets;  /* forwarded, modulo 2^32 */
-	__u32 ifindex;  /* of the interface that they leave by */
-	__u32 macs[3];  /* the first 12 bytes of the frame: its addresses */
-	__u16 mtu;      /* host endianness; a larger packet goes to the module */
+	__u64 until;     /* valid while bpf_jiffies64() is less; 0: there is none */
+	__u64 forwarded; /* bytes and packets: see IPVS_BPF_PACKET_BITS */
+	__u32 ifindex;   /* of the interface that they leave by */
+	__u32 macs[3];   /* the first 12 bytes of the frame: its addresses */
+	__u16 mtu;       /* host endianness; a larger packet goes to the module */
 	__u16 header;    /* what it adds to IPv4's header: addresses, and a TTL one less */
 	__u16 transport; /* what it adds to the transport's sum: addresses and ports */
 	__u16 pseudo;    /* sum of the addresses that come in, and the protocol */
-	__u32 pad;
 };
 
-/* What full NAT makes of such a packet: the value of the same map. */
+/* What full NAT makes of such a packet: the value of the same map. A map element
+ * of IPv4 fills a slab of 128 bytes.
+ */
 struct ipvs_bpf_session4 {
 	__be32 saddr;
 	__be32 daddr;

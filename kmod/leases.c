@@ -98,17 +98,14 @@ static struct ipvs_bpf_lease *lease_of(const struct maps *maps, u8 family,
 void lease_fold(struct session *session, u8 direction,
 		const struct ipvs_bpf_lease *lease)
 {
-	struct folded *folded = &session->folded[direction];
-	struct folded now = {
-		.packets = READ_ONCE(lease->packets),
-		.bytes = READ_ONCE(lease->bytes),
-	};
-	u32 packets = now.packets - folded->packets;
-	u64 bytes = now.bytes - folded->bytes;
+	u64 now = READ_ONCE(lease->forwarded);
+	u64 since = now - session->folded[direction];
+	u32 packets = since & (BIT(IPVS_BPF_PACKET_BITS) - 1);
+	u64 bytes = since >> IPVS_BPF_PACKET_BITS;
 
-	if (!packets && !bytes)
+	if (!since)
 		return;
-	*folded = now;
+	session->folded[direction] = now;
 	account(session->conn, direction, packets, bytes);
 	count_many(session->director, direction == IPVS_BPF_ORIGINAL ?
 		   COUNT_FAST_ORIGINAL : COUNT_FAST_REPLY, packets);

@@ -20,7 +20,7 @@ void leases_forget(struct session *session);
  */
 static inline void leases_restart(struct session *session)
 {
-	session->folded[IPVS_BPF_ORIGINAL] = (struct folded){};
+	session->folded[IPVS_BPF_ORIGINAL] = 0;
 	WRITE_ONCE(session->lease[IPVS_BPF_ORIGINAL], 0);
 }
 

@@ -5,6 +5,8 @@
  * valid. Only packets without a mark and a traffic class share one, since rules
  * may route others by them.
  *
+ * A new session begins with the route that is kept for its server.
+ *
  * A session holds a reference to a route that it keeps. Readers take one of
  * their own under RCU, before which a route without any is not freed
  * (dst_release()).
@@ -71,15 +73,66 @@ struct rtable *route4(struct net *net, const struct sk_buff *skb, __be32 daddr,
 	return ip_route_output_key(net, &fl4);
 }
 
-/* To a server, when there is no packet yet. */
-struct rtable *first_route4(struct net *net, __be32 daddr)
+/* The route that is kept where IPVS keeps that to a server; or NULL. */
+static struct dst_entry *kept_by(const struct ip_vs_dest *dest)
+{
+	const struct ip_vs_dest_dst *kept = rcu_dereference(dest->dest_dst);
+
+	if (!kept || !dst_check(kept->dst_cache, kept->dst_cookie) ||
+	    !dst_hold_safe(kept->dst_cache))
+		return NULL;
+	return kept->dst_cache;
+}
+
+static void forget(struct rcu_head *rcu)
+{
+	struct ip_vs_dest_dst *kept = container_of(rcu, struct ip_vs_dest_dst,
+						   rcu_head);
+
+	dst_release(kept->dst_cache);
+	kfree(kept);
+}
+
+/* As IPVS does for its own transmitters: it frees what is kept there when the
+ * server changes or goes, or its interface. A connection holds the server.
+ */
+static void keep_by(struct ip_vs_dest *dest, struct dst_entry *dst)
+{
+	struct ip_vs_dest_dst *old, *new = kmalloc(sizeof(*new), GFP_ATOMIC);
+
+	if (!new)
+		return;
+	if (!dst_hold_safe(dst)) {
+		kfree(new);
+		return;
+	}
+	*new = (struct ip_vs_dest_dst){ .dst_cache = dst };
+	spin_lock_bh(&dest->dst_lock);
+	old = rcu_replace_pointer(dest->dest_dst, new,
+				  lockdep_is_held(&dest->dst_lock));
+	spin_unlock_bh(&dest->dst_lock);
+	if (old)
+		call_rcu(&old->rcu_head, forget);
+}
+
+/* Of a new connection's server, for a packet without a mark and a traffic class.
+ * Under RCU; with a reference of the caller's.
+ */
+struct rtable *server_route4(struct net *net, const struct ip_vs_conn *cp)
 {
 	struct flowi4 fl4 = {
-		.daddr = daddr,
+		.daddr = cp->daddr.ip,
 		.flowi4_flags = FLOWI_FLAG_ANYSRC,
 	};
+	struct dst_entry *dst = cp->dest ? kept_by(cp->dest) : NULL;
+	struct rtable *rt;
 
-	return ip_route_output_key(net, &fl4);
+	if (likely(dst))
+		return (struct rtable *)dst;
+	rt = ip_route_output_key(net, &fl4);
+	if (cp->dest && !IS_ERR(rt))
+		keep_by(cp->dest, &rt->dst);
+	return rt;
 }
 
 /* Under RCU; with a reference of the caller's. */

@@ -9,7 +9,7 @@ struct rtable *route4(struct net *net, const struct sk_buff *skb, __be32 daddr,
 		      __be32 saddr);
 struct rtable *session_route4(struct session *session, u8 direction,
 			      const struct sk_buff *skb, __be32 daddr, __be32 saddr);
-struct rtable *first_route4(struct net *net, __be32 daddr);
+struct rtable *server_route4(struct net *net, const struct ip_vs_conn *cp);
 #ifdef CONFIG_IP_VS_IPV6
 struct dst_entry *route6(struct net *net, const struct sk_buff *skb,
 			 const struct in6_addr *daddr,

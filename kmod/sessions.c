@@ -307,7 +307,7 @@ static bool is_local(struct net *net, const struct ip_vs_conn *cp,
 	if (cp->af == AF_INET6)
 		return ipv6_chk_addr(net, &cp->daddr.in6, NULL, 0);
 #endif
-	rt = first_route4(net, cp->daddr.ip);
+	rt = server_route4(net, cp);
 	/* The packet will be told why. */
 	if (IS_ERR(rt))
 		return false;

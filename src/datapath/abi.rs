@@ -41,8 +41,8 @@ pub const REPLY: u8 = 1;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lease {
     pub until: u64,
-    pub bytes: u64,
-    pub packets: u32,
+    /// Bytes, and in the lower [`PACKET_BITS`] packets.
+    pub forwarded: u64,
     pub ifindex: u32,
     /// The frame's first 12 bytes.
     pub macs: [u32; 3],
@@ -53,8 +53,10 @@ pub struct Lease {
     pub transport: u16,
     /// That of the addresses that come in, and the protocol.
     pub pseudo: u16,
-    pub pad: u32,
 }
+
+/// `IPVS_BPF_PACKET_BITS`.
+pub const PACKET_BITS: u32 = 26;
 
 /// `struct ipvs_bpf_session4`: what full NAT makes of such a packet, the value
 /// of the map `sessions4`.

@@ -9,7 +9,7 @@ use ipvs_bpf::datapath::abi::{Lease, ORIGINAL, REPLY, Tuple4};
 
 use crate::bench::{Bench, TC_ACT_OK, TC_ACT_REDIRECT, TC_ACT_UNSPEC};
 use crate::flow::{ANSWER, CLIENT, LOCAL_IP, PROTOCOLS, SERVER, TCP, UDP, VIP, entries};
-use crate::lease::{MACS, TO_US, lease, leased4};
+use crate::lease::{MACS, TO_US, forwarded, lease, leased4};
 use crate::packet::{
     Packet, assert_checksums, fill_checksums, set, transport_check, words_around_zero,
 };
@@ -106,10 +106,9 @@ fn fast_packets_and_their_bytes_are_counted_by_direction() {
                 assert_eq!(bench.ingress(&frame).action, TC_ACT_REDIRECT);
             }
             let counted = lease_of(&bench, protocol, direction);
-            assert_eq!((counted.packets, counted.bytes), (3, bytes));
+            assert_eq!(forwarded(&counted), (3, bytes));
             let told = Lease {
-                packets: 0,
-                bytes: 0,
+                forwarded: 0,
                 ..counted
             };
             assert_eq!(told, before, "the program writes nothing else");
@@ -154,7 +153,7 @@ fn a_lease_that_ran_out_or_was_never_given_leaves_packets_to_the_classic_path() 
         let mut bench = leased(TCP, Lease { until, ..lease() });
         for (direction, (ends, _)) in [ORIGINAL, REPLY].into_iter().zip(directions()) {
             assert_classic(&mut bench, &incoming(&Packet::new(TCP, ends)), direction);
-            assert_eq!(lease_of(&bench, TCP, direction).packets, 0);
+            assert_eq!(lease_of(&bench, TCP, direction).forwarded, 0);
         }
     }
 }

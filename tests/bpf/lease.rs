@@ -2,7 +2,7 @@
 //! Leases as the module gives them, with the sums of the session that they are
 //! of.
 
-use ipvs_bpf::datapath::abi::{Lease, Session4, Session6, Tuple4, Tuple6};
+use ipvs_bpf::datapath::abi::{Lease, PACKET_BITS, Session4, Session6, Tuple4, Tuple6};
 
 use crate::packet::sum;
 
@@ -21,6 +21,12 @@ pub fn lease() -> Lease {
         mtu: 1500,
         ..Lease::default()
     }
+}
+
+/// Packets and bytes that it counted.
+pub fn forwarded(lease: &Lease) -> (u64, u64) {
+    let packets = (1 << PACKET_BITS) - 1;
+    (lease.forwarded & packets, lease.forwarded >> PACKET_BITS)
 }
 
 /// The words of one end after the other.
