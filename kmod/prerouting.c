@@ -124,9 +124,9 @@ static unsigned int prerouting4(void *priv, struct sk_buff *skb,
 	return request_in4(skb, state);
 }
 
-/* Errors that this host itself reports to the VIP or to a local IP, because a
- * neighbour does not answer: IPVS would see them here, before they came back
- * to PREROUTING.
+/* Errors that this host itself reports, because a neighbour does not answer: to
+ * a client, or to the VIP or a local IP. IPVS would see them here, the latter
+ * before they came back to PREROUTING.
  */
 static unsigned int local_out4(void *priv, struct sk_buff *skb,
 			       const struct nf_hook_state *state)

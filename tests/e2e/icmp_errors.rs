@@ -156,7 +156,6 @@ fn a_closed_port_of_the_client_refuses_the_server() {
     assert!(lab.counter("icmp_errors_to_server") >= 2);
 }
 
-/// IPVS itself translates this one.
 #[test]
 fn a_server_that_is_not_there_is_told_to_the_client() {
     let lab = Lab::new();
@@ -168,6 +167,7 @@ fn a_server_that_is_not_there_is_told_to_the_client() {
             line(family.host_unreachable, family.vip)
         );
     }
+    assert_eq!(lab.counter("icmp_errors_to_client"), 2);
 }
 
 #[test]

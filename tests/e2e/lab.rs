@@ -307,7 +307,7 @@ pub fn stderr(output: &Output) -> String {
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !condition() {
-        assert!(begin.elapsed() < Duration::from_secs(30), "never: {what}");
+        assert!(begin.elapsed() < Duration::from_secs(120), "never: {what}");
         sleep(Duration::from_millis(100));
     }
 }
