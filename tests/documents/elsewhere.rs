@@ -70,4 +70,5 @@ pub const BY_HAND: &[(&str, &str)] = &[
     ),
     ("reboot", "that firmware asks a person at the console"),
     ("systemctl edit ipvs-bpf", "it opens an editor"),
+    ("systemctl edit ipvs-bpf-metrics", "it opens an editor"),
 ];
