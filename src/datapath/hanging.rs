@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What of others hangs at an interface: filters that packets meet before ours,
-//! and a qdisc that is in the way.
+//! What of others hangs at an interface: filters and programs that packets meet
+//! before ours, and a qdisc that is in the way.
 
+use aya::programs::tc::TcAttachType;
+use aya::programs::{ProgramError, SchedClassifier};
+use nix::libc;
 use nix::net::if_::if_nametoindex;
 
 use super::Error;
@@ -13,6 +16,18 @@ pub struct Hanging {
     pub ingress_qdisc: bool,
     /// In the order in which packets meet them; none where ours are not there.
     pub before: Vec<Foreign>,
+    /// Programs that are attached by tcx (`kernel/bpf/tcx.c`): packets meet them
+    /// before all filters.
+    pub programs: Vec<Program>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// `ingress`, `egress`.
+    pub direction: &'static str,
+    pub id: u32,
+    /// What its maker calls it; may be empty.
+    pub name: String,
 }
 
 /// A filter of another program.
@@ -32,10 +47,17 @@ pub fn hanging(interface: &str) -> Result<Option<Hanging>, Error> {
     };
     let ingress_qdisc = filters::has_ingress_qdisc(index).map_err(Error::Filters)?;
     let mut before = Vec::new();
-    for (name, direction, word) in [
-        (INGRESS, Direction::Ingress, "ingress"),
-        (EGRESS, Direction::Egress, "egress"),
+    let mut programs = Vec::new();
+    for (name, direction, attach_type, word) in [
+        (
+            INGRESS,
+            Direction::Ingress,
+            TcAttachType::Ingress,
+            "ingress",
+        ),
+        (EGRESS, Direction::Egress, TcAttachType::Egress, "egress"),
     ] {
+        programs.extend(tcx(interface, attach_type, word)?);
         let kinds = filters::kinds(index, direction).map_err(Error::Filters)?;
         let ours = kinds
             .iter()
@@ -55,5 +77,38 @@ pub fn hanging(interface: &str) -> Result<Option<Hanging>, Error> {
     Ok(Some(Hanging {
         ingress_qdisc,
         before,
+        programs,
     }))
+}
+
+fn tcx(
+    interface: &str,
+    attach_type: TcAttachType,
+    direction: &'static str,
+) -> Result<Vec<Program>, Error> {
+    let programs = match SchedClassifier::query_tcx(interface, attach_type) {
+        Ok((_, programs)) => programs,
+        // A kernel before 6.6 has no tcx (EINVAL); interface or program went this
+        // moment.
+        Err(ProgramError::SyscallError(error))
+            if matches!(
+                error.io_error.raw_os_error(),
+                Some(libc::EINVAL | libc::ENODEV | libc::ENOENT)
+            ) =>
+        {
+            return Ok(Vec::new());
+        }
+        Err(source) => {
+            return Err(Error::Attach {
+                interface: interface.to_owned(),
+                source,
+            });
+        }
+    };
+    let named = programs.iter().map(|program| Program {
+        direction,
+        id: program.id(),
+        name: program.name_as_str().unwrap_or_default().to_owned(),
+    });
+    Ok(named.collect())
 }

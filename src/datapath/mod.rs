@@ -23,7 +23,7 @@ pub use attach::{
 pub use build::is_this as is_of_this_build;
 pub use counters::counters;
 pub use error::Error;
-pub use hanging::{Foreign, Hanging, hanging};
+pub use hanging::{Foreign, Hanging, Program, hanging};
 pub use object::start;
 pub use pins::Pins;
 pub use replace::replace;

@@ -14,6 +14,8 @@ pub struct Carriers {
     pub attached: Option<BTreeSet<String>>,
     /// Filters of others that packets meet before ours.
     pub before: Vec<Before>,
+    /// eBPF programs of others that packets meet before all filters (tcx).
+    pub programs_before: Vec<ProgramBefore>,
     /// Those with a qdisc of the kind `ingress`.
     pub ingress_qdisc: BTreeSet<String>,
 }
@@ -26,6 +28,15 @@ pub struct Before {
     pub priority: u16,
     /// `bpf`, `flower`, …
     pub kind: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramBefore {
+    pub interface: String,
+    /// `ingress`, `egress`.
+    pub direction: &'static str,
+    pub id: u32,
+    pub name: String,
 }
 
 pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
@@ -92,6 +103,21 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             format!(
                 "let it end with continue, or give it a later priority: tc filter show dev {} {}",
                 before.interface, before.direction
+            ),
+        ));
+    }
+    for before in &facts.carriers.programs_before {
+        findings.push(Finding::new(
+            Warning,
+            "program-before",
+            format!(
+                "at {}, {}, an eBPF program that is attached by tcx comes before ours: {}, id {}",
+                before.interface, before.direction, before.name, before.id
+            ),
+            "packets that it ends with TCX_PASS never reach ours, and full NAT fails for them",
+            format!(
+                "let it end with TCX_NEXT, or leave it out at this interface: bpftool net show dev {}",
+                before.interface
             ),
         ));
     }

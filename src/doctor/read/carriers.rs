@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::datapath;
 use crate::director::{self, Error};
-use crate::doctor::interfaces::{Before, Carriers};
+use crate::doctor::interfaces::{Before, Carriers, ProgramBefore};
 use crate::model::State;
 
 pub fn read(wanted: &State) -> Result<Carriers, Error> {
@@ -30,6 +30,13 @@ pub fn read(wanted: &State) -> Result<Carriers, Error> {
             kind: filter.kind,
         });
         carriers.before.extend(before);
+        let programs = hanging.programs.into_iter().map(|program| ProgramBefore {
+            interface: interface.clone(),
+            direction: program.direction,
+            id: program.id,
+            name: program.name,
+        });
+        carriers.programs_before.extend(programs);
     }
     Ok(carriers)
 }

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Interfaces, addresses, routes, ports and rules that are in the way.
 
+use std::fs::{self, File};
 use std::process::Command;
+use std::thread;
+
+use aya::Ebpf;
+use aya::programs::tc::{TcAttachOptions, TcAttachType};
+use aya::programs::{LinkOrder, SchedClassifier};
+use nix::sched::{CloneFlags, setns};
 
 use super::{found, named_and_mended, needed, only, running, script, six};
 use crate::full_nat::FILE;
@@ -141,6 +148,62 @@ fn a_filter_of_another_program_before_ours() {
     let get = ["curl", "-sf", "-m", "2", "http://10.0.0.1/"];
     assert!(!lab.try_exec("client", &get).status.success());
     filter("del", "7");
+    assert_eq!(running(&lab).len(), 0);
+    lab.get(&["http://10.0.0.1/"]);
+}
+
+/// A program that ends every packet's walk, as others attach theirs; it goes with
+/// the result. `None`: this kernel has no tcx.
+fn attach_by_tcx(lab: &Lab, interface: &str) -> Option<Ebpf> {
+    const ENDS: &str =
+        r#"__attribute__((section("classifier"), used)) int ends(void *skb) { return 0; }"#;
+    let object = format!("/tmp/{}ends.o", lab.namespace(""));
+    let compile = format!("echo '{ENDS}' | clang -target bpf -O2 -g -c -x c - -o {object}");
+    run(Command::new("sh").args(["-ec", &compile]));
+    let mut ebpf = Ebpf::load_file(object).unwrap();
+    let program: &mut SchedClassifier = ebpf.program_mut("ends").unwrap().try_into().unwrap();
+    program.load().unwrap();
+    let order = TcAttachOptions::TcxOrder(LinkOrder::default());
+    let namespace = File::open(format!("/run/netns/{}", lab.namespace("director"))).unwrap();
+    // A namespace is a thread's.
+    let attached = thread::scope(|scope| {
+        let attach = || {
+            setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
+            program.attach_with_options(interface, TcAttachType::Ingress, order)
+        };
+        scope.spawn(attach).join().unwrap()
+    });
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split('.').map(|number| number.parse::<u32>());
+    let version = (
+        numbers.next().unwrap().unwrap(),
+        numbers.next().unwrap().unwrap(),
+    );
+    if version < (6, 6) {
+        assert!(attached.is_err());
+        return None;
+    }
+    attached.unwrap();
+    Some(ebpf)
+}
+
+#[test]
+fn a_program_of_tcx_before_ours() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    let Some(attached) = attach_by_tcx(&lab, "eth1") else {
+        assert_eq!(running(&lab).len(), 0);
+        return;
+    };
+    let what = "at eth1, ingress, an eBPF program that is attached by tcx comes before ours: \
+                ends, id ";
+    let findings = running(&lab);
+    only(&findings, "warning", "program-before", what);
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    // It is true: replies do not reach ours.
+    let get = ["curl", "-sf", "-m", "2", "http://10.0.0.1/"];
+    assert!(!lab.try_exec("client", &get).status.success());
+    drop(attached);
     assert_eq!(running(&lab).len(), 0);
     lab.get(&["http://10.0.0.1/"]);
 }
