@@ -52,6 +52,7 @@ test-kernels: deps ## the end-to-end tests under each of KERNELS; a table at the
 test-packages: deps ## the packages on a Debian with systemd: installed, upgraded, removed (needs root)
 	lab/deps packages
 	lab/debian fetch
+	mkdir -p target
 	tests/packages/build >target/packages.log 2>&1 || { tail -n 40 target/packages.log; exit 1; }
 	tests/packages/run
 
