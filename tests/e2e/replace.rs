@@ -44,21 +44,39 @@ while not select.select([sys.stdin], [], [], 0)[0]:
 print(count)
 ";
 
-/// Writes maps to the module by their pins.
+/// Writes maps to the module by their pins; where the kernel needs a program that uses
+/// a map in the place of the map, by such programs.
 const OFFER: &str = r"
-import ctypes, os, sys
+import ctypes, errno, os, resource, struct, sys
 libc = ctypes.CDLL(None, use_errno=True)
-class Attr(ctypes.Structure):
-    _fields_ = [('path', ctypes.c_uint64), ('fd', ctypes.c_uint32), ('flags', ctypes.c_uint32)]
-def descriptor(path):
-    text = ctypes.create_string_buffer(path.encode())
-    attr = Attr(ctypes.addressof(text), 0, 0)
-    fd = libc.syscall(321, 7, ctypes.byref(attr), ctypes.sizeof(attr))
+# Kernels before 5.11 count programs among the locked memory.
+resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+BPF_PROG_LOAD, BPF_OBJ_GET = 5, 7
+def bpf(command, attr):
+    fd = libc.syscall(321, command, attr, len(attr))
     assert fd >= 0, os.strerror(ctypes.get_errno())
     return fd
-names = ['sessions4', 'sessions6', 'services']
-text = ' '.join('%s %d' % (n, descriptor(p)) for n, p in zip(names, sys.argv[1:]))
-os.write(os.open('/proc/net/ip_vs_bpf/map', os.O_WRONLY), text.encode())
+def descriptor(path):
+    text = ctypes.create_string_buffer(path.encode())
+    return bpf(BPF_OBJ_GET, struct.pack('QII', ctypes.addressof(text), 0, 0))
+def program(map):
+    code = [(0x18, 0x11, 0, map), (0, 0, 0, 0), (0xb7, 0, 0, 0), (0x95, 0, 0, 0)]
+    code = ctypes.create_string_buffer(b''.join(struct.pack('BBhi', *one) for one in code))
+    license = ctypes.create_string_buffer(b'GPL')
+    socket_filter = 1
+    return bpf(BPF_PROG_LOAD, struct.pack('IIQQ', socket_filter, 4, ctypes.addressof(code),
+                                          ctypes.addressof(license)))
+def offer(descriptors):
+    names = ['sessions4', 'sessions6', 'services']
+    text = ' '.join('%s %d' % pair for pair in zip(names, descriptors))
+    os.write(os.open('/proc/net/ip_vs_bpf/map', os.O_WRONLY), text.encode())
+maps = [descriptor(path) for path in sys.argv[1:]]
+try:
+    offer(maps)
+except OSError as error:
+    if error.errno != errno.EOPNOTSUPP:
+        raise
+    offer([program(map) for map in maps])
 ";
 
 /// Copies a program, with a file name in its eBPF object changed. (This test's
