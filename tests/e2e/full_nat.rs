@@ -256,7 +256,8 @@ fn sessions_vanish_from_the_map_when_their_connections_end() {
             .filter(|line| line.contains("10.0.0.1"))
             .count()
     };
-    // One of TCP may end between two looks.
+    // One of TCP may end between two looks, and the kernel may list one twice while
+    // those of other tests come and go: it finds its place by counting.
     eventually("map, IPVS and counter agree", || {
         let connections = count(&lab.exec("director", &["ipvsadm", "-Lnc"]));
         let sessions = lab.sessions().len();
