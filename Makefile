@@ -5,6 +5,8 @@
 export KERNEL ?= 6.1
 # The kernels that it is tested on.
 KERNELS ?= 5.10 6.1 6.12 7
+# The kernel checks its memory, or overwrites what is freed: a use after free shows itself.
+POISONED = $(KERNEL):slub_debug=FZPU $(KERNEL):init_on_free=1
 # What `cargo test` and the demo load.
 export IPVS_BPF_MODULE = $(CURDIR)/target/kmod/$(shell lab/kernel release 2>/dev/null)/ip_vs_bpf.ko
 
@@ -46,8 +48,11 @@ test-long: deps module ## what takes long: 100 000 connections and more, and all
 	cargo test --test e2e -- --ignored
 	FAST_PATH=off cargo test --test e2e
 
-test-kernels: deps ## the end-to-end tests under each of KERNELS; a table at the end
-	lab/test-kernels $(KERNELS)
+test-kernels: deps ## the end-to-end tests under each of KERNELS, and poisoned; a table at the end
+	lab/test-kernels $(KERNELS) $(POISONED)
+
+test-poisoned: deps ## the end-to-end tests with slub_debug=FZPU and with init_on_free=1
+	lab/test-kernels $(POISONED)
 
 test-packages: deps ## the packages on a Debian with systemd: installed, upgraded, removed (needs root)
 	lab/deps packages
@@ -139,7 +144,7 @@ bench-native: deps ## the fast path beside masquerade by conntrack: real time, o
 clean: ## remove target/
 	cargo clean
 
-.PHONY: help deps build cli module demo test test-long test-kernels test-packages bench bench-control bench-native benchmark-svg lint fuzz fuzz-corpus man install deb rpm clean
+.PHONY: help deps build cli module demo test test-long test-kernels test-poisoned test-packages bench bench-control bench-native benchmark-svg lint fuzz fuzz-corpus man install deb rpm clean
 .DEFAULT_GOAL := help
 # The order of what a target needs is part of it.
 .NOTPARALLEL:
