@@ -11,6 +11,7 @@ mod drain;
 mod everything;
 mod examples;
 mod exhaustion;
+mod fail_nth;
 mod failed_steps;
 mod failover;
 mod fast_path;
