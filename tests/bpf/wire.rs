@@ -20,7 +20,7 @@ use crate::flow::{CLIENT, LOCAL_IP, REQUEST, SERVER, SERVICE, TCP, UDP};
 use crate::network::{CLIENTS_SIDE, INTERFACE, Network, SERVERS_SIDE};
 use crate::packet::{Packet, assert_checksums, ends};
 
-const PATIENCE: Option<Duration> = Some(Duration::from_secs(10));
+const PATIENCE: Option<Duration> = Some(Duration::from_secs(120));
 
 /// The network with the programs attached, and what client and server receive.
 struct Wire {

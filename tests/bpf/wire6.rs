@@ -18,7 +18,7 @@ use crate::flow::{SERVICE, TCP, UDP};
 use crate::network::{CLIENTS_SIDE, INTERFACE, Network, SERVERS_SIDE};
 use crate::packet6::{CLIENT6, LOCAL_IP6, SERVER6, assert_checksum6, ends6};
 
-const PATIENCE: Option<Duration> = Some(Duration::from_secs(10));
+const PATIENCE: Option<Duration> = Some(Duration::from_secs(120));
 
 struct Wire6 {
     network: Network,

@@ -38,7 +38,7 @@ impl Download {
             "-sS",
             "--fail",
             "--max-time",
-            "120",
+            "600",
             "-o",
             "/dev/null",
             "-w",

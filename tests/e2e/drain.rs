@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `ipvs-bpf drain` under real traffic.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output};
 
 use crate::download::Download;
 use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually, stderr, success};
+use crate::talk::Talk;
 
 const WEB: &str = "tcp://10.0.0.1:80";
 const NATIVE: &str = r#"
@@ -114,8 +116,9 @@ fn a_connection_that_one_side_has_closed_is_waited_for() {
         "not active any more: {line:?}"
     );
     let mut drain = lab.spawn(&["drain", WEB, &download.server, "--remove"]);
-    weight_is_0(&lab, &download.server);
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    let mut said = BufReader::new(drain.stderr.as_mut().unwrap()).lines();
+    let waits = |line: Result<String, _>| line.unwrap().contains("waiting for 1 connection");
+    assert!(said.any(waits), "it waits");
     assert!(runs(&mut drain));
     download.finish();
     success(&drain.wait_with_output().unwrap());
@@ -187,14 +190,22 @@ fn ctrl_c_stops_the_waiting_and_says_how_to_take_the_drain_back() {
 fn udp_connections_are_waited_for_until_ipvs_forgets_them() {
     let lab = Lab::new();
     lab.apply(FILE);
-    lab.exec("director", &["ipvsadm", "--set", "0", "0", "4"]);
-    lab.udp("10.0.0.1", 7, "hello");
-    lab.udp("10.0.0.1", 7, "hello");
+    let mut talks: Vec<Talk> = (0..2)
+        .map(|_| Talk::new(&lab, "udp", ("10.0.0.1", 7)))
+        .collect();
+    for talk in &mut talks {
+        talk.ask();
+    }
+    lab.timeouts(["0", "0", "4"]);
     let service = "udp://10.0.0.1:7";
     let output = lab.ipvs_bpf(&["drain", service, "10.2.0.2:7", "--timeout", "0s"]);
     let message = failed(&output);
     assert!(message.contains("1 connection left"), "{message}");
     assert!(message.contains("silent for 4s"), "{message}");
+    // From their last packet on the new timeout holds.
+    for talk in &mut talks {
+        talk.ask();
+    }
     let text = success(&lab.ipvs_bpf(&["drain", service, "10.2.0.2:7", "--remove"]));
     assert!(text.contains("weight 0 already"), "{text}");
     assert_eq!(weight(&lab, "10.0.0.1:7", "10.2.0.2:7"), None);

@@ -26,7 +26,7 @@ fn holds_exactly(lab: &Lab, number: usize) {
         talk.ask();
         talks.push(talk);
     }
-    let refused = Talk::new(lab, "udp", ECHO).try_ask(20);
+    let refused = Talk::new(lab, "udp", ECHO).try_ask(120);
     let error = refused.expect_err("one more than there are ports");
     assert!(error.contains("refused"), "{error}");
     assert_eq!(lab.counter("refused_ports_exhausted"), 1);

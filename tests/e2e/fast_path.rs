@@ -7,6 +7,8 @@ use crate::full_nat::FILE;
 use crate::ipv6;
 use crate::lab::{Lab, eventually, success};
 use crate::talk::{Answer, Talk};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// On also where all tests run without it.
 fn fast() -> String {
@@ -77,7 +79,7 @@ fn the_fast_path_is_switched_off_and_on_again_under_connections_that_live() {
             for talk in &mut talks {
                 talk.ask();
             }
-            std::thread::sleep(std::time::Duration::from_millis(1500));
+            sleep(Duration::from_millis(1500));
             let now = fast_packets(&lab);
             let stands_still = now == before;
             before = now;
@@ -96,16 +98,24 @@ fn a_timeout_of_ipvs_that_is_shorter_than_the_talk_does_not_end_it() {
     let lab = Lab::new();
     lab.apply(&(fast() + "[timeouts]\nudp = \"2s\"\n"));
     let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
-    let first = talk.ask();
-    let created = lab.counter("sessions_created");
     warm(&lab, &mut talk);
-    // Many times that timeout of the guest's clock.
-    let begin = std::time::Instant::now();
-    while begin.elapsed().as_secs() < 10 {
-        assert_eq!(talk.ask(), first);
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
-    assert_eq!(lab.counter("sessions_created"), created);
+    eventually("it goes on for five timeouts without a pause", || {
+        let first = talk.ask();
+        let created = lab.counter("sessions_created");
+        let begin = Instant::now();
+        while begin.elapsed().as_secs() < 10 {
+            let asked = Instant::now();
+            let answer = talk.ask();
+            sleep(Duration::from_millis(100));
+            // A host that is so busy makes pauses that IPVS may take for the end.
+            if asked.elapsed().as_secs() > 0 {
+                return false;
+            }
+            assert_eq!(answer, first);
+        }
+        assert_eq!(lab.counter("sessions_created"), created);
+        true
+    });
     eventually("the session ends when nobody talks any more", || {
         lab.sessions().is_empty()
     });
@@ -117,7 +127,7 @@ fn large_transfers_take_the_fast_path_and_arrive_whole() {
     lab.apply(&ipv6::FILE.replace("[director]\n", "[director]\nfast_path = true\n"));
     for host in ["10.0.0.1", "[fd00::1]"] {
         let before = fast_packets(&lab);
-        let script = format!("curl -sS --fail --max-time 100 http://{host}/bytes/20000000 | wc -c");
+        let script = format!("curl -sS --fail --max-time 300 http://{host}/bytes/20000000 | wc -c");
         let size = lab.exec("client", &["sh", "-c", &script]);
         assert_eq!(size.trim(), "20000000", "{host}");
         eventually("the transfer is in the counters", || {
@@ -136,12 +146,11 @@ fn ends_with_the_lease(command: impl Fn(&Answer) -> Vec<&'static str>) {
     let first = talk.ask();
     warm(&lab, &mut talk);
     lab.exec("director", &command(&first));
-    eventually("the flow starves", || talk.try_ask(1).is_err());
-    let before = fast_packets(&lab);
-    for _ in 0..3 {
-        assert!(talk.try_ask(1).is_err());
-    }
-    assert_eq!(fast_packets(&lab), before);
+    // One answer may be late where the host is busy.
+    eventually("the flow starves", || {
+        let before = fast_packets(&lab);
+        (0..4).all(|_| talk.try_ask(1).is_err()) && fast_packets(&lab) == before
+    });
 }
 
 #[test]

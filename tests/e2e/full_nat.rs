@@ -142,7 +142,7 @@ fn ipvs_lists_our_applications_and_those_of_others() {
 fn a_download_of_5_mb_arrives_intact() {
     let lab = Lab::new();
     lab.apply(FILE);
-    let script = "curl -sS --fail --max-time 120 http://10.0.0.1/bytes/5000000 | sha256sum";
+    let script = "curl -sS --fail --max-time 300 http://10.0.0.1/bytes/5000000 | sha256sum";
     let got = lab.exec("client", &["sh", "-c", script]);
     let sent = lab.exec(
         "server1",
@@ -209,7 +209,7 @@ fn when_every_port_is_taken_the_client_is_refused_at_once_and_it_is_counted() {
     lab.get(&["http://10.0.0.1/"]);
     let output = lab.try_exec(
         "client",
-        &["curl", "-sS", "--max-time", "20", "http://10.0.0.1/"],
+        &["curl", "-sS", "--max-time", "120", "http://10.0.0.1/"],
     );
     // 7: failed to connect; a timeout would be 28.
     assert_eq!(output.status.code(), Some(7), "{output:?}");

@@ -37,9 +37,9 @@ while True:
 const ASK: &str = r"
 import socket, sys
 to = sys.argv[1], int(sys.argv[2])
-tcp = socket.create_connection(to, timeout=20)
+tcp = socket.create_connection(to, timeout=120)
 udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-udp.settimeout(20)
+udp.settimeout(120)
 udp.sendto(b'x', to)
 print(tcp.makefile().read(), udp.recv(100).decode())
 ";
@@ -92,12 +92,12 @@ fn full_nat_takes_all_but_the_hosts(kind: &str, vip: (&str, u16), server: (&str,
         assert!(taken.insert(answer.port), "{answer:?} is taken twice");
         talks.push(talk);
     }
-    let words = ["curl", "-sS", "--max-time", "20", "http://10.0.0.1/"];
+    let words = ["curl", "-sS", "--max-time", "120", "http://10.0.0.1/"];
     if kind == "tcp" {
         let refused = lab.try_exec("client", &words);
         assert_eq!(refused.status.code(), Some(7), "{refused:?}");
     } else {
-        let refused = Talk::new(&lab, kind, vip).try_ask(20);
+        let refused = Talk::new(&lab, kind, vip).try_ask(120);
         assert!(refused.unwrap_err().contains("refused"));
     }
     assert_eq!(lab.counter("refused_ports_exhausted"), 1);
@@ -186,7 +186,7 @@ fn a_pool_whose_ports_the_director_draws_all_is_warned_of_and_refuses_clients_by
     };
     assert!(warned(&["plan"]));
     assert!(warned(&["apply"]));
-    let refused = Talk::new(&lab, "udp", ("10.0.0.1", 7)).try_ask(20);
+    let refused = Talk::new(&lab, "udp", ("10.0.0.1", 7)).try_ask(120);
     assert!(refused.unwrap_err().contains("refused"));
     assert_eq!(lab.counter("refused_no_port"), 1);
     assert_eq!(lab.counter("refused_ports_exhausted"), 0);

@@ -137,7 +137,7 @@ fn a_download_of_5_mb_over_ipv6_arrives_intact() {
     let lab = Lab::new();
     lab.apply(FILE);
     let sum = |host, url: &str| {
-        let script = format!("curl -sS --fail --max-time 120 '{url}' | sha256sum");
+        let script = format!("curl -sS --fail --max-time 300 '{url}' | sha256sum");
         lab.exec(host, &["sh", "-c", &script])
     };
     assert_eq!(
@@ -178,7 +178,7 @@ fn large_datagrams_pass_in_fragments_both_ways_over_ipv6() {
         whole = 0\n\
         for size in (1452, 1453, 4000, 9000) * 2:\n\
         \x20s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n\
-        \x20s.settimeout(10)\n\
+        \x20s.settimeout(120)\n\
         \x20data = bytes(i * 7 % 251 for i in range(size))\n\
         \x20s.sendto(data, ('fd00::1', 7))\n\
         \x20answer, peer = s.recvfrom(65535)\n\
@@ -219,7 +219,7 @@ fn extension_headers_pass_in_both_directions() {
     let ask = format!(
         "import socket\n{options}\
         s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n\
-        s.settimeout(10)\n\
+        s.settimeout(120)\n\
         s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVDSTOPTS, 1)\n\
         for size in 5, 4000:\n\
         \x20for extra in b'', options, b'':\n\
@@ -281,7 +281,7 @@ fn a_client_with_a_link_local_address_is_refused_and_counted() {
         own = next(l.split() for l in lines if l.startswith('fe80') and l.endswith('eth0'))\n\
         own = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(own[0]))\n\
         s = socket.socket(socket.AF_INET6)\n\
-        s.settimeout(20)\n\
+        s.settimeout(120)\n\
         s.bind((own, 0, 0, socket.if_nametoindex('eth0')))\n\
         try: s.connect(('fd00::1', 80))\n\
         except ConnectionRefusedError: print('refused')";
@@ -321,7 +321,7 @@ fn when_every_port_is_taken_an_ipv6_client_is_refused_at_once() {
     for _ in 0..2 {
         lab.get(&["http://[fd00::1]/"]);
     }
-    let refused = ["curl", "-sS", "--max-time", "20", "http://[fd00::1]/"];
+    let refused = ["curl", "-sS", "--max-time", "120", "http://[fd00::1]/"];
     let output = lab.try_exec("client", &refused);
     assert_eq!(output.status.code(), Some(7), "{output:?}");
     assert!(lab.counter("refused_ports_exhausted") >= 1);
@@ -356,7 +356,7 @@ fn a_packet_too_big_for_the_way_to_the_server_is_answered_and_the_upload_complet
     let narrow = ["ip", "link", "set", "eth1", "mtu", "1400"];
     lab.exec("director", &narrow);
     let script = "head -c 300000 /dev/zero | tr '\\0' x > /dev/shm/up.$$ && \
-        curl -sS --max-time 60 -o /dev/null -w '%{http_code}' --data-binary @/dev/shm/up.$$ \
+        curl -sS --max-time 300 -o /dev/null -w '%{http_code}' --data-binary @/dev/shm/up.$$ \
         'http://[fd00::1]/' ; rm /dev/shm/up.$$";
     // The server knows no POST: it reads nothing and says 501, so the counter
     // is the proof; what it takes to get there is the client's smaller packet.
@@ -380,7 +380,7 @@ fn a_packet_at_the_end_of_its_hops_is_answered() {
     lab.apply(FILE);
     let script = "import socket\n\
         s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n\
-        s.settimeout(10)\n\
+        s.settimeout(120)\n\
         s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 1)\n\
         s.setsockopt(socket.IPPROTO_IPV6, 25, 1)\n\
         s.connect(('fd00::1', 7))\n\

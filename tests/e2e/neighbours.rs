@@ -22,7 +22,7 @@ fn everything_works(lab: &Lab) {
     }
     let large = lab.udp("10.0.0.1", 7, &"x".repeat(4000));
     assert!(large.contains(" 4000 "), "{large}");
-    let sum = "curl -sS --fail --max-time 120 http://10.0.0.1/bytes/1000000 | sha256sum";
+    let sum = "curl -sS --fail --max-time 300 http://10.0.0.1/bytes/1000000 | sha256sum";
     let got = lab.exec("client", &["sh", "-c", sum]);
     let sent = sum.replace("10.0.0.1", "10.2.0.2:8080");
     assert_eq!(got, lab.exec("server1", &["sh", "-c", &sent]));
@@ -71,7 +71,7 @@ scheduler = "rr"
     script(&lab, "server1", "ip route add default via 10.2.0.1");
     lab.start("server1", &["/usr/bin/python3", "-c", FTP_SERVER], "ready");
     let client = "import ftplib, sys\n\
-        f = ftplib.FTP('10.0.0.9', timeout=20)\n\
+        f = ftplib.FTP('10.0.0.9', timeout=120)\n\
         f.trust_server_pasv_ipv4_address = True\n\
         f.login()\n\
         f.retrlines('RETR x')\n\
@@ -107,7 +107,7 @@ fn rules_that_drop_what_conntrack_calls_invalid_find_nothing() {
     everything_works(&lab);
     // The director's own client, whose packets do pass OUTPUT and INPUT.
     for source in ["10.0.0.1", "10.1.0.1"] {
-        let get = ["curl", "-sS", "--fail", "--max-time", "20"];
+        let get = ["curl", "-sS", "--fail", "--max-time", "120"];
         let words = [&get[..], &["--interface", source, "http://10.0.0.1/"]].concat();
         assert_eq!(answer(&lab.exec("director", &words)).peer, "10.2.0.100");
     }
@@ -293,7 +293,7 @@ fn over_vlans(interfaces: &str) {
     assert_eq!(first.peer, "10.6.0.100");
     let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
     assert_eq!(talk.ask().peer, "10.6.0.100");
-    let sum = "curl -sS --fail --max-time 120 http://10.0.0.1/bytes/1000000 | sha256sum";
+    let sum = "curl -sS --fail --max-time 300 http://10.0.0.1/bytes/1000000 | sha256sum";
     let got = lab.exec("client", &["sh", "-c", sum]);
     let sent = sum.replace("10.0.0.1", "10.2.0.2:8080");
     assert_eq!(got, lab.exec("server1", &["sh", "-c", &sent]));

@@ -46,7 +46,7 @@ fn upload(lab: &Lab, vip: &str) {
     let script = format!(
         "set -e; file=/dev/shm/$$; head -c 5000000 /dev/urandom >$file\n\
          here=$(sha256sum <$file | cut -d' ' -f1)\n\
-         there=$(curl -sS --fail --max-time 120 --data-binary @$file 'http://{vip}/')\n\
+         there=$(curl -sS --fail --max-time 300 --data-binary @$file 'http://{vip}/')\n\
          rm $file; [ $here = $there ]"
     );
     lab.exec("farclient", &["sh", "-c", &script]);
@@ -55,7 +55,7 @@ fn upload(lab: &Lab, vip: &str) {
 fn download(lab: &Lab, vip: &str) {
     let sum = |host: &str, address: &str| {
         let script =
-            format!("curl -sS --fail --max-time 120 'http://{address}/bytes/5000000' | sha256sum");
+            format!("curl -sS --fail --max-time 300 'http://{address}/bytes/5000000' | sha256sum");
         lab.exec(host, &["sh", "-c", &script])
     };
     assert_eq!(sum("farclient", vip), sum("farserver", "10.4.0.2:8080"));

@@ -6,7 +6,7 @@ use crate::full_nat::FILE;
 use crate::lab::{Lab, stderr};
 use crate::talk::{Talk, answer};
 
-const GET: [&str; 5] = ["curl", "-sS", "--fail", "--max-time", "20"];
+const GET: [&str; 5] = ["curl", "-sS", "--fail", "--max-time", "120"];
 
 #[test]
 fn a_real_server_is_a_client_of_its_own_service() {
@@ -46,7 +46,7 @@ fn a_client_on_the_director_itself_is_served() {
     }
     assert_eq!(lab.counter("sessions_created"), 12);
     balanced(&lab);
-    let sum = "curl -sS --fail --max-time 60 http://10.0.0.1/bytes/1000000 | sha256sum";
+    let sum = "curl -sS --fail --max-time 300 http://10.0.0.1/bytes/1000000 | sha256sum";
     let got = lab.exec("director", &["sh", "-c", sum]);
     let sum = sum.replace("10.0.0.1", "10.2.0.2:8080");
     assert_eq!(lab.exec("server1", &["sh", "-c", &sum]), got);

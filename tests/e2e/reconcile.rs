@@ -113,7 +113,7 @@ fn services_change_while_a_connection_lives() {
     lab.apply(FILE);
     // A connection that stays open over the change, and is used after it.
     let script = "import socket, sys, time\n\
-        s = socket.create_connection(('10.0.0.1', 80), timeout=20)\n\
+        s = socket.create_connection(('10.0.0.1', 80), timeout=120)\n\
         print('open', flush=True)\n\
         sys.stdin.readline()\n\
         s.sendall(b'GET / HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n')\n\

@@ -14,7 +14,7 @@ kind, source, source_port, address, port = sys.argv[1:]
 s = socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == 'tcp' else socket.SOCK_DGRAM)
 s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 s.bind((source, int(source_port)))
-s.settimeout(20)
+s.settimeout(120)
 s.connect((address, int(port)))
 print('open', flush=True)
 for wait in sys.stdin:
@@ -101,7 +101,7 @@ impl Talk {
     }
 
     pub fn ask(&mut self) -> Answer {
-        self.try_ask(20).unwrap()
+        self.try_ask(120).unwrap()
     }
 }
 

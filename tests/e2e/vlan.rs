@@ -33,7 +33,7 @@ fn a_tagged_interface_is_as_good_as_another() {
             for vip in VIPS {
                 whole(&lab, vip, &SIZES);
             }
-            let length = "curl -sS --fail --max-time 60 http://10.0.0.1/bytes/1000000 | wc -c";
+            let length = "curl -sS --fail --max-time 300 http://10.0.0.1/bytes/1000000 | wc -c";
             assert_eq!(lab.exec("client", &["sh", "-c", length]), "1000000\n");
         }
     }
