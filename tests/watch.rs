@@ -176,6 +176,15 @@ fn the_view_follows_the_size_of_the_terminal() {
     terminal.tmux(&["resize-window", "-x", "40", "-y", "5"]);
     terminal.until("a narrow header", |screen| {
         header(screen) == "Service  Full NAT  Sessions  Weight"
+            && screen.contains("not shown: ActiveConn")
+    });
+    terminal.keys(&["Right"]);
+    terminal.until("the next columns", |screen| {
+        header(screen) == "Service  Sessions  Weight  ActiveConn"
+    });
+    terminal.keys(&["Left"]);
+    terminal.until("the first columns again", |screen| {
+        header(screen) == "Service  Full NAT  Sessions  Weight"
     });
     terminal.tmux(&["resize-window", "-x", "3", "-y", "2"]);
     terminal.until("the smallest", |screen| header(screen) == "Se…");
@@ -183,6 +192,42 @@ fn the_view_follows_the_size_of_the_terminal() {
     terminal.until("a wide header", |screen| header(screen) == wide);
     terminal.keys(&["q"]);
     terminal.ended(&settings, "0");
+}
+
+#[test]
+fn a_table_fits_the_terminal_and_names_the_columns_that_do_not() {
+    let terminal = Terminal::new(40, 20);
+    let program = env!("CARGO_BIN_EXE_ipvs-bpf");
+    terminal.run(&format!("clear; {program} show; echo status $?"));
+    let screen = terminal.until("the table", |screen| screen.contains("\nstatus 0\n"));
+    let lines: Vec<&str> = screen.lines().collect();
+    let header = lines
+        .iter()
+        .position(|line| *line == "Service  Scheduler  Full NAT  Forward")
+        .expect(&screen);
+    assert_eq!(
+        lines[header + 1],
+        "not shown: Weight, ActiveConn, InActConn"
+    );
+}
+
+#[test]
+fn a_dumb_terminal_gets_no_colours() {
+    let terminal = Terminal::new(100, 40);
+    let program = env!("CARGO_BIN_EXE_ipvs-bpf");
+    let bad = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/config/service_twice.toml"
+    );
+    for (term, coloured) in [("dumb", false), ("screen", true)] {
+        let line = format!("clear; TERM={term} {program} validate -f {bad}; echo end {term}");
+        terminal.run(&line);
+        terminal.until("the mistake", |screen| {
+            screen.contains(&format!("\nend {term}\n"))
+        });
+        let screen = terminal.tmux(&["capture-pane", "-e", "-p"]);
+        assert_eq!(screen.contains('\u{1b}'), coloured, "{term}: {screen:?}");
+    }
 }
 
 #[test]

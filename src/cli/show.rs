@@ -45,7 +45,8 @@ pub struct Show {
     /// Show it again and again, every so many seconds
     ///
     /// On a terminal as a live view: q or Ctrl-C ends it, arrow keys, Page Up
-    /// and Page Down, Home and End scroll. Elsewhere each look is printed, with
+    /// and Page Down, Home and End scroll, left and right through the columns
+    /// that do not fit. Elsewhere each look is printed, with
     /// an empty line between, or with --json as one line. Rates are those
     /// between two looks; at the first one, the kernel's.
     #[arg(

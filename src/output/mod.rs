@@ -10,4 +10,4 @@ pub mod table;
 mod terminal;
 
 pub use progress::Progress;
-pub use terminal::{colour, print, print_json, say};
+pub use terminal::{colour, print, print_json, say, width};

@@ -4,7 +4,7 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, Table};
 
-use super::grid::{Column, Grid, Row, Value};
+use super::grid::{Column, Grid, Value};
 use super::names::Names;
 use super::numbers::human;
 
@@ -21,28 +21,64 @@ const GAP: u16 = 2;
 
 /// A header and the rows, without blanks at the ends of lines.
 pub fn lines(grid: &Grid, style: Style) -> Vec<String> {
-    text(&table(&grid.columns, &grid.rows, style))
+    text(&table(grid, &all(grid), style))
 }
 
-/// The same in lines of at most so many characters: columns that do not fit
-/// are left out from the right, and only the first one is ever cut.
-pub fn lines_within(grid: &Grid, style: Style, width: u16) -> Vec<String> {
-    let widths = table(&grid.columns, &grid.rows, style).column_max_content_widths();
-    let mut room = width;
-    let fitting = widths
-        .iter()
-        .take_while(|column| {
-            let fits = room >= **column;
-            room = room.saturating_sub(column.saturating_add(GAP));
-            fits
-        })
-        .count()
-        .max(1);
-    let columns = grid.columns.get(..fitting).unwrap_or(&grid.columns);
-    text(&table(columns, &grid.rows, style))
-        .into_iter()
-        .map(|line| cut(line, width))
-        .collect()
+/// A table in lines of at most so many characters.
+pub struct Fitted {
+    /// The first one is the header.
+    pub lines: Vec<String>,
+    /// The names of the columns that do not fit.
+    pub hidden: Vec<&'static str>,
+    /// The columns behind the first one that are left out at the left.
+    pub skipped: usize,
+}
+
+/// Columns that do not fit are left out from the right, after `skipped` of them
+/// were at the left, but no more than it takes to see the last one. The first
+/// column is always there; it alone is ever cut.
+pub fn lines_within(grid: &Grid, style: Style, width: u16, skipped: usize) -> Fitted {
+    let widths = table(grid, &all(grid), style).column_max_content_widths();
+    let first = widths.first().copied().unwrap_or_default();
+    let room = width.saturating_sub(first);
+    let fitting = |columns: &mut dyn Iterator<Item = &u16>| {
+        let mut room = room;
+        columns
+            .take_while(
+                |column| match room.checked_sub(column.saturating_add(GAP)) {
+                    Some(rest) => {
+                        room = rest;
+                        true
+                    }
+                    None => false,
+                },
+            )
+            .count()
+    };
+    let others = widths.get(1..).unwrap_or_default();
+    let last = others.len() - fitting(&mut others.iter().rev());
+    let skipped = skipped.min(last);
+    let shown = fitting(&mut others.iter().skip(skipped));
+    let shown = 1 + skipped..1 + skipped + shown;
+    let columns: Vec<usize> = std::iter::once(0).chain(shown.clone()).collect();
+    Fitted {
+        lines: text(&table(grid, &columns, style))
+            .into_iter()
+            .map(|line| cut(line, width))
+            .collect(),
+        hidden: grid
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| !columns.contains(index))
+            .map(|(_, column)| column.name)
+            .collect(),
+        skipped,
+    }
+}
+
+fn all(grid: &Grid) -> Vec<usize> {
+    (0..grid.columns.len()).collect()
 }
 
 /// To so many characters.
@@ -56,43 +92,34 @@ pub fn cut(line: String, width: u16) -> String {
     short.chars().take(width).collect()
 }
 
-fn table(columns: &[Column], rows: &[Row], style: Style) -> Table {
+fn table(grid: &Grid, columns: &[usize], style: Style) -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING);
-    table.set_header(
+    let header = columns.iter().filter_map(|index| grid.columns.get(*index));
+    table.set_header(header.map(|column| cell(column.name.to_owned(), column)));
+    let cells = |values: &[Value], prefix: &str| -> Vec<Cell> {
         columns
             .iter()
-            .map(|column| cell(column.name.to_owned(), column)),
-    );
-    for row in rows {
-        table.add_row(cells(&row.values, columns, "", style));
+            .filter_map(|index| {
+                let column = grid.columns.get(*index)?;
+                let text = word(values.get(*index)?, style);
+                Some(match index {
+                    0 => cell(format!("{prefix}{text}"), column),
+                    _ => cell(text, column),
+                })
+            })
+            .collect()
+    };
+    for row in &grid.rows {
+        table.add_row(cells(&row.values, ""));
         for server in &row.servers {
-            table.add_row(cells(server, columns, "  → ", style));
+            table.add_row(cells(server, "  → "));
         }
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, GAP));
     }
     table
-}
-
-fn cells<'a>(
-    values: &'a [Value],
-    columns: &'a [Column],
-    prefix: &'a str,
-    style: Style<'a>,
-) -> impl Iterator<Item = Cell> + 'a {
-    values
-        .iter()
-        .zip(columns)
-        .enumerate()
-        .map(move |(index, (value, column))| {
-            let text = word(value, style);
-            if index == 0 {
-                return cell(format!("{prefix}{text}"), column);
-            }
-            cell(text, column)
-        })
 }
 
 fn cell(text: String, column: &Column) -> Cell {
@@ -136,6 +163,7 @@ fn text(table: &Table) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::grid::Row;
     use super::*;
 
     fn grid() -> Grid {
@@ -181,10 +209,23 @@ a�[2J                123456K  14:59
     }
 
     #[test]
+    fn columns_are_skipped_until_the_last_one_is_seen_and_the_others_named() {
+        let names = Names::default();
+        let at = |width, skipped| lines_within(&grid(), style(&names, false), width, skipped);
+        assert!(at(36, 1).hidden.is_empty(), "all fit");
+        assert_eq!(at(30, 0).hidden, ["Time"]);
+        let fitted = at(30, 9);
+        assert_eq!(fitted.hidden, ["InBytes"]);
+        assert_eq!(fitted.lines[0], "Service            Time");
+        assert_eq!(fitted.skipped, 1);
+        assert_eq!(at(10, 9).hidden, ["InBytes", "Time"]);
+    }
+
+    #[test]
     fn columns_that_do_not_fit_are_left_out_and_lines_are_never_longer() {
         let names = Names::default();
         let whole = lines(&grid(), style(&names, false));
-        let at = |width| lines_within(&grid(), style(&names, false), width);
+        let at = |width| lines_within(&grid(), style(&names, false), width, 0).lines;
         assert_eq!(at(36), whole);
         assert_eq!(at(35)[0], "Service              InBytes");
         assert_eq!(at(27)[0], "Service");

@@ -26,7 +26,17 @@ pub fn say(text: impl Display) {
 }
 
 /// Whether a stream takes colours: a terminal does, unless NO_COLOR is set
-/// (no-color.org).
+/// (no-color.org) or TERM is `dumb`.
 pub fn colour(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    stream.is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::env::var_os("TERM").is_none_or(|value| value != "dumb")
+}
+
+/// Characters of a line, if standard output is a terminal. Elsewhere a line is
+/// as long as it is, for programs that read it.
+pub fn width() -> Option<u16> {
+    let terminal = io::stdout().is_terminal();
+    let (width, _) = crossterm::terminal::size().ok().filter(|_| terminal)?;
+    (width > 0).then_some(width)
 }

@@ -39,6 +39,7 @@ pub(super) fn run(mut watch: Watch, first: Grid) -> Result<(), Error> {
     let mut view = View {
         content: Ok(first),
         top: 0,
+        skipped: 0,
     };
     let screen = Screen::enter().map_err(Error::Terminal)?;
     loop {
@@ -64,6 +65,7 @@ enum Next {
 
 enum Scroll {
     Lines(isize),
+    Columns(isize),
     Pages(isize),
     Home,
     End,
@@ -103,6 +105,8 @@ fn pressed(key: KeyEvent) -> Option<Next> {
         KeyCode::Char('q') => Next::End,
         KeyCode::Up | KeyCode::Char('k') => Next::Scroll(Scroll::Lines(-1)),
         KeyCode::Down | KeyCode::Char('j') => Next::Scroll(Scroll::Lines(1)),
+        KeyCode::Left | KeyCode::Char('h') => Next::Scroll(Scroll::Columns(-1)),
+        KeyCode::Right | KeyCode::Char('l') => Next::Scroll(Scroll::Columns(1)),
         KeyCode::PageUp => Next::Scroll(Scroll::Pages(-1)),
         KeyCode::PageDown | KeyCode::Char(' ') => Next::Scroll(Scroll::Pages(1)),
         KeyCode::Home => Next::Scroll(Scroll::Home),
@@ -116,6 +120,8 @@ struct View {
     content: Result<Grid, String>,
     /// The first row that is shown.
     top: usize,
+    /// The columns that are left out behind the first one.
+    skipped: usize,
 }
 
 impl View {
@@ -133,6 +139,10 @@ impl View {
     fn scroll(&mut self, scroll: Scroll) {
         let page = size().map_or(1, |(_, height)| usize::from(height).saturating_sub(AROUND));
         self.top = match scroll {
+            Scroll::Columns(columns) => {
+                self.skipped = self.skipped.saturating_add_signed(columns);
+                self.top
+            }
             Scroll::Lines(lines) => self.top.saturating_add_signed(lines),
             Scroll::Pages(pages) => self
                 .top
@@ -186,17 +196,29 @@ impl View {
             (rows, 0) => format!("{rows} rows"),
         };
         let style = style(watch.query, grid, &mut watch.resolver);
-        let mut table = lines_within(grid, style, width).into_iter();
+        let fitted = lines_within(grid, style, width, self.skipped);
+        self.skipped = fitted.skipped;
+        let mut table = fitted.lines.into_iter();
         let mut lines = vec![title(&what)];
         lines.extend(table.next());
         let rows: Vec<String> = table.collect();
         let room = usize::from(height).saturating_sub(AROUND).max(1);
         self.top = self.top.min(rows.len().saturating_sub(room));
         lines.extend(rows.iter().skip(self.top).take(room).cloned());
+        let mut left_out = Vec::new();
         if rows.len() > room {
             let last = (self.top + room).min(rows.len());
-            let which = format!("lines {} to {last} of {}", self.top + 1, rows.len());
-            lines.push(cut(which, width));
+            left_out.push(format!(
+                "lines {} to {last} of {}",
+                self.top + 1,
+                rows.len()
+            ));
+        }
+        if !fitted.hidden.is_empty() {
+            left_out.push(format!("not shown: {}", fitted.hidden.join(", ")));
+        }
+        if !left_out.is_empty() {
+            lines.push(cut(left_out.join("; "), width));
         }
         lines
     }

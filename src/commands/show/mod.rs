@@ -54,8 +54,24 @@ fn look(query: &Query, before: &mut Option<Before>) -> Result<Look, Error> {
 fn text(query: &Query, look: Look, resolver: &mut Resolver) -> String {
     match look {
         Look::Json(text) => text,
-        Look::Grid(grid) => table::lines(&grid, style(query, &grid, resolver)).join("\n"),
+        Look::Grid(grid) => {
+            let style = style(query, &grid, resolver);
+            match output::width() {
+                Some(width) => within(&grid, style, width),
+                None => table::lines(&grid, style).join("\n"),
+            }
+        }
     }
+}
+
+/// What does not fit is said on a line of its own.
+fn within(grid: &Grid, style: Style, width: u16) -> String {
+    let mut fitted = table::lines_within(grid, style, width, 0);
+    if !fitted.hidden.is_empty() {
+        let hidden = format!("not shown: {}", fitted.hidden.join(", "));
+        fitted.lines.push(table::cut(hidden, width));
+    }
+    fitted.lines.join("\n")
 }
 
 fn style<'a>(query: &Query, grid: &Grid, resolver: &'a mut Resolver) -> Style<'a> {
