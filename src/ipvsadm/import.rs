@@ -5,7 +5,7 @@
 use super::command::{Command, Verb};
 use super::names::Names;
 use super::table::Table;
-use super::{option, server, service, settings, words};
+use super::{option, server, service, settings, shell, words};
 use crate::config::diagnostics::{Diagnostics, Mistake, Mistakes, Span};
 use crate::config::write::{Place, write};
 use crate::config::{self};
@@ -45,6 +45,15 @@ fn read(text: &str, names: &Names, mistakes: &Mistakes) -> Table {
     let mut begun = false;
     let mut at = 0;
     for whole in text.split_inclusive('\n') {
+        if let Some(span) = shell::found_in(whole.trim_end(), at) {
+            mistakes.add(Mistake::new(
+                &span,
+                "this is for a shell, which `import` is not",
+                "run the script, then `ipvsadm -Sn | ipvs-bpf import`",
+            ));
+            // The lines below depend on it.
+            break;
+        }
         let mut line = words::split(whole.trim_end(), at, mistakes);
         at += whole.len();
         comments.extend(line.comment);

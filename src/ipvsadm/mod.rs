@@ -12,6 +12,7 @@ mod option;
 mod server;
 mod service;
 mod settings;
+mod shell;
 mod table;
 mod words;
 
