@@ -5,15 +5,17 @@ mod jobs;
 mod manual;
 mod monitoring;
 mod show;
+mod usage;
 
 use std::env;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueHint};
 
 pub use jobs::{Completions, Drain, Flush, Shell, Target, Weight, Zero};
 pub use monitoring::{Doctor, Metrics, MetricsFormat};
 pub use show::{Show, View};
+pub use usage::parse;
 
 /// Declarative IPVS, with full NAT by eBPF instead of conntrack
 ///
@@ -55,7 +57,8 @@ pub struct Global {
         long,
         global = true,
         help_heading = "Global options",
-        value_name = "PATH"
+        value_name = "PATH",
+        value_hint = ValueHint::FilePath
     )]
     module: Option<PathBuf>,
     /// Print each step as it is carried out
@@ -107,6 +110,9 @@ pub enum Command {
     /// Changes nothing, and loads nothing: where IPVS or the module is not
     /// loaded, there is nothing to show. A service or server that is not there
     /// is an error (exit 1).
+    ///
+    /// On a terminal a table has the columns that fit, and names the others
+    /// below it. Elsewhere its lines are whole.
     #[command(after_long_help = manual::SHOW)]
     Show(Show),
     /// Give a server no new connections, and wait until its present ones end
@@ -194,6 +200,7 @@ pub struct File {
         short,
         long,
         value_name = "FILE",
+        value_hint = ValueHint::FilePath,
         default_value = "/etc/ipvs-bpf/lb.toml"
     )]
     pub file: PathBuf,
@@ -243,7 +250,7 @@ pub struct Plan {
 #[derive(Args, Debug)]
 pub struct Output {
     /// Write this file instead of standard output, whole or not at all
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
     /// Replace the file if it is there
     #[arg(long, requires = "output")]
@@ -259,7 +266,7 @@ pub struct Save {
 #[derive(Args, Debug)]
 pub struct Import {
     /// Text of ipvsadm; `-` is standard input
-    #[arg(value_name = "FILE", default_value = "-")]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, default_value = "-")]
     pub file: PathBuf,
     #[command(flatten)]
     pub output: Output,
@@ -268,7 +275,7 @@ pub struct Import {
 #[derive(Args, Debug)]
 pub struct Export {
     /// Export this file instead of the running state; `-` is standard input
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
     /// Print what is lost as comments too: `ipvsadm-restore` takes them, `ipvsadm -R` does not
     #[arg(long)]
@@ -285,6 +292,6 @@ pub struct Down {
 #[derive(Args, Debug)]
 pub struct Man {
     /// Write ipvs-bpf.8, ipvs-bpf-apply.8, … here
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub dir: Option<PathBuf>,
 }

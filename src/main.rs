@@ -3,13 +3,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use ipvs_bpf::{cli::Cli, commands};
+use ipvs_bpf::{cli, commands};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    commands::run(&Cli::parse())
+    commands::run(&cli::parse())
 }

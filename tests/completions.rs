@@ -46,6 +46,7 @@ const CASES: &[Case] = &[
         &["--yes"],
     ),
     ("ipvs-bpf flush --y", &["--yes"], &["--json"]),
+    ("ipvs-bpf apply --file READ", &["README.md"], &["Makefile"]),
 ];
 /// What the generator for fish leaves out.
 const VALUE: Case = ("ipvs-bpf completions z", &["zsh"], &["bash"]);

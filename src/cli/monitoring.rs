@@ -3,12 +3,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 #[derive(Args, Debug)]
 pub struct Doctor {
     /// Look at what this file needs, instead of at what runs; `-` is standard input
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 }
 
@@ -19,7 +19,7 @@ pub struct Metrics {
     pub format: MetricsFormat,
     /// Write this file instead of standard output, whole or not at all; one that
     /// is there is replaced
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
 }
 
