@@ -80,6 +80,63 @@ fn mistakes_are_the_same_for_programs_as_for_people() {
     assert!(bad >= 20, "bad cases went missing: {bad}");
 }
 
+/// A file whose mistakes are all `slips` is good after its fixes.
+#[test]
+fn what_is_suggested_leads_to_no_next_error() {
+    let mut fixes = 0;
+    for case in cases() {
+        let Err(diagnostics) = read(&case) else {
+            continue;
+        };
+        let text = fs::read_to_string(&case).unwrap();
+        let text = text.trim_start_matches('\u{feff}');
+        let before = records(diagnostics);
+        let fixed = fixed(text, &before);
+        let after = state(&fixed).map_or_else(records, |_| Vec::new());
+        for record in before.iter().filter(|record| !record["fix"].is_null()) {
+            fixes += 1;
+            let line = &record["line"];
+            let without = before.iter().filter(|other| other["line"] == *line);
+            let without = without.filter(|other| other["fix"].is_null()).count();
+            let left: Vec<_> = after
+                .iter()
+                .filter(|other| other["line"] == *line)
+                .collect();
+            assert!(left.len() <= without, "{case:?}: {record}: {left:#?}");
+        }
+        let name = case.file_stem().unwrap().to_str().unwrap();
+        if name.starts_with("slips_") {
+            // Broken syntax can hide what is below it.
+            let (mut fixed, mut after) = (fixed, after);
+            while after.iter().any(|record| !record["fix"].is_null()) {
+                fixed = self::fixed(&fixed, &after);
+                let left = state(&fixed).map_or_else(records, |_| Vec::new());
+                assert!(left != after, "{case:?}: {after:#?}\n{fixed}");
+                after = left;
+            }
+            assert!(after.is_empty(), "{case:?}: {after:#?}\n{fixed}");
+        }
+    }
+    assert!(fixes >= 35, "fixes went missing: {fixes}");
+}
+
+/// The text after all the edits.
+fn fixed(text: &str, records: &[serde_json::Value]) -> String {
+    let mut edits: Vec<_> = records
+        .iter()
+        .map(|record| &record["fix"])
+        .filter(|fix| !fix.is_null())
+        .collect();
+    let place = |fix: &serde_json::Value, key: &str| fix[key].as_u64().unwrap() as usize;
+    edits.sort_by_key(|fix| place(fix, "start"));
+    let mut fixed = text.to_owned();
+    for fix in edits.into_iter().rev() {
+        let range = place(fix, "start")..place(fix, "end");
+        fixed.replace_range(range, fix["text"].as_str().unwrap());
+    }
+    fixed
+}
+
 #[test]
 fn colour_adds_nothing_but_colour() {
     let diagnostics = config::parse("lb.toml", "servce = 1").unwrap_err();

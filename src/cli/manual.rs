@@ -76,8 +76,10 @@ Exit status:
 Json:
   mistakes  A list, empty for a good file. Each has `file`; `line` and `column`,
       from 1 and in characters, or null where it is about the file as a whole;
-      `message`, what is wrong; `help`, what would be right; and `see`, null or
-      `line`, `column` and `message` of another place that has to do with it.
+      `message`, what is wrong; `help`, what would be right; `see`, null or
+      `line`, `column` and `message` of another place that has to do with it;
+      and `fix`, null or an edit that makes it right: `text` for the bytes from
+      `start` to before `end`, which count from 0 behind a byte order mark.
   more  How many mistakes are not listed: after 10000 they are only counted.
   warnings  A list of the same form, of a file without mistakes.
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Addresses as they are written: of services, of servers, of local IPs.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::reader::Wrong;
 use super::spelling::{meant, quoted};
@@ -14,13 +14,15 @@ pub(super) const MOST_ADDRESSES: u64 = 65_536;
 const SERVICE: &str =
     "write it like \"tcp://10.0.0.1:80\", \"udp://[fd00::1]:53\" or \"fwmark://7\"";
 const SERVER: &str = "write it like \"10.2.0.2:8080\" or \"[fd00:2::2]:8080\"";
+const NO_NAMES: &str = "names are not looked up";
 const RANGE: &str = "write it like \"10.2.0.1\", \"10.2.0.16/28\" or \"fd00:2::1\"";
 
 /// "tcp://10.0.0.1:80", "udp://[fd00::1]:53", "fwmark://7", "fwmark6://7".
 pub(super) fn service(text: &str) -> Result<ServiceKey, Wrong> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err(match text.parse::<SocketAddr>() {
-            Ok(_) => Wrong::new("the protocol is missing", format!("write \"tcp://{text}\"")),
+            Ok(_) => Wrong::new("the protocol is missing", format!("write \"tcp://{text}\""))
+                .fix(format!("tcp://{text}")),
             Err(_) => Wrong::new("", SERVICE),
         });
     };
@@ -37,7 +39,10 @@ pub(super) fn service(text: &str) -> Result<ServiceKey, Wrong> {
             ));
         }
     };
-    let address = socket(rest, SERVICE)?;
+    let address = socket(rest, SERVICE).map_err(|wrong| match wrong.fix {
+        Some(rest) => Wrong::meant(wrong.why, format!("{scheme}://{rest}")),
+        None => wrong,
+    })?;
     unicast(address.ip())?;
     Ok(ServiceKey::Address { protocol, address })
 }
@@ -147,6 +152,37 @@ pub(super) fn nth(address: IpAddr, index: u64, count: u64) -> IpAddr {
     }
 }
 
+/// Ports that are often written by their names.
+const PORTS: [(&str, u16); 5] = [
+    ("http", 80),
+    ("https", 443),
+    ("domain", 53),
+    ("dns", 53),
+    ("smtp", 25),
+];
+
+/// The address that was probably meant.
+fn slip(text: &str) -> Option<(&'static str, SocketAddr)> {
+    let (why, meant) = if let Some((before, after)) = text.split_once('/') {
+        // "10.0.0.1/32:80", "10.0.0.1:80/32", "10.0.0.1:80/"
+        let port = after.split_once(':').map(|(_, port)| port);
+        let whole = match port {
+            Some(port) => format!("{before}:{port}"),
+            None => before.to_owned(),
+        };
+        ("it is one address and one port", whole)
+    } else {
+        let (host, port) = text.rsplit_once(':')?;
+        if host.parse::<Ipv6Addr>().is_ok() {
+            ("the brackets are missing", format!("[{host}]:{port}"))
+        } else {
+            let (_, number) = PORTS.iter().find(|(name, _)| *name == port)?;
+            (NO_NAMES, format!("{host}:{number}"))
+        }
+    };
+    Some((why, meant.parse().ok()?))
+}
+
 /// Says which half is wrong.
 fn socket(text: &str, form: &str) -> Result<SocketAddr, Wrong> {
     match text.parse() {
@@ -158,6 +194,9 @@ fn socket(text: &str, form: &str) -> Result<SocketAddr, Wrong> {
         }
         Ok(address) => return Ok(address),
         Err(_) => {}
+    }
+    if let Some((why, meant)) = slip(text) {
+        return Err(Wrong::meant(why, meant.to_string()));
     }
     let unbracketed = |text: &str| -> Option<IpAddr> {
         let inner = text.strip_prefix('[')?.strip_suffix(']')?;
@@ -180,6 +219,21 @@ fn socket(text: &str, form: &str) -> Result<SocketAddr, Wrong> {
     if bare.parse::<IpAddr>().is_err() {
         return Err(not_ip(bare, form));
     }
+    if let Some((first, last)) = port.split_once('-')
+        && number::<u16>(first).is_some()
+        && number::<u16>(last).is_some()
+    {
+        return Err(Wrong::new(
+            "a range of ports",
+            "write one for each port; many ports of a VIP are a firewall mark: \"fwmark://7\"",
+        ));
+    }
+    if port.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+        return Err(Wrong::new(
+            format!("{} is no port: {NO_NAMES}", quoted(port)),
+            "write its number",
+        ));
+    }
     if number::<u16>(port).is_none() {
         return Err(Wrong::new(
             format!("{} is no port", quoted(port)),
@@ -190,6 +244,12 @@ fn socket(text: &str, form: &str) -> Result<SocketAddr, Wrong> {
 }
 
 fn not_ip(text: &str, form: &str) -> Wrong {
+    if text.bytes().any(|byte| byte.is_ascii_alphabetic()) && !text.contains(':') {
+        return Wrong::new(
+            format!("{} is no IP address: {NO_NAMES}", quoted(text)),
+            "write its address",
+        );
+    }
     Wrong::new(format!("{} is no IP address", quoted(text)), form)
 }
 
@@ -247,6 +307,8 @@ mod tests {
             ("tcp://224.0.0.1:80", "belongs to no single host"),
             ("tcp://[::ffff:10.0.0.1]:80", "in the form of an IPv6"),
             ("tcp://[fe80::1%3]:80", "no zones"),
+            ("tcp://10.0.0.1:80-90", "a range of ports"),
+            ("tcp://10.0.0.1:mysql", "names are not looked up"),
             ("fwmark://0", "`0` is no firewall mark"),
             ("fwmark://+7", "`+7` is no firewall mark"),
             ("fwmark://4294967296", "is no firewall mark"),
@@ -270,6 +332,32 @@ mod tests {
                 .why
                 .contains("link-local")
         );
+    }
+
+    #[test]
+    fn a_suggested_address_is_one() {
+        for (text, meant) in [
+            ("10.0.0.1:80", "tcp://10.0.0.1:80"),
+            ("tcp://fd00::1:443", "tcp://[fd00::1]:443"),
+            ("udp://10.0.0.1:domain", "udp://10.0.0.1:53"),
+            ("tcp://[fd00::1]:https", "tcp://[fd00::1]:443"),
+            ("tcp://10.0.0.1/32:80", "tcp://10.0.0.1:80"),
+            ("tcp://10.0.0.1:80/32", "tcp://10.0.0.1:80"),
+            ("tcp://[fd00::1]:80/", "tcp://[fd00::1]:80"),
+        ] {
+            assert_eq!(service(text).unwrap_err().fix.as_deref(), Some(meant));
+            assert!(service(meant).is_ok(), "{meant}");
+        }
+        for (form, parses) in [
+            (SERVICE, (|text| service(text).is_ok()) as fn(&str) -> bool),
+            (SERVER, |text| server(text).is_ok()),
+            (RANGE, |text| range(text).is_ok()),
+        ] {
+            let examples = form.split('"').skip(1).step_by(2);
+            for example in examples {
+                assert!(parses(example), "{example}");
+            }
+        }
     }
 
     #[test]

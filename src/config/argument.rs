@@ -80,6 +80,10 @@ mod tests {
         );
         assert!(server("10.2.0.2").unwrap_err().contains("port is missing"));
         assert_eq!(duration("0s"), Ok(0));
-        assert!(duration("5").unwrap_err().contains("write it like"));
+        assert_eq!(
+            duration("5").unwrap_err(),
+            "its unit is missing; did you mean \"5s\"?"
+        );
+        assert!(duration("x").unwrap_err().contains("write it like"));
     }
 }

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
-use super::record::{Record, See};
+use super::record::{Edit, Record, See};
 
 /// Where in the text: bytes.
 pub(crate) type Span = Range<usize>;
@@ -32,6 +32,15 @@ pub(crate) struct Mistake {
     help: String,
     /// Another place that has to do with it, and what it is.
     other: Option<(Span, &'static str)>,
+    fix: Option<Fix>,
+}
+
+/// An edit of the text after which this place has no mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fix {
+    pub span: Span,
+    /// Replaces what is there.
+    pub text: String,
 }
 
 impl Mistake {
@@ -41,7 +50,17 @@ impl Mistake {
             message: message.into(),
             help: help.into(),
             other: None,
+            fix: None,
         }
+    }
+
+    /// The help as an edit, for programs.
+    pub fn fix(mut self, span: &Span, text: impl Into<String>) -> Self {
+        self.fix = Some(Fix {
+            span: span.clone(),
+            text: text.into(),
+        });
+        self
     }
 
     pub fn span(&self) -> &Span {
@@ -289,6 +308,11 @@ impl Diagnostics {
             message: Cow::Borrowed(&mistake.message),
             help: Cow::Borrowed(&mistake.help),
             see,
+            fix: mistake.fix.as_ref().map(|fix| Edit {
+                start: fix.span.start,
+                end: fix.span.end,
+                text: &fix.text,
+            }),
         }
     }
 }

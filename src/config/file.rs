@@ -57,6 +57,7 @@ impl NotRead {
             message: Cow::Borrowed(&self.message),
             help: Cow::Borrowed(self.help),
             see: None,
+            fix: None,
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use std::net::Ipv4Addr;
 
+use toml::de::DeValue;
+
 use super::diagnostics::{Mistake, Mistakes};
 use super::reader::{Section, Value, form, integer};
 use super::spelling::quoted;
@@ -20,6 +22,10 @@ pub(super) fn read<'t>(
     family: Option<Family>,
     mistakes: &'t Mistakes,
 ) -> Option<Persistence> {
+    if let Some(mistake) = not_in_braces(value) {
+        mistakes.add(mistake);
+        return None;
+    }
     let section = Section::of("`persistence`", value, mistakes)?;
     let timeout = section
         .take("timeout")
@@ -43,6 +49,28 @@ pub(super) fn read<'t>(
         netmask: netmask.unwrap_or(Netmask::whole(family.unwrap_or(Family::Ipv4))),
         engine,
     })
+}
+
+/// A timeout or a switch where the table belongs.
+fn not_in_braces(value: &Value) -> Option<Mistake> {
+    let span = value.span();
+    let timeout = match value.get_ref() {
+        DeValue::String(text) => text.as_ref().to_owned(),
+        DeValue::Integer(seconds) => format!("{seconds}s"),
+        DeValue::Boolean(true) => "5m".to_owned(),
+        DeValue::Boolean(false) => {
+            let message = "`persistence` is a table, not a switch";
+            return Some(Mistake::new(&span, message, "remove it"));
+        }
+        _ => return None,
+    };
+    let timeout = match value::duration(&timeout) {
+        Ok(_) => timeout,
+        Err(wrong) => wrong.fix?,
+    };
+    let right = format!("{{ timeout = \"{timeout}\" }}");
+    let help = format!("write `persistence = {right}`");
+    Some(Mistake::new(&span, "`persistence` is a table", help).fix(&span, right))
 }
 
 /// A prefix length, or for IPv4 a mask as `ipvsadm -M` takes it.

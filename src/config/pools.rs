@@ -43,6 +43,14 @@ pub(super) fn read(section: &Section) -> BTreeMap<String, Pool> {
     let mut owners = Owners::new();
     let mut pools = BTreeMap::new();
     for (name, span, value) in section.entries() {
+        if matches!(name, "addresses" | "ports") && !value.get_ref().is_table() {
+            section.mistakes.add(Mistake::new(
+                &span,
+                format!("`{name}` belongs to a pool, and a pool has a name"),
+                "write `[local_ips.NAME]` above it",
+            ));
+            continue;
+        }
         check_name(name, &span, section.mistakes);
         if let Some(section) = Section::of("a pool of local IPs", value, section.mistakes) {
             pools.insert(name.to_owned(), pool(name, span, section, &mut owners));

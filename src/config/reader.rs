@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostics::{Mistake, Mistakes, Span};
 use super::spelling::{meant, quoted};
+use super::syntax::server_alone;
 
 /// A value and where it stands.
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
@@ -19,6 +20,8 @@ pub(super) struct Wrong {
     /// Follows "it is no address".
     pub why: String,
     pub right: String,
+    /// The right text, if it can be told.
+    pub fix: Option<String>,
 }
 
 impl Wrong {
@@ -26,7 +29,19 @@ impl Wrong {
         Wrong {
             why: why.into(),
             right: right.into(),
+            fix: None,
         }
+    }
+
+    /// `text` is what was probably meant.
+    pub fn meant(why: impl Into<String>, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Wrong::new(why, format!("did you mean \"{text}\"?")).fix(text)
+    }
+
+    pub fn fix(mut self, text: impl Into<String>) -> Self {
+        self.fix = Some(text.into());
+        self
     }
 }
 
@@ -96,6 +111,16 @@ impl<'t> Section<'t> {
     ) -> impl Iterator<Item = Section<'t>> + use<'t> {
         let mistakes = self.mistakes;
         let elements = match self.take(key) {
+            Some(value)
+                if header == "service"
+                    && value
+                        .get_ref()
+                        .as_table()
+                        .is_some_and(|table| table.len() == 1 && table.contains_key("server")) =>
+            {
+                mistakes.add(server_alone(&value.span()));
+                &[]
+            }
             Some(value) if matches!(value.get_ref(), DeValue::Table(_)) => {
                 mistakes.add(Mistake::new(
                     &value.span(),
@@ -148,10 +173,24 @@ impl<'t> Section<'t> {
                 self.mistakes.add(Mistake::new(
                     &key.span(),
                     format!("unknown key {} in {}", quoted(name), self.what),
-                    meant(name, known.iter().copied()),
+                    elsewhere(name)
+                        .map_or_else(|| meant(name, known.iter().copied()), str::to_owned),
                 ));
             }
         }
+    }
+}
+
+/// What other programs' files have, and this one has not.
+fn elsewhere(key: &str) -> Option<&'static str> {
+    match key {
+        "include" | "includes" | "import" => {
+            Some("a file includes no other: let a program write one file")
+        }
+        "check" | "checks" | "health_check" | "healthcheck" | "health" | "monitor" => Some(
+            "health checks are another program's: keepalived, or one that runs `ipvs-bpf weight`",
+        ),
+        _ => None,
     }
 }
 
@@ -168,7 +207,11 @@ fn wrong_type<T>(value: &Value, what: &str, expected: &str, mistakes: &Mistakes)
             format!("write it without quotes: {text}")
         }
         ("a string", DeValue::Integer(number)) => format!("write it in quotes: \"{number}\""),
+        ("a string", DeValue::Array(_)) if what == "address" => {
+            "write one address; another one needs a table of its own".to_owned()
+        }
         ("a string", _) => "write a text in quotes".to_owned(),
+        ("an integer", DeValue::Boolean(_)) => "write a whole number".to_owned(),
         ("an integer", _) => "write a whole number, without quotes".to_owned(),
         ("an array", _) => "write it in brackets: [ … ]".to_owned(),
         ("a table", _) => "write it in braces: { key = value }".to_owned(),
@@ -254,20 +297,51 @@ pub(super) fn form<T>(
     value: &Value,
     key: &str,
     what: &str,
-    read: impl FnOnce(&str) -> Result<T, Wrong>,
+    read: impl Fn(&str) -> Result<T, Wrong>,
     mistakes: &Mistakes,
 ) -> Option<(T, Span)> {
+    if let DeValue::Integer(number) = value.get_ref()
+        && let Some(text) = written(&number.to_string(), &read)
+    {
+        let span = value.span();
+        let message = format!("`{key}` must be a string, not an integer");
+        let help = format!("write it in quotes: \"{text}\"");
+        mistakes.add(Mistake::new(&span, message, help).fix(&span, literal(&text)));
+        return None;
+    }
     let (text, span) = string(value, key, mistakes)?;
     match read(text) {
         Ok(read) => Some((read, span)),
-        Err(Wrong { why, right }) => {
-            let comma = if why.is_empty() { "" } else { ": " };
+        Err(_) if text.contains(['$', '{']) => {
             mistakes.add(Mistake::new(
                 &span,
-                format!("{} is no {what}{comma}{why}", quoted(text)),
-                right,
+                format!("{} is no {what}: variables are not replaced", quoted(text)),
+                "write the value, or let a program write the file",
             ));
             None
         }
+        Err(Wrong { why, right, fix }) => {
+            let comma = if why.is_empty() { "" } else { ": " };
+            let message = format!("{} is no {what}{comma}{why}", quoted(text));
+            let mistake = Mistake::new(&span, message, right);
+            mistakes.add(match fix {
+                Some(fix) => mistake.fix(&span, literal(&fix)),
+                None => mistake,
+            });
+            None
+        }
     }
+}
+
+/// The text that a number was meant to be: itself, or what `read` suggests.
+fn written<T>(number: &str, read: impl Fn(&str) -> Result<T, Wrong>) -> Option<String> {
+    match read(number) {
+        Ok(_) => Some(number.to_owned()),
+        Err(wrong) => wrong.fix,
+    }
+}
+
+/// As a string of TOML.
+pub(super) fn literal(text: &str) -> String {
+    toml::Value::from(text).to_string()
 }

@@ -31,6 +31,17 @@ pub struct Record<'a> {
     pub(super) help: Cow<'a, str>,
     /// Another place of the file that has to do with it.
     pub(super) see: Option<See>,
+    /// The help as an edit of the text, where it is one.
+    pub(super) fix: Option<Edit<'a>>,
+}
+
+/// Replaces the bytes from `start` to before `end`, which count from 0 behind a
+/// byte order mark.
+#[derive(Serialize)]
+pub(super) struct Edit<'a> {
+    pub start: usize,
+    pub end: usize,
+    pub text: &'a str,
 }
 
 #[derive(Serialize)]

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 
 use super::address;
 use super::diagnostics::{Mistake, Span};
-use super::reader::{Section, form, string};
+use super::reader::{Section, form, literal, string};
 use super::spelling::{meant, quoted};
+use super::words;
 use crate::model::{Forward, Server, Tunnel, TunnelChecksum};
 
 /// The kernel keeps a weight in an `int` and compares thresholds with one
@@ -90,7 +91,6 @@ pub(super) fn read(section: Section) -> ServerEntry {
 }
 
 fn forward(section: &Section) -> Option<(Forward, Span)> {
-    const METHODS: [&str; 3] = ["masq", "route", "tunnel"];
     let described = section.section("tunnel", "`tunnel`");
     let tunnel_span = described.as_ref().map(|section| section.span.clone());
     let tunnel = described.map(tunnel);
@@ -103,11 +103,7 @@ fn forward(section: &Section) -> Option<(Forward, Span)> {
         "route" => Forward::Route,
         "tunnel" => Forward::Tunnel(tunnel.unwrap_or(Tunnel::Ipip)),
         _ => {
-            section.mistakes.add(Mistake::new(
-                &span,
-                format!("{} is no forwarding method", quoted(method)),
-                meant(method, METHODS),
-            ));
+            section.mistakes.add(unknown_method(method, &span));
             return None;
         }
     };
@@ -122,6 +118,20 @@ fn forward(section: &Section) -> Option<(Forward, Span)> {
         return None;
     }
     Some((forward, span))
+}
+
+fn unknown_method(method: &str, span: &Span) -> Mistake {
+    const METHODS: [&str; 3] = ["masq", "route", "tunnel"];
+    let message = format!("{} is no forwarding method", quoted(method));
+    match words::forward(method) {
+        Some("masq") => {
+            let help = "write \"masq\"; with `snat = \"POOL\"` in its service it is full NAT";
+            Mistake::new(span, message, help).fix(span, literal("masq"))
+        }
+        Some(meant) => Mistake::new(span, message, format!("did you mean \"{meant}\"?"))
+            .fix(span, literal(meant)),
+        None => Mistake::new(span, message, meant(method, METHODS)),
+    }
 }
 
 fn tunnel(section: Section) -> Tunnel {

@@ -4,9 +4,10 @@
 use super::address;
 use super::diagnostics::{Mistake, Mistakes, Span};
 use super::persistence;
-use super::reader::{Section, Value, array, form, string};
+use super::reader::{Section, Value, array, form, literal, string};
 use super::server::{self, ServerEntry};
 use super::spelling::{closest, listed, meant, quoted};
+use super::words;
 use crate::model::{Persistence, ServiceKey};
 
 /// The schedulers that we know; the kernel may have others.
@@ -100,9 +101,7 @@ pub(super) fn read(section: Section) -> ServiceEntry {
     let one_packet = section
         .boolean("one_packet")
         .and_then(|(set, span)| set.then_some(span));
-    let snat = section
-        .string("snat")
-        .map(|(name, span)| (name.to_owned(), span));
+    let snat = snat(&section);
     let servers = section
         .sections("server", "service.server", "a server")
         .map(server::read)
@@ -119,9 +118,33 @@ pub(super) fn read(section: Section) -> ServiceEntry {
     }
 }
 
+fn snat(section: &Section) -> Option<(String, Span)> {
+    let value = section.take("snat")?;
+    if value.get_ref().as_bool().is_some() {
+        section.mistakes.add(Mistake::new(
+            &value.span(),
+            "`snat` is the name of a pool, not a switch",
+            "name one that `[local_ips.NAME]` describes, or remove `snat`",
+        ));
+        return None;
+    }
+    let (name, span) = string(value, "snat", section.mistakes)?;
+    Some((name.to_owned(), span))
+}
+
 /// A name unknown to us is passed through, unless it looks like a slip.
 fn scheduler<'t>(value: &'t Value<'t>, mistakes: &Mistakes) -> Option<(&'t str, Span)> {
     let (name, span) = string(value, "scheduler", mistakes)?;
+    if !SCHEDULERS.contains(&name)
+        && let Some(meant) = words::scheduler(name).or_else(|| closest(name, SCHEDULERS))
+    {
+        let help = format!("did you mean `{meant}`? known are: {}", listed(SCHEDULERS));
+        mistakes.add(
+            Mistake::new(&span, format!("unknown scheduler {}", quoted(name)), help)
+                .fix(&span, literal(meant)),
+        );
+        return None;
+    }
     // It becomes part of a module's name, ip_vs_NAME.
     let fits = name
         .bytes()
@@ -130,17 +153,7 @@ fn scheduler<'t>(value: &'t Value<'t>, mistakes: &Mistakes) -> Option<(&'t str, 
         mistakes.add(Mistake::new(
             &span,
             format!("{} is no name of a scheduler", quoted(name)),
-            format!("a name has 1 to {LONGEST_NAME} letters, digits, `-` and `_`"),
-        ));
-        return None;
-    }
-    if !SCHEDULERS.contains(&name)
-        && let Some(meant) = closest(name, SCHEDULERS)
-    {
-        mistakes.add(Mistake::new(
-            &span,
-            format!("unknown scheduler {}", quoted(name)),
-            format!("did you mean `{meant}`? known are: {}", listed(SCHEDULERS)),
+            format!("known are: {}", listed(SCHEDULERS)),
         ));
         return None;
     }

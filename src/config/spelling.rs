@@ -43,13 +43,23 @@ pub(crate) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         return None;
     }
     let word = word.to_ascii_lowercase();
-    known
-        .into_iter()
+    let known: Vec<&str> = known.into_iter().collect();
+    let slip = known
+        .iter()
+        .copied()
         .map(|candidate| (strsim::damerau_levenshtein(&word, candidate), candidate))
         // One slip in a short word, two in a longer one.
         .filter(|(distance, candidate)| *distance <= 1 + usize::from(candidate.len() > 5))
         .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+        .map(|(_, candidate)| candidate);
+    slip.or_else(|| only_one_that_begins(&word, &known))
+}
+
+/// A name that was not written to its end.
+fn only_one_that_begins<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let mut begun = known.iter().filter(|known| known.starts_with(word));
+    let one = begun.next().filter(|_| word.len() > 4)?;
+    begun.next().is_none().then_some(*one)
 }
 
 /// "did you mean `wrr`?", or else the words that are known.
@@ -79,6 +89,7 @@ mod tests {
         assert_eq!(closest("WRR", known), Some("wrr"));
         assert_eq!(closest("persistance", known), Some("persistence"));
         assert_eq!(closest("presistance", known), Some("persistence"));
+        assert_eq!(closest("persist", known), Some("persistence"));
         assert_eq!(closest("maglev", known), None);
         assert_eq!(closest(&"w".repeat(10_000_000), known), None);
     }

@@ -2,10 +2,14 @@
 //! Text → TOML tables. With broken syntax the keys that were recovered may
 //! stand in the wrong table, so nothing else is said about such a file.
 
+use std::collections::BTreeSet;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostics::{Diagnostics, Mistake, Mistakes, Span};
+use super::foreign;
+use super::slip::{self, Line};
 
 /// Below it every error is asked for, beyond it the first: a file of nothing
 /// else would take hundreds of times its size.
@@ -27,6 +31,16 @@ pub(super) fn parse<'t>(name: &str, text: &'t str) -> Result<Spanned<DeTable<'t>
         }
     };
     let mistakes = Mistakes::default();
+    if !errors.is_empty()
+        && let Some(mistake) = foreign::recognize(text)
+    {
+        mistakes.add(mistake);
+        return mistakes
+            .into_diagnostics(name, text)
+            .map_or(Ok(document), Err);
+    }
+    // One line is one slip, whatever the parser says of its pieces.
+    let mut explained = BTreeSet::new();
     for (index, error) in errors.into_iter().enumerate() {
         let span = error.span().unwrap_or(0..0);
         if array_is_open(text, &span, error.message()) {
@@ -37,6 +51,20 @@ pub(super) fn parse<'t>(name: &str, text: &'t str) -> Result<Spanned<DeTable<'t>
             ));
             // The rest was taken for the array's elements.
             break;
+        }
+        if index < SEARCHED
+            && let Some(line) = slip::line_of(text, &span)
+        {
+            if explained.contains(&line.at) {
+                continue;
+            }
+            if let Some(mistake) = misplaced(&document, error.message(), text, &line)
+                .or_else(|| slip::find(&line, table_of(text, line.at)))
+            {
+                explained.insert(line.at);
+                mistakes.add(mistake);
+                continue;
+            }
         }
         let (message, help) = explain(error.message());
         let mistake = Mistake::new(&span, message, help);
@@ -54,6 +82,64 @@ pub(super) fn parse<'t>(name: &str, text: &'t str) -> Result<Spanned<DeTable<'t>
         Some(diagnostics) => Err(diagnostics),
         None => Ok(document),
     }
+}
+
+/// The name in the last header above a line.
+fn table_of(text: &str, line: usize) -> &str {
+    let above = text.get(..line).unwrap_or_default();
+    above
+        .lines()
+        .rev()
+        .find_map(|line| line.trim().strip_prefix('[')?.split(']').next())
+        .unwrap_or_default()
+}
+
+/// A header that the parser takes for a key that is there already.
+fn misplaced(
+    document: &Spanned<DeTable>,
+    message: &str,
+    text: &str,
+    line: &Line,
+) -> Option<Mistake> {
+    if message != DUPLICATE {
+        return None;
+    }
+    let header = line.text.trim();
+    let span = line.at..line.at + line.text.trim_end().len();
+    match header {
+        "[[service]]" => {
+            let table = document.get_ref().get("service")?.get_ref().as_table()?;
+            let first = |header: &str| {
+                let at = text.get(..line.at)?.find(header)?;
+                Some(at..at + header.len())
+            };
+            if table.contains_key("server")
+                && let Some(server) = first("[[service.server]]")
+            {
+                Some(server_alone(&server).see(&span, "the service"))
+            } else {
+                let single = first("[service]")?;
+                let help = "write it with double brackets: `[[service]]`";
+                let message = "`service` is a list, of which this is no element";
+                Some(Mistake::new(&single, message, help).fix(&single, "[[service]]"))
+            }
+        }
+        "[service]" if text.get(..line.at)?.contains("[[service]]") => {
+            let help = "write it with double brackets: `[[service]]`";
+            let message = "`service` is a list, of which this is no element";
+            Some(Mistake::new(&span, message, help).fix(&span, "[[service]]"))
+        }
+        _ => None,
+    }
+}
+
+/// A server without a service above it.
+pub(super) fn server_alone(span: &Span) -> Mistake {
+    Mistake::new(
+        span,
+        "a server is listed before its service",
+        "put it below its `[[service]]`",
+    )
 }
 
 /// The header that a duplicate repeats.

@@ -61,6 +61,10 @@ const SYSCTLS: [(&str, Kind); 30] = [
 pub(super) fn read(section: &Section) -> Sysctls {
     let mut sysctls = Sysctls::new();
     for (name, span, value) in section.entries() {
+        if let Some(mistake) = whole_path(name, &span, value) {
+            section.mistakes.add(mistake);
+            continue;
+        }
         if let Some(kind) = kind(name, &span, section.mistakes)
             && let Some(text) = read_value(name, kind, value, section.mistakes)
         {
@@ -68,6 +72,29 @@ pub(super) fn read(section: &Section) -> Sysctls {
         }
     }
     sysctls
+}
+
+/// The whole name of sysctl(8) where its end belongs: in quotes, or as TOML's
+/// tables of tables.
+fn whole_path(name: &str, span: &Span, value: &Value) -> Option<Mistake> {
+    const MESSAGE: &str = "`[sysctl]` has the names below net.ipv4.vs alone";
+    let mistake = |name: &str, end: usize| {
+        let span = span.start..end;
+        Mistake::new(&span, MESSAGE, format!("write `{name}`")).fix(&span, name)
+    };
+    if let Some(("", end)) = name.split_once("net.ipv4.vs.") {
+        return Some(mistake(end, span.end));
+    }
+    let mut table = value.get_ref().as_table().filter(|_| name == "net")?;
+    for part in ["ipv4", "vs"] {
+        table = table.get(part)?.get_ref().as_table()?;
+    }
+    let (key, _) = table.iter().next()?;
+    if table.len() > 1 {
+        let help = "write each by the last part of its name";
+        return Some(Mistake::new(span, MESSAGE, help));
+    }
+    Some(mistake(key.get_ref(), key.span().end))
 }
 
 fn kind(name: &str, span: &Span, mistakes: &Mistakes) -> Option<Kind> {
@@ -83,11 +110,12 @@ fn kind(name: &str, span: &Span, mistakes: &Mistakes) -> Option<Kind> {
     if fits && closest(name, known.clone()).is_none() {
         return Some(ANY);
     }
-    mistakes.add(Mistake::new(
-        span,
-        format!("unknown name {} in `[sysctl]`", quoted(name)),
-        meant(name, known),
-    ));
+    let message = format!("unknown name {} in `[sysctl]`", quoted(name));
+    let mistake = Mistake::new(span, message, meant(name, known.clone()));
+    mistakes.add(match closest(name, known) {
+        Some(meant) => mistake.fix(span, meant),
+        None => mistake,
+    });
     None
 }
 

@@ -37,6 +37,7 @@ pub(super) fn ports(text: &str) -> Result<PortRange, Wrong> {
 /// "90s", "15m", "1h30m": seconds, 1 or more.
 pub(super) fn duration(text: &str) -> Result<u32, Wrong> {
     match seconds(text) {
+        None if bare_seconds(text) => Err(Wrong::meant("its unit is missing", format!("{text}s"))),
         None => Err(Wrong::new(
             "",
             "write it like \"90s\", \"15m\" or \"1h30m\"",
@@ -51,6 +52,11 @@ pub(super) fn duration(text: &str) -> Result<u32, Wrong> {
                 Wrong::new("it is too long", format!("the longest is \"{days}d\""))
             }),
     }
+}
+
+/// A count without a unit that is a duration in seconds.
+fn bare_seconds(text: &str) -> bool {
+    number::<u64>(text).is_some_and(|seconds| (1..=LONGEST).contains(&seconds))
 }
 
 /// Too large sums stay too large.
@@ -114,6 +120,17 @@ mod tests {
             "15м",
         ] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_count_without_a_unit_is_suggested_in_seconds() {
+        for (text, meant) in [("300", Some("300s")), ("0", None), ("2678401", None)] {
+            let wrong = duration(text).unwrap_err();
+            assert_eq!(wrong.fix.as_deref(), meant, "{text}");
+            if let Some(meant) = meant {
+                assert!(duration(meant).is_ok(), "{meant}");
+            }
         }
     }
 

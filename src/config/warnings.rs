@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What a file may say, but hardly means. A warning changes no exit status.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostics::{Diagnostics, Mistake, Mistakes};
 use super::parse::Config;
 use super::service::{SCHEDULERS, ServiceEntry};
 use super::spelling::{listed, quoted};
+use crate::model::ServiceKey;
 
 /// They ask only whether a weight is 0 (ip_vs_rr.c, ip_vs_lc.c, ip_vs_dh.c).
 const WITHOUT_WEIGHTS: [&str; 3] = ["rr", "lc", "dh"];
@@ -29,10 +30,12 @@ impl Config {
         }
         no_service(self, &warnings);
         pools(self, &warnings);
+        interfaces_twice(self, &warnings);
         for service in &self.services {
             scheduler(service, &warnings);
             servers(service, &warnings);
             weights(service, &warnings);
+            addresses(service, &warnings);
         }
         warnings.into_warnings(&self.name, &self.text)
     }
@@ -114,6 +117,50 @@ fn servers(service: &ServiceEntry, warnings: &Mistakes) {
             span,
             format!("every server of {key} has weight 0: it takes no new connections"),
             "give one a `weight` of 1 or more",
+        ));
+    }
+}
+
+fn interfaces_twice(config: &Config, warnings: &Mistakes) {
+    let mut seen = BTreeMap::new();
+    let patterns = config
+        .director
+        .iter()
+        .flat_map(|director| &director.interfaces);
+    for (pattern, span) in patterns {
+        if let Some(first) = seen.insert(pattern.as_str(), span) {
+            let message = format!("the interface {} is listed twice", quoted(pattern.as_str()));
+            warnings.add(
+                Mistake::new(span, message, "remove one of the two").see(first, "it is also here"),
+            );
+        }
+    }
+}
+
+/// Servers of full NAT that are this host itself.
+fn addresses(service: &ServiceEntry, warnings: &Mistakes) {
+    if service.snat.is_none() {
+        return;
+    }
+    let vip = match &service.key {
+        Some((ServiceKey::Address { address, .. }, _)) => Some(address.ip()),
+        _ => None,
+    };
+    for server in &service.servers {
+        let Some((address, span)) = &server.address else {
+            continue;
+        };
+        let what = if address.ip().is_loopback() {
+            "a loopback address, which full NAT cannot reach"
+        } else if vip == Some(address.ip()) {
+            "the VIP itself, which full NAT cannot reach as a server"
+        } else {
+            continue;
+        };
+        warnings.add(Mistake::new(
+            span,
+            format!("{} is {what}", address.ip()),
+            "name the server's own address",
         ));
     }
 }
