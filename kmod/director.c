@@ -11,6 +11,7 @@
 #include <net/netns/generic.h>
 
 #include "leases.h"
+#include "unanswered.h"
 
 unsigned int ip_vs_bpf_net_id __read_mostly;
 
@@ -81,6 +82,7 @@ static struct director *director_new(struct net *net)
 	xa_init_flags(&director->service_ids, XA_FLAGS_ALLOC1);
 	INIT_WORK(&director->reap, director_reap);
 	leases_init(director);
+	unanswered_init(director);
 	for (i = 0; i < ORIGINAL_LOCKS; i++)
 		spin_lock_init(&director->original_locks[i]);
 	spin_lock_init(&director->succession.lock);

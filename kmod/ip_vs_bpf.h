@@ -78,6 +78,8 @@ enum counter {
 	COUNT_FAST_ORIGINAL,
 	COUNT_FAST_REPLY,
 	COUNT_REFUSED_NO_PORT,
+	COUNT_SESSIONS_GIVEN_UP,
+	COUNT_DROP_NO_SESSION,
 	COUNTERS
 };
 
@@ -153,6 +155,28 @@ struct kept_route {
 	__be32 label; /* of IPv6 */
 };
 
+/* In a session, see unanswered.c. Unless it is said otherwise, under the lock of its
+ * bucket.
+ */
+enum session_answer { SESSION_UNANSWERED, SESSION_ANSWERED, SESSION_GIVEN_UP };
+
+struct unanswered {
+	struct list_head ring;    /* of one server and local IP, by age */
+	struct hlist_node oldest; /* in the bucket, if it is the ring's oldest */
+	enum session_answer state; /* READ_ONCE */
+	u32 expected;    /* what acknowledges the server's SYN; host endianness */
+	bool server_syn; /* was seen; READ_ONCE, as the number before it */
+	bool syn;        /* one of either side was seen; READ_ONCE */
+};
+
+struct unanswered_bucket {
+	spinlock_t lock;
+	struct hlist_head oldest;
+};
+
+#define UNANSWERED_BUCKETS 256
+#define UNANSWERED_PROTOCOLS 3
+
 /* A full-NAT connection: what cp->app_data points at while the connection is
  * bound to our application. Freed a grace period later: a packet may have read
  * the pointer.
@@ -171,6 +195,7 @@ struct session {
 	u64 lease[2];            /* until when; written under the lock */
 	struct kept_route route[2];
 	struct list_head leased; /* director->leased, under leased_lock */
+	struct unanswered unanswered;
 	struct rcu_head rcu;
 };
 
@@ -225,6 +250,8 @@ struct director {
 	struct list_head leased; /* sessions whose leases may have counts */
 	struct delayed_work fold;
 	struct succession succession; /* of maps->next */
+	struct unanswered_bucket unanswered[UNANSWERED_BUCKETS];
+	u32 unanswered_limit[UNANSWERED_PROTOCOLS]; /* in seconds; READ_ONCE */
 	struct stats __percpu *stats;
 	struct proc_dir_entry *proc;
 	/* Why the last write failed; under config. */
@@ -232,6 +259,7 @@ struct director {
 	char local_ips_error[ERROR_SIZE];
 	char map_error[ERROR_SIZE];
 	char fast_path_error[ERROR_SIZE];
+	char unanswered_error[ERROR_SIZE];
 };
 
 /* director.c */
@@ -334,6 +362,7 @@ conn_xmit transmit4;
 conn_xmit transmit_refusal;
 int transmit_drop(struct director *director, struct sk_buff *skb,
 		  enum counter why);
+int transmit_lost(struct sk_buff *skb, struct ip_vs_conn *cp);
 bool exceeds(const struct sk_buff *skb, unsigned int mtu);
 bool too_big4(const struct sk_buff *skb, unsigned int mtu);
 int send(struct net *net, struct sk_buff *skb, struct dst_entry *dst,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /proc/net/ip_vs_bpf: the files map, services, local_ips, fast_path and stats.
+ * /proc/net/ip_vs_bpf: the files map, services, local_ips, fast_path, unanswered
+ * and stats.
  *
  * Each write(2) is one transaction: all of it takes effect, or none of it and
  * the first line that the file then reads, "# error: …", says why. Writing
@@ -13,6 +14,7 @@
 #include <linux/uaccess.h>
 
 #include "leases.h"
+#include "unanswered.h"
 
 /* The longest write that is taken, in bytes. */
 #define WRITE_MAX (256 * 1024)
@@ -107,6 +109,7 @@ PROC_FILE(map, map_error);
 PROC_FILE(services, services_error);
 PROC_FILE(local_ips, local_ips_error);
 PROC_FILE(fast_path, fast_path_error);
+PROC_FILE(unanswered, unanswered_error);
 
 static int stats_seq(struct seq_file *seq, void *unused)
 {
@@ -138,6 +141,7 @@ int proc_create_all(struct director *director)
 	    add(director, "services", 0644, &services_proc_ops) &&
 	    add(director, "local_ips", 0644, &local_ips_proc_ops) &&
 	    add(director, "fast_path", 0644, &fast_path_proc_ops) &&
+	    add(director, "unanswered", 0644, &unanswered_proc_ops) &&
 	    proc_create_single_data("stats", 0444, director->proc, stats_seq,
 				    director))
 		return 0;

@@ -23,6 +23,7 @@
 #include "flows.h"
 #include "leases.h"
 #include "routes.h"
+#include "unanswered.h"
 
 static bool is_of(const struct ip_vs_conn *cp, const struct service *service,
 		  const union nf_inet_addr *server, __be16 port)
@@ -103,6 +104,8 @@ void reply_pass(struct ip_vs_conn *cp, struct sk_buff *skb,
 {
 	account(cp, IPVS_BPF_REPLY, 1, skb->len);
 	advance(cp, skb, packet);
+	if (is_unanswered(session))
+		unanswered_reply(session, cp, skb, packet->transport);
 	if (lease_due(session, cp, IPVS_BPF_REPLY))
 		lease_renew(session, cp, IPVS_BPF_REPLY, dst, &cp->caddr);
 	ip_vs_conn_put(cp);

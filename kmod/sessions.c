@@ -16,14 +16,19 @@
 #include <net/route.h>
 
 #include "routes.h"
+#include "unanswered.h"
 
-/* How many local IPs and ports are looked up in the map before a connection is
- * refused, and how many there may be that are no candidates before.
+/* How many local IPs and ports that are taken are looked at before another session
+ * gives way or the connection is refused, and how many with those that no session
+ * may have. So a refusal costs no more than two acceptances; where 95 of 100 ports
+ * are taken, one in 25 new connections does not find a free one.
  */
-#define PROBES 256
+#define PROBES 64
 #define TRIES (4 * PROBES)
 /* Of these: how often the client's own port on another local IP. */
 #define PROBES_OWN_PORT 8
+/* From how many local IPs another session may give way. */
+#define TAKE_OVERS 8
 
 static struct kmem_cache *session_cache;
 
@@ -72,16 +77,103 @@ static bool choice(const struct lip_array *ips, const struct ip_vs_conn *cp,
 	return true;
 }
 
-/* A choice that no service has as its VIP and port (a reply to it could not be
- * told from a request), and that is not the host's own.
+/* Makes the local IP and port the session's, by its reply entry. -EEXIST: another
+ * session has them; -EADDRNOTAVAIL: they are VIP and port of a service (a reply
+ * to it could not be told from a request), or the host's own. A look at the map
+ * costs less than the other questions.
  */
-static bool candidate(struct director *director, const struct lip_array *ips,
-		      const struct ip_vs_conn *cp, unsigned int try,
-		      struct local_ip **ip, __be16 *port)
+static int try_port(struct maps *maps, const struct ip_vs_conn *cp,
+		    struct session *session, struct local_ip *ip, __be16 port,
+		    const union tuple *original, union tuple *reply)
 {
-	return choice(ips, cp, try, ip, port) &&
-	       !service_find(director, cp->af, cp->protocol, &(*ip)->addr, *port) &&
-	       !host_has_port(director->net, cp, *ip, *port);
+	struct director *director = session->director;
+	int err;
+
+	tuple_reply(cp, ip, port, reply);
+	if (entry_lookup(maps, cp->af, reply))
+		return -EEXIST;
+	if (service_find(director, cp->af, cp->protocol, &ip->addr, port) ||
+	    host_has_port(director->net, cp, ip, port))
+		return -EADDRNOTAVAIL;
+	err = insert_reply(director, maps, session->service, original, reply);
+	if (err)
+		return err;
+	/* The listing's reference is dropped a grace period after the array was
+	 * replaced, so it is there still.
+	 */
+	refcount_inc(&ip->refs);
+	atomic_inc(&ip->sessions);
+	session->local_ip = ip;
+	session->local_port = port;
+	return 0;
+}
+
+/* Everything that others could see of the session goes. It keeps its local IP until
+ * the connection ends: a packet may be using it.
+ */
+static void vacate(struct session *session, struct maps *maps)
+{
+	struct director *director = session->director;
+	/* IPVS changes none of the addresses and ports of a connection. */
+	const struct ip_vs_conn *cp = session->conn;
+	union tuple original, reply;
+
+	tuple_original(cp, &original);
+	tuple_reply(cp, session->local_ip, session->local_port, &reply);
+	session_routes_end(session);
+	session_delete(session, maps, cp->af, &original, &reply);
+	atomic_dec(&session->local_ip->sessions);
+	atomic_dec(&session->service->sessions);
+	atomic_dec(&director->sessions);
+	count(director, COUNT_SESSIONS_ENDED);
+}
+
+/* Its port is free at once. IPVS ends the connection with its next tick: it does so
+ * when one is put whose timeout is 0. Where a packet uses the connection at this
+ * moment, it ends with the next packet (transmit_lost()) or within a minute.
+ */
+static void give_up(struct session *session, struct maps *maps)
+{
+	struct ip_vs_conn *cp = session->conn;
+
+	count(session->director, COUNT_SESSIONS_GIVEN_UP);
+	vacate(session, maps);
+	if (!__ip_vs_conn_get(cp))
+		return; /* it is ending */
+	cp->timeout = 0;
+	ip_vs_conn_put(cp);
+}
+
+/* Every port was taken: the oldest sessions that nobody answered give way, one from
+ * a local IP.
+ */
+static int take_over(struct maps *maps, const struct lip_array *ips,
+		     const struct ip_vs_conn *cp, struct session *session,
+		     const union tuple *original, union tuple *reply)
+{
+	unsigned int first = reciprocal_scale(address_hash(cp->af, &cp->caddr),
+					      ips->count);
+	unsigned int i;
+
+	for (i = 0; i < min_t(unsigned int, ips->count, TAKE_OVERS); i++) {
+		struct local_ip *ip = ips->ip[(first + i) % ips->count];
+		struct session *oldest = unanswered_take(session->director, cp, ip);
+		u32 ports = READ_ONCE(ip->ports);
+		u16 port;
+		int err;
+
+		if (!oldest)
+			continue;
+		port = ntohs(oldest->local_port);
+		give_up(oldest, maps);
+		/* It may be older than the range of ports. */
+		if (port < ports >> 16 || port > (ports & 0xffff))
+			continue;
+		err = try_port(maps, cp, session, ip, htons(port), original, reply);
+		if (err != -EEXIST && err != -EADDRNOTAVAIL)
+			return err;
+	}
+	return -EEXIST;
 }
 
 /* Chooses the local IP and port and inserts the reply entry. */
@@ -95,27 +187,18 @@ static int choose(struct maps *maps, const struct lip_array *ips,
 	int err;
 
 	for (try = 0; try < TRIES && probes < PROBES; try++) {
-		if (!candidate(session->director, ips, cp, try, &ip, &port))
+		if (!choice(ips, cp, try, &ip, &port))
 			continue;
-		probes++;
-		tuple_reply(cp, ip, port, reply);
-		err = insert_reply(session->director, maps, session->service,
-				   original, reply);
-		if (!err) {
-			/* The listing's reference is dropped a grace period
-			 * after the array was replaced, so it is there still.
-			 */
-			refcount_inc(&ip->refs);
-			atomic_inc(&ip->sessions);
-			session->local_ip = ip;
-			session->local_port = port;
-			return 0;
-		}
+		err = try_port(maps, cp, session, ip, port, original, reply);
+		if (err == -EADDRNOTAVAIL)
+			continue;
 		if (err != -EEXIST)
 			return err;
+		probes++;
 		count(session->director, COUNT_PORT_COLLISIONS);
 	}
-	return probes ? -EEXIST : -EADDRNOTAVAIL;
+	return probes ? take_over(maps, ips, cp, session, original, reply) :
+			-EADDRNOTAVAIL;
 }
 
 static enum counter refusal(int err)
@@ -194,6 +277,7 @@ static struct session *session_create(struct director *director,
 	atomic_inc(&director->sessions);
 	atomic_inc(&service->sessions);
 	count(director, COUNT_SESSIONS_CREATED);
+	unanswered_begin(session);
 	return session;
 
 delete_reply:
@@ -212,36 +296,28 @@ static void session_free(struct rcu_head *rcu)
 }
 
 /* Under RCU, with bottom halves off. */
-static void session_end(struct session *session, const struct ip_vs_conn *cp)
+static void session_end(struct session *session)
 {
-	struct director *director = session->director;
-	/* Registered as long as a service has connections. */
-	struct maps *maps = rcu_dereference(director->maps);
-	union tuple original, reply;
-
-	/* IPVS changes none of the addresses and ports of a connection. */
-	tuple_original(cp, &original);
-	tuple_reply(cp, session->local_ip, session->local_port, &reply);
-	session_routes_end(session);
-	session_delete(session, maps, cp->af, &original, &reply);
-	atomic_dec(&session->local_ip->sessions);
+	/* Given up, another CPU may yet be about to delete the entries: it does so
+	 * under RCU.
+	 */
+	if (unanswered_end(session))
+		/* Maps are registered as long as a service has connections. */
+		vacate(session, rcu_dereference(session->director->maps));
 	local_ip_put(session->local_ip);
-	atomic_dec(&session->service->sessions);
-	atomic_dec(&director->sessions);
-	count(director, COUNT_SESSIONS_ENDED);
 	call_rcu(&session->rcu, session_free);
 }
 
 /* The session of a connection whose packet is at hand, under RCU. On a backup,
  * IPVS binds the connections that it was told of anew when their server is
  * configured (ip_vs_try_bind_dest()), beside packets: there is none then for
- * a moment, or it is refused this time.
+ * a moment, or it is refused this time. A session that was given up is none.
  */
 struct session *session_of(const struct ip_vs_conn *cp)
 {
 	struct session *session = READ_ONCE(cp->app_data);
 
-	return session && session->local_ip ? session : NULL;
+	return session && session->local_ip && !is_given_up(session) ? session : NULL;
 }
 
 static conn_xmit *transmitter(const struct ip_vs_conn *cp)
@@ -383,7 +459,7 @@ int session_done_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp)
 	rcu_read_lock();
 	local_bh_disable();
 	if (session != &service->refused)
-		session_end(session, cp);
+		session_end(session);
 	unbind(director, service);
 	local_bh_enable();
 	rcu_read_unlock();

@@ -83,6 +83,14 @@ static const char *const names[COUNTERS] = {
 	 * tried is the host's own, or VIP and port of a service.
 	 */
 	[COUNT_REFUSED_NO_PORT] = "refused_no_port",
+	/* Sessions that nobody had answered, ended for a new connection that
+	 * found every port taken.
+	 */
+	[COUNT_SESSIONS_GIVEN_UP] = "sessions_given_up",
+	/* Dropped, client to server: the connection's session was given up, or
+	 * IPVS binds the connection to its server at this moment.
+	 */
+	[COUNT_DROP_NO_SESSION] = "drop_no_session",
 };
 
 void stats_show(struct director *director, struct seq_file *seq)

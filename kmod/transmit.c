@@ -16,6 +16,7 @@
 
 #include "leases.h"
 #include "routes.h"
+#include "unanswered.h"
 
 /* Whether the packet, or one of its segments, has to be fragmented. */
 bool exceeds(const struct sk_buff *skb, unsigned int mtu)
@@ -77,6 +78,20 @@ int transmit_drop(struct director *director, struct sk_buff *skb,
 	return NF_STOLEN;
 }
 
+/* The connection has no session any more, or none for a moment: session_of(). */
+int transmit_lost(struct sk_buff *skb, struct ip_vs_conn *cp)
+{
+	struct director *director = director_of(cp->ipvs->net);
+
+	/* IPVS takes it for alive, since a packet came. */
+	if (READ_ONCE(cp->app_data))
+		cp->timeout = 0;
+	if (director)
+		count(director, COUNT_DROP_NO_SESSION);
+	kfree_skb(skb);
+	return NF_STOLEN;
+}
+
 int transmit4(struct sk_buff *skb, struct ip_vs_conn *cp,
 	      struct ip_vs_protocol *pp, struct ip_vs_iphdr *iph)
 {
@@ -90,12 +105,12 @@ int transmit4(struct sk_buff *skb, struct ip_vs_conn *cp,
 	struct rtable *rt;
 	u16 id;
 
-	if (!session) {
-		kfree_skb(skb);
-		return NF_STOLEN;
-	}
+	if (!session)
+		return transmit_lost(skb, cp);
 	director = session->director;
 	id = session->service->id;
+	if (is_unanswered(session))
+		unanswered_request(session, cp, skb, packet.transport);
 	if (unlikely(atomic_read(&director->displaced)))
 		original_claim(session, cp);
 	if (ip_hdr(skb)->ttl <= 1) {

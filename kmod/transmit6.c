@@ -11,6 +11,7 @@
 
 #include "leases.h"
 #include "routes.h"
+#include "unanswered.h"
 
 unsigned int mtu6(const struct dst_entry *dst)
 {
@@ -64,16 +65,16 @@ int transmit6(struct sk_buff *skb, struct ip_vs_conn *cp,
 	struct packet packet;
 	u16 id;
 
-	if (!session) {
-		kfree_skb(skb);
-		return NF_STOLEN;
-	}
+	if (!session)
+		return transmit_lost(skb, cp);
 	director = session->director;
 	id = session->service->id;
 	if (unlikely(atomic_read(&director->displaced)))
 		original_claim(session, cp);
 	if (!read(skb, iph, &packet))
 		return transmit_drop(director, skb, COUNT_DROP_EXTENSION_HEADERS);
+	if (is_unanswered(session))
+		unanswered_request(session, cp, skb, packet.transport);
 	if (ipv6_hdr(skb)->hop_limit <= 1) {
 		icmpv6_send(skb, ICMPV6_TIME_EXCEED, ICMPV6_EXC_HOPLIMIT, 0);
 		return transmit_drop(director, skb, COUNT_DROP_TTL);

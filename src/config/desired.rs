@@ -38,7 +38,7 @@ impl Config {
             other_build: false,
         });
         State {
-            timeouts: self.timeouts,
+            timeouts: self.timeouts.timeouts,
             sysctls: self.sysctls.clone(),
             sync: self.sync.as_ref().map(|sync| sync.daemons.clone()),
             datapath: datapath.filter(|datapath| !datapath.interfaces.is_empty()),

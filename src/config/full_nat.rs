@@ -55,7 +55,11 @@ fn interfaces(config: &Config, mistakes: &Mistakes) {
         let what = "local IPs serve nobody without interfaces for the eBPF programs";
         (&pool.span, what)
     });
-    if let Some((span, message)) = snat.chain(pools).next() {
+    let unanswered = config.timeouts.unanswered.iter().map(|span| {
+        let what = "this timeout is for full NAT, which needs interfaces for its eBPF programs";
+        (span, what)
+    });
+    if let Some((span, message)) = snat.chain(pools).chain(unanswered).next() {
         mistakes.add(Mistake::new(
             span,
             message,

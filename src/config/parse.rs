@@ -9,8 +9,9 @@ use super::pools::{self, Pool};
 use super::reader::Section;
 use super::service::{self, ServiceEntry};
 use super::sync::{self, Sync};
-use super::{check, syntax, sysctl, timeouts};
-use crate::model::{Sysctls, Timeouts};
+use super::timeouts::{self, TimeoutsTable};
+use super::{check, syntax, sysctl};
+use crate::model::Sysctls;
 
 /// A file without mistakes.
 #[derive(Clone, Debug)]
@@ -19,7 +20,7 @@ pub struct Config {
     /// For complaints that need the host to be found.
     pub(super) text: String,
     pub(super) director: Option<Director>,
-    pub(super) timeouts: Timeouts,
+    pub(super) timeouts: TimeoutsTable,
     pub(super) sysctls: Sysctls,
     /// Absent: the daemons are left alone.
     pub(super) sync: Option<Sync>,

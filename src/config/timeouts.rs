@@ -1,20 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `[timeouts]`.
 
+use super::diagnostics::Span;
 use super::reader::{Section, form};
 use super::value;
-use crate::model::Timeouts;
+use crate::model::{Timeout, Timeouts};
 
-pub(super) fn read(section: Section) -> Timeouts {
-    let seconds = |key| {
-        let value = section.take(key)?;
-        form(value, key, "duration", value::duration, section.mistakes).map(|(seconds, _)| seconds)
-    };
-    let timeouts = Timeouts {
-        tcp: seconds("tcp"),
-        tcp_fin: seconds("tcp_fin"),
-        udp: seconds("udp"),
-    };
+#[derive(Clone, Debug, Default)]
+pub(super) struct TimeoutsTable {
+    pub timeouts: Timeouts,
+    /// The first one of full NAT.
+    pub unanswered: Option<Span>,
+}
+
+pub(super) fn read(section: Section) -> TimeoutsTable {
+    let mut table = TimeoutsTable::default();
+    for timeout in Timeout::ALL {
+        let key = timeout.name();
+        let Some(value) = section.take(key) else {
+            continue;
+        };
+        let read = form(value, key, "duration", value::duration, section.mistakes);
+        let Some((seconds, span)) = read else {
+            continue;
+        };
+        table.timeouts.set(timeout, Some(seconds));
+        if Timeout::UNANSWERED.contains(&timeout) {
+            table.unanswered.get_or_insert(span);
+        }
+    }
     section.finish();
-    timeouts
+    table
 }

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::{Error, observe};
+use super::Error;
+use super::observe::{self, unanswered};
 use crate::datapath;
 use crate::ipvs_netlink::{Ipvs, ServiceStatistics};
 use crate::kmod::proc::{self, LocalIpLine};
@@ -114,7 +115,12 @@ pub fn state_now() -> Result<State, Error> {
 }
 
 pub fn timeouts_now() -> Result<Option<Timeouts>, Error> {
-    Ok(ipvs()?.map(|mut ipvs| ipvs.timeouts()).transpose()?)
+    let Some(mut ipvs) = ipvs()? else {
+        return Ok(None);
+    };
+    let mut timeouts = ipvs.timeouts()?;
+    unanswered(&mut timeouts)?;
+    Ok(Some(timeouts))
 }
 
 pub fn daemons_now() -> Result<SyncDaemons, Error> {

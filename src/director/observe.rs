@@ -10,7 +10,7 @@ use super::{Error, sysctl};
 use crate::datapath::{self, Pins};
 use crate::ipvs_netlink::{Ipvs, Reason};
 use crate::kmod::proc;
-use crate::model::{Datapath, LocalIp, PortRange, Service, ServiceKey, State};
+use crate::model::{Datapath, LocalIp, PortRange, Service, ServiceKey, State, Timeouts};
 
 /// The names of the interfaces of the caller's network namespace.
 pub fn interfaces() -> Result<Vec<String>, Error> {
@@ -62,6 +62,9 @@ fn observe_with(
     // Asking for IPVS loads it, and with it come its sysctls.
     if let Some(mut ipvs) = ipvs()? {
         state.timeouts = ipvs.timeouts()?;
+        if state.datapath.is_some() {
+            unanswered(&mut state.timeouts)?;
+        }
         state.sync = Some(ipvs.daemons()?);
         state.services = services(&mut ipvs)?;
         state.sysctls = sysctl::observe()?;
@@ -99,6 +102,14 @@ fn full_nat() -> Result<BTreeMap<ServiceKey, String>, Error> {
         .into_iter()
         .filter_map(|line| Some((line.key, line.pool?)))
         .collect())
+}
+
+/// Adds the timeouts of the module, where it is loaded.
+pub(super) fn unanswered(timeouts: &mut Timeouts) -> Result<(), Error> {
+    for (timeout, seconds) in proc::unanswered()? {
+        timeouts.set(timeout, Some(seconds));
+    }
+    Ok(())
 }
 
 /// `None`: the kernel has not loaded IPVS and cannot.

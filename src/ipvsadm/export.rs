@@ -77,9 +77,10 @@ pub fn export(state: &State) -> Exported {
 /// `--set` and `--start-daemon`.
 fn settings(timeouts: &Timeouts, sync: Option<&SyncDaemons>) -> String {
     let mut lines = String::new();
-    if *timeouts != Timeouts::default() {
+    let seconds = Timeout::IPVS.map(|timeout| timeouts.get(timeout));
+    if seconds.iter().any(Option::is_some) {
         // 0 leaves a timeout as it is.
-        let seconds = Timeout::ALL.map(|timeout| timeouts.get(timeout).unwrap_or(0).to_string());
+        let seconds = seconds.map(|seconds| seconds.unwrap_or(0).to_string());
         lines += &format!("--set {}\n", seconds.join(" "));
     }
     for state in SyncState::ALL {

@@ -30,6 +30,7 @@ pub(super) fn timeouts(command: &Command, words: &[Word], mistakes: &Mistakes) -
         tcp: seconds(tcp),
         tcp_fin: seconds(tcp_fin),
         udp: seconds(udp),
+        ..Timeouts::default()
     })
 }
 

@@ -7,6 +7,10 @@ const MEANINGS: &[(&str, &str)] = &[
     ("sessions_created", "sessions begun"),
     ("sessions_ended", "sessions ended"),
     (
+        "sessions_given_up",
+        "unanswered sessions ended for a new connection, since every port was taken",
+    ),
+    (
         "session_delete_failed",
         "map entries that the kernel would not delete: they stay",
     ),
@@ -69,6 +73,10 @@ const MEANINGS: &[(&str, &str)] = &[
     (
         "fast_packets_reply",
         "replies that the ingress program alone forwarded",
+    ),
+    (
+        "drop_no_session",
+        "requests dropped: their session was given up, or is not there yet",
     ),
     (
         "drop_refused_connection",

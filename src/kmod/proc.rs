@@ -13,6 +13,7 @@ use super::Error;
 use super::carrier::carrier;
 use super::text;
 pub use super::text::{FullNatChange, FullNatLine, LocalIpChange, LocalIpLine, RegisteredMaps};
+use crate::model::Timeout;
 
 /// The main thread's `/proc/net` would be another one's after `setns(2)`.
 const FOLDER: &str = "/proc/thread-self/net/ip_vs_bpf";
@@ -190,6 +191,16 @@ pub fn fast_path() -> Result<bool, Error> {
 /// Off, leases that are given run out within a second.
 pub fn set_fast_path(on: bool) -> Result<(), Error> {
     write("fast_path", if on { "on\n" } else { "off\n" })
+}
+
+/// How long a session lives that nobody has answered, in seconds; empty where the
+/// module is not loaded.
+pub fn unanswered() -> Result<Vec<(Timeout, u32)>, Error> {
+    parsed("unanswered", text::unanswered)
+}
+
+pub fn set_unanswered(timeout: Timeout, seconds: u32) -> Result<(), Error> {
+    write("unanswered", &text::unanswered_line(timeout, seconds))
 }
 
 /// Name and value of every counter, in the module's order.

@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::model::{LocalIp, PortRange, Protocol, ServiceKey};
+use crate::model::{LocalIp, PortRange, Protocol, ServiceKey, Timeout};
 
 /// A line of `local_ips`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,29 @@ pub struct NextMaps {
     pub sessions6: u32,
     /// Of each.
     pub entries: u32,
+}
+
+/// By the names of the protocols.
+const UNANSWERED: [(&str, Timeout); 3] = [
+    ("tcp", Timeout::TcpUnanswered),
+    ("udp", Timeout::UdpUnanswered),
+    ("sctp", Timeout::SctpUnanswered),
+];
+
+/// "tcp 10"
+pub(super) fn unanswered(line: &str) -> Option<(Timeout, u32)> {
+    let (protocol, seconds) = line.split_once(' ')?;
+    let (_, timeout) = UNANSWERED.iter().find(|(name, _)| *name == protocol)?;
+    Some((*timeout, seconds.parse().ok()?))
+}
+
+/// The line that sets one of [`Timeout::UNANSWERED`].
+pub(super) fn unanswered_line(timeout: Timeout, seconds: u32) -> String {
+    UNANSWERED
+        .iter()
+        .filter(|(_, known)| *known == timeout)
+        .map(|(name, _)| format!("{name} {seconds}\n"))
+        .collect()
 }
 
 /// "default 10.2.0.1 1024-65535 sessions 0"
@@ -245,6 +268,11 @@ mod tests {
         ] {
             assert_eq!(full_nat(line), None, "{line}");
         }
+        for line in ["tcp", "tcp x", "tcp 1 2", "tcp -1", "icmp 1", ""] {
+            assert_eq!(unanswered(line), None, "{line}");
+        }
+        assert_eq!(unanswered("udp 30"), Some((Timeout::UdpUnanswered, 30)));
+        assert_eq!(unanswered_line(Timeout::SctpUnanswered, 5), "sctp 5\n");
         assert_eq!(maps(&[]), Ok(None));
         assert_eq!(
             maps(&["sessions4 id x".to_owned()]),

@@ -7,7 +7,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// How long a connection lives without a packet, in seconds. What is `None` a
-/// file leaves alone, and a kernel without the protocol does not have.
+/// file leaves alone, and a kernel without the protocol, or without full NAT, does
+/// not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timeouts {
     /// In the state ESTABLISHED.
@@ -15,6 +16,10 @@ pub struct Timeouts {
     /// In the state FIN_WAIT.
     pub tcp_fin: Option<u32>,
     pub udp: Option<u32>,
+    /// Of full NAT, until the session is answered (`kmod/unanswered.c`).
+    pub tcp_unanswered: Option<u32>,
+    pub udp_unanswered: Option<u32>,
+    pub sctp_unanswered: Option<u32>,
 }
 
 /// One of [`Timeouts`].
@@ -23,6 +28,9 @@ pub enum Timeout {
     Tcp,
     TcpFin,
     Udp,
+    TcpUnanswered,
+    UdpUnanswered,
+    SctpUnanswered,
 }
 
 /// `net.ipv4.vs.*` by name. A value is as the kernel prints it, its words
@@ -66,6 +74,9 @@ impl Timeouts {
             Timeout::Tcp => self.tcp,
             Timeout::TcpFin => self.tcp_fin,
             Timeout::Udp => self.udp,
+            Timeout::TcpUnanswered => self.tcp_unanswered,
+            Timeout::UdpUnanswered => self.udp_unanswered,
+            Timeout::SctpUnanswered => self.sctp_unanswered,
         }
     }
 
@@ -74,22 +85,47 @@ impl Timeouts {
             Timeout::Tcp => &mut self.tcp,
             Timeout::TcpFin => &mut self.tcp_fin,
             Timeout::Udp => &mut self.udp,
+            Timeout::TcpUnanswered => &mut self.tcp_unanswered,
+            Timeout::UdpUnanswered => &mut self.udp_unanswered,
+            Timeout::SctpUnanswered => &mut self.sctp_unanswered,
         } = seconds;
     }
 }
 
 impl Timeout {
-    pub const ALL: [Timeout; 3] = [Timeout::Tcp, Timeout::TcpFin, Timeout::Udp];
-}
+    /// Those of IPVS itself.
+    pub const IPVS: [Timeout; 3] = [Timeout::Tcp, Timeout::TcpFin, Timeout::Udp];
+    /// Those of the module, which are there while the datapath is.
+    pub const UNANSWERED: [Timeout; 3] = [
+        Timeout::TcpUnanswered,
+        Timeout::UdpUnanswered,
+        Timeout::SctpUnanswered,
+    ];
+    pub const ALL: [Timeout; 6] = [
+        Timeout::Tcp,
+        Timeout::TcpFin,
+        Timeout::Udp,
+        Timeout::TcpUnanswered,
+        Timeout::UdpUnanswered,
+        Timeout::SctpUnanswered,
+    ];
 
-/// As in the file.
-impl fmt::Display for Timeout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    /// As in the file.
+    pub fn name(self) -> &'static str {
+        match self {
             Timeout::Tcp => "tcp",
             Timeout::TcpFin => "tcp_fin",
             Timeout::Udp => "udp",
-        })
+            Timeout::TcpUnanswered => "tcp_unanswered",
+            Timeout::UdpUnanswered => "udp_unanswered",
+            Timeout::SctpUnanswered => "sctp_unanswered",
+        }
+    }
+}
+
+impl fmt::Display for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -7,8 +7,8 @@
 //! | stage | |
 //! | --- | --- |
 //! | `sync_stopping` | sync daemons stop |
-//! | `settings` | timeouts and sysctls change |
-//! | `start` | the datapath starts or changes, programs are attached |
+//! | `settings` | timeouts and sysctls of IPVS change |
+//! | `start` | the datapath starts or changes, with its timeouts; programs are attached |
 //! | `local_ips` | addresses come, and change ports or pool |
 //! | `full_nat` | services become full NAT, or change their pool |
 //! | `ipvs` | services and servers come and change |
@@ -177,16 +177,20 @@ pub fn plan(desired: &State, actual: &State, options: &Options) -> Plan {
     }
 }
 
+/// The goal has what the kernel has, and more where the file says so.
+fn timeouts(which: &[Timeout], goal: &State, actual: &State) -> Vec<Step> {
+    let change = |&timeout| {
+        let (old, new) = (actual.timeouts.get(timeout), goal.timeouts.get(timeout));
+        let new = new.filter(|_| old != new)?;
+        Some(Step::ChangeTimeout { timeout, old, new })
+    };
+    which.iter().filter_map(change).collect()
+}
+
 impl Stages {
     /// The goal has what the kernel has, and more where the file says so.
     fn settings(&mut self, goal: &State, actual: &State) {
-        for timeout in Timeout::ALL {
-            let (old, new) = (actual.timeouts.get(timeout), goal.timeouts.get(timeout));
-            if let Some(new) = new.filter(|_| old != new) {
-                self.settings
-                    .push(Step::ChangeTimeout { timeout, old, new });
-            }
-        }
+        self.settings.extend(timeouts(&Timeout::IPVS, goal, actual));
         for (name, new) in &goal.sysctls {
             let old = actual.sysctls.get(name);
             if old != Some(new) {
@@ -228,6 +232,8 @@ impl Stages {
                 fast_path: datapath.fast_path,
             });
         }
+        self.start
+            .extend(timeouts(&Timeout::UNANSWERED, goal, actual));
         if let (Some(running), Some(wanted)) = (running, wanted)
             && running.fast_path != wanted.fast_path
         {

@@ -8,7 +8,11 @@ use crate::model::{State, SyncDaemon, SyncDaemons, SyncState, Timeout};
 pub(super) fn complete(goal: &mut State, actual: &State, prune: Prune) {
     for timeout in Timeout::ALL {
         let listed = goal.timeouts.get(timeout);
-        let seconds = listed.or(actual.timeouts.get(timeout));
+        let mut seconds = listed.or(actual.timeouts.get(timeout));
+        // It goes with the module.
+        if goal.datapath.is_none() && Timeout::UNANSWERED.contains(&timeout) {
+            seconds = None;
+        }
         goal.timeouts.set(timeout, seconds);
     }
     for (name, running) in &actual.sysctls {

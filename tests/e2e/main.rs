@@ -42,5 +42,6 @@ mod sctp;
 mod settings;
 mod show;
 mod talk;
+mod unanswered;
 mod vlan;
 mod weight_and_zero;

@@ -91,12 +91,19 @@ fn what_the_module_does_not_understand_changes_nothing_and_is_explained() {
         ),
         ("services", "+ tcp 10.0.0.1:81 default\n- tcp 10.0.0.1:82\n"),
         ("services", "+ tcp 10.0.0.1:81 default\0\n"),
+        ("unanswered", "tcp\n"),
+        ("unanswered", "tcp 0\n"),
+        ("unanswered", "tcp 2678401\n"),
+        ("unanswered", "tcp -1\n"),
+        ("unanswered", "tcp 5 5\n"),
+        ("unanswered", "icmp 5\n"),
+        ("unanswered", "udp 5\nsctp x\n"),
     ];
-    let before = ["map", "local_ips", "services"].map(|file| read(&lab, file));
+    let before = ["map", "local_ips", "services", "unanswered"].map(|file| read(&lab, file));
     for (file, text) in wrong {
         assert!(!write(&lab, file, text), "{file} took {text:?}");
         assert_ne!(error(&lab, file), "", "{file}: {text:?} was not explained");
-        let after = ["map", "local_ips", "services"].map(|file| read(&lab, file));
+        let after = ["map", "local_ips", "services", "unanswered"].map(|file| read(&lab, file));
         assert_eq!(before, after, "{file}: {text:?}");
     }
     // A write that is taken clears the reason.

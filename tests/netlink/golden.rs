@@ -267,6 +267,7 @@ fn timeouts_are_the_bytes_that_ipvsadm_sends_and_prints() {
         tcp: Some(800),
         tcp_fin: Some(100),
         udp: Some(200),
+        ..Timeouts::default()
     };
     ipvs.set_timeouts(&timeouts).unwrap();
     assert_eq!(ipvs.timeouts().unwrap(), timeouts);

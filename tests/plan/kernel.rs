@@ -5,8 +5,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use ipvs_bpf::model::{Datapath, Family, LocalIp, State, SyncDaemons};
+use ipvs_bpf::model::{Datapath, Family, LocalIp, State, SyncDaemons, Timeout};
 use ipvs_bpf::plan::{Place, Plan, Step};
+
+use super::states::without_unanswered;
 
 /// Carries out the whole plan and returns the state that it ends in. `each` sees
 /// the state after each transaction.
@@ -51,6 +53,8 @@ fn apply(step: &Step, state: &mut State) -> Result<(), String> {
         Step::ChangeTimeout { timeout, old, new } => {
             check(state.timeouts.get(*timeout) == *old, "old value")?;
             check(*old != Some(*new), "no change")?;
+            let module = Timeout::UNANSWERED.contains(timeout);
+            check(state.datapath.is_some() || !module, "no module")?;
             state.timeouts.set(*timeout, Some(*new));
             Ok(())
         }
@@ -116,6 +120,7 @@ fn apply(step: &Step, state: &mut State) -> Result<(), String> {
             check(state.local_ips.is_empty(), "local IPs are left")?;
             let datapath = state.datapath.take().ok_or("does not run")?;
             check(datapath.interfaces.is_empty(), "still attached")?;
+            without_unanswered(&mut state.timeouts);
             check(datapath.max_sessions == *max_sessions, "old value")
         }
 

@@ -47,6 +47,8 @@ pub fn state() -> impl Strategy<Value = State> {
                         state.local_ips.insert(LocalIp { pool, address }, ports);
                     }
                     state.full_nat = full_nat;
+                } else {
+                    without_unanswered(&mut state.timeouts);
                 }
                 let with_addresses = state.clone();
                 state
@@ -59,10 +61,20 @@ pub fn state() -> impl Strategy<Value = State> {
         )
 }
 
+/// As a module that is gone.
+pub fn without_unanswered(timeouts: &mut Timeouts) {
+    for timeout in Timeout::UNANSWERED {
+        timeouts.set(timeout, None);
+    }
+}
+
 /// A state that a kernel with IPVS can have: every setting has a value.
 pub fn running() -> impl Strategy<Value = State> {
     state().prop_map(|mut state| {
         for timeout in Timeout::ALL {
+            if state.datapath.is_none() && Timeout::UNANSWERED.contains(&timeout) {
+                continue;
+            }
             let seconds = state.timeouts.get(timeout).unwrap_or(60);
             state.timeouts.set(timeout, Some(seconds));
         }
@@ -129,7 +141,18 @@ fn part_families(state: &mut State) {
 
 fn timeouts() -> impl Strategy<Value = Timeouts> {
     let seconds = || proptest::option::of(select(vec![60, 900]));
-    (seconds(), seconds(), seconds()).prop_map(|(tcp, tcp_fin, udp)| Timeouts { tcp, tcp_fin, udp })
+    (
+        (seconds(), seconds(), seconds()),
+        (seconds(), seconds(), seconds()),
+    )
+        .prop_map(|((tcp, tcp_fin, udp), unanswered)| Timeouts {
+            tcp,
+            tcp_fin,
+            udp,
+            tcp_unanswered: unanswered.0,
+            udp_unanswered: unanswered.1,
+            sctp_unanswered: unanswered.2,
+        })
 }
 
 const SYSCTLS: [&str; 3] = ["drop_entry", "expire_nodest_conn", "sync_threshold"];

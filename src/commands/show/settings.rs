@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::super::Error;
 use super::query::{Look, Query};
 use crate::director;
-use crate::model::{SyncDaemon, SyncDaemons, SyncState, Timeouts};
+use crate::model::{SyncDaemon, SyncDaemons, SyncState, Timeout, Timeouts};
 use crate::output::grid::{Column, Grid, Row, Value};
 
 #[derive(Serialize)]
@@ -17,12 +17,15 @@ struct TimeoutsDocument {
     timeouts: Option<TimeoutsValue>,
 }
 
-/// Seconds; null where the kernel has no such protocol.
+/// Seconds; null where the kernel has no such protocol, or no full NAT.
 #[derive(Serialize)]
 struct TimeoutsValue {
     tcp: Option<u32>,
     tcp_fin: Option<u32>,
     udp: Option<u32>,
+    tcp_unanswered: Option<u32>,
+    udp_unanswered: Option<u32>,
+    sctp_unanswered: Option<u32>,
 }
 
 pub(super) fn timeouts(query: &Query) -> Result<Look, Error> {
@@ -39,23 +42,22 @@ fn timeouts_document(timeouts: Option<Timeouts>) -> TimeoutsDocument {
             tcp: timeouts.tcp,
             tcp_fin: timeouts.tcp_fin,
             udp: timeouts.udp,
+            tcp_unanswered: timeouts.tcp_unanswered,
+            udp_unanswered: timeouts.udp_unanswered,
+            sctp_unanswered: timeouts.sctp_unanswered,
         }),
     }
 }
 
 /// Named as in the file.
 fn timeouts_grid(timeouts: Timeouts) -> Grid {
-    let rows = [
-        ("tcp", timeouts.tcp),
-        ("tcp_fin", timeouts.tcp_fin),
-        ("udp", timeouts.udp),
-    ];
     Grid::new(
         [Column::text("Timeout"), Column::number("Seconds")],
-        rows.into_iter()
-            .filter_map(|(name, seconds)| {
-                let seconds = Value::Count(seconds?.into());
-                Some(Row::new([Value::text(name), seconds]))
+        Timeout::ALL
+            .into_iter()
+            .filter_map(|timeout| {
+                let seconds = Value::Count(timeouts.get(timeout)?.into());
+                Some(Row::new([Value::text(timeout), seconds]))
             })
             .collect(),
     )
@@ -146,6 +148,9 @@ mod tests {
         tcp: Some(900),
         tcp_fin: Some(120),
         udp: Some(300),
+        tcp_unanswered: Some(10),
+        udp_unanswered: None,
+        sctp_unanswered: None,
     };
 
     fn daemons() -> SyncDaemons {
@@ -172,10 +177,11 @@ mod tests {
         snapbox::assert_data_eq!(
             text(&timeouts_grid(TIMEOUTS)),
             snapbox::str![[r#"
-Timeout  Seconds
-tcp          900
-tcp_fin      120
-udp          300
+Timeout         Seconds
+tcp                 900
+tcp_fin             120
+udp                 300
+tcp_unanswered       10
 
 "#]]
         );
