@@ -189,6 +189,7 @@ struct session {
 	__be16 local_port;
 	bool in_use[2];          /* by enum ipvs_bpf_direction; see lease_due() */
 	/* Under the lock of its original tuple: */
+	struct hlist_node original; /* director->originals, until it has ended */
 	bool ended;
 	bool had_lease;          /* so it may be listed */
 	u64 folded[2];           /* of each lease's "forwarded": what IPVS counts, too */
@@ -244,6 +245,7 @@ struct director {
 	struct work_struct reap; /* frees services whose last session ended */
 	/* Serialise, by original tuple, writing and deleting its map entry. */
 	spinlock_t original_locks[ORIGINAL_LOCKS];
+	struct hlist_head originals[ORIGINAL_LOCKS]; /* sessions, each list under its lock */
 	bool fast_path; /* leases are given; READ_ONCE */
 	bool ending;    /* under leased_lock: the fold is not queued any more */
 	spinlock_t leased_lock;
@@ -323,6 +325,10 @@ void sessions_module_exit(void);
 
 /* accounting.c */
 void account(struct ip_vs_conn *cp, u8 direction, u64 packets, u64 bytes);
+
+/* devices.c */
+int devices_module_init(void);
+void devices_module_exit(void);
 
 /* flush.c */
 void sessions_flush(struct director *director);

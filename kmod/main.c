@@ -15,16 +15,25 @@ static int __init ip_vs_bpf_init(void)
 	if (err)
 		return err;
 	err = director_module_init();
-	if (err) {
-		/* Directors that were made before the failure. */
-		rcu_barrier();
-		sessions_module_exit();
-	}
+	if (err)
+		goto directors_failed;
+	err = devices_module_init();
+	if (err)
+		goto devices_failed;
+	return 0;
+
+devices_failed:
+	director_module_exit();
+directors_failed:
+	/* Directors that were made before the failure. */
+	rcu_barrier();
+	sessions_module_exit();
 	return err;
 }
 
 static void __exit ip_vs_bpf_exit(void)
 {
+	devices_module_exit();
 	director_module_exit();
 	/* IPVS may still read our application under RCU, and our own RCU
 	 * callbacks are code of this module: wait for both before it goes.

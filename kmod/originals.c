@@ -45,6 +45,12 @@ static void displace(struct session *session, u8 family, union entry *entry)
 	__ip_vs_conn_put(old);
 }
 
+/* Under that lock, as each list. */
+static struct hlist_head *listed_under(struct director *director, const spinlock_t *lock)
+{
+	return &director->originals[lock - director->original_locks];
+}
+
 int original_insert(struct session *session, struct maps *maps, u8 family,
 		    const union tuple *original, const union tuple *reply)
 {
@@ -65,6 +71,8 @@ int original_insert(struct session *session, struct maps *maps, u8 family,
 		if (!err)
 			atomic_inc(&director->displaced);
 	}
+	if (!err)
+		hlist_add_head(&session->original, listed_under(director, lock));
 	spin_unlock_bh(lock);
 	return err;
 }
@@ -82,6 +90,7 @@ void session_delete(struct session *session, struct maps *maps, u8 family,
 	spin_lock_bh(lock);
 	leases_fold(session, maps, family, original, reply);
 	WRITE_ONCE(session->ended, true);
+	hlist_del(&session->original);
 	found = entry_lookup(maps, family, original);
 	if (found && entry_makes(family, found, reply))
 		entry_delete(director, maps, family, original);

@@ -35,18 +35,35 @@ static struct dst_entry *kept(const struct session *session, u8 direction)
 	return dst;
 }
 
-/* Leaves the caller's reference alone. */
+/* Leaves the caller's reference alone. A device that goes is stopped first, and
+ * readers under RCU are waited for before devices.c looks at the sessions: who sees
+ * it running here is seen there.
+ */
 static void keep(struct session *session, u8 direction, struct dst_entry *dst,
 		 u32 cookie)
 {
 	struct dst_entry *old = READ_ONCE(session->route[direction].dst);
 
-	if (old == NO_MORE || !dst_hold_safe(dst))
+	if (old == NO_MORE || !netif_running(dst->dev) || !dst_hold_safe(dst))
 		return;
 	WRITE_ONCE(session->route[direction].cookie, cookie);
 	if (cmpxchg(&session->route[direction].dst, old, dst) != old)
 		old = dst; /* another CPU was first */
 	dst_release(old);
+}
+
+/* The device goes. Under the lock that lists the session, and RCU. */
+void session_routes_forget(struct session *session, const struct net_device *dev)
+{
+	u8 direction;
+
+	for (direction = 0; direction < 2; direction++) {
+		struct dst_entry *dst = READ_ONCE(session->route[direction].dst);
+
+		if (!IS_ERR_OR_NULL(dst) && dst->dev == dev &&
+		    cmpxchg(&session->route[direction].dst, dst, NULL) == dst)
+			dst_release(dst);
+	}
 }
 
 /* The session ends. A packet on another CPU may still ask for a route. */
@@ -95,10 +112,14 @@ static void forget(struct rcu_head *rcu)
 
 /* As IPVS does for its own transmitters: it frees what is kept there when the
  * server changes or goes, or its interface. A connection holds the server.
+ *
+ * IPVS does so once, under the same lock, when the interface is down. What came to be
+ * kept after that would hold the interface until the server goes (CVE-2026-45917).
  */
 static void keep_by(struct ip_vs_dest *dest, struct dst_entry *dst)
 {
 	struct ip_vs_dest_dst *old, *new = kmalloc(sizeof(*new), GFP_ATOMIC);
+	bool runs;
 
 	if (!new)
 		return;
@@ -108,8 +129,9 @@ static void keep_by(struct ip_vs_dest *dest, struct dst_entry *dst)
 	}
 	*new = (struct ip_vs_dest_dst){ .dst_cache = dst };
 	spin_lock_bh(&dest->dst_lock);
-	old = rcu_replace_pointer(dest->dest_dst, new,
-				  lockdep_is_held(&dest->dst_lock));
+	runs = netif_running(dst->dev);
+	old = runs ? rcu_replace_pointer(dest->dest_dst, new,
+					 lockdep_is_held(&dest->dst_lock)) : new;
 	spin_unlock_bh(&dest->dst_lock);
 	if (old)
 		call_rcu(&old->rcu_head, forget);

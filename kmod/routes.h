@@ -19,6 +19,7 @@ struct dst_entry *session_route6(struct session *session, u8 direction,
 				 const struct in6_addr *daddr,
 				 const struct in6_addr *saddr);
 #endif
+void session_routes_forget(struct session *session, const struct net_device *dev);
 void session_routes_end(struct session *session);
 
 #endif
