@@ -8,7 +8,8 @@
  * frees every incarnation of the name, also while connections point at one.
  * So each protocol and port is an application with a name of its own, and it
  * is unregistered only when no service needs it: a service stays until its
- * last session has ended, so no connection is bound any more.
+ * last session has ended, so no connection is bound any more. The name is handed over
+ * in an application of ours: IPVS frees its own copy, and goes on comparing.
  *
  * A packet of a native service on the same port may just then be between
  * finding the incarnation and taking a reference through the application. The
@@ -41,6 +42,13 @@ static struct port_app *find(struct director *director, u8 protocol, __be16 port
 	return NULL;
 }
 
+static void unregister_app(struct director *director, struct port_app *app)
+{
+	struct ip_vs_app named = { .name = app->name };
+
+	unregister_ip_vs_app(net_ipvs(director->net), &named);
+}
+
 static int register_app(struct director *director, struct port_app *app)
 {
 	struct netns_ipvs *ipvs = net_ipvs(director->net);
@@ -57,7 +65,7 @@ static int register_app(struct director *director, struct port_app *app)
 	err = register_ip_vs_app_inc(ipvs, registered, app->protocol,
 				     ntohs(app->port));
 	if (err) {
-		unregister_ip_vs_app(ipvs, registered);
+		unregister_app(director, app);
 		return err;
 	}
 	app->inc = list_first_entry(&registered->incs_list, struct ip_vs_app, a_list);
@@ -119,7 +127,7 @@ void port_apps_purge(struct director *director)
 	synchronize_rcu();
 	list_for_each_entry_safe(app, next, &director->dying_port_apps, list) {
 		list_del(&app->list);
-		unregister_ip_vs_app(net_ipvs(director->net), app->app);
+		unregister_app(director, app);
 		kfree(app);
 	}
 }
