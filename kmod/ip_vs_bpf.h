@@ -80,6 +80,7 @@ enum counter {
 	COUNT_REFUSED_NO_PORT,
 	COUNT_SESSIONS_GIVEN_UP,
 	COUNT_DROP_NO_SESSION,
+	COUNT_DROP_SOURCE_PORT_0,
 	COUNTERS
 };
 
@@ -131,7 +132,8 @@ struct pool_half {
 
 /* A named pool of local IPs. */
 struct pool {
-	struct list_head list; /* director->pools, under config */
+	struct list_head list;  /* director->pools, under config */
+	struct hlist_node node; /* director->pool_names, under config */
 	char name[POOL_NAME_SIZE];
 	struct pool_half half[FAMILIES];
 	struct rcu_head rcu;
@@ -240,6 +242,7 @@ struct director {
 	DECLARE_HASHTABLE(local_ips, 8);
 	unsigned int local_ip_count; /* in that table */
 	struct list_head pools;
+	DECLARE_HASHTABLE(pool_names, 10);
 	atomic_t sessions;
 	atomic_t displaced; /* sessions whose original entry another one has */
 	struct work_struct reap; /* frees services whose last session ended */
@@ -359,6 +362,7 @@ nf_hookfn *ipvs_in_hook(struct net *net, u8 family);
 /* prerouting.c */
 int prerouting_register(struct net *net);
 void prerouting_unregister(struct net *net);
+bool is_for_host(const struct sk_buff *skb);
 bool is_ours(const struct ip_vs_conn *cp);
 bool is_bound(struct director *director, const struct service *service,
 	      const union nf_inet_addr *client, __be16 client_port);

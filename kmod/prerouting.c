@@ -6,6 +6,7 @@
  * itself. prerouting6.c has those of IPv6.
  */
 #include <linux/ip.h>
+#include <linux/netfilter_bridge.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
 #include <net/dst_metadata.h>
@@ -77,6 +78,20 @@ bool is_bound(struct director *director, const struct service *service,
 	return bound;
 }
 
+/* Frames that a bridge passes on to other hosts look here like the host's own
+ * (br_netfilter_hooks.c: setup_pre_routing()).
+ */
+bool is_for_host(const struct sk_buff *skb)
+{
+#if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
+	const struct nf_bridge_info *bridge = nf_bridge_info_get(skb);
+
+	if (unlikely(bridge && bridge->pkt_otherhost))
+		return false;
+#endif
+	return skb->pkt_type == PACKET_HOST;
+}
+
 static unsigned int prerouting4(void *priv, struct sk_buff *skb,
 				const struct nf_hook_state *state)
 {
@@ -85,7 +100,7 @@ static unsigned int prerouting4(void *priv, struct sk_buff *skb,
 	struct service *service;
 	struct packet packet;
 
-	if (!director || skb->pkt_type != PACKET_HOST)
+	if (!director || !is_for_host(skb))
 		return NF_ACCEPT;
 	if (unlikely(ip_is_fragment(ip_hdr(skb)))) {
 		unsigned int verdict = gather4(director, skb);
@@ -119,6 +134,9 @@ static unsigned int prerouting4(void *priv, struct sk_buff *skb,
 		if (!is_bound(director, service, &client, packet.ports[0]))
 			return NF_ACCEPT;
 	}
+	/* IPVS would not find the connection again, and make one for each. */
+	if (unlikely(!packet.ports[0]))
+		return transmit_drop(director, skb, COUNT_DROP_SOURCE_PORT_0);
 	if (unlikely(!options_pass4(skb)))
 		return transmit_drop(director, skb, COUNT_DROP_IP_OPTIONS);
 	return request_in4(skb, state);

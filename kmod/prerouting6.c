@@ -79,7 +79,7 @@ unsigned int prerouting6(void *priv, struct sk_buff *skb,
 	struct service *service;
 	struct packet packet;
 
-	if (!director || skb->pkt_type != PACKET_HOST)
+	if (!director || !is_for_host(skb))
 		return NF_ACCEPT;
 	if (!packet_read6(skb, &packet))
 		return error_in6(director, skb, state->hook);
@@ -101,6 +101,8 @@ unsigned int prerouting6(void *priv, struct sk_buff *skb,
 		if (!is_bound(director, service, &client, packet.ports[0]))
 			return NF_ACCEPT;
 	}
+	if (unlikely(!packet.ports[0]))
+		return transmit_drop(director, skb, COUNT_DROP_SOURCE_PORT_0);
 	return request_in6(skb, state);
 }
 

@@ -91,6 +91,8 @@ static const char *const names[COUNTERS] = {
 	 * IPVS binds the connection to its server at this moment.
 	 */
 	[COUNT_DROP_NO_SESSION] = "drop_no_session",
+	/* Client to server, from port 0: nothing can answer it. */
+	[COUNT_DROP_SOURCE_PORT_0] = "drop_source_port_0",
 };
 
 void stats_show(struct director *director, struct seq_file *seq)

@@ -83,6 +83,10 @@ const MEANINGS: &[(&str, &str)] = &[
         "requests dropped: their connection was refused",
     ),
     (
+        "drop_source_port_0",
+        "requests dropped: they come from port 0, which nothing can answer",
+    ),
+    (
         "drop_ttl_exceeded",
         "requests dropped: their TTL has run out",
     ),

@@ -21,6 +21,7 @@ mod formats;
 mod fragments;
 mod full_nat;
 mod host_ports;
+mod hostile;
 mod icmp_errors;
 mod ip_options;
 mod ipv6;
