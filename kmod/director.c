@@ -75,11 +75,12 @@ static struct director *director_new(struct net *net)
 	mutex_init(&director->config);
 	hash_init(director->services);
 	hash_init(director->local_ips);
+	hash_init(director->pool_names);
 	INIT_LIST_HEAD(&director->pools);
 	INIT_LIST_HEAD(&director->port_apps);
 	INIT_LIST_HEAD(&director->dying_port_apps);
 	/* Id 0 is no service: skb->tc_index is 0 where nobody set it. */
-	xa_init_flags(&director->service_ids, XA_FLAGS_ALLOC1);
+	xa_init_flags(&director->service_ids, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_BH);
 	INIT_WORK(&director->reap, director_reap);
 	leases_init(director);
 	unanswered_init(director);

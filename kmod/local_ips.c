@@ -11,6 +11,8 @@
  *
  *     POOL ADDRESS FIRST-LAST sessions N
  */
+#include <linux/jhash.h>
+#include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
@@ -18,7 +20,7 @@
 
 #include "ip_vs_bpf.h"
 
-/* Who may write need not be root of the host. */
+/* Where the administrator allows it, who may write is not root of the host. */
 #define LOCAL_IPS_MAX 65536
 
 static struct local_ip *find(struct director *director, u8 family,
@@ -33,11 +35,16 @@ static struct local_ip *find(struct director *director, u8 family,
 	return NULL;
 }
 
+static u32 name_hash(const char *name)
+{
+	return jhash(name, strlen(name), 0);
+}
+
 struct pool *pool_find(struct director *director, const char *name)
 {
 	struct pool *pool;
 
-	list_for_each_entry(pool, &director->pools, list)
+	hash_for_each_possible(director->pool_names, pool, node, name_hash(name))
 		if (!strcmp(pool->name, name))
 			return pool;
 	return NULL;
@@ -61,6 +68,7 @@ static struct pool *pool_get(struct director *director, const char *name)
 		return NULL;
 	strscpy(pool->name, name, sizeof(pool->name));
 	list_add_tail(&pool->list, &director->pools);
+	hash_add(director->pool_names, &pool->node, name_hash(name));
 	return pool;
 }
 
@@ -192,17 +200,20 @@ static int build(struct director *director)
 			if (ip->pending != LIP_UNTOUCHED)
 				after->touched = true;
 		}
+		cond_resched();
 	}
 	list_for_each_entry(pool, &director->pools, list)
 		for (family = 0; family < FAMILIES; family++) {
 			err = build_half(director, pool, family);
 			if (err)
 				return err;
+			cond_resched();
 		}
 	hash_for_each(director->local_ips, bucket, ip, node) {
 		after = half(pool_after(ip), ip);
 		if (after && after->next_ips)
 			after->next_ips->ip[after->next_ips->count++] = ip;
+		cond_resched();
 	}
 	return 0;
 }
@@ -213,6 +224,7 @@ static int build(struct director *director)
 static void pool_delete(struct pool *pool)
 {
 	list_del(&pool->list);
+	hash_del(&pool->node);
 	kfree_rcu(pool, rcu);
 }
 
@@ -257,8 +269,10 @@ static void commit(struct director *director)
 		}
 	}
 	list_for_each_entry(pool, &director->pools, list)
-		for (family = 0; family < FAMILIES; family++)
+		for (family = 0; family < FAMILIES; family++) {
 			commit_half(director, &pool->half[family]);
+			cond_resched();
+		}
 }
 
 static bool is_empty(const struct pool *pool)
@@ -280,6 +294,7 @@ static void finish(struct director *director, bool committed)
 	/* No packet takes a removed address any more. */
 	synchronize_rcu();
 	hash_for_each_safe(director->local_ips, bucket, next, ip, node) {
+		cond_resched();
 		if (!ip->listed || (committed && ip->pending == LIP_REMOVE)) {
 			hash_del(&ip->node);
 			director->local_ip_count--;
@@ -299,6 +314,7 @@ static void finish(struct director *director, bool committed)
 		}
 		if (is_empty(pool))
 			pool_delete(pool);
+		cond_resched();
 	}
 }
 
@@ -312,6 +328,7 @@ int local_ips_write(struct director *director, char *text)
 		number++;
 		if (*line)
 			err = prepare(director, line, number);
+		cond_resched();
 	}
 	if (!err)
 		err = build(director);

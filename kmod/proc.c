@@ -5,9 +5,12 @@
  *
  * Each write(2) is one transaction: all of it takes effect, or none of it and
  * the first line that the file then reads, "# error: …", says why. Writing
- * needs CAP_NET_ADMIN in the user namespace that owns the network namespace.
+ * needs what configuring IPVS needs (ip_vs_ctl.c, GENL_ADMIN_PERM): CAP_NET_ADMIN
+ * in the initial user namespace.
  */
 #include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/user_namespace.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/seq_file.h>
@@ -15,6 +18,10 @@
 
 #include "leases.h"
 #include "unanswered.h"
+
+static bool userns;
+module_param(userns, bool, 0644);
+MODULE_PARM_DESC(userns, "let root of a user namespace configure its own network namespaces");
 
 /* The longest write that is taken, in bytes. */
 #define WRITE_MAX (256 * 1024)
@@ -43,7 +50,8 @@ static ssize_t write(struct file *file, const char __user *from, size_t size,
 	char *text;
 	int err;
 
-	if (!file_ns_capable(file, director->net->user_ns, CAP_NET_ADMIN))
+	if (!file_ns_capable(file, userns ? director->net->user_ns : &init_user_ns,
+			     CAP_NET_ADMIN))
 		return -EPERM;
 	if (size > WRITE_MAX)
 		return -E2BIG;

@@ -15,6 +15,7 @@
  *     PROTOCOL ADDRESS:PORT - id ID sessions N
  */
 #include <linux/jhash.h>
+#include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -104,7 +105,7 @@ static struct service *service_new(struct director *director,
 	service->vport = key->vport;
 	service->refused.director = director;
 	service->refused.service = service;
-	err = xa_alloc(&director->service_ids, &id, service,
+	err = xa_alloc_bh(&director->service_ids, &id, service,
 		       XA_LIMIT(1, IPVS_BPF_SERVICES - 1), GFP_KERNEL);
 	if (err)
 		goto free;
@@ -125,7 +126,7 @@ static struct service *service_new(struct director *director,
 	return service;
 
 release_id:
-	xa_erase(&director->service_ids, id);
+	xa_erase_bh(&director->service_ids, id);
 free:
 	/* A packet may have found it by its id. */
 	kfree_rcu(service, rcu);
@@ -136,7 +137,7 @@ free:
 static void service_delete(struct director *director, struct service *service)
 {
 	hash_del_rcu(&service->node);
-	xa_erase(&director->service_ids, service->id);
+	xa_erase_bh(&director->service_ids, service->id);
 	maps_set_service(director, service->id, NULL);
 	port_app_put(director, service->app);
 	kfree_rcu(service, rcu);
@@ -152,9 +153,11 @@ void services_reap(struct director *director)
 	struct service *service;
 	int bucket;
 
-	hash_for_each_safe(director->services, bucket, next, service, node)
+	hash_for_each_safe(director->services, bucket, next, service, node) {
 		if (!service->listed && !atomic_read(&service->bound))
 			service_delete(director, service);
+		cond_resched();
+	}
 	port_apps_purge(director);
 }
 
@@ -298,6 +301,7 @@ static void finish(struct director *director, bool commit)
 		if (commit && service->pending != SERVICE_UNTOUCHED)
 			commit_one(director, service);
 		service->pending = SERVICE_UNTOUCHED;
+		cond_resched();
 	}
 	/* Afterwards no packet takes an unlisted service for listed. */
 	synchronize_rcu();
@@ -322,6 +326,7 @@ int services_write(struct director *director, char *text)
 		number++;
 		if (*line)
 			err = prepare(director, line, number);
+		cond_resched();
 	}
 	finish(director, !err);
 	return err;
