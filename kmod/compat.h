@@ -6,6 +6,7 @@
 #define IP_VS_BPF_COMPAT_H
 
 #include <linux/bpf.h>
+#include <linux/file.h>
 #include <linux/module.h>
 #include <linux/proc_fs.h>
 #include <linux/rcupdate_wait.h> /* cond_resched_rcu(), which moved there */
@@ -155,8 +156,17 @@ static inline void compat_call5(compat_transition5 f, struct ip_vs_conn *cp,
  * this map and no other. That of anything else is answered by -EOPNOTSUPP.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 18, 0)
-#define COMPAT_MAP_DESCRIPTOR "an eBPF map"
-#define compat_map_get(fd) bpf_map_get(fd)
+#define COMPAT_MAP_DESCRIPTOR "an eBPF map that may be written"
+static inline struct bpf_map *compat_map_get(u32 fd)
+{
+	struct file *file = fget(fd);
+	bool writable = file && file->f_mode & FMODE_WRITE;
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	fput(file);
+	return writable ? bpf_map_get(fd) : ERR_PTR(-EPERM);
+}
 #else
 #define COMPAT_MAP_DESCRIPTOR                                                  \
 	"a socket filter that uses one eBPF map, which this kernel needs in its place"
@@ -177,6 +187,22 @@ static inline struct bpf_map *compat_map_get(u32 fd)
 	bpf_prog_put(prog);
 	return map;
 }
+#endif
+
+/* Whether a map's values have none of the fields that the kernel manages (spin locks,
+ * timers, pointers), which writing a value whole would destroy.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#define compat_map_is_plain(map) IS_ERR_OR_NULL((map)->record)
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(5, 19, 0)
+#define compat_map_is_plain(map)                                               \
+	((map)->spin_lock_off < 0 && (map)->timer_off < 0 &&                   \
+	 IS_ERR_OR_NULL((map)->kptr_off_tab))
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(5, 15, 0)
+#define compat_map_is_plain(map)                                               \
+	((map)->spin_lock_off < 0 && (map)->timer_off < 0)
+#else
+#define compat_map_is_plain(map) ((map)->spin_lock_off < 0)
 #endif
 
 /* bpf_map_get() and bpf_map_put() moved into a symbol namespace, whose name

@@ -19,7 +19,7 @@ static void delete(struct director *director, struct bpf_map *map,
 
 	for (try = 0; try < 8; try++) {
 		err = map->ops->map_delete_elem(map, (void *)tuple);
-		if (err != -EBUSY)
+		if (!err || err == -ENOENT)
 			return;
 		cpu_relax();
 	}

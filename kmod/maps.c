@@ -94,11 +94,11 @@ static struct bpf_map *take(struct director *director, char **text,
 	}
 	if (map->map_type == shape->type && map->key_size == shape->key_size &&
 	    map->value_size == shape->value_size &&
-	    map->map_flags == shape->flags &&
-	    map->max_entries >= shape->min_entries)
+	    map->map_flags == shape->flags && compat_map_is_plain(map) &&
+	    !READ_ONCE(map->frozen) && map->max_entries >= shape->min_entries)
 		return map;
 	refuse(error, 0, 0,
-	       "%s: the map has type %u, key %u, value %u bytes, flags %#x, %u entries; this module needs type %u, key %u, value %u, flags %#x, at least %u",
+	       "%s: the map has type %u, key %u, value %u bytes, flags %#x, %u entries; this module needs type %u, key %u, value %u, flags %#x, at least %u, not frozen and without kernel fields",
 	       shape->name, map->map_type, map->key_size, map->value_size,
 	       map->map_flags, map->max_entries, shape->type, shape->key_size,
 	       shape->value_size, shape->flags, shape->min_entries);
