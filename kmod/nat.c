@@ -27,7 +27,16 @@ static unsigned int header_size(u8 protocol)
 	}
 }
 
-/* Where the transport checksum is, or NULL where there is none to mend. The
+/* Whether a device has yet to finish the checksum of this very header, and not of one
+ * further inside (VXLAN).
+ */
+static bool is_partial(const struct sk_buff *skb, const void *transport)
+{
+	return skb->ip_summed == CHECKSUM_PARTIAL &&
+	       skb->head + skb->csum_start == transport;
+}
+
+/* Where the transport checksum is, or NULL where there is none to change. The
  * packet is writable up to the end of its transport header.
  */
 static __sum16 *transport_check(struct sk_buff *skb, void *transport, u8 protocol)
@@ -39,8 +48,7 @@ static __sum16 *transport_check(struct sk_buff *skb, void *transport, u8 protoco
 	/* RFC 768, RFC 6935: 0 says that the sender computed none. A partial
 	 * one may be 0 by chance.
 	 */
-	if (protocol == IPPROTO_UDP &&
-	    (udp->check || skb->ip_summed == CHECKSUM_PARTIAL))
+	if (protocol == IPPROTO_UDP && (udp->check || is_partial(skb, transport)))
 		return &udp->check;
 	return NULL;
 }
