@@ -42,8 +42,9 @@ static __always_inline int fits_cut(struct __sk_buff *skb, __u32 headers,
 }
 
 /* Whether a packet leaves everything to the program: it advances no state of
- * IPVS's, is as long as its IP header says, and fits where it goes. frame has its
- * headers, of which the IP header is of that size.
+ * IPVS's, its lengths are right (ip_rcv_core() drops what is longer than its frame or
+ * shorter than its headers), and its frame fits where it goes. frame has its headers,
+ * of which the IP header is of that size.
  */
 static __always_inline int is_for_fast_path(struct __sk_buff *skb,
 					    const void *frame, __u8 protocol,
@@ -53,14 +54,16 @@ static __always_inline int is_for_fast_path(struct __sk_buff *skb,
 	const __u8 *transport = frame + NETWORK + network;
 	__u32 headers = network + sizeof(struct udphdr);
 
-	if (size > skb->len - NETWORK)
-		return 0;
+	__u32 length = skb->len - NETWORK;
+
 	if (protocol == IPPROTO_TCP) {
 		if (transport[TCP_FLAGS_AT] & (TCP_FIN | TCP_SYN | TCP_RST))
 			return 0;
 		headers = network + (transport[TCP_FLAGS_AT - 1] >> 4) * 4;
 	}
-	return size <= lease->mtu || fits_cut(skb, headers, lease);
+	if (size > length || size < headers)
+		return 0;
+	return length <= lease->mtu || fits_cut(skb, headers, lease);
 }
 
 /* How much of a frame the fast path reads and writes. */

@@ -33,7 +33,7 @@ static __always_inline enum parse_result parse6(struct __sk_buff *skb,
 	if (skb->vlan_present)
 		return PARSE_OTHER;
 	headers = at(skb, NETWORK, sizeof(*headers));
-	if (!headers)
+	if (!headers || headers->traffic[0] >> 4 != 6)
 		return PARSE_OTHER;
 	if (headers->nexthdr == NEXTHDR_FRAGMENT)
 		return PARSE_FRAGMENT;
