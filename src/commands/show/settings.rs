@@ -149,8 +149,8 @@ mod tests {
         tcp_fin: Some(120),
         udp: Some(300),
         tcp_unanswered: Some(10),
-        udp_unanswered: None,
-        sctp_unanswered: None,
+        udp_unanswered: Some(30),
+        sctp_unanswered: Some(10),
     };
 
     fn daemons() -> SyncDaemons {
@@ -177,11 +177,13 @@ mod tests {
         snapbox::assert_data_eq!(
             text(&timeouts_grid(TIMEOUTS)),
             snapbox::str![[r#"
-Timeout         Seconds
-tcp                 900
-tcp_fin             120
-udp                 300
-tcp_unanswered       10
+Timeout          Seconds
+tcp                  900
+tcp_fin              120
+udp                  300
+tcp_unanswered        10
+udp_unanswered        30
+sctp_unanswered       10
 
 "#]]
         );
