@@ -22,12 +22,13 @@
 #define TCP_FLAGS_AT 13
 
 /* A frame for another host, which a promiscuous interface hears, is nobody's to
- * forward.
+ * forward; nor is one that comes in elsewhere than the flow did.
  */
 static __always_inline int lease_is_valid(struct __sk_buff *skb,
 					  const struct ipvs_bpf_lease *lease)
 {
-	return lease->until > bpf_jiffies64() && skb->pkt_type == PACKET_HOST;
+	return lease->until > bpf_jiffies64() && skb->pkt_type == PACKET_HOST &&
+	       lease->iif == skb->ifindex;
 }
 
 /* Whether a packet that is larger than the next link takes will be cut into
@@ -60,6 +61,8 @@ static __always_inline int is_for_fast_path(struct __sk_buff *skb,
 		if (transport[TCP_FLAGS_AT] & (TCP_FIN | TCP_SYN | TCP_RST))
 			return 0;
 		headers = network + (transport[TCP_FLAGS_AT - 1] >> 4) * 4;
+		if (headers < network + sizeof(struct tcphdr))
+			return 0;
 	}
 	if (size > length || size < headers)
 		return 0;

@@ -8,8 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 use serde::Serialize;
 
 use super::Error;
-use crate::datapath::{self, Session};
 use crate::kmod::proc::{self, LocalIpLine};
+use crate::kmod::{Session, sessions};
 use crate::model::{PortRange, Protocol};
 
 #[derive(Clone, Debug, Serialize)]
@@ -34,12 +34,12 @@ pub struct Busiest {
 /// Those of the caller's network namespace. Reads every session.
 pub fn local_ips_now() -> Result<Vec<LocalIpNow>, Error> {
     let lines = proc::local_ips()?;
-    let sessions = if lines.is_empty() {
+    let found = if lines.is_empty() {
         Vec::new()
     } else {
-        datapath::sessions()?
+        sessions()?
     };
-    Ok(utilisation(lines, &sessions))
+    Ok(utilisation(lines, &found))
 }
 
 pub fn utilisation(lines: Vec<LocalIpLine>, sessions: &[Session]) -> Vec<LocalIpNow> {
