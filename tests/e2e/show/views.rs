@@ -94,7 +94,8 @@ fn settings_and_counters_are_shown() {
     lab.exec("director", &["ipvsadm", "--set", "901", "121", "301"]);
     let text = success(&lab.ipvs_bpf(&["show", "--timeouts"]));
     let words: Vec<&str> = text.split_whitespace().skip(2).collect();
-    assert_eq!(words, ["tcp", "901", "tcp_fin", "121", "udp", "301"]);
+    assert_eq!(words[..6], ["tcp", "901", "tcp_fin", "121", "udp", "301"]);
+    assert_eq!(words[6..8], ["tcp_unanswered", "10"]);
 
     for (state, group) in [("master", "224.0.0.81"), ("backup", "224.0.0.82")] {
         let daemon = [
