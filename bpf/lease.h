@@ -53,13 +53,14 @@ static __always_inline int is_for_fast_path(struct __sk_buff *skb,
 {
 	const __u8 *transport = frame + NETWORK + network;
 	__u32 headers = network + sizeof(struct udphdr);
-
 	__u32 length = skb->len - NETWORK;
 
 	if (protocol == IPPROTO_TCP) {
 		if (transport[TCP_FLAGS_AT] & (TCP_FIN | TCP_SYN | TCP_RST))
 			return 0;
 		headers = network + (transport[TCP_FLAGS_AT - 1] >> 4) * 4;
+		if (headers < network + sizeof(struct tcphdr))
+			return 0;
 	}
 	if (size > length || size < headers)
 		return 0;

@@ -34,7 +34,8 @@ static __always_inline enum parse_result parse4(struct __sk_buff *skb,
 	if (skb->vlan_present)
 		return PARSE_OTHER;
 	headers = at(skb, NETWORK, sizeof(*headers));
-	if (!headers || headers->ip.version != 4 || headers->ip.ihl < 5 || !has_ports(headers->ip.protocol))
+	if (!headers || headers->ip.version != 4 || headers->ip.ihl < 5 ||
+	    !has_ports(headers->ip.protocol))
 		return PARSE_OTHER;
 	if (headers->ip.frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET))
 		return PARSE_FRAGMENT;

@@ -104,6 +104,17 @@ fn ipv6_flags_hops_sizes_and_extension_headers_that_ipvs_must_see_go_to_ipvs() {
         let mut lies = incoming(&Packet6::new(TCP, ends));
         lies.pop();
         assert_classic(&mut bench, &lies, direction);
+        let mut version = incoming(&Packet6::new(TCP, ends));
+        version[14] = 0x45;
+        let outcome = bench.ingress(&version);
+        assert_eq!((outcome.action, outcome.frame), (TC_ACT_UNSPEC, version));
+        let mut short = incoming(&Packet6::new(TCP, ends));
+        short[14 + 4..14 + 6].copy_from_slice(&[0, 19]);
+        assert_classic(&mut bench, &short, direction);
+        // A length that fits hides a frame that does not.
+        let mut large = incoming(&packet);
+        large[14 + 4..14 + 6].copy_from_slice(&[0, 100]);
+        assert_classic(&mut bench, &large, direction);
         let mut jumbo = incoming(&Packet6::new(TCP, ends));
         jumbo[14 + 4..14 + 6].fill(0);
         assert_classic(&mut bench, &jumbo, direction);
