@@ -160,12 +160,19 @@ static inline void compat_call5(compat_transition5 f, struct ip_vs_conn *cp,
 static inline struct bpf_map *compat_map_get(u32 fd)
 {
 	struct file *file = fget(fd);
-	bool writable = file && file->f_mode & FMODE_WRITE;
+	struct bpf_map *map;
 
 	if (!file)
 		return ERR_PTR(-EBADF);
+	map = bpf_map_get(fd);
+	/* Another thread may have changed the descriptor meanwhile. */
+	if (!IS_ERR(map) &&
+	    (file->private_data != map || !(file->f_mode & FMODE_WRITE))) {
+		bpf_map_put(map);
+		map = ERR_PTR(-EPERM);
+	}
 	fput(file);
-	return writable ? bpf_map_get(fd) : ERR_PTR(-EPERM);
+	return map;
 }
 #else
 #define COMPAT_MAP_DESCRIPTOR                                                  \

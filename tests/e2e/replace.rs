@@ -324,8 +324,8 @@ fn sessions_of_maps_that_were_replaced_end_and_leave_nothing() {
     assert_eq!(lab.counter("session_delete_failed"), 0);
 }
 
-/// Makes maps of the right shape and offers them to the module.
-fn offer(lab: &Lab, entries: &str, services: &str) -> Output {
+/// Makes maps of the right shape, pinned as test-NAME-ENTRIES.
+fn make_maps(lab: &Lab, entries: &str) {
     let folder = pins(lab);
     let describe = map_file(lab);
     for name in ["sessions4", "sessions6"] {
@@ -354,6 +354,16 @@ fn offer(lab: &Lab, entries: &str, services: &str) -> Output {
         ];
         run(Command::new("bpftool").args(create));
     }
+}
+
+/// Makes maps of the right shape and offers them to the module.
+fn offer(lab: &Lab, entries: &str, services: &str) -> Output {
+    make_maps(lab, entries);
+    offer_pins(lab, entries, services)
+}
+
+fn offer_pins(lab: &Lab, entries: &str, services: &str) -> Output {
+    let folder = pins(lab);
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let words = [
         "/usr/bin/python3",
@@ -415,6 +425,59 @@ fn a_replacement_that_was_interrupted_goes_on_and_the_next_apply_finishes_it() {
     talk.ask();
     second.ask();
     assert_eq!(balanced(&lab), 2);
+}
+
+/// The last one of those is opened to be read only.
+const OFFER_READ_ONLY: &str = r"
+import ctypes, errno, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+BPF_OBJ_GET, BPF_F_RDONLY = 7, 8
+def descriptor(path, flags):
+    text = ctypes.create_string_buffer(path.encode())
+    attr = struct.pack('QII', ctypes.addressof(text), 0, flags)
+    fd = libc.syscall(321, BPF_OBJ_GET, attr, len(attr))
+    assert fd >= 0, os.strerror(ctypes.get_errno())
+    return fd
+maps = [descriptor(path, 0) for path in sys.argv[1:-1]] + [descriptor(sys.argv[-1], BPF_F_RDONLY)]
+text = 'sessions4 %d sessions6 %d services %d' % tuple(maps)
+try:
+    os.write(os.open('/proc/net/ip_vs_bpf/map', os.O_WRONLY), text.encode())
+except OSError as error:
+    # Kernels before 5.18 take no map by its descriptor.
+    assert error.errno in (errno.EPERM, errno.EOPNOTSUPP), error
+else:
+    sys.exit('it was taken')
+";
+
+#[test]
+fn maps_that_nobody_may_write_are_refused() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    let before = map_file(&lab);
+    make_maps(&lab, "4096");
+    let pin = |name: &str| pins(&lab).join(name).to_str().unwrap().to_owned();
+    let frozen = pin("test-sessions6-4096");
+    run(Command::new("bpftool").args(["map", "freeze", "pinned", &frozen]));
+    assert!(!offer_pins(&lab, "4096", "services").status.success());
+    let reason = reason(&lab);
+    assert!(
+        reason.contains("sessions6: ") && reason.contains("not frozen"),
+        "{reason}"
+    );
+
+    let words = [
+        "/usr/bin/python3",
+        "-c",
+        OFFER_READ_ONLY,
+        &pin("sessions4"),
+        &pin("sessions6"),
+        &pin("services"),
+    ];
+    lab.exec("director", &words);
+    let after = map_file(&lab);
+    let lines = after.lines().filter(|line| !line.starts_with('#'));
+    assert!(lines.eq(before.lines()), "{after}");
+    Talk::new(&lab, "udp", ("10.0.0.1", 7)).ask();
 }
 
 #[test]
