@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Packets and writers that mean harm.
+//! Packets and writers that mean harm, and frames that are not ours.
+
+use std::process::Command;
 
 use crate::full_nat::FILE;
 use crate::ipv6;
-use crate::lab::{Lab, eventually, success};
+use crate::lab::{Lab, eventually, run, success};
 
 #[test]
 fn what_comes_from_source_port_0_becomes_no_session_and_is_counted() {
@@ -83,4 +85,51 @@ fn services_of_several_ports_go_one_by_one() {
         });
         lab.get(&[&format!("http://10.0.0.1:{}/", ports[0])]);
     }
+}
+
+/// Docker and kubeadm load br_netfilter. Two hosts are behind a bridge of the director,
+/// and one of them has the VIP, too.
+#[test]
+fn frames_that_a_bridge_passes_on_to_another_host_are_left_alone() {
+    let lab = Lab::alone();
+    lab.apply(FILE);
+    run(Command::new("modprobe").arg("br_netfilter"));
+    let key = "net.bridge.bridge-nf-call-iptables=1";
+    lab.exec("director", &["sysctl", "-qw", key]);
+    let (a, b, director) = (
+        lab.namespace("host-a"),
+        lab.namespace("host-b"),
+        lab.namespace("director"),
+    );
+    let hosts = format!(
+        "ip -n {director} link add br9 type bridge forward_delay 0 mcast_snooping 0\n\
+         ip -n {director} link set br9 up\n\
+         for host in {a} {b}; do\n\
+         ip netns add $host\n\
+         ip -n $host link add eth0 type veth peer name p$host netns {director}\n\
+         ip -n $host link set lo up\n\
+         ip -n $host link set eth0 up\n\
+         ip -n {director} link set p$host master br9 up\n\
+         done\n\
+         ip -n {a} addr add 10.8.0.1/24 dev eth0\n\
+         ip -n {b} addr add 10.8.0.2/24 dev eth0\n\
+         ip -n {b} addr add 10.0.0.1/32 dev lo\n\
+         ip -n {a} route add 10.0.0.1/32 via 10.8.0.2"
+    );
+    run(Command::new("sh").args(["-ec", &hosts]));
+    let created = lab.counter("sessions_created");
+    let mut there = lab.spawn_at("host-b", &["nc", "-lk", "-s", "10.0.0.1", "-p", "80"]);
+    // Nobody else would accept it.
+    eventually("the other host answers", || {
+        let connect = ["nc", "-z", "-w", "5", "10.0.0.1", "80"];
+        lab.try_exec("host-a", &connect).status.success()
+    });
+    assert_eq!(lab.counter("sessions_created"), created);
+    let _ = there.kill();
+    let _ = there.wait();
+    for host in [a, b] {
+        run(Command::new("ip").args(["netns", "del", &host]));
+    }
+    drop(lab);
+    run(Command::new("modprobe").args(["-r", "br_netfilter"]));
 }
