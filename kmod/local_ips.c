@@ -267,6 +267,7 @@ static void commit(struct director *director)
 			WRITE_ONCE(ip->ports, ip->next_ports);
 			ip->listed = true;
 		}
+		cond_resched();
 	}
 	list_for_each_entry(pool, &director->pools, list)
 		for (family = 0; family < FAMILIES; family++) {
@@ -351,6 +352,7 @@ void local_ips_show(struct director *director, struct seq_file *seq)
 			seq_printf(seq, "%pI4", &ip->addr.ip);
 		seq_printf(seq, " %u-%u sessions %d\n", ip->ports >> 16,
 			   ip->ports & 0xffff, atomic_read(&ip->sessions));
+		cond_resched();
 	}
 }
 

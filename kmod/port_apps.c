@@ -129,6 +129,7 @@ void port_apps_purge(struct director *director)
 		list_del(&app->list);
 		unregister_app(director, app);
 		kfree(app);
+		cond_resched();
 	}
 }
 

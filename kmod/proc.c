@@ -5,8 +5,8 @@
  *
  * Each write(2) is one transaction: all of it takes effect, or none of it and
  * the first line that the file then reads, "# error: …", says why. Writing
- * needs what configuring IPVS needs (ip_vs_ctl.c, GENL_ADMIN_PERM): CAP_NET_ADMIN
- * in the initial user namespace.
+ * needs CAP_NET_ADMIN in the initial user namespace, as configuring IPVS by netlink
+ * does in most kernels (ip_vs_ctl.c).
  */
 #include <linux/kernel.h>
 #include <linux/module.h>

@@ -345,5 +345,6 @@ void services_show(struct director *director, struct seq_file *seq)
 			   protocol_name(service->protocol), words,
 			   service->listed ? pool_of(director, service)->name : "-",
 			   service->id, atomic_read(&service->sessions));
+		cond_resched();
 	}
 }
