@@ -196,7 +196,7 @@ static inline struct bpf_map *compat_map_get(u32 fd)
 }
 #endif
 
-/* Whether a map's values have none of the fields that the kernel manages (spin locks,
+/* True if a map's values have none of the fields that the kernel manages (spin locks,
  * timers, pointers), which writing a value whole would destroy.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)

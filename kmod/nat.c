@@ -27,7 +27,7 @@ static unsigned int header_size(u8 protocol)
 	}
 }
 
-/* Whether a device has yet to finish the checksum of this very header, and not of one
+/* True while a device has yet to finish the checksum of this very header, and not of one
  * further inside (VXLAN).
  */
 static bool is_partial(const struct sk_buff *skb, const void *transport)

@@ -19,7 +19,7 @@
  *
  * The sessions of one server and local IP are a ring in the order of birth. The
  * oldest of a ring is in a hash table, so that it is found at once; nothing is
- * allocated. Whoever takes a session out of its ring, under the bucket's lock,
+ * allocated. The one who takes a session out of its ring, under the bucket's lock,
  * decides what becomes of it: answered, ended or given up.
  *
  * /proc/net/ip_vs_bpf/unanswered takes, and gives, a line a protocol:
@@ -203,7 +203,7 @@ static const struct tcphdr *tcp_header(const struct sk_buff *skb, int transport,
 	return skb_header_pointer(skb, transport, sizeof(*buffer), buffer);
 }
 
-/* Whether the segment of the client acknowledges the server's SYN; notes a SYN. */
+/* True if the segment of the client acknowledges the server's SYN; notes a SYN. */
 static bool acknowledges(struct session *session, const struct sk_buff *skb,
 			 int transport)
 {
@@ -228,7 +228,7 @@ void unanswered_request(struct session *session, struct ip_vs_conn *cp,
 		bound(session, cp);
 }
 
-/* Whether the segment of the server can only follow a handshake; notes the number
+/* True if the segment of the server can only follow a handshake; notes the number
  * of a SYN.
  */
 static bool follows_handshake(struct session *session, const struct sk_buff *skb,

@@ -30,7 +30,7 @@ pub fn parse() -> Cli {
 /// The arguments that were probably meant; without the program's name.
 fn meant(error: &Error, words: &[String]) -> Option<Vec<String>> {
     let kinds = [ErrorKind::UnknownArgument, ErrorKind::ValueValidation];
-    // What a shell would cut must not be pasted.
+    // Text that a shell would cut must not be pasted.
     if !kinds.contains(&error.kind()) || words.iter().any(|word| word.contains([' ', '`'])) {
         return None;
     }

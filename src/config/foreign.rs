@@ -7,7 +7,7 @@ use super::diagnostics::{Mistake, Span};
 /// As many lines are looked at.
 const LOOKED_AT: usize = 200;
 
-/// Of a text that is not TOML: whose it is.
+/// The program whose file a text is that is not TOML.
 pub(super) fn recognize(text: &str) -> Option<Mistake> {
     let lines: Vec<(Span, &str)> = meaningful(text).collect();
     let (first, words) = lines.first()?;

@@ -181,7 +181,7 @@ impl<'t> Section<'t> {
     }
 }
 
-/// What other programs' files have, and this one has not.
+/// Keys of other programs' files that this one lacks.
 fn elsewhere(key: &str) -> Option<&'static str> {
     match key {
         "include" | "includes" | "import" => {

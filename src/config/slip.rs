@@ -35,7 +35,7 @@ pub(super) fn line_of<'t>(text: &'t str, mistake: &Span) -> Option<Line<'t>> {
     (line.len() <= LONGEST).then_some(Line { at, text: line })
 }
 
-/// What is wrong with a line that the parser refused.
+/// The slip in a line that the parser refused.
 pub(super) fn find(line: &Line, table: &str) -> Option<Mistake> {
     [blanks, quotes, slashes, colon, end, bare]
         .into_iter()

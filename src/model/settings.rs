@@ -16,7 +16,7 @@ pub struct Timeouts {
     /// In the state FIN_WAIT.
     pub tcp_fin: Option<u32>,
     pub udp: Option<u32>,
-    /// Of full NAT, until the session is answered (`kmod/unanswered.c`).
+    /// For full NAT, until the session is answered (`kmod/unanswered.c`).
     pub tcp_unanswered: Option<u32>,
     pub udp_unanswered: Option<u32>,
     pub sctp_unanswered: Option<u32>,

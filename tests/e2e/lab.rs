@@ -60,7 +60,7 @@ impl Lab {
         lab
     }
 
-    /// What IPVS waits for TCP, for TCP after a FIN and for UDP, in seconds. They are
+    /// Sets the timeouts of IPVS for TCP, TCP after a FIN and UDP, in seconds. They are
     /// long to begin with, so that no connection ends while a busy host takes its time.
     pub fn timeouts(&self, seconds: [&str; 3]) {
         self.exec("director", &[&["ipvsadm", "--set"], &seconds[..]].concat());

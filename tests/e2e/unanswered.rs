@@ -175,7 +175,7 @@ fn timeouts_of_unanswered_sessions_come_from_the_file_and_are_saved() {
         "tcp 5\nudp 30\nsctp 60\n"
     );
     assert_eq!(lab.apply(&file), "nothing to do\n");
-    // What a file does not list stays.
+    // Timeouts that a file does not list stay.
     assert_eq!(lab.apply(FILE), "nothing to do\n");
     let shown = success(&lab.ipvs_bpf(&["show", "--timeouts"]));
     assert!(shown.contains("udp_unanswered"), "{shown}");

@@ -64,7 +64,7 @@ fn text(query: &Query, look: Look, resolver: &mut Resolver) -> String {
     }
 }
 
-/// What does not fit is said on a line of its own.
+/// A line of its own names what does not fit.
 fn within(grid: &Grid, style: Style, width: u16) -> String {
     let mut fitted = table::lines_within(grid, style, width, 0);
     if !fitted.hidden.is_empty() {
