@@ -14,8 +14,8 @@ use crate::model::{Family, Netmask, Persistence, Protocol, Service, ServiceKey};
 
 /// What ipvsadm takes where no scheduler is given.
 const SCHEDULER: &str = "wlc";
-/// `IPVS_SVC_PERSISTENT_TIMEOUT`, seconds.
-const TIMEOUT: u32 = 300;
+/// `IPVS_SVC_PERSISTENT_TIMEOUT` (linux/ip_vs.h), which a bare `-p` means; seconds.
+const TIMEOUT: u32 = 6 * 60;
 /// 31 days.
 const LONGEST_TIMEOUT: u32 = 31 * 86_400;
 
