@@ -8,8 +8,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::Serialize;
 
+mod scheduler_flags;
 mod settings;
 
+pub use scheduler_flags::{scheduler_flag, scheduler_flags};
 pub use settings::{SyncDaemon, SyncDaemons, SyncState, Sysctls, Timeout, Timeouts};
 
 /// Everything that a file describes and `apply` reconciles.

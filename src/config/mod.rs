@@ -34,4 +34,3 @@ pub use diagnostics::Diagnostics;
 pub use file::{Failure, read, read_text};
 pub use parse::{Config, parse};
 pub use record::Report;
-pub(crate) use service::{scheduler_flag, scheduler_flag_names, scheduler_flags};

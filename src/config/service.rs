@@ -8,7 +8,7 @@ use super::reader::{Section, Value, array, form, literal, string};
 use super::server::{self, ServerEntry};
 use super::spelling::{closest, listed, meant, quoted};
 use super::words;
-use crate::model::{Persistence, ServiceKey};
+use crate::model::{Persistence, ServiceKey, scheduler_flag, scheduler_flags};
 
 /// The schedulers that we know; the kernel may have others.
 pub(super) const SCHEDULERS: [&str; 15] = [
@@ -17,48 +17,6 @@ pub(super) const SCHEDULERS: [&str; 15] = [
 ];
 /// `IP_VS_SCHEDNAME_MAXLEN`, without the NUL.
 const LONGEST_NAME: usize = 15;
-
-/// The names of ipvsadm -b: the flag's index, and the scheduler that it is of.
-const SCHEDULER_FLAGS: [(&str, usize, Option<&str>); 7] = [
-    ("flag-1", 0, None),
-    ("flag-2", 1, None),
-    ("flag-3", 2, None),
-    ("sh-fallback", 0, Some("sh")),
-    ("sh-port", 1, Some("sh")),
-    ("mh-fallback", 0, Some("mh")),
-    ("mh-port", 1, Some("mh")),
-];
-
-/// The flags that are set, by the scheduler's own names where it has some.
-pub(crate) fn scheduler_flag_names(
-    scheduler: &str,
-    flags: [bool; 3],
-) -> impl Iterator<Item = &'static str> {
-    flags
-        .into_iter()
-        .enumerate()
-        .filter_map(move |(flag, set)| {
-            let mut names = SCHEDULER_FLAGS
-                .iter()
-                .filter(|(_, index, owner)| {
-                    *index == flag && owner.is_none_or(|owner| owner == scheduler)
-                })
-                .map(|(name, ..)| *name);
-            // The scheduler's own stand behind those of all.
-            names.next_back().filter(|_| set)
-        })
-}
-
-/// A flag's index, and the scheduler that it is of.
-pub(crate) fn scheduler_flag(name: &str) -> Option<(usize, Option<&'static str>)> {
-    let known = SCHEDULER_FLAGS.iter().find(|(known, ..)| *known == name);
-    known.map(|(_, index, owner)| (*index, *owner))
-}
-
-/// Their names.
-pub(crate) fn scheduler_flags() -> impl Iterator<Item = &'static str> + Clone {
-    SCHEDULER_FLAGS.iter().map(|(known, ..)| *known)
-}
 
 /// A service as it is written, and where its parts stand.
 #[derive(Clone, Debug)]

@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 
-use crate::config::scheduler_flag_names;
 use crate::config::write::changed_sysctls;
 use crate::model::{
     Family, Forward, Netmask, Persistence, Protocol, Server, Service, ServiceKey, State,
@@ -175,9 +174,7 @@ fn properties(service: &Service, family: Family) -> String {
         words += " -o";
     }
     if service.scheduler_flags.contains(&true) {
-        let names = scheduler_flag_names(&service.scheduler, service.scheduler_flags);
-        let names: Vec<&str> = names.collect();
-        words += &format!(" -b {}", names.join(","));
+        words += &format!(" -b {}", service.scheduler_flag_names().join(","));
     }
     words
 }

@@ -8,9 +8,8 @@ use super::address;
 use super::command::{Command, SERVICE};
 use super::names::Names;
 use crate::config::diagnostics::{Mistake, Mistakes};
-use crate::config::scheduler_flag;
 use crate::config::spelling::{meant, quoted};
-use crate::model::{Family, Netmask, Persistence, Protocol, Service, ServiceKey};
+use crate::model::{Family, Netmask, Persistence, Protocol, Service, ServiceKey, scheduler_flag};
 
 /// What ipvsadm takes where no scheduler is given.
 const SCHEDULER: &str = "wlc";
@@ -108,7 +107,7 @@ fn scheduler_flags(command: &Command, scheduler: &str, mistakes: &Mistakes) -> [
             None => mistakes.add(Mistake::new(
                 &word.span,
                 format!("unknown scheduler flag {}", quoted(name)),
-                meant(name, crate::config::scheduler_flags()),
+                meant(name, crate::model::scheduler_flags()),
             )),
         }
     }

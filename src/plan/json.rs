@@ -50,7 +50,7 @@ impl Serialize for Refusal {
 ///   | `interface` | `interface` | none |
 ///   | `local_ip` | `address` | `pool`, `ports` (`"1024-65535"`) |
 ///   | `full_nat` | `service` | `pool` |
-///   | `service` | `service` | `scheduler`, `scheduler_flags` (three booleans), `persistence` (null, or `timeout` in seconds, `netmask`, `engine` or null), `one_packet` |
+///   | `service` | `service` | `scheduler`, `scheduler_flags` (their names), `persistence` (null, or `timeout` in seconds, `netmask`, `engine` or null), `one_packet` |
 ///   | `server` | `service`, `server` | `weight`, `forward` (`masq`, `route`, `tunnel`, `local`), `tunnel` (null, or `type`, `port` or null, `checksum`), `upper_threshold`, `lower_threshold` |
 ///
 /// * `old` (of a change or a removal) and `new` (of an addition or a change):
@@ -128,7 +128,7 @@ enum Value<'a> {
     },
     Service {
         scheduler: &'a str,
-        scheduler_flags: [bool; 3],
+        scheduler_flags: Vec<&'static str>,
         persistence: Option<PersistenceValue<'a>>,
         one_packet: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -354,7 +354,7 @@ impl<'a> Value<'a> {
     fn service(service: &'a Service, with_servers: bool) -> Self {
         Value::Service {
             scheduler: &service.scheduler,
-            scheduler_flags: service.scheduler_flags,
+            scheduler_flags: service.scheduler_flag_names(),
             persistence: service.persistence.as_ref().map(PersistenceValue::from),
             one_packet: service.one_packet,
             servers: with_servers.then(|| service.servers.keys().copied().collect()),

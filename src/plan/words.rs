@@ -194,22 +194,10 @@ fn service_change(old: &Service, new: &Service) -> String {
     changes.list()
 }
 
-/// As `ipvsadm --sched-flags` names them.
 fn scheduler_flags(service: &Service) -> String {
-    let names = match service.scheduler.as_str() {
-        "sh" => ["sh-fallback", "sh-port", "flag-3"],
-        "mh" => ["mh-fallback", "mh-port", "flag-3"],
-        _ => ["flag-1", "flag-2", "flag-3"],
-    };
-    let set: Vec<&str> = names
-        .into_iter()
-        .zip(service.scheduler_flags)
-        .filter_map(|(name, set)| set.then_some(name))
-        .collect();
-    if set.is_empty() {
-        "none".to_owned()
-    } else {
-        set.join("+")
+    match service.scheduler_flag_names().as_slice() {
+        [] => "none".to_owned(),
+        names => names.join("+"),
     }
 }
 

@@ -266,10 +266,8 @@ fn per_second() -> Vec<Filled> {
 
 fn scheduler(service: &Service) -> String {
     let mut text = service.scheduler.clone();
-    for (number, set) in service.scheduler_flags.iter().enumerate() {
-        if *set {
-            text += &format!(" flag-{}", number + 1);
-        }
+    for name in service.scheduler_flag_names() {
+        text += &format!(" {name}");
     }
     if let Some(persistence) = &service.persistence {
         text += &format!(" persistent {}", persistence.timeout);

@@ -23,7 +23,7 @@ pub(super) struct Document<'a> {
 struct ServiceValue<'a> {
     address: String,
     scheduler: &'a str,
-    scheduler_flags: [bool; 3],
+    scheduler_flags: Vec<&'static str>,
     persistence: Option<PersistenceValue<'a>>,
     one_packet: bool,
     snat: Option<&'a str>,
@@ -105,7 +105,7 @@ impl<'a> ServiceValue<'a> {
         ServiceValue {
             address: now.key.to_string(),
             scheduler: &service.scheduler,
-            scheduler_flags: service.scheduler_flags,
+            scheduler_flags: service.scheduler_flag_names(),
             persistence: service.persistence.as_ref().map(PersistenceValue::from),
             one_packet: service.one_packet,
             snat: now.pool.as_deref(),

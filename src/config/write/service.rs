@@ -5,7 +5,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use super::layout::Block;
 use super::value::{array, duration, string, table};
-use crate::config::scheduler_flag_names;
 use crate::config::server::WEIGHT;
 use crate::model::{
     Family, Forward, Netmask, Persistence, Server, Service, ServiceKey, Tunnel, TunnelChecksum,
@@ -16,8 +15,8 @@ pub(super) fn block(key: &ServiceKey, service: &Service, pool: Option<&str>) -> 
     block.key("address", string(&key.to_string()));
     block.key("scheduler", string(&service.scheduler));
     if service.scheduler_flags.contains(&true) {
-        let names = scheduler_flag_names(&service.scheduler, service.scheduler_flags);
-        block.key("scheduler_flags", array(names.map(string)));
+        let names = service.scheduler_flag_names();
+        block.key("scheduler_flags", array(names.into_iter().map(string)));
     }
     if let Some(found) = &service.persistence {
         block.key("persistence", persistence(found, key.family()));

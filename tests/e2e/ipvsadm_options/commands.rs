@@ -74,7 +74,9 @@ pub const ROWS: &[Row] = &[
     Row {
         option: "`--restore` `-R`",
         ours: "`import` and `apply`",
-        proof: Restored("-A -t 10.0.0.1:80 -s wrr\\n-a -t 10.0.0.1:80 -r 10.2.0.2:8080 -m -w 3\\n-A -t 10.0.0.2:0 -s rr -p\\n-A -t 10.0.0.3:80\\n-a -t 10.0.0.3:80 -r 10.2.0.2\\n"),
+        proof: Restored(
+            "-A -t 10.0.0.1:80 -s wrr\\n-a -t 10.0.0.1:80 -r 10.2.0.2:8080 -m -w 3\\n-A -t 10.0.0.2:0 -s rr -p\\n-A -t 10.0.0.3:80\\n-a -t 10.0.0.3:80 -r 10.2.0.2\\n",
+        ),
     },
     Row {
         option: "`--save` `-S`",

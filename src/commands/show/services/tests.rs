@@ -131,13 +131,13 @@ fn services_are_shown_with_all_that_they_are() {
     snapbox::assert_data_eq!(
         shown(Kind::Services, false),
         snapbox::str![[r#"
-Service            Scheduler                                   Full NAT  Forward                  Weight  ActiveConn  InActConn
-tcp://10.0.0.1:80  wrr                                         default
-  → 10.2.0.2:8080                                                        masq                          3       70000         12
-fwmark6://7        sh flag-1 flag-3 persistent 300 pe sip ops  -
-  → [fd00:2::2]:0                                                        tunnel gue 6080 remcsum       0           0          0
-  → [fd00:2::3]:0                                                        tunnel gre csum               0           0          0
-  → [fd00:2::4]:0                                                        route                         0           0          0
+Service            Scheduler                                        Full NAT  Forward                  Weight  ActiveConn  InActConn
+tcp://10.0.0.1:80  wrr                                              default
+  → 10.2.0.2:8080                                                             masq                          3       70000         12
+fwmark6://7        sh sh-fallback flag-3 persistent 300 pe sip ops  -
+  → [fd00:2::2]:0                                                             tunnel gue 6080 remcsum       0           0          0
+  → [fd00:2::3]:0                                                             tunnel gre csum               0           0          0
+  → [fd00:2::4]:0                                                             route                         0           0          0
 
 "#]]
     );

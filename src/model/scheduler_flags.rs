@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The names of `IP_VS_SVC_F_SCHED1..3`, for every reader, writer and view.
+
+use super::Service;
+
+/// The names of `ipvsadm -b`: the flag's index, and the scheduler that it is of.
+/// A scheduler's own names come after those for every scheduler.
+const NAMES: [(&str, usize, Option<&str>); 7] = [
+    ("flag-1", 0, None),
+    ("flag-2", 1, None),
+    ("flag-3", 2, None),
+    ("sh-fallback", 0, Some("sh")),
+    ("sh-port", 1, Some("sh")),
+    ("mh-fallback", 0, Some("mh")),
+    ("mh-port", 1, Some("mh")),
+];
+
+impl Service {
+    /// The flags that are set, by the scheduler's own names where it has some.
+    pub fn scheduler_flag_names(&self) -> Vec<&'static str> {
+        let set = self.scheduler_flags.into_iter().enumerate();
+        set.filter(|(_, set)| *set)
+            .filter_map(|(flag, _)| name(&self.scheduler, flag))
+            .collect()
+    }
+}
+
+fn name(scheduler: &str, flag: usize) -> Option<&'static str> {
+    let mut names = NAMES
+        .iter()
+        .filter(|(_, index, owner)| *index == flag && owner.is_none_or(|owner| owner == scheduler));
+    names.next_back().map(|(name, ..)| *name)
+}
+
+/// A flag's index, and the scheduler that it is of.
+pub fn scheduler_flag(name: &str) -> Option<(usize, Option<&'static str>)> {
+    let known = NAMES.iter().find(|(known, ..)| *known == name);
+    known.map(|(_, index, owner)| (*index, *owner))
+}
+
+/// The names of all.
+pub fn scheduler_flags() -> impl Iterator<Item = &'static str> + Clone {
+    NAMES.iter().map(|(known, ..)| *known)
+}
