@@ -245,6 +245,24 @@ impl fmt::Display for PortRange {
     }
 }
 
+impl PortRange {
+    pub fn count(self) -> u32 {
+        (u32::from(self.last) + 1).saturating_sub(self.first.into())
+    }
+
+    pub fn contains(self, port: u16) -> bool {
+        (self.first..=self.last).contains(&port)
+    }
+
+    /// The ports that are in both; without any, its end is before its beginning.
+    pub fn common(self, other: PortRange) -> PortRange {
+        PortRange {
+            first: self.first.max(other.first),
+            last: self.last.min(other.last),
+        }
+    }
+}
+
 impl Netmask {
     /// The mask that looks at the whole address: the kernel's default.
     pub fn whole(family: Family) -> Self {

@@ -7,7 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::link::{LinkLayerType, LinkMessage};
-use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteType,
+};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
@@ -28,9 +30,15 @@ pub fn is_ethernet(index: u32) -> io::Result<bool> {
     }))
 }
 
-/// The destinations, as address and prefix length, of which the table `local`
-/// says that they are this host.
-pub fn local_destinations() -> io::Result<Vec<(IpAddr, u8)>> {
+/// A destination of which the table `local` says that it is this host.
+pub struct LocalDestination {
+    pub address: IpAddr,
+    pub length: u8,
+    /// The kernel added it, with an address of an interface.
+    pub is_kernels: bool,
+}
+
+pub fn local_destinations() -> io::Result<Vec<LocalDestination>> {
     let socket = open()?;
     // Has the kernel filter, since a router may have a million routes. One
     // that cannot (before 4.20) sends them all.
@@ -52,7 +60,7 @@ pub fn local_destinations() -> io::Result<Vec<(IpAddr, u8)>> {
     Ok(destinations)
 }
 
-fn local_destination(answer: &RouteNetlinkMessage) -> Option<(IpAddr, u8)> {
+fn local_destination(answer: &RouteNetlinkMessage) -> Option<LocalDestination> {
     let RouteNetlinkMessage::NewRoute(route) = answer else {
         return None;
     };
@@ -72,8 +80,11 @@ fn local_destination(answer: &RouteNetlinkMessage) -> Option<(IpAddr, u8)> {
         AddressFamily::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         _ => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     };
-    let length = route.header.destination_prefix_length;
-    Some((address.unwrap_or(everything), length))
+    Some(LocalDestination {
+        address: address.unwrap_or(everything),
+        length: route.header.destination_prefix_length,
+        is_kernels: route.header.protocol == RouteProtocol::Kernel,
+    })
 }
 
 /// Sends one request and collects its answers up to the end of the dump or the

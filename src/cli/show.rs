@@ -82,9 +82,9 @@ pub struct View {
     /// The full-NAT sessions: client, VIP, local IP, server
     #[arg(long)]
     pub sessions: bool,
-    /// The local IPs with their sessions, and how many ports are in use towards
-    /// the server that has most of them: a port can serve one session with
-    /// each server
+    /// The local IPs with their sessions, and how many of the usable ports are in
+    /// use towards the server that has most of them: a port can serve one session
+    /// with each server
     #[arg(long)]
     pub local_ips: bool,
     /// How long connections live without a packet

@@ -77,14 +77,15 @@ fn drawn_ports(desired: &State, local: &LocalAddresses, ports: &HostPorts) -> Ve
     let unusable = desired
         .local_ips
         .iter()
-        .filter(|(ip, range)| local.contains(ip.address) && ports.draws_all(**range));
+        .filter(|(ip, range)| local.shares_ports(ip.address) && ports.draws_all(**range));
     unusable
         .map(|(ip, range)| {
             format!(
                 "local IP {ip}: it is an address of this host, which draws all of the ports \
                  {range} for its own connections, so no TCP or UDP session takes one: choose other \
                  `ports`, or keep the host from them by \
-                 `sysctl net.ipv4.ip_local_reserved_ports={range}`"
+                 `sysctl net.ipv4.ip_local_reserved_ports={}`",
+                ports.reserving(*range)
             )
         })
         .collect()

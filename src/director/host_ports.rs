@@ -30,7 +30,7 @@ impl HostPorts {
     }
 
     /// "32768\t60999", and "8080,9000-9010" or nothing.
-    fn from_text(drawn: &str, reserved: &str) -> Option<Self> {
+    pub(crate) fn from_text(drawn: &str, reserved: &str) -> Option<Self> {
         let mut words = drawn.split_whitespace();
         let (first, last) = (words.next()?, words.next()?);
         let reserved = reserved.trim().split(',').filter(|part| !part.is_empty());
@@ -45,13 +45,47 @@ impl HostPorts {
         })
     }
 
+    /// `ip_local_port_range`.
+    pub fn range(&self) -> PortRange {
+        self.drawn
+    }
+
+    /// How many of these ports are drawn.
+    pub fn drawn_of(&self, ports: PortRange) -> u32 {
+        let drawn = self.drawn.common(ports);
+        // The kernel prints a set of ports, so no two parts have one in common.
+        let reserved = self.reserved.iter();
+        let reserved: u32 = reserved.map(|part| drawn.common(*part).count()).sum();
+        drawn.count().saturating_sub(reserved)
+    }
+
+    pub fn draws(&self, port: u16) -> bool {
+        let only = PortRange {
+            first: port,
+            last: port,
+        };
+        self.drawn_of(only) == 1
+    }
+
     /// Whether every one of these ports is drawn.
     pub fn draws_all(&self, ports: PortRange) -> bool {
-        let meets =
-            |reserved: &PortRange| reserved.first <= ports.last && ports.first <= reserved.last;
-        self.drawn.first <= ports.first
-            && ports.last <= self.drawn.last
-            && !self.reserved.iter().any(meets)
+        self.drawn_of(ports) == ports.count()
+    }
+
+    /// The value of `ip_local_reserved_ports` that reserves these ports and
+    /// what is reserved already.
+    pub fn reserving(&self, ports: PortRange) -> String {
+        let parts = self.reserved.iter().chain([&ports]);
+        let parts: Vec<String> = parts.map(part).collect();
+        parts.join(",")
+    }
+}
+
+fn part(range: &PortRange) -> String {
+    if range.first == range.last {
+        range.first.to_string()
+    } else {
+        range.to_string()
     }
 }
 
@@ -89,6 +123,30 @@ mod tests {
         assert!(draws("8080,50000-50010\n", 40000, 49999));
         assert!(!draws("8080,50000-50010\n", 40000, 50000));
         assert!(!draws("50000\n", 40000, 60000));
+        assert!(draws("40001-40002\n", 40003, 40003));
+    }
+
+    #[test]
+    fn drawn_ports_are_counted_without_the_reserved_ones() {
+        let ports = HostPorts::from_text("32768\t60999\n", "8080,40000-40009,60999\n").unwrap();
+        let drawn = |first, last| ports.drawn_of(PortRange { first, last });
+        assert_eq!(drawn(1024, 65_535), 28_232 - 11);
+        assert_eq!(drawn(8000, 9000), 0);
+        assert_eq!(drawn(39_999, 40_010), 2);
+        assert_eq!(drawn(60_998, 65_535), 1);
+        assert!(ports.draws(39_999) && !ports.draws(40_000) && !ports.draws(61_000));
+    }
+
+    #[test]
+    fn what_is_reserved_already_stays_reserved() {
+        let ports = |reserved| HostPorts::from_text("32768 60999", reserved).unwrap();
+        let more = PortRange {
+            first: 40_000,
+            last: 40_010,
+        };
+        assert_eq!(ports("").reserving(more), "40000-40010");
+        let both = ports("8080,9000-9010\n").reserving(more);
+        assert_eq!(both, "8080,9000-9010,40000-40010");
     }
 
     #[test]

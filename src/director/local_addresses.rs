@@ -6,20 +6,38 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::Error;
-use crate::rtnetlink;
+use crate::rtnetlink::{self, LocalDestination};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LocalAddresses {
     /// The first address of each network, by prefix length. The families have
     /// lengths in common and no address.
     networks: BTreeMap<u8, BTreeSet<IpAddr>>,
+    /// Addresses of interfaces.
+    assigned: BTreeSet<IpAddr>,
 }
 
 impl LocalAddresses {
     /// Those of the caller's network namespace.
     pub fn observe() -> Result<Self, Error> {
-        let destinations = rtnetlink::local_destinations().map_err(Error::LocalRoutes)?;
-        Ok(destinations.into_iter().collect())
+        let mut addresses = LocalAddresses::default();
+        for destination in rtnetlink::local_destinations().map_err(Error::LocalRoutes)? {
+            let LocalDestination {
+                address,
+                length,
+                is_kernels,
+            } = destination;
+            addresses.add(address, length);
+            if is_kernels {
+                addresses.assigned.insert(address);
+            }
+        }
+        Ok(addresses)
+    }
+
+    fn add(&mut self, address: IpAddr, length: u8) {
+        let networks = self.networks.entry(length).or_default();
+        networks.insert(network(address, length));
     }
 
     pub fn contains(&self, address: IpAddr) -> bool {
@@ -27,14 +45,30 @@ impl LocalAddresses {
             .iter()
             .any(|(length, networks)| networks.contains(&network(address, *length)))
     }
+
+    /// Whether the module keeps a local IP from the ports of this host's sockets
+    /// (`kmod/host_ports.c: is_own()`): an address of IPv4 wherever it is local,
+    /// one of IPv6 where an interface has it.
+    pub fn shares_ports(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(_) => self.contains(address),
+            IpAddr::V6(_) => self.assigned.contains(&address),
+        }
+    }
 }
 
+/// Single addresses are those of interfaces.
 impl FromIterator<(IpAddr, u8)> for LocalAddresses {
     fn from_iter<T: IntoIterator<Item = (IpAddr, u8)>>(destinations: T) -> Self {
         let mut addresses = LocalAddresses::default();
         for (address, length) in destinations {
-            let networks = addresses.networks.entry(length).or_default();
-            networks.insert(network(address, length));
+            addresses.add(address, length);
+            if matches!(
+                (address, length),
+                (IpAddr::V4(_), 32) | (IpAddr::V6(_), 128)
+            ) {
+                addresses.assigned.insert(address);
+            }
         }
         addresses
     }
@@ -86,6 +120,18 @@ mod tests {
                 "{address}"
             );
         }
+    }
+
+    #[test]
+    fn an_ipv6_address_that_is_only_routed_here_shares_no_ports() {
+        let routed = [("10.1.0.0", 16), ("fd01::", 64), ("fd00::1", 128)];
+        let addresses: LocalAddresses = routed
+            .map(|(address, length)| (address.parse().unwrap(), length))
+            .into_iter()
+            .collect();
+        let shares = |address: &str| addresses.shares_ports(address.parse().unwrap());
+        assert!(shares("10.1.2.3") && shares("fd00::1"));
+        assert!(!shares("fd01::2") && !shares("10.2.0.1"));
     }
 
     #[test]

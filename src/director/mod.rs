@@ -16,6 +16,7 @@ mod sysctl;
 mod target;
 mod teardown;
 mod unfinished;
+mod usable_ports;
 mod utilisation;
 mod weight;
 mod zero;
@@ -33,6 +34,7 @@ pub use now::{
 };
 pub use observe::{interfaces, observe, observe_again};
 pub use teardown::teardown;
+pub use usable_ports::UsablePorts;
 pub use utilisation::{Busiest, LocalIpNow, local_ips_now, utilisation};
 pub use weight::set_weight;
 pub use zero::zero;

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! How much of each local IP is in use. A port serves one session with each
-//! server, so what counts is the server that has most.
+//! server, so what counts is the server that has most, out of the ports that sessions can
+//! take.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
-use super::Error;
+use super::{Error, UsablePorts};
 use crate::datapath::{self, Session};
 use crate::kmod::proc::{self, LocalIpLine};
-use crate::model::{PortRange, Protocol};
+use crate::model::Protocol;
 
 #[derive(Clone, Debug, Serialize)]
 pub struct LocalIpNow {
@@ -19,11 +20,13 @@ pub struct LocalIpNow {
     pub first_port: u16,
     pub last_port: u16,
     pub sessions: u32,
+    /// Those that sessions can take towards the busiest server.
     pub ports: u32,
     pub busiest_server: Option<Busiest>,
 }
 
-/// The server with which a local IP has most sessions.
+/// The server with which a local IP has most sessions, of the ports that are
+/// usable towards it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Busiest {
     pub protocol: Protocol,
@@ -34,59 +37,130 @@ pub struct Busiest {
 /// Those of the caller's network namespace. Reads every session.
 pub fn local_ips_now() -> Result<Vec<LocalIpNow>, Error> {
     let lines = proc::local_ips()?;
-    let sessions = if lines.is_empty() {
-        Vec::new()
-    } else {
-        datapath::sessions()?
-    };
-    Ok(utilisation(lines, &sessions))
+    if lines.is_empty() {
+        return Ok(Vec::new());
+    }
+    let services = proc::full_nat()?.into_iter();
+    let services = services.filter(|line| line.pool.is_some());
+    let usable = UsablePorts::observe(services.map(|line| line.key))?;
+    Ok(utilisation(lines, &datapath::sessions()?, &usable))
 }
 
-pub fn utilisation(lines: Vec<LocalIpLine>, sessions: &[Session]) -> Vec<LocalIpNow> {
-    let mut counts: HashMap<(IpAddr, Protocol, SocketAddr), u32> = HashMap::new();
+pub fn utilisation(
+    lines: Vec<LocalIpLine>,
+    sessions: &[Session],
+    usable: &UsablePorts,
+) -> Vec<LocalIpNow> {
+    let mut counts: HashMap<IpAddr, HashMap<(Protocol, SocketAddr), u32>> = HashMap::new();
     for session in sessions {
-        let of = (session.local_ip.ip(), session.protocol, session.server);
-        *counts.entry(of).or_default() += 1;
-    }
-    let mut busiest: HashMap<IpAddr, Busiest> = HashMap::new();
-    for ((local_ip, protocol, server), sessions) in counts {
-        let this = Busiest {
-            protocol,
-            server,
-            sessions,
-        };
-        let rank = |of: &Busiest| (of.sessions, of.server, of.protocol);
-        let most = busiest.entry(local_ip).or_insert(this);
-        if rank(&this) > rank(most) {
-            *most = this;
-        }
+        let servers = counts.entry(session.local_ip.ip()).or_default();
+        *servers
+            .entry((session.protocol, session.server))
+            .or_default() += 1;
     }
     lines
         .into_iter()
-        .map(|line| LocalIpNow {
-            busiest_server: busiest.get(&line.local_ip.address).copied(),
-            pool: line.local_ip.pool,
-            address: line.local_ip.address,
-            first_port: line.ports.first,
-            last_port: line.ports.last,
-            sessions: line.sessions,
-            ports: ports(line.ports),
+        .map(|line| {
+            let servers = counts.remove(&line.local_ip.address).unwrap_or_default();
+            local_ip(line, servers, usable)
         })
         .collect()
 }
 
-fn ports(range: PortRange) -> u32 {
-    u32::from(range.last).saturating_sub(range.first.into()) + 1
+fn local_ip(
+    line: LocalIpLine,
+    servers: HashMap<(Protocol, SocketAddr), u32>,
+    usable: &UsablePorts,
+) -> LocalIpNow {
+    let ports = |protocol| usable.count(line.local_ip.address, line.ports, protocol);
+    let ports_of = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp].map(|it| (it, ports(it)));
+    let of = |protocol| {
+        let found = ports_of.iter().find(|(known, _)| *known == protocol);
+        found.map_or(0, |(_, ports)| *ports)
+    };
+    let busiest_server = servers
+        .into_iter()
+        .map(|((protocol, server), sessions)| Busiest {
+            protocol,
+            server,
+            sessions,
+        })
+        .max_by_key(|it| {
+            let used = per_mille(it.sessions, of(it.protocol));
+            (used, it.sessions, it.server, it.protocol)
+        });
+    LocalIpNow {
+        pool: line.local_ip.pool,
+        address: line.local_ip.address,
+        first_port: line.ports.first,
+        last_port: line.ports.last,
+        sessions: line.sessions,
+        ports: of(busiest_server.map_or(Protocol::Tcp, |it| it.protocol)),
+        busiest_server,
+    }
+}
+
+impl LocalIpNow {
+    /// How much of the local IP is in use: all of it, where no port is usable.
+    pub fn per_mille_used(&self) -> u64 {
+        per_mille(self.busiest_server.map_or(0, |it| it.sessions), self.ports)
+    }
+}
+
+fn per_mille(sessions: u32, ports: u32) -> u64 {
+    if ports == 0 {
+        return 1000;
+    }
+    u64::from(sessions) * 1000 / u64::from(ports)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::director::HostPorts;
+    use crate::model::{LocalIp, PortRange};
+
+    fn line(first: u16, last: u16) -> LocalIpLine {
+        LocalIpLine {
+            local_ip: LocalIp {
+                pool: "default".to_owned(),
+                address: "10.2.0.100".parse().unwrap(),
+            },
+            ports: PortRange { first, last },
+            sessions: 0,
+        }
+    }
+
+    fn sessions(protocol: Protocol, server: &str, number: u16) -> Vec<Session> {
+        let session = |port: u16| Session {
+            protocol,
+            client: ([10, 1, 0, 2], port).into(),
+            vip: "10.0.0.1:80".parse().unwrap(),
+            local_ip: ([10, 2, 0, 100], port).into(),
+            server: server.parse().unwrap(),
+        };
+        (1..=number).map(session).collect()
+    }
+
+    fn now(line: LocalIpLine, sessions: &[Session]) -> LocalIpNow {
+        let host = HostPorts::from_text("2000 2089", "").unwrap();
+        let usable = UsablePorts::of(host, &["10.2.0.100"], &[]);
+        utilisation(vec![line], sessions, &usable).remove(0)
+    }
 
     #[test]
-    fn a_range_counts_both_its_ends() {
-        let ports = |first, last| ports(PortRange { first, last });
-        assert_eq!(ports(1, 65_535), 65_535);
-        assert_eq!(ports(4000, 4000), 1);
+    fn the_busiest_server_is_the_one_that_is_nearest_to_no_port_at_all() {
+        let tcp = sessions(Protocol::Tcp, "10.2.0.2:80", 9);
+        let sctp = sessions(Protocol::Sctp, "10.2.0.3:80", 20);
+        let now = now(line(2000, 2099), &[tcp, sctp].concat());
+        let server = now.busiest_server.map(|it| it.protocol);
+        assert_eq!((server, now.ports), (Some(Protocol::Tcp), 10));
+        assert_eq!(now.per_mille_used(), 900);
+    }
+
+    #[test]
+    fn a_local_ip_without_a_usable_port_is_used_up() {
+        let now = now(line(2000, 2009), &[]);
+        assert_eq!((now.ports, now.per_mille_used()), (0, 1000));
     }
 }

@@ -13,43 +13,34 @@ const KERNELS: (u16, u16) = (32_768, 60_999);
 const ENOUGH: u32 = 4096;
 
 pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
-    let Some((first, last)) = facts.sysctls.local_ports else {
+    let Some(host) = &facts.sysctls.local_ports else {
         return;
     };
     for (local_ip, range) in &facts.wanted.local_ips {
-        if !facts.local.contains(local_ip.address) {
+        let drawn = host.drawn_of(*range);
+        if !facts.local.shares_ports(local_ip.address) || !is_most(drawn, *range) {
             continue;
         }
-        let own = PortRange { first, last };
-        let shared = count(both(*range, own));
-        let all = count(*range);
-        if takes_most(own, *range) {
-            findings.push(Finding::new(
-                Warning,
-                "local-ports",
-                format!(
-                    "{shared} of the {all} ports of the local IP {} are the host's own \
-                     (net.ipv4.ip_local_port_range is {first}-{last})",
-                    local_ip.address
-                ),
-                "a port can be a session's or a connection's of the host, not both: the pool is \
-                 exhausted sooner",
-                cure(*range),
-            ));
-        }
+        findings.push(Finding::new(
+            Warning,
+            "local-ports",
+            format!(
+                "{drawn} of the {} ports of the local IP {} are the host's own \
+                 (net.ipv4.ip_local_port_range is {})",
+                range.count(),
+                local_ip.address,
+                host.range()
+            ),
+            "a port can be a session's or a connection's of the host, not both: the pool is \
+             exhausted sooner",
+            cure(*range),
+        ));
     }
 }
 
-/// With the kernel's own range and the widest of ours it is less.
-fn takes_most(own: PortRange, range: PortRange) -> bool {
-    count(both(range, own)) * 2 > count(range)
-}
-
-fn both(a: PortRange, b: PortRange) -> PortRange {
-    PortRange {
-        first: a.first.max(b.first),
-        last: a.last.min(b.last),
-    }
+/// With the kernel's own range and the widest of ours it is not.
+fn is_most(drawn: u32, range: PortRange) -> bool {
+    drawn * 2 > range.count()
 }
 
 /// Another range for the host: below or above the local IP's, or the kernel's.
@@ -59,19 +50,15 @@ fn cure(range: PortRange) -> String {
     let best = [below, above, KERNELS]
         .into_iter()
         .map(|(first, last)| PortRange { first, last })
-        .filter(|own| !takes_most(*own, range))
-        .max_by_key(|own| count(*own))
-        .filter(|own| count(*own) >= ENOUGH);
+        .filter(|own| !is_most(own.common(range).count(), range))
+        .max_by_key(|own| own.count())
+        .filter(|own| own.count() >= ENOUGH);
     match best {
         Some(PortRange { first, last }) => {
             format!("sysctl -w net.ipv4.ip_local_port_range=\"{first} {last}\"")
         }
         None => "give the pool other ports".to_owned(),
     }
-}
-
-fn count(range: PortRange) -> u32 {
-    (u32::from(range.last) + 1).saturating_sub(range.first.into())
 }
 
 #[cfg(test)]

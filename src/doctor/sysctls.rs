@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::finding::Severity::{Error, Note, Warning};
 use super::{Facts, Finding};
+use crate::director::HostPorts;
 use crate::model::Family;
 
 /// What is not there the kernel does not have.
@@ -18,8 +19,8 @@ pub struct Sysctls {
     pub vs_conntrack: Option<String>,
     /// `net.ipv4.conf.*.rp_filter`, by interface and `all`.
     pub rp_filter: BTreeMap<String, u8>,
-    /// `net.ipv4.ip_local_port_range`, which holds for IPv6 too.
-    pub local_ports: Option<(u16, u16)>,
+    /// These hold for IPv6 too.
+    pub local_ports: Option<HostPorts>,
 }
 
 impl Sysctls {

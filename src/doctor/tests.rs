@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::links::{Address, Link, Links, Neighbour};
 use super::routes::{Route, Way};
 use super::*;
+use crate::director::HostPorts;
 use crate::model::{Datapath, LocalIp, PortRange, Protocol, Server, Service, ServiceKey, Tunnel};
 
 const SERVER: &str = "10.2.0.2";
@@ -103,7 +104,7 @@ fn healthy() -> Facts {
             ipv6_forwarding: word("0"),
             vs_conntrack: word("0"),
             rp_filter: [("all".to_owned(), 0), ("eth0".to_owned(), 1)].into(),
-            local_ports: Some((32_768, 60_999)),
+            local_ports: HostPorts::from_text("32768 60999", ""),
         },
         links: Links {
             links: vec![link(1, "lo"), link(2, "eth0"), link(3, "eth1")],
@@ -295,8 +296,12 @@ const CASES: &[Case] = &[
         &[],
     ),
     (
-        |facts| facts.sysctls.local_ports = Some((1024, 40_000)),
+        |facts| facts.sysctls.local_ports = HostPorts::from_text("1024 40000", ""),
         &["local-ports"],
+    ),
+    (
+        |facts| facts.sysctls.local_ports = HostPorts::from_text("1024 40000", "30000-40000"),
+        &[],
     ),
     (
         |facts| facts.firewall = vec![rule("prerouting", -399), rule("forward", 0)],

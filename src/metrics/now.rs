@@ -74,10 +74,13 @@ fn interfaces(now: &Now) -> Family {
 fn local_ips(local_ips: &[LocalIpNow]) -> Vec<Family> {
     let gauge = |name, help| Family::gauge(&format!("local_ip_{name}"), help);
     let mut sessions = gauge("sessions", "Sessions that have this local IP");
-    let mut ports = gauge("ports", "Ports that it may use towards each server");
+    let mut ports = gauge(
+        "ports",
+        "Sessions that it can have with the busiest server: usable ports",
+    );
     let mut busiest = gauge(
         "busiest_server_sessions",
-        "Sessions with the server that has most; new ones fail when it reaches the ports",
+        "Sessions with the server that has most of the usable ports; at all, new ones fail",
     );
     for now in local_ips {
         let labels = [

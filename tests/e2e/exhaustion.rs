@@ -9,7 +9,7 @@ use crate::talk::Talk;
 const ECHO: (&str, u16) = ("10.0.0.1", 7);
 
 /// One server for each service, and so many ports.
-fn few_ports(addresses: &str, ports: &str) -> String {
+pub fn few_ports(addresses: &str, ports: &str) -> String {
     FILE.replace("  [[service.server]]\n  address = \"10.2.0.3:8080\"\n", "")
         .replace("  [[service.server]]\n  address = \"10.2.0.3:7\"\n", "")
         .replace(

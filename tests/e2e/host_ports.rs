@@ -190,7 +190,11 @@ fn a_pool_whose_ports_the_director_draws_all_is_warned_of_and_refuses_clients_by
     assert!(refused.unwrap_err().contains("refused"));
     assert_eq!(lab.counter("refused_no_port"), 1);
     assert_eq!(lab.counter("refused_ports_exhausted"), 0);
-    sysctl(&lab, "net.ipv4.ip_local_reserved_ports=40000-40010");
+    sysctl(&lab, "net.ipv4.ip_local_reserved_ports=8080");
+    let plan = stderr(&lab.with_file(&["plan"], &file));
+    let cure = "`sysctl net.ipv4.ip_local_reserved_ports=8080,40000-40010`";
+    assert!(plan.contains(cure), "{plan}");
+    sysctl(&lab, cure.trim_matches('`').trim_start_matches("sysctl "));
     assert!(!warned(&["plan"]));
     let port = Talk::new(&lab, "udp", ("10.0.0.1", 7)).ask().port;
     assert!((40_000..=40_010).contains(&port), "{port}");

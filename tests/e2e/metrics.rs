@@ -8,8 +8,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::exhaustion::few_ports;
 use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually, stderr, success};
+use crate::talk::Talk;
 
 const NATIVE: &str = r#"
 [[service]]
@@ -121,7 +123,7 @@ fn totals_are_those_of_show_and_of_the_traffic() {
     // SYN and FIN of four connections, and a datagram; others may be fast.
     assert!(value(&text, "ipvs_bpf_program_packets_total", &snat) >= 9);
     let local_ip = format!("{netns},pool=\"default\",local_ip=\"10.2.0.100\"");
-    assert_eq!(value(&text, "ipvs_bpf_local_ip_ports", &local_ip), 64_512);
+    assert_eq!(value(&text, "ipvs_bpf_local_ip_ports", &local_ip), 36_280);
     for part in ["ipvs", "module", "programs"] {
         let labels = format!("{netns},part=\"{part}\"");
         assert_eq!(value(&text, "ipvs_bpf_up", &labels), 1);
@@ -160,6 +162,80 @@ fn a_port_that_is_exhausted_is_seen_as_used_up_and_as_refusals() {
     let reason = format!("{netns},reason=\"ports_exhausted\"");
     let refused = "ipvs_bpf_module_refused_connections_total";
     assert!(value(&text, refused, &reason) >= 1);
+}
+
+/// Whether an alert of the documentation fires where these samples have come up
+/// from nothing.
+fn fires(lab: &Lab, alert: &str, text: &str) -> bool {
+    let documented = fs::read_to_string("docs/metrics.md").unwrap();
+    let (_, rules) = documented.split_once("```yaml\ngroups:").unwrap();
+    let (rules, _) = rules.split_once("```").unwrap();
+    assert!(rules.contains(&format!("alert: {alert}\n")), "{rules}");
+    let folder = std::env::temp_dir().join(lab.namespace("alerts"));
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("rules.yml"), format!("groups:{rules}")).unwrap();
+    let series: String = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            let (series, value) = line.rsplit_once(' ').unwrap();
+            format!("  - {{series: '{series}', values: '0 {value} {value} {value}'}}\n")
+        })
+        .collect();
+    let expects = |samples: &str| {
+        let expression = format!("max(ALERTS{{alertname=\"{alert}\",alertstate=\"firing\"}})");
+        let test = format!(
+            "rule_files: [rules.yml]\nevaluation_interval: 1m\ntests:\n- interval: 1m\n  \
+             input_series:\n{series}  promql_expr_test:\n  - expr: '{expression}'\n    \
+             eval_time: 3m\n    exp_samples: [{samples}]\n"
+        );
+        let path = folder.join("test.yml");
+        fs::write(&path, test).unwrap();
+        let mut promtool = Command::new("lab/promtool");
+        promtool.args(["test", "rules"]).arg(path).output().unwrap()
+    };
+    if expects("").status.success() {
+        return false;
+    }
+    success(&expects("{labels: '{}', value: 1}"));
+    true
+}
+
+#[test]
+fn the_alert_of_local_ips_fires_when_most_ports_that_sessions_can_take_are_taken() {
+    let lab = Lab::new();
+    let draws = |ports: &str| {
+        let setting = format!("net.ipv4.ip_local_port_range={ports}");
+        lab.exec("director", &["sysctl", "-qw", &setting]);
+    };
+    let near = || fires(&lab, "LocalIpsNearlyExhausted", &metrics(&lab, &[]));
+    let refused = || fires(&lab, "ConnectionsRefused", &metrics(&lab, &[]));
+    draws("2000 2019");
+    lab.apply(&few_ports(r#"["10.2.0.100"]"#, "2000-2019"));
+    assert!(near(), "the host draws every port");
+    draws("2000 2015");
+    let mut talks = Vec::new();
+    let mut talk = || {
+        let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
+        talk.ask();
+        talks.push(talk);
+    };
+    for _ in 0..3 {
+        talk();
+        assert!(!near());
+    }
+    talk();
+    assert!(near(), "four of four ports");
+    let shown = success(&lab.ipvs_bpf(&["show", "--local-ips"]));
+    assert!(
+        shown.contains("2000-2019       4         4      100.0%  10.2.0.2:7"),
+        "{shown}"
+    );
+    assert!(!refused());
+    Talk::new(&lab, "udp", ("10.0.0.1", 7))
+        .try_ask(120)
+        .unwrap_err();
+    assert!(refused());
 }
 
 #[test]

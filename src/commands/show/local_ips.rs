@@ -25,14 +25,14 @@ pub(super) fn look(query: &Query) -> Result<Look, Error> {
 
 fn grid(local_ips: &[LocalIpNow]) -> Grid {
     let rows = local_ips.iter().map(|now| {
-        let most = now.busiest_server.map_or(0, |busiest| busiest.sessions);
         Row::new([
             Value::text(&now.pool),
             // Its port is none of its own, so it is no socket's address.
             Value::text(now.address),
             Value::Text(format!("{}-{}", now.first_port, now.last_port)),
+            Value::Count(now.ports.into()),
             Value::Count(now.sessions.into()),
-            Value::PerMille(u64::from(most) * 1000 / u64::from(now.ports.max(1))),
+            Value::PerMille(now.per_mille_used()),
             match now.busiest_server {
                 Some(busiest) => Value::address(busiest.server, Some(busiest.protocol)),
                 None => Value::text("-"),
@@ -44,6 +44,7 @@ fn grid(local_ips: &[LocalIpNow]) -> Grid {
             Column::text("Pool"),
             Column::text("Local IP"),
             Column::text("Ports"),
+            Column::number("Usable"),
             Column::number("Sessions"),
             Column::number("Ports used"),
             Column::text("Towards"),
@@ -59,7 +60,7 @@ mod tests {
 
     use super::*;
     use crate::datapath::Session;
-    use crate::director::utilisation;
+    use crate::director::{HostPorts, UsablePorts, utilisation};
     use crate::kmod::proc::LocalIpLine;
     use crate::model::{LocalIp, PortRange, Protocol};
 
@@ -71,7 +72,7 @@ mod tests {
             },
             ports: PortRange {
                 first: 1001,
-                last: 2000,
+                last: 3000,
             },
             sessions,
         }
@@ -92,10 +93,10 @@ mod tests {
             .map(|port| session(port, "10.2.0.3:8080"))
             .chain([session(1001, "10.2.0.2:8080")])
             .collect();
-        utilisation(
-            vec![line("10.2.0.100", 13), line("fd00:2::100", 0)],
-            &sessions,
-        )
+        let host = HostPorts::from_text("2001 60999", "").unwrap();
+        let usable = UsablePorts::of(host, &["10.2.0.100"], &[]);
+        let lines = vec![line("10.2.0.100", 13), line("fd00:2::100", 0)];
+        utilisation(lines, &sessions, &usable)
     }
 
     #[test]
@@ -103,9 +104,9 @@ mod tests {
         snapbox::assert_data_eq!(
             text(&grid(&local_ips())),
             snapbox::str![[r#"
-Pool     Local IP     Ports      Sessions  Ports used  Towards
-default  10.2.0.100   1001-2000        13        1.2%  10.2.0.3:8080
-default  fd00:2::100  1001-2000         0        0.0%  -
+Pool     Local IP     Ports      Usable  Sessions  Ports used  Towards
+default  10.2.0.100   1001-3000    1000        13        1.2%  10.2.0.3:8080
+default  fd00:2::100  1001-3000    2000         0        0.0%  -
 
 "#]]
         );

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use super::line;
+use crate::director::HostPorts;
 use crate::doctor::sysctls::Sysctls;
 
 const FOLDER: &str = "/proc/sys/net";
@@ -17,10 +18,7 @@ pub fn read() -> Sysctls {
         ipv6_forwarding: value("ipv6/conf/all/forwarding"),
         vs_conntrack: value("ipv4/vs/conntrack"),
         rp_filter: rp_filter(),
-        local_ports: value("ipv4/ip_local_port_range").and_then(|words| {
-            let (first, last) = words.split_once(char::is_whitespace)?;
-            Some((first.parse().ok()?, last.trim().parse().ok()?))
-        }),
+        local_ports: HostPorts::observe().ok(),
     }
 }
 
