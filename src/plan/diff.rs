@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use super::order::Plan;
 use super::step::{Op, Step};
-use super::words::facts;
+use super::words::{facts, full_nat};
 use crate::model::ServiceKey;
 
 const GREEN: &str = "\x1b[32m";
@@ -58,7 +58,7 @@ impl fmt::Display for Diff<'_> {
             return f.write_str("nothing to do");
         }
         let (mut add, mut change, mut remove) = (0, 0, 0);
-        for line in lines(&self.plan.steps) {
+        for line in lines(self.plan) {
             match line.op {
                 Some(Op::Add) => add += 1,
                 Some(Op::Change) => change += 1,
@@ -103,12 +103,12 @@ impl Diff<'_> {
     }
 }
 
-fn lines(steps: &[Step]) -> Vec<Line> {
+fn lines(plan: &Plan) -> Vec<Line> {
     let mut settings = Vec::new();
     let mut datapath = Vec::new();
     let mut local_ips = Vec::new();
     let mut services: BTreeMap<&ServiceKey, Service> = BTreeMap::new();
-    for step in steps {
+    for step in &plan.steps {
         match step {
             Step::ChangeTimeout { .. }
             | Step::ChangeSysctl { .. }
@@ -157,7 +157,8 @@ fn lines(steps: &[Step]) -> Vec<Line> {
         .map(|step| line(step, false))
         .collect();
     for (key, service) in services {
-        service_lines(key, service, &mut lines);
+        let stays = plan.stays_full_nat.get(key).map(String::as_str);
+        service_lines(key, service, stays, &mut lines);
     }
     lines
 }
@@ -170,7 +171,8 @@ fn line(step: &Step, indented: bool) -> Line {
     }
 }
 
-fn service_lines(key: &ServiceKey, service: Service, lines: &mut Vec<Line>) {
+/// `stays`: the pool of a service that is full NAT before and after.
+fn service_lines(key: &ServiceKey, service: Service, stays: Option<&str>, lines: &mut Vec<Line>) {
     let mut head = Line {
         op: service.step.map(Step::op),
         indented: false,
@@ -178,6 +180,10 @@ fn service_lines(key: &ServiceKey, service: Service, lines: &mut Vec<Line>) {
     };
     if let Some(step) = service.step {
         head.text += &format!(" {}", facts(step));
+    }
+    if let Some(pool) = stays {
+        let comma = if service.step.is_some() { "," } else { "" };
+        head.text += &format!("{comma} {}", full_nat(pool));
     }
     // What comes or goes together is one thing to a reader.
     let together = service

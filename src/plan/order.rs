@@ -63,7 +63,7 @@
 //! * Scheduler and persistence engine: matched by their whole names and
 //!   reported by them; no engine in an edit takes the old one away.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use super::goal::{Options, goal};
@@ -83,6 +83,9 @@ pub struct Plan {
     /// With any of these none of the steps may be carried out: they are there
     /// to be shown.
     pub refusals: Vec<Refusal>,
+    /// The services of the steps that are full NAT before and after, with their
+    /// pools.
+    pub stays_full_nat: BTreeMap<ServiceKey, String>,
 }
 
 impl Plan {
@@ -156,25 +159,39 @@ pub fn plan(desired: &State, actual: &State, options: &Options) -> Plan {
 
     let mut refusals = refusals(&goal, actual);
     refusals.extend(local_ips.refusals);
+    let steps: Vec<Step> = [
+        stages.sync_stopping,
+        stages.settings,
+        stages.start,
+        stages.local_ips,
+        stages.full_nat,
+        stages.ipvs,
+        stages.ipvs_leaving,
+        stages.sync_starting,
+        stages.native,
+        stages.local_ips_leaving,
+        stages.stop,
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     Plan {
-        steps: [
-            stages.sync_stopping,
-            stages.settings,
-            stages.start,
-            stages.local_ips,
-            stages.full_nat,
-            stages.ipvs,
-            stages.ipvs_leaving,
-            stages.sync_starting,
-            stages.native,
-            stages.local_ips_leaving,
-            stages.stop,
-        ]
-        .into_iter()
-        .flatten()
-        .collect(),
+        stays_full_nat: stays_full_nat(&steps, &goal, actual),
+        steps,
         refusals,
     }
+}
+
+fn stays_full_nat(steps: &[Step], goal: &State, actual: &State) -> BTreeMap<ServiceKey, String> {
+    steps
+        .iter()
+        .filter_map(Step::ipvs_service)
+        .filter_map(|key| {
+            let pool = goal.full_nat.get(key)?;
+            let stays = actual.full_nat.get(key) == Some(pool);
+            stays.then(|| (key.clone(), pool.clone()))
+        })
+        .collect()
 }
 
 /// The goal has what the kernel has, and more where the file says so.

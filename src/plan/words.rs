@@ -94,9 +94,7 @@ pub(super) fn facts(step: &Step) -> String {
         Step::ChangeLocalIp { address, old, new } => {
             format!("local IP {address} {}", place_change(old, new))
         }
-        Step::AddFullNat { pool, .. } | Step::RemoveFullNat { pool, .. } => {
-            format!("full NAT from pool {pool:?}")
-        }
+        Step::AddFullNat { pool, .. } | Step::RemoveFullNat { pool, .. } => full_nat(pool),
         Step::ChangeFullNat { old, new, .. } => format!("full NAT from pool {old:?} → {new:?}"),
         Step::AddService { new, .. } => service_facts(new),
         Step::ChangeService { old, new, .. } => service_change(old, new),
@@ -111,6 +109,10 @@ pub(super) fn facts(step: &Step) -> String {
         } => format!("{server} {}", server_change(old, new)),
         Step::RemoveServer { server, .. } => server.to_string(),
     }
+}
+
+pub(super) fn full_nat(pool: &str) -> String {
+    format!("full NAT from pool {pool:?}")
 }
 
 /// Collects "name old → new" for what differs.
