@@ -153,8 +153,11 @@ pub fn unregister_maps() -> Result<(), Error> {
     write("map", "none\n")
 }
 
+/// In the order of their addresses; the module has none.
 pub fn local_ips() -> Result<Vec<LocalIpLine>, Error> {
-    parsed("local_ips", text::local_ip)
+    let mut local_ips = parsed("local_ips", text::local_ip)?;
+    local_ips.sort_unstable_by_key(|line| line.local_ip.address);
+    Ok(local_ips)
 }
 
 pub fn change_local_ips(changes: &[LocalIpChange]) -> Result<(), Error> {
