@@ -166,6 +166,9 @@ Exit status:
   2  The text has mistakes, or cannot be read; nothing was written. With
       `--json` standard output has the mistakes as `validate --json` has them.
 
+Json:
+  text  The file.
+
 Files:
   /etc/hosts  Names of hosts in the text are looked up here, and nowhere else.
   /etc/services  The same for names of ports.
@@ -261,6 +264,10 @@ pub const DOWN: &str = "\
 Exit status:
   0  Nothing of ours is left.
   1  It failed; a message says at what.
+
+Json:
+  removed  What went, in words, in this order.
+  error  Why not everything went; null: it did.
 
 Examples:
   ipvs-bpf down

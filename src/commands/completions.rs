@@ -8,9 +8,13 @@ use clap::CommandFactory;
 use clap_complete::{Shell, generate};
 
 use super::Error;
-use crate::cli::{self, Cli, Completions};
+use crate::cli::{self, Cli, Completions, Global};
 
-pub(super) fn run(args: &Completions) -> Result<ExitCode, Error> {
+pub(super) fn run(args: &Completions, global: &Global) -> Result<ExitCode, Error> {
+    if global.json {
+        let why = "completions are for a shell and there is no --json for them: leave it out";
+        return Err(Error::Usage(why.to_owned()));
+    }
     let shell = match args.shell {
         cli::Shell::Bash => Shell::Bash,
         cli::Shell::Zsh => Shell::Zsh,

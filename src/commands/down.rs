@@ -3,19 +3,38 @@
 
 use std::process::ExitCode;
 
+use serde::Serialize;
+
 use super::{Error, lock};
 use crate::cli::{Down, Global};
 use crate::director::teardown;
 use crate::output;
 
-pub(super) fn run(args: &Down, _global: &Global) -> Result<ExitCode, Error> {
+/// `down --json`.
+#[derive(Serialize)]
+struct Report {
+    /// In the order in which it went, in words.
+    removed: Vec<String>,
+    /// Why not everything went; null: it did.
+    error: Option<String>,
+}
+
+pub(super) fn run(args: &Down, global: &Global) -> Result<ExitCode, Error> {
     let _lock = lock()?;
     let mut printed = Ok(());
-    teardown(args.keep_native, &mut |what| {
-        if printed.is_ok() {
+    let mut removed = Vec::new();
+    let ended = teardown(args.keep_native, &mut |what| {
+        if global.json {
+            removed.push(what.to_owned());
+        } else if printed.is_ok() {
             printed = output::print(format_args!("- {what}"));
         }
-    })?;
+    });
+    if global.json {
+        let error = ended.as_ref().err().map(ToString::to_string);
+        printed = output::print_json(&Report { removed, error });
+    }
+    ended?;
     printed?;
     Ok(ExitCode::SUCCESS)
 }

@@ -27,12 +27,10 @@ pub(super) fn run(args: &Export, global: &Global) -> Result<ExitCode, Error> {
     };
     let exported = export(&state);
     if global.json {
-        let json = Json {
+        output::print_json(&Json {
             lines: exported.text.lines().collect(),
             lost: &exported.lost,
-        };
-        let json = serde_json::to_string_pretty(&json).map_err(std::io::Error::from)?;
-        output::print(json)?;
+        })?;
         return Ok(ExitCode::SUCCESS);
     }
     let lost = exported

@@ -4,33 +4,45 @@
 use std::fs;
 use std::process::ExitCode;
 
+use serde::Serialize;
+
 use super::{BAD_FILE, Error, written};
 use crate::cli::{Global, Import};
 use crate::config::{Failure, Report, read_text};
 use crate::ipvsadm::{Names, import};
 use crate::output;
 
+/// What `--json` prints of a text without mistakes.
+#[derive(Serialize)]
+struct Json<'a> {
+    text: &'a str,
+}
+
 /// With `--json` the mistakes go to standard output, as those of `validate`.
 pub(super) fn run(args: &Import, global: &Global) -> Result<ExitCode, Error> {
+    match file(args) {
+        Ok(text) if global.json => {
+            written::put_json(&Json { text: &text }, &args.output)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Ok(text) => {
+            written::put(&text, &args.output)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(failure) if global.json => {
+            output::print_json(&Report::of_failure(&failure))?;
+            Ok(ExitCode::from(BAD_FILE))
+        }
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+fn file(args: &Import) -> Result<String, Failure> {
     let (name, text) = read_text(&args.file)?;
     // Who has no such file has no names.
     let names = Names::new(
         &fs::read_to_string("/etc/hosts").unwrap_or_default(),
         &fs::read_to_string("/etc/services").unwrap_or_default(),
     );
-    match import(&name, &text, &names) {
-        Ok(toml) => {
-            written::put(&toml, &args.output)?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(diagnostics) => {
-            let failure = Failure::Mistakes(Box::new(diagnostics));
-            if !global.json {
-                return Err(failure.into());
-            }
-            let report = serde_json::to_string_pretty(&Report::of_failure(&failure));
-            output::print(report.map_err(std::io::Error::from)?)?;
-            Ok(ExitCode::from(BAD_FILE))
-        }
-    }
+    import(&name, &text, &names).map_err(|diagnostics| Failure::Mistakes(Box::new(diagnostics)))
 }

@@ -9,7 +9,7 @@ use clap::{Arg, Command, CommandFactory};
 use clap_mangen::roff::{Roff, bold, italic, roman};
 
 use super::Error;
-use crate::cli::{Cli, Man};
+use crate::cli::{Cli, Global, Man};
 
 /// Commands of the administrator.
 const SECTION: &str = "8";
@@ -23,7 +23,11 @@ Exit status:
   2  The arguments are wrong, and nothing was changed.
 ";
 
-pub(super) fn run(args: &Man) -> Result<ExitCode, Error> {
+pub(super) fn run(args: &Man, global: &Global) -> Result<ExitCode, Error> {
+    if global.json {
+        let why = "the pages are for man(1) and there is no --json for them: leave it out";
+        return Err(Error::Usage(why.to_owned()));
+    }
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
     match &args.dir {

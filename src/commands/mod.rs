@@ -82,10 +82,10 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Error> {
     // These look at no kernel.
     match &cli.command {
         Command::Validate(args) => return validate::run(args, &cli.global),
-        Command::Man(args) => return man::run(args),
+        Command::Man(args) => return man::run(args, &cli.global),
         Command::Import(args) => return import::run(args, &cli.global),
         Command::Export(args) if args.file.is_some() => return export::run(args, &cli.global),
-        Command::Completions(args) => return completions::run(args),
+        Command::Completions(args) => return completions::run(args, &cli.global),
         _ => {}
     }
     if !geteuid().is_root() {
@@ -109,7 +109,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Error> {
         Command::Flush(args) => flush::run(args, &cli.global),
         Command::Down(args) => down::run(args, &cli.global),
         Command::Validate(args) => validate::run(args, &cli.global),
-        Command::Man(args) => man::run(args),
-        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args, &cli.global),
+        Command::Completions(args) => completions::run(args, &cli.global),
     }
 }

@@ -75,7 +75,7 @@ pub(super) fn print_json(
         warnings,
         outcome,
     };
-    output::print(serde_json::to_string_pretty(&document).map_err(io::Error::from)?)
+    output::print_json(&document)
 }
 
 pub(super) fn print_text(plan: &Plan) -> io::Result<()> {

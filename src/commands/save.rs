@@ -32,8 +32,7 @@ pub(super) fn run(args: &Save, global: &Global) -> Result<ExitCode, Error> {
             text: &saved.text,
             unsaid: &saved.unsaid,
         };
-        let json = serde_json::to_string_pretty(&json).map_err(std::io::Error::from)?;
-        written::put(&(json + "\n"), &args.output)?;
+        written::put_json(&json, &args.output)?;
     } else {
         written::put(&saved.text, &args.output)?;
     }

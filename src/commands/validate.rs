@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `ipvs-bpf validate`.
 
-use std::io;
 use std::process::ExitCode;
 
 use super::{BAD_FILE, Error, desired};
@@ -15,11 +14,11 @@ pub(super) fn run(args: &File, global: &Global) -> Result<ExitCode, Error> {
     if global.json {
         return Ok(match &result {
             Ok(config) => {
-                print(&Report::of_warnings(config.warnings().as_ref()))?;
+                output::print_json(&Report::of_warnings(config.warnings().as_ref()))?;
                 ExitCode::SUCCESS
             }
             Err(failure) => {
-                print(&Report::of_failure(failure))?;
+                output::print_json(&Report::of_failure(failure))?;
                 ExitCode::from(BAD_FILE)
             }
         });
@@ -27,8 +26,4 @@ pub(super) fn run(args: &File, global: &Global) -> Result<ExitCode, Error> {
     desired::warn(result?.warnings());
     output::print(format_args!("{}: no mistakes", args.file.display()))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn print(report: &Report) -> io::Result<()> {
-    output::print(serde_json::to_string_pretty(report).map_err(io::Error::from)?)
 }

@@ -27,6 +27,7 @@ mod ip_options;
 mod ipv6;
 mod ipvs_netlink;
 mod ipvsadm_options;
+mod json;
 mod lab;
 mod lifecycle;
 mod lifetimes;
