@@ -13,7 +13,7 @@ use crate::model::ServiceKey;
 pub fn flushable() -> Result<BTreeMap<ServiceKey, bool>, Error> {
     let mut flushable = BTreeMap::new();
     if let Some(mut ipvs) = observe::ipvs()? {
-        flushable.extend(ipvs.services()?.into_keys().map(|key| (key, false)));
+        flushable.extend(ipvs.service_keys()?.into_iter().map(|key| (key, false)));
     }
     flushable.extend(full_nat()?.into_iter().map(|key| (key, true)));
     Ok(flushable)

@@ -29,8 +29,8 @@ pub use local_addresses::LocalAddresses;
 pub use lock::Lock;
 pub use namespace::enter;
 pub use now::{
-    DataPlaneNow, ServiceNow, daemons_now, data_plane_now, has_ipvs, services_now, state_now,
-    timeouts_now,
+    DataPlaneNow, ServiceNow, daemons_now, data_plane_now, has_ipvs, named_services_now,
+    service_keys_now, services_now, state_now, timeouts_now,
 };
 pub use observe::{interfaces, observe, observe_again};
 pub use teardown::teardown;

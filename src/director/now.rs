@@ -49,27 +49,53 @@ fn ipvs() -> Result<Option<Ipvs>, Error> {
 
 /// Every service of the caller's network namespace, in order.
 pub fn services_now() -> Result<Vec<ServiceNow>, Error> {
+    match ipvs()? {
+        Some(mut ipvs) => with_full_nat(ipvs.services_with_statistics()?),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Those of these services that there are, in order. The kernel is asked for each
+/// by itself, so that the others cost nothing.
+pub fn named_services_now(keys: &[ServiceKey]) -> Result<Vec<ServiceNow>, Error> {
     let Some(mut ipvs) = ipvs()? else {
         return Ok(Vec::new());
     };
-    let services = ipvs.services_with_statistics()?;
+    let mut found = BTreeMap::new();
+    for key in keys {
+        if let Some(service) = ipvs.service_with_statistics(key)? {
+            found.insert(key.clone(), service);
+        }
+    }
+    with_full_nat(found)
+}
+
+/// What names the services.
+pub fn service_keys_now() -> Result<BTreeSet<ServiceKey>, Error> {
+    Ok(match ipvs()? {
+        Some(mut ipvs) => ipvs.service_keys()?,
+        None => BTreeSet::new(),
+    })
+}
+
+fn with_full_nat(
+    services: BTreeMap<ServiceKey, (Service, ServiceStatistics)>,
+) -> Result<Vec<ServiceNow>, Error> {
     let mut full_nat: BTreeMap<ServiceKey, (String, u32)> = proc::full_nat()?
         .into_iter()
         .filter_map(|line| Some((line.key, (line.pool?, line.sessions))))
         .collect();
-    Ok(services
-        .into_iter()
-        .map(|(key, (service, statistics))| {
-            let (pool, sessions) = full_nat.remove(&key).unzip();
-            ServiceNow {
-                key,
-                service,
-                statistics,
-                pool,
-                sessions,
-            }
-        })
-        .collect())
+    let services = services.into_iter().map(|(key, (service, statistics))| {
+        let (pool, sessions) = full_nat.remove(&key).unzip();
+        ServiceNow {
+            key,
+            service,
+            statistics,
+            pool,
+            sessions,
+        }
+    });
+    Ok(services.collect())
 }
 
 pub fn data_plane_now() -> Result<DataPlaneNow, Error> {

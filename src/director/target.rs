@@ -42,7 +42,11 @@ pub fn find(ipvs: &mut Ipvs, key: &ServiceKey, address: SocketAddr) -> Result<Ta
 }
 
 pub(super) fn no_service(ipvs: &mut Ipvs, key: &ServiceKey) -> Result<Error, Error> {
-    let there: Vec<String> = ipvs.services()?.keys().map(ServiceKey::to_string).collect();
+    let there: Vec<String> = ipvs
+        .service_keys()?
+        .iter()
+        .map(ServiceKey::to_string)
+        .collect();
     Ok(Error::NoSuchService {
         service: key.clone(),
         near: near(&key.to_string(), &there),

@@ -44,7 +44,7 @@ fn remove_services(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), 
         return Ok(());
     };
     let full_nat = proc::full_nat()?;
-    for key in ipvs.services()?.keys() {
+    for key in &ipvs.service_keys()? {
         if keep_native && !full_nat.iter().any(|line| line.key == *key) {
             continue;
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What can be asked of the kernel's IPVS.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use netlink_packet_generic::GenlMessage;
@@ -87,6 +87,12 @@ impl<T: Transport> Ipvs<T> {
             Ok(())
         })?;
         Ok(services)
+    }
+
+    /// What names the services: one listing, whatever servers they have.
+    pub fn service_keys(&mut self) -> Result<BTreeSet<ServiceKey>, Error> {
+        let entries = self.service_entries()?;
+        Ok(entries.into_iter().map(|entry| entry.key).collect())
     }
 
     /// Counters, rates and connections of all services and their servers.

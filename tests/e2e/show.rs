@@ -2,6 +2,7 @@
 //! `show` and `ipvsadm -Ln` of the same state, with real traffic.
 
 mod many;
+mod named;
 pub mod same_as_ipvsadm;
 mod views;
 

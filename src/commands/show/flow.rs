@@ -21,7 +21,7 @@ impl<'a> FlowFilter<'a> {
         for key in &filter.services {
             match key {
                 ServiceKey::Address { address, .. } if address.port() != 0 => {}
-                ServiceKey::Address { .. } => others = keys()?.into_iter().collect(),
+                ServiceKey::Address { .. } => others = director::service_keys_now()?,
                 ServiceKey::Fwmark { .. } => {
                     return Err(Error::Usage(format!(
                         "a connection does not tell the firewall mark of {key}; name a server with --server"
@@ -62,20 +62,9 @@ impl<'a> FlowFilter<'a> {
         if self.filter.is_empty() {
             return Ok(());
         }
-        let services = director::services_now()?;
-        let keys: Vec<_> = services.iter().map(|now| now.key.clone()).collect();
-        let servers: Vec<SocketAddr> = services
-            .iter()
-            .filter(|now| self.filter.service(&now.key))
-            .flat_map(|now| now.service.servers.keys().copied())
-            .collect();
-        self.filter.check(&keys, &servers)
+        let services = self.filter.services_now()?;
+        self.filter.check(&services, director::service_keys_now)
     }
-}
-
-fn keys() -> Result<Vec<ServiceKey>, Error> {
-    let services = director::services_now()?;
-    Ok(services.into_iter().map(|now| now.key).collect())
 }
 
 #[cfg(test)]

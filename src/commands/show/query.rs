@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What was asked of `show`, and the form of the answer.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use serde::Serialize;
@@ -8,6 +9,7 @@ use serde::Serialize;
 use super::super::Error;
 use crate::cli::{Global, Show};
 use crate::config::argument::near;
+use crate::director::{self, ServiceNow};
 use crate::model::ServiceKey;
 use crate::output::grid::Grid;
 
@@ -123,31 +125,49 @@ impl Filter {
         self.services.is_empty() && self.servers.is_empty()
     }
 
-    pub fn service(&self, key: &ServiceKey) -> bool {
-        self.services.is_empty() || self.services.contains(key)
-    }
-
     pub fn server(&self, address: &SocketAddr) -> bool {
         self.servers.is_empty() || self.servers.contains(address)
     }
 
-    /// Every service and server of the filter must be among those that there
-    /// are: the first that is not is named.
-    pub fn check(&self, services: &[ServiceKey], servers: &[SocketAddr]) -> Result<(), Error> {
-        missing("service", &self.services, services)?;
-        missing("server", &self.servers, servers)
+    /// The services that it can let through, with their servers.
+    pub fn services_now(&self) -> Result<Vec<ServiceNow>, director::Error> {
+        if self.services.is_empty() {
+            director::services_now()
+        } else {
+            director::named_services_now(&self.services)
+        }
+    }
+
+    /// Every service and server of the filter must be among those that were
+    /// found: the first that is not is named. `all`: what services there are.
+    pub fn check(
+        &self,
+        found: &[ServiceNow],
+        all: impl FnOnce() -> Result<BTreeSet<ServiceKey>, director::Error>,
+    ) -> Result<(), Error> {
+        let is_found = |key: &&ServiceKey| found.iter().any(|now| now.key == **key);
+        if let Some(missing) = self.services.iter().find(|key| !is_found(key)) {
+            return Err(not_there("service", missing, all()?.iter()));
+        }
+        let servers = || found.iter().flat_map(|now| now.service.servers.keys());
+        let is_found = |server: &&SocketAddr| servers().any(|there| there == *server);
+        match self.servers.iter().find(|server| !is_found(server)) {
+            Some(missing) => Err(not_there("server", missing, servers())),
+            None => Ok(()),
+        }
     }
 }
 
-fn missing<T: PartialEq + ToString>(what: &str, asked: &[T], there: &[T]) -> Result<(), Error> {
-    let Some(missing) = asked.iter().find(|asked| !there.contains(asked)) else {
-        return Ok(());
-    };
+fn not_there<'a, T: ToString + 'a>(
+    what: &str,
+    missing: &T,
+    there: impl Iterator<Item = &'a T>,
+) -> Error {
     let missing = missing.to_string();
-    let mut there: Vec<String> = there.iter().map(T::to_string).collect();
+    let mut there: Vec<String> = there.map(T::to_string).collect();
     there.dedup();
-    Err(Error::NotThere(format!(
+    Error::NotThere(format!(
         "there is no {what} {missing}; {}",
         near(&missing, &there)
-    )))
+    ))
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Services and servers: what they are, what they did, and what they do now.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::super::Error;
@@ -20,7 +19,7 @@ pub(super) struct Before {
 }
 
 pub(super) fn look(query: &Query, before: &mut Option<Before>) -> Result<Look, Error> {
-    let mut services = director::services_now()?;
+    let mut services = query.filter.services_now()?;
     if query.watch {
         let now = Instant::now();
         let statistics = services
@@ -35,7 +34,7 @@ pub(super) fn look(query: &Query, before: &mut Option<Before>) -> Result<Look, E
             statistics,
         });
     }
-    filtered(&mut services, &query.filter)?;
+    filtered(&mut services, &query.filter, director::service_keys_now)?;
     // For tables there is nothing more to read.
     if !query.json {
         return query.answer(|| (), || grid(&services, query));
@@ -47,17 +46,13 @@ pub(super) fn look(query: &Query, before: &mut Option<Before>) -> Result<Look, E
     )
 }
 
-fn filtered(services: &mut Vec<ServiceNow>, filter: &Filter) -> Result<(), Error> {
-    if filter.is_empty() {
-        return Ok(());
-    }
-    let keys: Vec<ServiceKey> = services.iter().map(|service| service.key.clone()).collect();
-    services.retain(|service| filter.service(&service.key));
-    let addresses: Vec<SocketAddr> = services
-        .iter()
-        .flat_map(|service| service.service.servers.keys().copied())
-        .collect();
-    filter.check(&keys, &addresses)?;
+/// `services` are those that the filter names, or all.
+fn filtered(
+    services: &mut Vec<ServiceNow>,
+    filter: &Filter,
+    all: impl FnOnce() -> Result<BTreeSet<ServiceKey>, director::Error>,
+) -> Result<(), Error> {
+    filter.check(services, all)?;
     if !filter.servers.is_empty() {
         for service in services.iter_mut() {
             let servers = &mut service.service.servers;

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A service that is named costs the same among any number of others.
+
+use std::fs;
+use std::path::Path;
+
+use crate::full_nat::FILE;
+use crate::lab::{Lab, stderr};
+
+const TRACING: &str = "/sys/kernel/tracing";
+
+/// Counts how often IPVS goes through its services for a listing.
+struct Listings;
+
+impl Listings {
+    fn begin() -> Self {
+        let folder = Path::new(TRACING);
+        fs::write(
+            folder.join("kprobe_events"),
+            "p:listing ip_vs_genl_dump_services",
+        )
+        .unwrap();
+        fs::write(folder.join("events/kprobes/listing/enable"), "1").unwrap();
+        Listings
+    }
+
+    fn number(&self) -> u32 {
+        let profile = fs::read_to_string(Path::new(TRACING).join("kprobe_profile")).unwrap();
+        let mut words = profile
+            .split_whitespace()
+            .skip_while(|word| *word != "listing");
+        words.nth(1).unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Listings {
+    fn drop(&mut self) {
+        let folder = Path::new(TRACING);
+        let _ = fs::write(folder.join("events/kprobes/listing/enable"), "0");
+        let _ = fs::write(folder.join("kprobe_events"), "-:listing");
+    }
+}
+
+#[test]
+fn the_kernel_is_asked_for_a_named_service_alone() {
+    let lab = Lab::alone();
+    lab.apply(FILE);
+    let listings = Listings::begin();
+    let web = "tcp://10.0.0.1:80";
+    let run = |arguments: &[&str]| {
+        let before = listings.number();
+        let output = lab.ipvs_bpf(arguments);
+        (listings.number() - before, output)
+    };
+    for arguments in [
+        &["show", web][..],
+        &["show", web, "udp://10.0.0.1:7"],
+        &["show", web, "--stats"],
+        &["show", web, "--json"],
+        &["show", web, "--server", "10.2.0.2:8080"],
+        &["show", web, "--connections"],
+        &["show", web, "--sessions"],
+        &["weight", web, "10.2.0.2:8080", "2"],
+        &["zero", web],
+        &["drain", web, "10.2.0.2:8080", "--timeout", "0s"],
+    ] {
+        let (listed, output) = run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        assert_eq!(listed, 0, "{arguments:?}");
+    }
+    assert_ne!(run(&["show"]).0, 0, "all are listed");
+
+    // For a service that is missing the kernel answers an empty success, where it is
+    // asked for its servers.
+    let (listed, output) = run(&["show", "tcp://10.0.0.1:81"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(
+        said.contains("there is no service tcp://10.0.0.1:81"),
+        "{said}"
+    );
+    assert!(said.contains("did you mean `tcp://10.0.0.1:80`"), "{said}");
+    assert_ne!(listed, 0, "to say what is near");
+}
