@@ -298,6 +298,10 @@ void port_apps_leave(struct director *director);
 int local_ips_write(struct director *director, char *text);
 void local_ips_show(struct director *director, struct seq_file *seq);
 struct pool *pool_find(struct director *director, const char *name);
+struct pool *pool_share(struct director *director, struct pool *from,
+			const char *name, int family);
+void pool_cede(struct director *director, struct pool *from, struct pool *to,
+	       int family);
 void local_ip_put(struct local_ip *ip);
 void local_ips_free(struct director *director);
 

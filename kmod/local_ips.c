@@ -72,6 +72,13 @@ static struct pool *pool_get(struct director *director, const char *name)
 	return pool;
 }
 
+static bool is_pool_name(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length && length < POOL_NAME_SIZE && strcmp(name, "-");
+}
+
 static int prepare_set(struct director *director, struct local_ip *ip, u8 family,
 		       const union nf_inet_addr *addr, const char *pool_name,
 		       u32 ports, unsigned int number)
@@ -129,7 +136,7 @@ static int prepare(struct director *director, char *line, unsigned int number)
 	    (set && (!range || !parse_ports(range, &ports))))
 		return refuse(error, -EINVAL, number,
 			      "expected \"+ POOL ADDRESS FIRST-LAST\" or \"- ADDRESS\"");
-	if (set && (!*pool || strlen(pool) >= POOL_NAME_SIZE || !strcmp(pool, "-")))
+	if (set && !is_pool_name(pool))
 		return refuse(error, -EINVAL, number,
 			      "a pool's name has 1 to %u characters", POOL_NAME_SIZE - 1);
 	ip = find(director, family, &addr);
@@ -337,6 +344,46 @@ int local_ips_write(struct director *director, char *text)
 		commit(director);
 	finish(director, !err);
 	return err;
+}
+
+/* The first half of handing over what a pool has for services of one family: the
+ * pool of that name, which has nothing for them yet, has it as well.
+ */
+struct pool *pool_share(struct director *director, struct pool *from,
+			const char *name, int family)
+{
+	struct lip_array *ips = rcu_dereference_protected(
+		from->half[family].ips, lockdep_is_held(&director->config));
+	struct pool *to = pool_find(director, name);
+
+	if (!is_pool_name(name))
+		return ERR_PTR(-EINVAL);
+	if (!ips)
+		return ERR_PTR(-ENOENT);
+	if (to && rcu_access_pointer(to->half[family].ips))
+		return ERR_PTR(-EEXIST);
+	to = pool_get(director, name);
+	if (!to)
+		return ERR_PTR(-ENOMEM);
+	rcu_assign_pointer(to->half[family].ips, ips);
+	return to;
+}
+
+/* The second half: the old pool has it no more. A grace period ago the last packet
+ * could find a service that draws from there.
+ */
+void pool_cede(struct director *director, struct pool *from, struct pool *to,
+	       int family)
+{
+	struct local_ip *ip;
+	int bucket;
+
+	RCU_INIT_POINTER(from->half[family].ips, NULL);
+	hash_for_each(director->local_ips, bucket, ip, node)
+		if (ip->pool == from && family_index(ip->family) == family)
+			ip->pool = to;
+	if (is_empty(from))
+		pool_delete(from);
 }
 
 void local_ips_show(struct director *director, struct seq_file *seq)

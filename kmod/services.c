@@ -6,7 +6,11 @@
  *     + PROTOCOL ADDRESS:PORT POOL    full NAT from that pool from now on
  *     - PROTOCOL ADDRESS:PORT         native again; sessions live on
  *
- * or the one word "flush", which ends the sessions that so live on.
+ * or one of these alone:
+ *
+ *     = OLD NEW ipv4|ipv6    pool NEW gets what OLD has of that family,
+ *                            addresses and services
+ *     flush                  the sessions that so live on end
  *
  * PROTOCOL is tcp, udp or sctp; ADDRESS is in brackets where it is IPv6. Reading gives the listed services, and those whose
  * sessions outlive them:
@@ -308,6 +312,62 @@ static void finish(struct director *director, bool commit)
 	services_reap(director);
 }
 
+static int refuse_hand_over(struct director *director, int code, const char *from,
+			    const char *to, const char *family)
+{
+	char *error = director->services_error;
+
+	switch (code) {
+	case -ENOENT:
+		return refuse(error, code, 1, "pool \"%.15s\" has no %s address",
+			      from, family);
+	case -EEXIST:
+		return refuse(error, code, 1, "pool \"%.15s\" has addresses of %s",
+			      to, family);
+	case -EINVAL:
+		return refuse(error, code, 1,
+			      "expected \"= OLD NEW ipv4|ipv6\" and nothing else");
+	default:
+		return code;
+	}
+}
+
+/* A pool that services use cannot lose its last address, and no service can use a
+ * pool without one, so the two change together. No packet finds its service without
+ * an address: the new pool has them before the first service draws from there, the
+ * old one until a grace period after the last service did.
+ */
+static int hand_over(struct director *director, char *line)
+{
+	char *from_name, *to_name, *family;
+	struct service *service;
+	struct pool *from, *to;
+	int bucket, half;
+
+	line = strim(line);
+	strsep(&line, " ");
+	from_name = strsep(&line, " ");
+	to_name = strsep(&line, " ");
+	family = line;
+	if (!family || (strcmp(family, "ipv4") && strcmp(family, "ipv6")))
+		return refuse_hand_over(director, -EINVAL, "", "", "");
+	half = strcmp(family, "ipv6") ? IPV4 : IPV6;
+	from = pool_find(director, from_name);
+	to = from ? pool_share(director, from, to_name, half) : ERR_PTR(-ENOENT);
+	if (IS_ERR(to))
+		return refuse_hand_over(director, PTR_ERR(to), from_name, to_name,
+					family);
+	hash_for_each(director->services, bucket, service, node)
+		if (service->listed && pool_of(director, service) == from &&
+		    family_index(service->family) == half)
+			rcu_assign_pointer(service->pool, to);
+	to->half[half].users = from->half[half].users;
+	from->half[half].users = 0;
+	synchronize_rcu();
+	pool_cede(director, from, to, half);
+	return 0;
+}
+
 int services_write(struct director *director, char *text)
 {
 	unsigned int number = 0;
@@ -322,6 +382,8 @@ int services_write(struct director *director, char *text)
 	if (!rcu_access_pointer(director->maps))
 		return refuse(director->services_error, -ENXIO, 0,
 			      "no eBPF maps are registered: write them to the file map first");
+	if (*text == '=')
+		return hand_over(director, text);
 	while (!err && (line = strsep(&text, "\n"))) {
 		number++;
 		if (*line)
