@@ -8,7 +8,7 @@ use crate::datapath::{self, Pins};
 use crate::ipvs_netlink::{Change, Ipvs};
 use crate::kmod::module;
 use crate::kmod::proc::{self, FullNatChange, LocalIpChange};
-use crate::model::{LocalIp, Service, Timeout, Timeouts};
+use crate::model::{Family, LocalIp, Service, Timeout, Timeouts};
 use crate::plan::Step;
 
 /// Steps that were not all carried out.
@@ -112,6 +112,9 @@ impl Kernel {
             Step::StopDatapath { .. } => stop_datapath()?,
             Step::Attach { interface } => datapath::attach(&Pins::of_this_namespace()?, interface)?,
             Step::Detach { interface } => datapath::detach(&Pins::of_this_namespace()?, interface)?,
+            Step::HandOver {
+                address, old, new, ..
+            } => proc::hand_over(&old.pool, &new.pool, Family::of(*address))?,
             Step::ChangeTimeout { timeout, new, .. } if Timeout::UNANSWERED.contains(timeout) => {
                 proc::set_unanswered(*timeout, *new)?;
             }

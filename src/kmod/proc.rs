@@ -13,7 +13,7 @@ use super::Error;
 use super::carrier::carrier;
 use super::text;
 pub use super::text::{FullNatChange, FullNatLine, LocalIpChange, LocalIpLine, RegisteredMaps};
-use crate::model::Timeout;
+use crate::model::{Family, Timeout};
 
 /// The main thread's `/proc/net` would be another one's after `setns(2)`.
 const FOLDER: &str = "/proc/thread-self/net/ip_vs_bpf";
@@ -170,6 +170,13 @@ pub fn full_nat() -> Result<Vec<FullNatLine>, Error> {
 
 pub fn change_full_nat(changes: &[FullNatChange]) -> Result<(), Error> {
     write_lines("services", changes.iter().map(FullNatChange::line))
+}
+
+/// Everything that one pool has of a family, addresses and services, becomes the
+/// other's, which has no address of it yet.
+pub fn hand_over(old: &str, new: &str, family: Family) -> Result<(), Error> {
+    let family = family.to_string().to_lowercase();
+    write("services", &format!("= {old} {new} {family}\n"))
 }
 
 /// Ends the sessions of services that are no longer configured. A connection

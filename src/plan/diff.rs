@@ -122,7 +122,8 @@ fn lines(plan: &Plan) -> Vec<Line> {
             | Step::Detach { .. } => datapath.push(step),
             Step::AddLocalIp { address, .. }
             | Step::ChangeLocalIp { address, .. }
-            | Step::RemoveLocalIp { address, .. } => local_ips.push((address, step)),
+            | Step::RemoveLocalIp { address, .. }
+            | Step::HandOver { address, .. } => local_ips.push((address, step)),
             Step::AddFullNat { service, .. }
             | Step::ChangeFullNat { service, .. }
             | Step::RemoveFullNat { service, .. } => {

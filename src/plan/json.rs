@@ -48,7 +48,7 @@ impl Serialize for Refusal {
 ///   | `datapath` | | `max_sessions`; of an addition also `fast_path`; of a change `other_build`, whether the programs are not this build's |
 ///   | `fast_path` | | `on`, a boolean |
 ///   | `interface` | `interface` | none |
-///   | `local_ip` | `address` | `pool`, `ports` (`"1024-65535"`) |
+///   | `local_ip` | `address`; `services`, where they change to the new pool with it | `pool`, `ports` (`"1024-65535"`) |
 ///   | `full_nat` | `service` | `pool` |
 ///   | `service` | `service` | `scheduler`, `scheduler_flags` (their names), `persistence` (null, or `timeout` in seconds, `netmask`, `engine` or null), `one_packet` |
 ///   | `server` | `service`, `server` | `weight`, `forward` (`masq`, `route`, `tunnel`, `local`), `tunnel` (null, or `type`, `port` or null, `checksum`), `upper_threshold`, `lower_threshold` |
@@ -82,6 +82,8 @@ struct Record<'a> {
     interface: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    services: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -231,6 +233,15 @@ impl<'a> Record<'a> {
             Step::ChangeLocalIp { address, old, new } => {
                 Record::local_ip(step, *address).change(old.into(), new.into())
             }
+            Step::HandOver {
+                address,
+                old,
+                new,
+                services,
+            } => Record {
+                services: Some(services.iter().map(ServiceKey::to_string).collect()),
+                ..Record::local_ip(step, *address).change(old.into(), new.into())
+            },
             Step::AddFullNat { service, pool } | Step::RemoveFullNat { service, pool } => {
                 Record::service(step, "full_nat", service).value(Value::FullNat { pool })
             }
@@ -276,6 +287,7 @@ impl<'a> Record<'a> {
             daemon: None,
             interface: None,
             address: None,
+            services: None,
             service: None,
             server: None,
             old: None,

@@ -7,7 +7,8 @@
 //! empty a pool that a listed service draws from, and a service can enter only
 //! a pool that has an address. So a move comes before, unless it takes the last
 //! address of a pool in use: that one waits until the services have left. Where
-//! the pool that it moves to has to have it before, the plan is refused.
+//! the pool that it moves to has to have it before, it is handed over together with
+//! these services. Those that are to draw from elsewhere then go there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -22,6 +23,8 @@ pub(super) struct LocalIps {
     pub before: Vec<Step>,
     pub after: Vec<Step>,
     pub refusals: Vec<Refusal>,
+    /// The full-NAT services after the steps that come before, with their pools.
+    pub full_nat: BTreeMap<ServiceKey, String>,
 }
 
 /// A pool as one service sees it: only addresses of its own family matter.
@@ -48,6 +51,28 @@ impl<'a> Move<'a> {
             old: self.old.clone(),
             new: self.new.clone(),
         }
+    }
+
+    /// With the services that use it; other ports are a step of their own.
+    fn hand_over(&self, services: &[ServiceKey]) -> Vec<Step> {
+        let moved = Place {
+            pool: self.new.pool.clone(),
+            ports: self.old.ports,
+        };
+        let mut steps = vec![Step::HandOver {
+            address: self.address,
+            old: self.old.clone(),
+            new: moved.clone(),
+            services: services.to_vec(),
+        }];
+        if moved != *self.new {
+            steps.push(Step::ChangeLocalIp {
+                address: self.address,
+                old: moved,
+                new: self.new.clone(),
+            });
+        }
+        steps
     }
 }
 
@@ -116,19 +141,54 @@ pub(super) fn plan_local_ips(goal: &State, actual: &State) -> LocalIps {
     for moving in others {
         moves.go(moving, &mut plan.before);
     }
-    let waiting = std::mem::take(&mut moves.waiting);
-    for (_, moving) in waiting {
-        if moves.is_starved(moving.to()) {
-            plan.refusals.push(Refusal::LastAddress {
-                address: moving.address,
-                from: moving.old.pool.clone(),
-                to: moving.new.pool.clone(),
-            });
-        }
-        plan.after.push(moving.step());
-    }
+    plan.full_nat = actual.full_nat.clone();
+    hand_over(&mut moves, users(&actual.full_nat), &mut plan);
+    let waiting = std::mem::take(&mut moves.waiting).into_values();
+    plan.after.extend(waiting.map(|moving| moving.step()));
     plan.after.append(&mut removed);
     plan
+}
+
+/// Gives their first address to the pools that need one, each from a pool whose last
+/// one waits. That pool is empty then, and may need another one's.
+fn hand_over<'a>(
+    moves: &mut Moves<'a>,
+    mut users: BTreeMap<Pool<'a>, Vec<ServiceKey>>,
+    plan: &mut LocalIps,
+) {
+    let mut sources: BTreeMap<Pool, Vec<Pool>> = BTreeMap::new();
+    for (from, moving) in moves.waiting.iter().rev() {
+        sources.entry(moving.to()).or_default().push(*from);
+    }
+    let mut empty: Vec<Pool> = sources.keys().rev().copied().collect();
+    while let Some(pool) = empty.pop() {
+        if !moves.is_starved(pool) {
+            continue;
+        }
+        let Some(from) = sources.get_mut(&pool).and_then(Vec::pop) else {
+            continue;
+        };
+        let Some(moving) = moves.waiting.remove(&from) else {
+            continue;
+        };
+        moves.moved(from, pool);
+        let services = users.remove(&from).unwrap_or_default();
+        for service in &services {
+            plan.full_nat.insert(service.clone(), pool.0.to_owned());
+        }
+        plan.before.extend(moving.hand_over(&services));
+        users.insert(pool, services);
+        empty.push(from);
+    }
+}
+
+fn users(full_nat: &BTreeMap<ServiceKey, String>) -> BTreeMap<Pool<'_>, Vec<ServiceKey>> {
+    let mut users: BTreeMap<Pool, Vec<ServiceKey>> = BTreeMap::new();
+    for (service, pool) in full_nat {
+        let pool = (pool.as_str(), service.family());
+        users.entry(pool).or_default().push(service.clone());
+    }
+    users
 }
 
 /// The pools while addresses move between them.
@@ -162,11 +222,15 @@ impl<'a> Moves<'a> {
                 return;
             }
             steps.push(moving.step());
-            let left = self.size(from).saturating_sub(1);
-            self.sizes.insert(from, left);
-            *self.sizes.entry(to).or_default() += 1;
+            self.moved(from, to);
             next = self.waiting.remove(&to);
         }
+    }
+
+    fn moved(&mut self, from: Pool<'a>, to: Pool<'a>) {
+        let left = self.size(from).saturating_sub(1);
+        self.sizes.insert(from, left);
+        *self.sizes.entry(to).or_default() += 1;
     }
 }
 

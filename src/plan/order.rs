@@ -146,6 +146,7 @@ struct Stages {
 pub fn plan(desired: &State, actual: &State, options: &Options) -> Plan {
     let goal = goal(desired, actual, options);
     let local_ips = plan_local_ips(&goal, actual);
+    let full_nat = &local_ips.full_nat;
     let mut stages = Stages {
         local_ips: local_ips.before,
         local_ips_leaving: local_ips.after,
@@ -154,7 +155,7 @@ pub fn plan(desired: &State, actual: &State, options: &Options) -> Plan {
     stages.settings(&goal, actual);
     stages.sync(&goal, actual);
     stages.datapath(&goal, actual);
-    stages.full_nat(&goal, actual);
+    stages.full_nat(&goal, full_nat);
     stages.services(&goal, actual);
 
     let mut refusals = refusals(&goal, actual);
@@ -176,19 +177,23 @@ pub fn plan(desired: &State, actual: &State, options: &Options) -> Plan {
     .flatten()
     .collect();
     Plan {
-        stays_full_nat: stays_full_nat(&steps, &goal, actual),
+        stays_full_nat: stays_full_nat(&steps, &goal, full_nat),
         steps,
         refusals,
     }
 }
 
-fn stays_full_nat(steps: &[Step], goal: &State, actual: &State) -> BTreeMap<ServiceKey, String> {
+fn stays_full_nat(
+    steps: &[Step],
+    goal: &State,
+    full_nat: &BTreeMap<ServiceKey, String>,
+) -> BTreeMap<ServiceKey, String> {
     steps
         .iter()
         .filter_map(Step::ipvs_service)
         .filter_map(|key| {
             let pool = goal.full_nat.get(key)?;
-            let stays = actual.full_nat.get(key) == Some(pool);
+            let stays = full_nat.get(key) == Some(pool);
             stays.then(|| (key.clone(), pool.clone()))
         })
         .collect()
@@ -285,8 +290,8 @@ impl Stages {
         }
     }
 
-    fn full_nat(&mut self, goal: &State, actual: &State) {
-        for entry in merge(&actual.full_nat, &goal.full_nat) {
+    fn full_nat(&mut self, goal: &State, running: &BTreeMap<ServiceKey, String>) {
+        for entry in merge(running, &goal.full_nat) {
             match entry {
                 Entry::Added(service, pool) => self.full_nat.push(Step::AddFullNat {
                     service: service.clone(),

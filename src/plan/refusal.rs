@@ -36,12 +36,6 @@ pub enum Refusal {
         server: SocketAddr,
         daemon: SyncState,
     },
-    /// The last address of a pool in use cannot be the first of another one.
-    LastAddress {
-        address: IpAddr,
-        from: String,
-        to: String,
-    },
 }
 
 impl Refusal {
@@ -54,7 +48,6 @@ impl Refusal {
             Refusal::NotMasquerading { .. } => "not_masquerading",
             Refusal::NoSysctl { .. } => "no_sysctl",
             Refusal::MixedFamilies { .. } => "mixed_families",
-            Refusal::LastAddress { .. } => "last_address",
         }
     }
 }
@@ -99,12 +92,6 @@ impl fmt::Display for Refusal {
                 "{service} → {server}: a server of another family than its service's and the \
                  {daemon} sync daemon exclude each other: remove the server, or stop the daemon \
                  by a [sync] without it"
-            ),
-            Refusal::LastAddress { address, from, to } => write!(
-                f,
-                "local IP {address} is the last of pool {from:?}, which services use, and cannot \
-                 be the first of pool {to:?}: give {to:?} another address, or run \
-                 `ipvs-bpf down` first"
             ),
         }
     }

@@ -83,6 +83,14 @@ pub enum Step {
         address: IpAddr,
         old: Place,
     },
+    /// The address is the only one of its family in a pool that these services
+    /// use, and the first of another one: all of them change their pool at once.
+    HandOver {
+        address: IpAddr,
+        old: Place,
+        new: Place,
+        services: Vec<ServiceKey>,
+    },
 
     /// From now on, new connections of this service are full NAT.
     AddFullNat {
@@ -177,6 +185,7 @@ impl Step {
             | Step::ChangeFastPath { .. }
             | Step::ChangeDatapath { .. }
             | Step::ChangeLocalIp { .. }
+            | Step::HandOver { .. }
             | Step::ChangeFullNat { .. }
             | Step::ChangeService { .. }
             | Step::ChangeServer { .. } => Op::Change,
@@ -190,7 +199,7 @@ impl Step {
         }
     }
 
-    /// Changes the module's table of local IPs.
+    /// Changes the module's table of local IPs, together with others.
     pub fn is_local_ip(&self) -> bool {
         matches!(
             self,

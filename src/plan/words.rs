@@ -25,7 +25,8 @@ impl Display for Step {
             | Step::Detach { .. }
             | Step::AddLocalIp { .. }
             | Step::ChangeLocalIp { .. }
-            | Step::RemoveLocalIp { .. } => f.write_str(&facts(self)),
+            | Step::RemoveLocalIp { .. }
+            | Step::HandOver { .. } => f.write_str(&facts(self)),
             Step::AddFullNat { service, .. }
             | Step::ChangeFullNat { service, .. }
             | Step::RemoveFullNat { service, .. }
@@ -93,6 +94,18 @@ pub(super) fn facts(step: &Step) -> String {
         }
         Step::ChangeLocalIp { address, old, new } => {
             format!("local IP {address} {}", place_change(old, new))
+        }
+        Step::HandOver {
+            address,
+            old,
+            new,
+            services,
+        } => {
+            let change = place_change(old, new);
+            match services.len() {
+                1 => format!("local IP {address} {change}, with the service that uses it"),
+                n => format!("local IP {address} {change}, with the {n} services that use it"),
+            }
         }
         Step::AddFullNat { pool, .. } | Step::RemoveFullNat { pool, .. } => full_nat(pool),
         Step::ChangeFullNat { old, new, .. } => format!("full NAT from pool {old:?} → {new:?}"),

@@ -152,6 +152,77 @@ fn local_ips_and_pools_change_under_load_and_nothing_breaks() {
     balanced(&lab);
 }
 
+/// Connections of their own, one after the other, until standard input ends: how many
+/// there were. Each is answered.
+const CONNECTIONS: &str = r"
+import select, socket, sys
+number = 0
+while not select.select([sys.stdin], [], [], 0)[0]:
+    s = socket.create_connection(('10.0.0.1', 80), timeout=120)
+    s.sendall(b'GET / HTTP/1.0\r\n\r\n')
+    assert s.makefile('rb').read()
+    s.close()
+    number += 1
+print(number)
+";
+
+#[test]
+fn a_pool_of_one_address_is_renamed_again_and_again_and_no_connection_is_refused() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    let load = Load::begin(&lab);
+    let connections = spawn(&lab, CONNECTIONS);
+    let created = || lab.counter("sessions_created");
+    for name in ["other", "default", "third", "default"] {
+        let before = created();
+        eventually("connections begin", || created() > before + 3);
+        let renamed = FILE.replace("default", name);
+        change(&lab, &renamed, "with the 3 services that use it");
+        assert_eq!(lab.apply(&renamed), "nothing to do\n");
+        let show = success(&lab.ipvs_bpf(&["show", "--local-ips"]));
+        assert_eq!(show.lines().count(), 2, "{show}");
+        assert!(show.contains(&format!("\n{name} ")), "{show}");
+    }
+    let before = created();
+    eventually("connections begin", || created() > before + 3);
+    success(&connections.wait_with_output().unwrap());
+    assert_eq!(lab.counter("refused_empty_pool"), 0);
+    assert_eq!(lab.counter("native_other_service"), 0);
+    load.end("10.2.0.100");
+    balanced(&lab);
+}
+
+#[test]
+fn addresses_are_handed_over_from_pool_to_pool_in_one_plan() {
+    let lab = Lab::new();
+    lab.exec(
+        "director",
+        &["ip", "addr", "add", "10.2.0.101/24", "dev", "eth1"],
+    );
+    let two = "[local_ips.b]\naddresses = [\"10.2.0.101\"]\n\n[local_ips.default]";
+    let text = FILE.replace("[local_ips.default]", two);
+    let (tcp, udp) = text.split_once("udp://").unwrap();
+    let udp = udp.replacen("snat = \"default\"", "snat = \"b\"", 1);
+    let first = format!("{tcp}udp://{udp}");
+    lab.apply(&first);
+    assert_eq!(local_ips(&lab), ["10.2.0.100"]);
+    // The name of the one becomes the other's, whose own goes.
+    let second = first
+        .replace("[local_ips.default]", "[local_ips.new]")
+        .replace("[local_ips.b]", "[local_ips.default]")
+        .replace("snat = \"default\"", "snat = \"new\"")
+        .replace("snat = \"b\"", "snat = \"default\"");
+    change(
+        &lab,
+        &second,
+        "local IP 10.2.0.101 pool \"b\" → \"default\"",
+    );
+    assert_eq!(lab.apply(&second), "nothing to do\n");
+    assert_eq!(local_ips(&lab), ["10.2.0.100"]);
+    let seen = lab.udp("10.0.0.1", 7, "hello");
+    assert!(seen.contains("10.2.0.101"), "{seen}");
+}
+
 #[test]
 fn services_servers_and_interfaces_change_under_load_and_nothing_breaks() {
     let lab = Lab::new();

@@ -37,11 +37,11 @@ pub fn carry_out(
     Ok(state)
 }
 
-/// `build()` in kmod/local_ips.c.
+/// `build_half()` in kmod/local_ips.c.
 fn no_pool_in_use_is_emptied(before: &State, after: &State) -> Result<(), String> {
-    let is_empty = |state: &State, pool: &str| !state.local_ips.keys().any(|ip| ip.pool == pool);
-    for pool in after.full_nat.values() {
-        if is_empty(after, pool) && !is_empty(before, pool) {
+    for (service, pool) in &after.full_nat {
+        let has = |state: &State| has_address(state, pool, service.family());
+        if !has(after) && has(before) {
             return Err(format!("EBUSY: pool {pool} would be empty"));
         }
     }
@@ -137,6 +137,27 @@ fn apply(step: &Step, state: &mut State) -> Result<(), String> {
             Ok(())
         }
         Step::RemoveLocalIp { address, old } => take(state, *address, old),
+        Step::HandOver {
+            address,
+            old,
+            new,
+            services,
+        } => {
+            let family = Family::of(*address);
+            check(!has_address(state, &new.pool, family), "EEXIST")?;
+            take(state, *address, old)?;
+            check(!has_address(state, &old.pool, family), "not the last")?;
+            check(old.ports == new.ports, "ports stay")?;
+            put(state, *address, new);
+            let users = state.full_nat.iter_mut();
+            let mut moved = users
+                .filter(|(service, pool)| service.family() == family && **pool == old.pool)
+                .map(|(service, pool)| {
+                    pool.clone_from(&new.pool);
+                    service
+                });
+            check(moved.by_ref().eq(services), "the pool's services")
+        }
 
         Step::AddFullNat { service, pool } => {
             check(state.datapath.is_some(), "ENXIO: no maps")?;

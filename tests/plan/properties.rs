@@ -20,17 +20,13 @@ const STRICT: Options = Options {
     prune: Prune::Everything,
 };
 
-/// A plan may be refused for two reasons alone: an only address moves, or a
-/// daemon that the file leaves alone excludes a server that it lists.
+/// A plan may be refused for one reason alone: a daemon that the file leaves alone
+/// excludes a server that it lists.
 fn is_refused(plan: &Plan, goal: &State) -> bool {
     for refusal in &plan.refusals {
-        let right = match refusal {
-            Refusal::LastAddress { .. } => true,
-            Refusal::MixedFamilies { .. } => {
-                goal.sync.as_ref().is_some_and(has_daemons) && has_mixed_families(goal)
-            }
-            _ => false,
-        };
+        let right = matches!(refusal, Refusal::MixedFamilies { .. })
+            && goal.sync.as_ref().is_some_and(has_daemons)
+            && has_mixed_families(goal);
         assert!(right, "a state that is in order is refused: {refusal}");
     }
     !plan.refusals.is_empty()
