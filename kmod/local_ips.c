@@ -379,9 +379,11 @@ void pool_cede(struct director *director, struct pool *from, struct pool *to,
 	int bucket;
 
 	RCU_INIT_POINTER(from->half[family].ips, NULL);
-	hash_for_each(director->local_ips, bucket, ip, node)
+	hash_for_each(director->local_ips, bucket, ip, node) {
 		if (ip->pool == from && family_index(ip->family) == family)
 			ip->pool = to;
+		cond_resched();
+	}
 	if (is_empty(from))
 		pool_delete(from);
 }

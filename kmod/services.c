@@ -339,17 +339,21 @@ static int refuse_hand_over(struct director *director, int code, const char *fro
  */
 static int hand_over(struct director *director, char *line)
 {
-	char *from_name, *to_name, *family;
+	char *sign, *from_name, *to_name, *family;
 	struct service *service;
 	struct pool *from, *to;
 	int bucket, half;
 
 	line = strim(line);
-	strsep(&line, " ");
+	/* A second line would become part of a name. */
+	if (strchr(line, '\n'))
+		return refuse_hand_over(director, -EINVAL, "", "", "");
+	sign = strsep(&line, " ");
 	from_name = strsep(&line, " ");
 	to_name = strsep(&line, " ");
 	family = line;
-	if (!family || (strcmp(family, "ipv4") && strcmp(family, "ipv6")))
+	if (strcmp(sign, "=") || !family ||
+	    (strcmp(family, "ipv4") && strcmp(family, "ipv6")))
 		return refuse_hand_over(director, -EINVAL, "", "", "");
 	half = strcmp(family, "ipv6") ? IPV4 : IPV6;
 	from = pool_find(director, from_name);
@@ -357,10 +361,12 @@ static int hand_over(struct director *director, char *line)
 	if (IS_ERR(to))
 		return refuse_hand_over(director, PTR_ERR(to), from_name, to_name,
 					family);
-	hash_for_each(director->services, bucket, service, node)
+	hash_for_each(director->services, bucket, service, node) {
 		if (service->listed && pool_of(director, service) == from &&
 		    family_index(service->family) == half)
 			rcu_assign_pointer(service->pool, to);
+		cond_resched();
+	}
 	to->half[half].users = from->half[half].users;
 	from->half[half].users = 0;
 	synchronize_rcu();

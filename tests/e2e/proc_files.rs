@@ -95,6 +95,8 @@ fn what_the_module_does_not_understand_changes_nothing_and_is_explained() {
         ("services", "= default other ipv5\n"),
         ("services", "= default other ipv4 x\n"),
         ("services", "= default other ipv4\n- tcp 10.0.0.1:80\n"),
+        ("services", "=x default other ipv4\n"),
+        ("services", "= default new\nline ipv4\n"),
         ("services", "= default - ipv4\n"),
         ("services", "= default  ipv4\n"),
         ("services", "= default sixteen-letters- ipv4\n"),
