@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The Internet checksum (RFC 1071), mended by differences (RFC 1624). A
+/* The Internet checksum (RFC 1071), changed by differences (RFC 1624). A
  * difference is the one's complement sum of the new words and of the
  * complements of the old ones, of 16 or 32 bits, in network byte order.
  */
@@ -43,25 +43,19 @@ static __always_inline __u16 add16(__u16 a, __u16 b)
 	return sum + (sum >> 16);
 }
 
-static __always_inline __sum16 mended(__sum16 check, __u64 difference)
+static __always_inline __sum16 changed(__sum16 check, __u64 difference)
 {
 	return ~fold16((__u16)~check + difference);
 }
 
-/* SCTP's checksum covers the ports, and they stay; it covers no address. */
-static __always_inline int has_checksum(__u8 protocol)
-{
-	return protocol != IPPROTO_SCTP;
-}
-
-enum mending {
-	MENDED,
+enum change {
+	CHANGED,
 	/* Also of what the device summed up (CHECKSUM_COMPLETE), as it is right
 	 * in IPv4: there the header and its own checksum cancel each other, and
 	 * what is left is that the transport checksum changed by the addresses.
 	 */
-	MENDED_BY_HELPERS,
-	NOT_MENDED,
+	CHANGED_BY_HELPERS,
+	NOT_CHANGED,
 };
 
 /* Its offset in the packet. */
@@ -72,7 +66,7 @@ static __always_inline __u32 checksum_at(__u32 transport, __u8 protocol)
 }
 
 /* The helpers know what the device has still to do, and do the rest. */
-static __always_inline enum mending mend_partial(struct __sk_buff *skb, __u32 offset,
+static __always_inline enum change change_partial(struct __sk_buff *skb, __u32 offset,
 					__u8 protocol, __u64 addresses,
 					__be32 old_ports, __be32 new_ports)
 {
@@ -82,8 +76,8 @@ static __always_inline enum mending mend_partial(struct __sk_buff *skb, __u32 of
 				flags | BPF_F_PSEUDO_HDR) ||
 	    bpf_l4_csum_replace(skb, offset, old_ports, new_ports,
 				flags | sizeof(__be32)))
-		return NOT_MENDED;
-	return MENDED_BY_HELPERS;
+		return NOT_CHANGED;
+	return CHANGED_BY_HELPERS;
 }
 
 /* Where the device has to finish it (CHECKSUM_PARTIAL), a checksum is the sum of
@@ -99,7 +93,7 @@ static __always_inline int may_be_partial(struct __sk_buff *skb, __sum16 check,
 }
 
 /* change: what is added to the sum. */
-static __always_inline void mend_whole(__sum16 *check, __u8 protocol, __u16 change)
+static __always_inline void change_whole(__sum16 *check, __u8 protocol, __u16 change)
 {
 	__sum16 new;
 
@@ -113,7 +107,7 @@ static __always_inline void mend_whole(__sum16 *check, __u8 protocol, __u16 chan
 }
 
 /* Writes new ports and mends the checksum for them and for new addresses. */
-static __always_inline enum mending rewrite_transport(struct __sk_buff *skb,
+static __always_inline enum change rewrite_transport(struct __sk_buff *skb,
 					     __u32 transport, __u8 protocol,
 					     __u64 pseudo, __u64 addresses,
 					     union ports old, union ports new)
@@ -123,17 +117,17 @@ static __always_inline enum mending rewrite_transport(struct __sk_buff *skb,
 	__sum16 *check;
 
 	if (!ports)
-		return NOT_MENDED;
+		return NOT_CHANGED;
 	ports->both = new.both;
 	check = at(skb, offset, sizeof(*check));
 	if (!check)
-		return NOT_MENDED;
+		return NOT_CHANGED;
 	if (may_be_partial(skb, *check, fold16(pseudo)))
-		return mend_partial(skb, offset, protocol, addresses, old.both,
+		return change_partial(skb, offset, protocol, addresses, old.both,
 				    new.both);
-	mend_whole(check, protocol,
+	change_whole(check, protocol,
 		   fold16(addresses + difference(old.both, new.both)));
-	return MENDED;
+	return CHANGED;
 }
 
 #endif

@@ -9,23 +9,21 @@
 #include "packet4.h"
 
 static __always_inline int forward4(struct __sk_buff *skb,
-				    struct packet4 *packet,
-				    struct ipvs_bpf_session4 *session,
+				    const struct ipvs_bpf_tuple4 *old,
+				    struct ipvs_bpf_flow4 *flow,
 				    const __u8 protocol)
 {
 	struct ends4 new = {
-		.saddr = session->saddr,
-		.daddr = session->daddr,
-		.ports = { { session->sport, session->dport } },
+		.saddr = flow->saddr,
+		.daddr = flow->daddr,
+		.ports = { { flow->sport, flow->dport } },
 	};
-	struct ipvs_bpf_lease *lease = &session->lease;
+	struct ipvs_bpf_lease *lease = &flow->lease;
 	struct iphdr *iph;
 	__sum16 *check;
 	void *frame;
 	__u32 size;
 
-	if (packet->transport != NETWORK + sizeof(*iph))
-		return TC_ACT_UNSPEC;
 	frame = at(skb, 0, fast_size(protocol, sizeof(*iph)));
 	if (!frame)
 		return TC_ACT_UNSPEC;
@@ -37,8 +35,7 @@ static __always_inline int forward4(struct __sk_buff *skb,
 	check = frame + checksum_at(NETWORK + sizeof(*iph), protocol);
 	if (may_be_partial(skb, *check, add16(lease->pseudo,
 					      bpf_htons(size - sizeof(*iph))))) {
-		packet->transport = NETWORK + sizeof(*iph);
-		if (rewrite4(skb, packet, &new, 1))
+		if (!rewrite4(skb, old, &new))
 			return TC_ACT_SHOT;
 		frame = linear(skb, 0, sizeof(lease->macs));
 		return frame ? leave(frame, size, lease) : TC_ACT_SHOT;
@@ -48,7 +45,7 @@ static __always_inline int forward4(struct __sk_buff *skb,
 	iph->saddr = new.saddr;
 	iph->daddr = new.daddr;
 	((union ports *)(iph + 1))->both = new.ports.both;
-	mend_whole(check, protocol, lease->transport);
+	change_whole(check, protocol, lease->transport);
 	/* See rewrite4(): less the addresses, which the header's have changed by,
 	 * and by the time to live.
 	 */
@@ -56,17 +53,17 @@ static __always_inline int forward4(struct __sk_buff *skb,
 	return leave(frame, size, lease);
 }
 
-/* TC_ACT_UNSPEC: the packet is as it was, for the classic path. Twice the same
- * code, but the verifier and the compiler know where things are.
+/* TC_ACT_UNSPEC: the packet is unchanged, and the module's. Instantiated for each
+ * protocol, so that the offsets of headers are constants.
  */
-static __always_inline int fast4(struct __sk_buff *skb, struct packet4 *packet,
-				 struct ipvs_bpf_session4 *session)
+static __always_inline int fast4(struct __sk_buff *skb,
+				 const struct ipvs_bpf_tuple4 *old,
+				 struct ipvs_bpf_flow4 *flow)
 {
-	if (packet->tuple.protocol == IPPROTO_UDP)
-		return forward4(skb, packet, session, IPPROTO_UDP);
-	if (packet->tuple.protocol == IPPROTO_TCP)
-		return forward4(skb, packet, session, IPPROTO_TCP);
-	/* SCTP has no leases. */
+	if (old->protocol == IPPROTO_UDP)
+		return forward4(skb, old, flow, IPPROTO_UDP);
+	if (old->protocol == IPPROTO_TCP)
+		return forward4(skb, old, flow, IPPROTO_TCP);
 	return TC_ACT_UNSPEC;
 }
 

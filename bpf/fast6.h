@@ -8,16 +8,16 @@
 
 static __always_inline int forward6(struct __sk_buff *skb,
 				    const struct ipvs_bpf_tuple6 *old,
-				    struct ipvs_bpf_session6 *session,
+				    struct ipvs_bpf_flow6 *flow,
 				    const __u8 protocol)
 {
 	const __u32 network = sizeof(struct ipv6hdr);
 	struct ends6 new = {
-		.saddr = session->saddr,
-		.daddr = session->daddr,
-		.ports = { { session->sport, session->dport } },
+		.saddr = flow->saddr,
+		.daddr = flow->daddr,
+		.ports = { { flow->sport, flow->dport } },
 	};
-	struct ipvs_bpf_lease *lease = &session->lease;
+	struct ipvs_bpf_lease *lease = &flow->lease;
 	struct headers6 *headers;
 	__sum16 *check;
 	void *frame;
@@ -34,30 +34,29 @@ static __always_inline int forward6(struct __sk_buff *skb,
 		return TC_ACT_UNSPEC;
 	check = frame + checksum_at(NETWORK + network, protocol);
 	if (may_be_partial(skb, *check, add16(lease->pseudo, headers->payload_len))) {
-		if (rewrite6(skb, old, &new, 1))
+		if (!rewrite6(skb, old, &new))
 			return TC_ACT_SHOT;
 		frame = linear(skb, 0, sizeof(lease->macs));
 		return frame ? leave(frame, size, lease) : TC_ACT_SHOT;
 	}
-	rewrite_header6(headers, &new, 1);
+	rewrite_header6(headers, &new);
 	headers->ports.both = new.ports.both;
-	mend_whole(check, protocol, lease->transport);
+	change_whole(check, protocol, lease->transport);
 	/* See rewrite6(). */
 	bpf_csum_update(skb, fold32(difference(bpf_htons(1), 0)));
 	return leave(frame, size, lease);
 }
 
-/* TC_ACT_UNSPEC: the packet is as it was, for the classic path. Twice the same
- * code, but the verifier and the compiler know where things are.
+/* TC_ACT_UNSPEC: the packet is unchanged, and the module's. Instantiated for each
+ * protocol, so that the offsets of headers are constants.
  */
 static __always_inline int fast6(struct __sk_buff *skb, const struct ipvs_bpf_tuple6 *tuple,
-				 struct ipvs_bpf_session6 *session)
+				 struct ipvs_bpf_flow6 *flow)
 {
 	if (tuple->protocol == IPPROTO_UDP)
-		return forward6(skb, tuple, session, IPPROTO_UDP);
+		return forward6(skb, tuple, flow, IPPROTO_UDP);
 	if (tuple->protocol == IPPROTO_TCP)
-		return forward6(skb, tuple, session, IPPROTO_TCP);
-	/* SCTP has no leases. */
+		return forward6(skb, tuple, flow, IPPROTO_TCP);
 	return TC_ACT_UNSPEC;
 }
 

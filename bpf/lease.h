@@ -22,12 +22,13 @@
 #define TCP_FLAGS_AT 13
 
 /* A frame for another host, which a promiscuous interface hears, is nobody's to
- * forward.
+ * forward; nor is one that comes in elsewhere than the flow did.
  */
 static __always_inline int lease_is_valid(struct __sk_buff *skb,
 					  const struct ipvs_bpf_lease *lease)
 {
-	return lease->until > bpf_jiffies64() && skb->pkt_type == PACKET_HOST;
+	return lease->until > bpf_jiffies64() && skb->pkt_type == PACKET_HOST &&
+	       lease->iif == skb->ifindex;
 }
 
 /* Whether a packet that is larger than the next link takes will be cut into

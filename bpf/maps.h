@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The maps of the programs. The CLI hands the first three to the module,
- * which alone writes them.
+/* The maps of the program. The CLI hands the first two to the module, which alone
+ * writes them, but for what the program counts in a lease.
  */
 #ifndef MAPS_H
 #define MAPS_H
@@ -16,23 +16,16 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 2 * 1048576);
 	__type(key, struct ipvs_bpf_tuple4);
-	__type(value, struct ipvs_bpf_session4);
-} sessions4 SEC(".maps");
+	__type(value, struct ipvs_bpf_flow4);
+} flows4 SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 2 * 1048576);
 	__type(key, struct ipvs_bpf_tuple6);
-	__type(value, struct ipvs_bpf_session6);
-} sessions6 SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, IPVS_BPF_SERVICES);
-	__type(key, __u32);
-	__type(value, struct ipvs_bpf_service);
-} services SEC(".maps");
+	__type(value, struct ipvs_bpf_flow6);
+} flows6 SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

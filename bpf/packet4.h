@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reads the flow of an IPv4 TCP, UDP or SCTP packet, and rewrites it. */
+/* Reads the flow of an IPv4 TCP or UDP packet, and rewrites it. */
 #ifndef PACKET4_H
 #define PACKET4_H
 
@@ -13,46 +13,30 @@
 #define IP_MORE_FRAGMENTS 0x2000
 #define IP_FRAGMENT_OFFSET 0x1fff
 
-struct packet4 {
-	struct ipvs_bpf_tuple4 tuple; /* as on the wire */
-	__u32 transport;              /* offset of the transport header */
-};
-
-/* The IPv4 header and, where it has no options, the ports. */
 struct headers4 {
 	struct iphdr ip;
 	union ports ports;
 };
 
-static __always_inline enum parse_result parse4(struct __sk_buff *skb,
-						struct packet4 *packet)
+/* Whether the packet may have a lease: it is whole, and has no options and no tag. */
+static __always_inline int parse4(struct __sk_buff *skb, struct ipvs_bpf_tuple4 *tuple)
 {
-	struct ipvs_bpf_tuple4 *tuple = &packet->tuple;
 	struct headers4 *headers;
-	union ports *ports;
 
 	if (skb->vlan_present)
-		return PARSE_OTHER;
+		return 0;
 	headers = at(skb, NETWORK, sizeof(*headers));
-	if (!headers || headers->ip.version != 4 || headers->ip.ihl < 5 ||
-	    !has_ports(headers->ip.protocol))
-		return PARSE_OTHER;
-	if (headers->ip.frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET))
-		return PARSE_FRAGMENT;
+	if (!headers || headers->ip.version != 4 || headers->ip.ihl != 5 ||
+	    !has_lease(headers->ip.protocol) ||
+	    headers->ip.frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET))
+		return 0;
 	tuple->saddr = headers->ip.saddr;
 	tuple->daddr = headers->ip.daddr;
+	tuple->sport = headers->ports.source;
+	tuple->dport = headers->ports.dest;
 	tuple->protocol = headers->ip.protocol;
 	__builtin_memset(tuple->pad, 0, sizeof(tuple->pad));
-	packet->transport = NETWORK + headers->ip.ihl * 4;
-	ports = &headers->ports;
-	if (packet->transport != NETWORK + sizeof(struct iphdr)) {
-		ports = at(skb, packet->transport, sizeof(*ports));
-		if (!ports)
-			return PARSE_OTHER;
-	}
-	tuple->sport = ports->source;
-	tuple->dport = ports->dest;
-	return PARSE_OK;
+	return 1;
 }
 
 /* Both ends of a flow. */
@@ -62,59 +46,40 @@ struct ends4 {
 	union ports ports;
 };
 
-/* The IPv4 header, with what its checksum's difference is taken from: ends and
- * time to live.
- */
-static __always_inline void rewrite_header4(struct iphdr *iph,
-					    const struct ends4 *new,
-					    __u64 addresses, __u8 ttl)
-{
-	iph->check = mended(iph->check, addresses + (ttl ?
-			    difference(bpf_htons(ttl << 8), 0) : 0));
-	iph->ttl -= ttl;
-	iph->saddr = new->saddr;
-	iph->daddr = new->daddr;
-}
-
 static __always_inline __u64 pseudo4(const struct iphdr *iph,
-				     const struct ipvs_bpf_tuple4 *tuple,
-				     __u8 protocol, __u32 header)
+				     const struct ipvs_bpf_tuple4 *tuple)
 {
-	return (__u64)tuple->saddr + tuple->daddr + bpf_htons(protocol) +
-	       bpf_htons(bpf_ntohs(iph->tot_len) - header);
+	return (__u64)tuple->saddr + tuple->daddr + bpf_htons(tuple->protocol) +
+	       bpf_htons(bpf_ntohs(iph->tot_len) - sizeof(*iph));
 }
 
-static __always_inline __u64 difference4(const struct ipvs_bpf_tuple4 *old,
-					 const struct ends4 *new)
-{
-	return difference(old->saddr, new->saddr) +
-	       difference(old->daddr, new->daddr);
-}
-
-/* Gives the packet these ends, and takes ttl from its time to live. */
+/* Gives the packet these ends and one hop less, whatever state its checksum is in.
+ * 0: that failed half way.
+ */
 static __always_inline int rewrite4(struct __sk_buff *skb,
-				    const struct packet4 *packet,
-				    const struct ends4 *new, __u8 ttl)
+				    const struct ipvs_bpf_tuple4 *old,
+				    const struct ends4 *new)
 {
-	const struct ipvs_bpf_tuple4 *old = &packet->tuple;
 	union ports old_ports = { { old->sport, old->dport } };
-	__u64 addresses = difference4(old, new);
+	__u64 addresses = difference(old->saddr, new->saddr) +
+			  difference(old->daddr, new->daddr);
 	struct iphdr *iph = linear(skb, NETWORK, sizeof(*iph));
-	enum mending mending;
+	enum change change;
 	__u64 pseudo;
 
 	if (!iph)
-		return 1;
-	rewrite_header4(iph, new, addresses, ttl);
-	if (!has_checksum(old->protocol))
 		return 0;
-	pseudo = pseudo4(iph, old, old->protocol, packet->transport - NETWORK);
-	mending = rewrite_transport(skb, packet->transport, old->protocol, pseudo,
-				    addresses, old_ports, new->ports);
-	/* See enum mending; does nothing where the device summed up nothing. */
-	if (mending == MENDED)
+	pseudo = pseudo4(iph, old);
+	iph->check = changed(iph->check, addresses + difference(bpf_htons(1 << 8), 0));
+	iph->ttl--;
+	iph->saddr = new->saddr;
+	iph->daddr = new->daddr;
+	change = rewrite_transport(skb, NETWORK + sizeof(*iph), old->protocol, pseudo,
+				   addresses, old_ports, new->ports);
+	/* See enum change; does nothing where the device summed up nothing. */
+	if (change == CHANGED)
 		bpf_csum_update(skb, ~fold32(addresses));
-	return mending == NOT_MENDED;
+	return change != NOT_CHANGED;
 }
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reads the flow of an IPv6 TCP, UDP or SCTP packet, and rewrites it. Packets
+/* Reads the flow of an IPv6 TCP or UDP packet, and rewrites it. Packets
  * with extension headers are the module's.
  */
 #ifndef PACKET6_H
@@ -12,7 +12,6 @@
 #include "ip_vs_bpf_abi.h"
 #include "transport.h"
 
-#define NEXTHDR_FRAGMENT 44
 #define TRANSPORT6 (NETWORK + sizeof(struct ipv6hdr))
 
 struct headers6 {
@@ -25,27 +24,23 @@ struct headers6 {
 	union ports ports;
 };
 
-static __always_inline enum parse_result parse6(struct __sk_buff *skb,
-						struct ipvs_bpf_tuple6 *tuple)
+/* Whether the packet may have a lease: it has no extension headers and no tag. */
+static __always_inline int parse6(struct __sk_buff *skb, struct ipvs_bpf_tuple6 *tuple)
 {
 	struct headers6 *headers;
 
 	if (skb->vlan_present)
-		return PARSE_OTHER;
+		return 0;
 	headers = at(skb, NETWORK, sizeof(*headers));
-	if (!headers || headers->traffic[0] >> 4 != 6)
-		return PARSE_OTHER;
-	if (headers->nexthdr == NEXTHDR_FRAGMENT)
-		return PARSE_FRAGMENT;
-	if (!has_ports(headers->nexthdr))
-		return PARSE_OTHER;
+	if (!headers || headers->traffic[0] >> 4 != 6 || !has_lease(headers->nexthdr))
+		return 0;
 	__builtin_memcpy(tuple->saddr, headers->saddr, sizeof(tuple->saddr));
 	__builtin_memcpy(tuple->daddr, headers->daddr, sizeof(tuple->daddr));
 	tuple->sport = headers->ports.source;
 	tuple->dport = headers->ports.dest;
 	tuple->protocol = headers->nexthdr;
 	__builtin_memset(tuple->pad, 0, sizeof(tuple->pad));
-	return PARSE_OK;
+	return 1;
 }
 
 /* Both ends of a flow. */
@@ -61,17 +56,10 @@ static __always_inline __u64 difference6(const __be32 *old, const __be32 *new)
 	       difference(old[2], new[2]) + difference(old[3], new[3]);
 }
 
-static __always_inline __u64 difference_of_addresses6(const struct ipvs_bpf_tuple6 *old,
-						      const struct ends6 *new)
-{
-	return difference6(old->saddr, new->saddr) +
-	       difference6(old->daddr, new->daddr);
-}
-
 static __always_inline void rewrite_header6(struct headers6 *headers,
-					    const struct ends6 *new, __u8 hops)
+					    const struct ends6 *new)
 {
-	headers->hop_limit -= hops;
+	headers->hop_limit--;
 	__builtin_memcpy(headers->saddr, new->saddr, sizeof(headers->saddr));
 	__builtin_memcpy(headers->daddr, new->daddr, sizeof(headers->daddr));
 }
@@ -88,37 +76,34 @@ static __always_inline __u64 pseudo6(const struct headers6 *headers,
 	       bpf_htons(tuple->protocol);
 }
 
-/* Gives the packet these ends, and takes hops from its hop limit. */
+/* Gives the packet these ends and one hop less, whatever state its checksum is in.
+ * 0: that failed half way.
+ */
 static __always_inline int rewrite6(struct __sk_buff *skb,
 				    const struct ipvs_bpf_tuple6 *old,
-				    const struct ends6 *new, __u8 hops)
+				    const struct ends6 *new)
 {
 	union ports old_ports = { { old->sport, old->dport } };
-	__u64 addresses = difference_of_addresses6(old, new);
+	__u64 addresses = difference6(old->saddr, new->saddr) +
+			  difference6(old->daddr, new->daddr);
 	/* The whole packet's, but for its transport checksum. */
-	__u64 changed = hops ? difference(bpf_htons(hops), 0) : 0;
+	__u64 packet = difference(bpf_htons(1), 0);
 	struct headers6 *headers = linear(skb, NETWORK, sizeof(*headers));
-	enum mending mending;
+	enum change change;
 
 	if (!headers)
-		return 1;
-	rewrite_header6(headers, new, hops);
-	if (!has_checksum(old->protocol)) {
-		changed += addresses;
-		mending = MENDED;
-	} else {
-		mending = rewrite_transport(skb, TRANSPORT6, old->protocol,
-					    pseudo6(headers, old), addresses,
-					    old_ports, new->ports);
-		/* There is no checksum of the header that would have cancelled
-		 * the addresses; that of the transport has.
-		 */
-		if (mending == MENDED_BY_HELPERS)
-			changed += addresses;
-	}
-	/* See enum mending; does nothing where the device summed up nothing. */
-	bpf_csum_update(skb, fold32(changed));
-	return mending == NOT_MENDED;
+		return 0;
+	rewrite_header6(headers, new);
+	change = rewrite_transport(skb, TRANSPORT6, old->protocol, pseudo6(headers, old),
+				   addresses, old_ports, new->ports);
+	/* There is no checksum of the header that would have cancelled the
+	 * addresses; that of the transport has.
+	 */
+	if (change == CHANGED_BY_HELPERS)
+		packet += addresses;
+	/* See enum change; does nothing where the device summed up nothing. */
+	bpf_csum_update(skb, fold32(packet));
+	return change != NOT_CHANGED;
 }
 
 #endif

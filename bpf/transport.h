@@ -9,20 +9,10 @@
 #include <bpf/bpf_helpers.h>
 #include <stddef.h>
 
-/* <sys/socket.h> is the host's. */
-#define AF_INET 2
-#define AF_INET6 10
-
 /* Where the network header begins. */
 #define NETWORK ETH_HLEN
 
-enum parse_result {
-	PARSE_OK,
-	PARSE_OTHER,    /* neither TCP, UDP nor SCTP, or cut short */
-	PARSE_FRAGMENT, /* a fragment: not all of them have ports */
-};
-
-/* Of all three the transport header begins with them. */
+/* TCP and UDP headers begin with them. */
 union ports {
 	struct {
 		__be16 source;
@@ -31,10 +21,10 @@ union ports {
 	__be32 both;
 };
 
-static __always_inline int has_ports(__u8 protocol)
+/* SCTP has no leases. */
+static __always_inline int has_lease(__u8 protocol)
 {
-	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP ||
-	       protocol == IPPROTO_SCTP;
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
 }
 
 /* A pointer in the context is a number of 32 bits to the compiler, which would

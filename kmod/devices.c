@@ -8,20 +8,11 @@
 #include <linux/sched.h>
 
 #include "routes.h"
+#include "session_table.h"
 
-/* Sessions that begin meanwhile keep no such route: see keep(). */
-static void forget(struct director *director, const struct net_device *dev)
+static void let_go(struct session *session, const void *dev)
 {
-	struct session *session;
-	unsigned int i;
-
-	for (i = 0; i < ORIGINAL_LOCKS; i++) {
-		spin_lock_bh(&director->original_locks[i]);
-		hlist_for_each_entry(session, &director->originals[i], original)
-			session_routes_forget(session, dev);
-		spin_unlock_bh(&director->original_locks[i]);
-		cond_resched();
-	}
+	session_routes_forget(session, dev);
 }
 
 /* Also a device that moves to another namespace is unregistered in its old one. */
@@ -39,7 +30,8 @@ static int event(struct notifier_block *block, unsigned long event, void *info)
 	rcu_read_unlock();
 	if (!director)
 		return NOTIFY_DONE;
-	forget(director, dev);
+	/* Sessions that begin meanwhile keep no such route: see keep(). */
+	session_for_each(director, let_go, dev);
 	director_put(director);
 	return NOTIFY_DONE;
 }

@@ -11,6 +11,7 @@
 #include <net/netns/generic.h>
 
 #include "leases.h"
+#include "session_table.h"
 #include "unanswered.h"
 
 unsigned int ip_vs_bpf_net_id __read_mostly;
@@ -28,14 +29,18 @@ struct director *director_of(struct net *net)
 	return rcu_dereference(slot->director);
 }
 
-static void director_free(struct rcu_head *rcu)
-{
-	struct director *director = container_of(rcu, struct director, rcu);
+static struct workqueue_struct *free_queue;
 
+/* A grace period after the last reference has gone. May sleep. */
+static void director_free(struct work_struct *work)
+{
+	struct director *director = container_of(to_rcu_work(work), struct director,
+						 free);
+
+	session_table_exit(director);
 	services_free(director);
 	local_ips_free(director);
 	maps_release(director);
-	xa_destroy(&director->service_ids);
 	free_percpu(director->stats);
 	kfree(director);
 }
@@ -46,7 +51,7 @@ static void director_free(struct rcu_head *rcu)
 void director_put(struct director *director)
 {
 	if (refcount_dec_and_test(&director->refs))
-		call_rcu(&director->rcu, director_free);
+		queue_rcu_work(free_queue, &director->free);
 }
 
 static void director_reap(struct work_struct *work)
@@ -61,7 +66,6 @@ static void director_reap(struct work_struct *work)
 static struct director *director_new(struct net *net)
 {
 	struct director *director = kzalloc(sizeof(*director), GFP_KERNEL);
-	int i;
 
 	if (!director)
 		return NULL;
@@ -70,6 +74,12 @@ static struct director *director_new(struct net *net)
 		kfree(director);
 		return NULL;
 	}
+	if (session_table_init(director)) {
+		free_percpu(director->stats);
+		kfree(director);
+		return NULL;
+	}
+	INIT_RCU_WORK(&director->free, director_free);
 	director->net = net;
 	refcount_set(&director->refs, 1);
 	mutex_init(&director->config);
@@ -79,14 +89,9 @@ static struct director *director_new(struct net *net)
 	INIT_LIST_HEAD(&director->pools);
 	INIT_LIST_HEAD(&director->port_apps);
 	INIT_LIST_HEAD(&director->dying_port_apps);
-	/* Id 0 is no service: skb->tc_index is 0 where nobody set it. */
-	xa_init_flags(&director->service_ids, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_BH);
 	INIT_WORK(&director->reap, director_reap);
 	leases_init(director);
 	unanswered_init(director);
-	for (i = 0; i < ORIGINAL_LOCKS; i++)
-		spin_lock_init(&director->original_locks[i]);
-	spin_lock_init(&director->succession.lock);
 	return director;
 }
 
@@ -114,8 +119,6 @@ static void __net_exit director_net_exit(struct net *net)
 
 	/* Waits for writers, so that the configuration stands still below. */
 	proc_remove_all(director);
-	if (rcu_access_pointer(director->maps))
-		prerouting_unregister(net);
 
 	/* No new sessions after the grace period. */
 	RCU_INIT_POINTER(slot->director, NULL);
@@ -138,12 +141,28 @@ static struct pernet_operations director_net_ops = {
 	.size = sizeof(struct director_slot),
 };
 
+/* Directors that were made are freed when their RCU callbacks have queued them. */
+static void free_queue_exit(void)
+{
+	rcu_barrier();
+	destroy_workqueue(free_queue);
+}
+
 int director_module_init(void)
 {
-	return register_pernet_subsys(&director_net_ops);
+	int err;
+
+	free_queue = alloc_workqueue("ip_vs_bpf", 0, 0);
+	if (!free_queue)
+		return -ENOMEM;
+	err = register_pernet_subsys(&director_net_ops);
+	if (err)
+		free_queue_exit();
+	return err;
 }
 
 void director_module_exit(void)
 {
 	unregister_pernet_subsys(&director_net_ops);
+	free_queue_exit();
 }

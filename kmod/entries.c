@@ -1,129 +1,114 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Writing and deleting the entries of the session maps. While other maps are
- * about to take over (succession.c) every change goes to both, so that the
- * entries of the next maps are always among those of the present ones, and all
- * of them once they have been copied.
+ * The entries of the maps flows4 and flows6: the only file that knows their shapes.
+ * Keys are compared byte by byte: each is assigned whole, which zeroes its padding.
  *
- * All is called under RCU, with bottom halves off. Whoever may change the same
- * entry is kept out by the caller (originals.c), or cannot be: a reply tuple is
- * its session's alone as soon as it is inserted.
+ * All is called under RCU, with bottom halves off, and under the lock of the session's
+ * original flow (leases.c).
  */
-#include "ip_vs_bpf.h"
+#include "entries.h"
 
-/* The map refuses while something else holds its bucket, for a moment. */
-static void delete(struct director *director, struct bpf_map *map,
-		   const union tuple *tuple)
+union map_key {
+	struct ipvs_bpf_tuple4 v4;
+	struct ipvs_bpf_tuple6 v6;
+};
+
+static struct bpf_map *map_of(const struct maps *maps, u8 family)
 {
-	int try, err;
-
-	for (try = 0; try < 8; try++) {
-		err = map->ops->map_delete_elem(map, (void *)tuple);
-		if (!err || err == -ENOENT)
-			return;
-		cpu_relax();
-	}
-	count(director, COUNT_DELETE_FAILED);
+	return family == AF_INET6 ? maps->flows6 : maps->flows4;
 }
 
-static int update(struct bpf_map *map, const union tuple *tuple,
-		  const union entry *entry, u64 flags)
+static void make_key(const struct flow *flow, union map_key *key)
 {
-	return map->ops->map_update_elem(map, (void *)tuple, (void *)entry, flags);
-}
-
-static void *lookup(struct bpf_map *map, const union tuple *tuple)
-{
-	return map->ops->map_lookup_elem(map, (void *)tuple);
-}
-
-/* Under the lock: the next maps do not take an entry. Is it while they are being
- * filled, they do not take over; later, programs may use them, and they have
- * the say.
- */
-static int not_taken(struct director *director, int err)
-{
-	if (director->succession.copied)
-		return err;
-	director->succession.err = err;
-	return 0;
-}
-
-/* -EEXIST: there is one. */
-int entry_insert(struct director *director, struct maps *maps, u8 family,
-		 const union tuple *tuple, const union entry *entry)
-{
-	struct bpf_map *map = sessions_of(maps, family);
-	struct maps *next = rcu_dereference(maps->next);
-	int err;
-
-	if (likely(!next))
-		return update(map, tuple, entry, BPF_NOEXIST);
-	spin_lock(&director->succession.lock);
-	err = update(map, tuple, entry, BPF_NOEXIST);
-	if (!err) {
-		err = update(sessions_of(next, family), tuple, entry, BPF_NOEXIST);
-		if (err)
-			err = not_taken(director, err);
-		if (err)
-			delete(director, map, tuple);
-	}
-	spin_unlock(&director->succession.lock);
-	return err;
-}
-
-/* Whether there is one or not. */
-int entry_write(struct director *director, struct maps *maps, u8 family,
-		const union tuple *tuple, const union entry *entry)
-{
-	struct bpf_map *map = sessions_of(maps, family);
-	struct maps *next = rcu_dereference(maps->next);
-	struct bpf_map *next_map;
-	const void *old;
-	void *written;
-	int err;
-
-	if (likely(!next))
-		return update(map, tuple, entry, BPF_ANY);
-	next_map = sessions_of(next, family);
-	spin_lock(&director->succession.lock);
-	err = update(next_map, tuple, entry, BPF_ANY);
-	if (err)
-		err = not_taken(director, err);
-	if (err)
-		goto unlock;
-	err = update(map, tuple, entry, BPF_ANY);
-	if (err) {
-		/* Both stay as they were, without asking for memory again. */
-		old = lookup(map, tuple);
-		written = lookup(next_map, tuple);
-		if (!old)
-			delete(director, next_map, tuple);
-		else if (written)
-			memcpy(written, old, map->value_size);
-	}
-unlock:
-	spin_unlock(&director->succession.lock);
-	return err;
-}
-
-void entry_delete(struct director *director, struct maps *maps, u8 family,
-		  const union tuple *tuple)
-{
-	struct maps *next = rcu_dereference(maps->next);
-
-	if (likely(!next)) {
-		delete(director, sessions_of(maps, family), tuple);
+	if (flow->family == AF_INET6) {
+		key->v6 = (struct ipvs_bpf_tuple6){
+			.sport = flow->sport,
+			.dport = flow->dport,
+			.protocol = flow->protocol,
+		};
+		memcpy(key->v6.saddr, &flow->saddr, sizeof(key->v6.saddr));
+		memcpy(key->v6.daddr, &flow->daddr, sizeof(key->v6.daddr));
 		return;
 	}
-	spin_lock(&director->succession.lock);
-	delete(director, sessions_of(maps, family), tuple);
-	delete(director, sessions_of(next, family), tuple);
-	spin_unlock(&director->succession.lock);
+	key->v4 = (struct ipvs_bpf_tuple4){
+		.saddr = flow->saddr.ip,
+		.daddr = flow->daddr.ip,
+		.sport = flow->sport,
+		.dport = flow->dport,
+		.protocol = flow->protocol,
+	};
 }
 
-union entry *entry_lookup(const struct maps *maps, u8 family,
-			  const union tuple *tuple)
+static void make_value(const struct flow *to, union entry *entry)
 {
-	return lookup(sessions_of(maps, family), tuple);
+	if (to->family == AF_INET6) {
+		entry->v6 = (struct ipvs_bpf_flow6){
+			.sport = to->sport,
+			.dport = to->dport,
+		};
+		memcpy(entry->v6.saddr, &to->saddr, sizeof(entry->v6.saddr));
+		memcpy(entry->v6.daddr, &to->daddr, sizeof(entry->v6.daddr));
+		return;
+	}
+	entry->v4 = (struct ipvs_bpf_flow4){
+		.saddr = to->saddr.ip,
+		.daddr = to->daddr.ip,
+		.sport = to->sport,
+		.dport = to->dport,
+	};
+}
+
+union entry *entry_find(const struct maps *maps, const struct flow *flow)
+{
+	struct bpf_map *map = map_of(maps, flow->family);
+	union map_key key;
+
+	make_key(flow, &key);
+	return map->ops->map_lookup_elem(map, &key);
+}
+
+/* In the place of the one that is there. It has no lease. */
+int entry_write(const struct maps *maps, const struct flow *flow,
+		const struct flow *to)
+{
+	struct bpf_map *map = map_of(maps, flow->family);
+	union entry entry;
+	union map_key key;
+
+	make_key(flow, &key);
+	make_value(to, &entry);
+	return map->ops->map_update_elem(map, &key, &entry, BPF_ANY);
+}
+
+/* The map refuses while something else holds its bucket, for a moment. */
+int entry_delete(const struct maps *maps, const struct flow *flow)
+{
+	struct bpf_map *map = map_of(maps, flow->family);
+	int try, err = 0;
+	union map_key key;
+
+	make_key(flow, &key);
+	for (try = 0; try < 8; try++) {
+		err = map->ops->map_delete_elem(map, &key);
+		if (!err || err == -ENOENT)
+			return 0;
+		cpu_relax();
+	}
+	return err;
+}
+
+/* Whether the entry makes that flow of a packet. */
+bool entry_makes(const union entry *entry, const struct flow *to)
+{
+	if (to->family == AF_INET6)
+		return entry->v6.sport == to->sport && entry->v6.dport == to->dport &&
+		       !memcmp(entry->v6.saddr, &to->saddr, sizeof(entry->v6.saddr)) &&
+		       !memcmp(entry->v6.daddr, &to->daddr, sizeof(entry->v6.daddr));
+	return entry->v4.saddr == to->saddr.ip && entry->v4.daddr == to->daddr.ip &&
+	       entry->v4.sport == to->sport && entry->v4.dport == to->dport;
+}
+
+struct ipvs_bpf_lease *entry_lease(u8 family, union entry *entry)
+{
+	return family == AF_INET6 ? &entry->v6.lease : &entry->v4.lease;
 }

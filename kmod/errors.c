@@ -3,7 +3,7 @@
  * ICMP errors about packets of full-NAT connections. Such an error has the
  * packet that it is about inside, as we sent it: local IP -> server, or
  * VIP -> client. The flow that would answer that packet is the way of the error
- * itself, and its entry in the session map says how to translate both: the
+ * itself, and its session says how to translate both: the
  * error like any packet of that flow, at both ends, and the inner packet the
  * other way round, to what its sender will know again.
  *
@@ -73,35 +73,6 @@ void error_count(struct director *director, const struct translation *to)
 							  COUNT_ERRORS_TO_SERVER);
 }
 
-/* What this host reports about a request whose server is no neighbour: inside,
- * it is as it was before the egress program, client -> server, which is in no
- * session map. IPVS would find it too, and may drop what it makes of it.
- */
-static bool find_unsent(struct director *director, const struct flow *flow,
-			struct translation *to)
-{
-	struct ip_vs_conn_param param;
-	struct ip_vs_conn *cp;
-	bool found;
-
-	ip_vs_conn_fill_param(net_ipvs(director->net), flow->family,
-			      flow->protocol, &flow->saddr, flow->sport,
-			      &flow->daddr, flow->dport, &param);
-	cp = ip_vs_conn_out_get(&param);
-	if (!cp)
-		return false;
-	found = is_ours(cp);
-	if (found) {
-		to->flow = *flow;
-		to->flow.saddr = cp->vaddr;
-		to->flow.sport = cp->vport;
-		to->direction = IPVS_BPF_REPLY;
-	}
-	/* Leaves the timer alone. */
-	__ip_vs_conn_put(cp);
-	return found;
-}
-
 /* All of the error but its ports has been read. Under RCU. */
 unsigned int error_in(struct director *director, struct sk_buff *skb,
 		      struct error *error)
@@ -110,9 +81,7 @@ unsigned int error_in(struct director *director, struct sk_buff *skb,
 
 	if (!read_ports(skb, error))
 		return NF_ACCEPT;
-	if (!flow_find(director, &error->flow, &to) &&
-	    !(error->hook == NF_INET_LOCAL_OUT &&
-	      find_unsent(director, &error->flow, &to))) {
+	if (!flow_find(director, &error->flow, &to)) {
 		if (is_lost(director, &error->flow))
 			return transmit_drop(director, skb, COUNT_ERROR_NO_SESSION);
 		return NF_ACCEPT;

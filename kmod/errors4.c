@@ -93,5 +93,5 @@ unsigned int error_pass4(struct director *director, struct sk_buff *skb,
 	iph->daddr = to->flow.daddr.ip;
 	ip_decrease_ttl(iph);
 	error_count(director, to);
-	return send4(director->net, skb, rt, 0);
+	return send4(director->net, skb, rt);
 }

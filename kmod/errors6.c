@@ -111,5 +111,5 @@ unsigned int error_pass6(struct director *director, struct sk_buff *skb,
 					    length, IPPROTO_ICMPV6,
 					    skb_checksum(skb, error->icmp, length, 0));
 	error_count(director, to);
-	return send6(director->net, skb, dst, 0);
+	return send6(director->net, skb, dst);
 }

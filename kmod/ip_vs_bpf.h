@@ -18,15 +18,16 @@
 #include <linux/percpu.h>
 #include <linux/proc_fs.h>
 #include <linux/refcount.h>
+#include <linux/rhashtable.h>
 #include <linux/rcupdate.h>
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
-#include <linux/xarray.h>
 #include <net/ip_vs.h>
 #include <net/net_namespace.h>
 
 #include "compat.h"
+#include "flow.h"
 #include "ip_vs_bpf_abi.h"
 #include "maps.h"
 #include "packet.h"
@@ -45,18 +46,14 @@ enum counter {
 	COUNT_SERVER_IS_LOCAL,
 	COUNT_ONE_PACKET,
 	COUNT_OTHER_SERVICE,
-	COUNT_REFUSED_NO_MAP,
 	COUNT_REFUSED_EMPTY_POOL,
 	COUNT_REFUSED_PORTS_EXHAUSTED,
-	COUNT_REFUSED_MAP_FULL,
-	COUNT_REFUSED_MAP_ERROR,
 	COUNT_REFUSED_NO_MEMORY,
 	COUNT_DROP_REFUSED,
 	COUNT_DROP_TTL,
 	COUNT_DROP_TOO_BIG,
 	COUNT_DROP_NO_ROUTE,
 	COUNT_DROP_REWRITE,
-	COUNT_REPLY_NO_CONNECTION,
 	COUNT_REPLY_TTL,
 	COUNT_REPLY_TOO_BIG,
 	COUNT_REPLY_NO_ROUTE,
@@ -80,6 +77,7 @@ enum counter {
 	COUNT_REFUSED_NO_PORT,
 	COUNT_SESSIONS_GIVEN_UP,
 	COUNT_DROP_NO_SESSION,
+	COUNT_FLOWS_FULL,
 	COUNT_DROP_SOURCE_PORT_0,
 	COUNTERS
 };
@@ -184,21 +182,21 @@ struct unanswered_bucket {
  * the pointer.
  */
 struct session {
+	struct rhash_head node; /* director->sessions, by its reply flow */
+	struct unanswered unanswered;
 	struct director *director;
 	struct service *service;
 	struct local_ip *local_ip;
-	struct ip_vs_conn *conn; /* while the session has not ended */
+	struct ip_vs_conn *conn; /* freed a grace period after the session ended */
 	__be16 local_port;
 	bool in_use[2];          /* by enum ipvs_bpf_direction; see lease_due() */
-	/* Under the lock of its original tuple: */
-	struct hlist_node original; /* director->originals, until it has ended */
+	/* Under the lock of its original flow: */
 	bool ended;
 	bool had_lease;          /* so it may be listed */
 	u64 folded[2];           /* of each lease's "forwarded": what IPVS counts, too */
 	u64 lease[2];            /* until when; written under the lock */
 	struct kept_route route[2];
 	struct list_head leased; /* director->leased, under leased_lock */
-	struct unanswered unanswered;
 	struct rcu_head rcu;
 };
 
@@ -213,7 +211,6 @@ struct service {
 	u8 protocol;
 	u8 family;
 	bool listed; /* new connections become sessions; load with acquire */
-	u16 id;      /* in director->service_ids, and in skb->tc_index */
 	struct pool __rcu *pool;
 	struct port_app *app;
 	atomic_t sessions;
@@ -226,37 +223,36 @@ struct service {
 	enum { SERVICE_UNTOUCHED, SERVICE_SET, SERVICE_REMOVE } pending;
 };
 
-#define ORIGINAL_LOCKS 256
+#define FLOW_LOCKS 256
 #define ERROR_SIZE 192
 
 struct director {
 	struct net *net;
 	refcount_t refs; /* the namespace, and each bound connection */
-	struct rcu_head rcu;
 	struct mutex config;
-	struct maps __rcu *maps; /* NULL: nothing is registered, no hook is set */
+	struct rcu_work free;
+	struct maps __rcu *maps; /* NULL: there is no fast path */
+	bool hooked;             /* under config: services.c */
 	DECLARE_HASHTABLE(services, 10);
-	struct xarray service_ids;
+	struct rhashtable sessions; /* session_table.c */
+	atomic_t session_count;
 	struct list_head port_apps;
 	struct list_head dying_port_apps; /* until port_apps_purge() */
 	DECLARE_HASHTABLE(local_ips, 8);
 	unsigned int local_ip_count; /* in that table */
 	struct list_head pools;
 	DECLARE_HASHTABLE(pool_names, 10);
-	atomic_t sessions;
-	atomic_t displaced; /* sessions whose original entry another one has */
 	struct work_struct reap; /* frees services whose last session ended */
-	/* Serialise, by original tuple, writing and deleting its map entry. */
-	spinlock_t original_locks[ORIGINAL_LOCKS];
-	struct hlist_head originals[ORIGINAL_LOCKS]; /* sessions, each list under its lock */
-	bool fast_path; /* leases are given; READ_ONCE */
-	bool ending;    /* under leased_lock: the fold is not queued any more */
+	/* Serialise, by original flow, the entries of sessions in the maps. */
+	spinlock_t flow_locks[FLOW_LOCKS];
+	struct unanswered_bucket unanswered[UNANSWERED_BUCKETS];
+	u32 unanswered_limit[UNANSWERED_PROTOCOLS]; /* in seconds; READ_ONCE */
+	bool fast_path;    /* asked for; under config */
+	bool gives_leases; /* READ_ONCE */
+	bool ending;       /* under leased_lock: the fold is not queued any more */
 	spinlock_t leased_lock;
 	struct list_head leased; /* sessions whose leases may have counts */
 	struct delayed_work fold;
-	struct succession succession; /* of maps->next */
-	struct unanswered_bucket unanswered[UNANSWERED_BUCKETS];
-	u32 unanswered_limit[UNANSWERED_PROTOCOLS]; /* in seconds; READ_ONCE */
 	struct stats __percpu *stats;
 	struct proc_dir_entry *proc;
 	/* Why the last write failed; under config. */
@@ -319,36 +315,18 @@ int session_init_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp);
 int session_done_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp);
 struct session *session_of(const struct ip_vs_conn *cp);
 
-/* originals.c */
-spinlock_t *original_lock(struct director *director, u8 family,
-			  const union tuple *original);
-int original_insert(struct session *session, struct maps *maps, u8 family,
-		    const union tuple *original, const union tuple *reply);
-void session_delete(struct session *session, struct maps *maps, u8 family,
-		    const union tuple *original, const union tuple *reply);
-void original_claim(struct session *session, const struct ip_vs_conn *cp);
 int sessions_module_init(void);
 void sessions_module_exit(void);
-
-/* accounting.c */
-void account(struct ip_vs_conn *cp, u8 direction, u64 packets, u64 bytes);
 
 /* devices.c */
 int devices_module_init(void);
 void devices_module_exit(void);
 
+/* accounting.c */
+void account(struct ip_vs_conn *cp, u8 direction, u64 packets, u64 bytes);
+
 /* flush.c */
 void sessions_flush(struct director *director);
-
-/* tuples.c */
-void tuple_original(const struct ip_vs_conn *cp, union tuple *tuple);
-void tuple_reply(const struct ip_vs_conn *cp, const struct local_ip *ip,
-		 __be16 port, union tuple *tuple);
-u32 tuple_hash(u8 family, const union tuple *tuple);
-void entry_make(u8 family, const union tuple *other, u16 service, u8 direction,
-		union entry *entry);
-bool entry_makes(u8 family, const union entry *entry, const union tuple *other);
-struct ipvs_bpf_lease *entry_lease(u8 family, union entry *entry);
 
 /* addresses.c */
 bool address_parse(const char *text, u8 *family, union nf_inet_addr *addr);
@@ -374,15 +352,13 @@ bool is_bound(struct director *director, const struct service *service,
 /* transmit.c, transmit6.c */
 conn_xmit transmit4;
 conn_xmit transmit_refusal;
+int transmit_lost(struct sk_buff *skb, struct ip_vs_conn *cp);
 int transmit_drop(struct director *director, struct sk_buff *skb,
 		  enum counter why);
-int transmit_lost(struct sk_buff *skb, struct ip_vs_conn *cp);
 bool exceeds(const struct sk_buff *skb, unsigned int mtu);
 bool too_big4(const struct sk_buff *skb, unsigned int mtu);
-int send(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
-	 u16 service_id);
-int send4(struct net *net, struct sk_buff *skb, struct rtable *rt,
-	  u16 service_id);
+int send(struct net *net, struct sk_buff *skb, struct dst_entry *dst);
+int send4(struct net *net, struct sk_buff *skb, struct rtable *rt);
 
 /* fragments.c */
 unsigned int gather4(struct director *director, struct sk_buff *skb);
@@ -394,20 +370,13 @@ unsigned int error_in6(struct director *director, struct sk_buff *skb,
 		       unsigned int hook);
 
 /* replies.c, replies6.c */
-unsigned int reply_in4(struct director *director, struct service *service,
-		       struct sk_buff *skb, const struct packet *packet);
-struct ip_vs_conn *reply_connection(struct director *director,
-				    const struct service *service,
-				    const union nf_inet_addr *client,
-				    const union nf_inet_addr *server,
-				    const struct packet *packet);
+unsigned int reply_in(struct director *director, struct sk_buff *skb,
+		      const struct packet *packet);
 void reply_pass(struct ip_vs_conn *cp, struct sk_buff *skb,
 		const struct packet *packet, struct session *session,
 		const struct dst_entry *dst);
 unsigned int reply_drop(struct director *director, struct sk_buff *skb,
 			struct ip_vs_conn *cp, enum counter why);
-unsigned int reply_untranslated(struct director *director, struct sk_buff *skb,
-				const struct packet *packet);
 
 #ifdef CONFIG_IP_VS_IPV6
 nf_hookfn prerouting6;
@@ -416,17 +385,14 @@ conn_xmit transmit6;
 void refuse6(struct sk_buff *skb, u8 protocol);
 unsigned int mtu6(const struct dst_entry *dst);
 bool exceeds6(const struct sk_buff *skb, unsigned int mtu);
-int send6(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
-	  u16 service_id);
-unsigned int reply_in6(struct director *director, struct service *service,
+int send6(struct net *net, struct sk_buff *skb, struct dst_entry *dst);
+unsigned int reply_in6(struct session *session, struct ip_vs_conn *cp,
 		       struct sk_buff *skb, const struct packet *packet);
 #endif
 
 /* nat.c */
-int nat_source(struct sk_buff *skb, const struct packet *packet,
-	       const union nf_inet_addr *addr, __be16 port);
-int nat_destination(struct sk_buff *skb, const struct packet *packet,
-		    const union nf_inet_addr *addr, __be16 port);
+int nat_rewrite(struct sk_buff *skb, const struct packet *packet,
+		const struct flow *to);
 
 /* proc.c */
 int proc_create_all(struct director *director);

@@ -12,10 +12,10 @@
 
 #include <linux/types.h>
 
-/* The TCP, UDP or SCTP flow of a packet as it is on the wire: the key of the
- * maps "sessions4" and "sessions6", one for each family, so that IPv4 hashes no
- * more bytes than it has. A session has two entries, one for each direction:
- * client -> VIP (original) and real server -> local IP (reply).
+/* A flow as it is on the wire: the key of the maps "flows4" and "flows6", one for
+ * each family, so that IPv4 hashes no more bytes than it has. A session has up to
+ * two entries, one for each direction: client -> VIP (original) and real server ->
+ * local IP (reply). They are there from its first lease on.
  */
 struct ipvs_bpf_tuple4 {
 	__be32 saddr;
@@ -55,62 +55,41 @@ enum ipvs_bpf_direction {
 struct ipvs_bpf_lease {
 	__u64 until;     /* valid while bpf_jiffies64() is less; 0: there is none */
 	__u64 forwarded; /* bytes and packets: see IPVS_BPF_PACKET_BITS */
+	__u32 iif;       /* of the interface that they come in by; others' are not forwarded */
 	__u32 ifindex;   /* of the interface that they leave by */
 	__u32 macs[3];   /* the first 12 bytes of the frame: its addresses */
 	__u16 mtu;       /* host endianness; a larger packet goes to the module */
 	__u16 header;    /* what it adds to IPv4's header: addresses, and a TTL one less */
 	__u16 transport; /* what it adds to the transport's sum: addresses and ports */
 	__u16 pseudo;    /* sum of the addresses that come in, and the protocol */
+	__u32 pad;
 };
 
 /* What full NAT makes of such a packet: the value of the same map. A map element
  * of IPv4 fills a slab of 128 bytes.
  */
-struct ipvs_bpf_session4 {
+struct ipvs_bpf_flow4 {
 	__be32 saddr;
 	__be32 daddr;
 	__be16 sport;
 	__be16 dport;
-	__u16 service;  /* host endianness; index into the map "services" */
-	__u8 direction; /* enum ipvs_bpf_direction: that of the key */
-	__u8 pad;
+	__u32 pad;
 	struct ipvs_bpf_lease lease;
 };
 
-struct ipvs_bpf_session6 {
+struct ipvs_bpf_flow6 {
 	__be32 saddr[4];
 	__be32 daddr[4];
 	__be16 sport;
 	__be16 dport;
-	__u16 service;  /* host endianness; index into the map "services" */
-	__u8 direction; /* enum ipvs_bpf_direction: that of the key */
-	__u8 pad;
+	__u32 pad;
 	struct ipvs_bpf_lease lease;
-};
-
-/* A full-NAT service: the value of the array map "services", whose index is
- * the service's id. Ids fit into skb->tc_index, which carries them between
- * the module and the programs; 0 is no service.
- */
-#define IPVS_BPF_SERVICES 65536
-
-struct ipvs_bpf_service {
-	__be32 vaddr[4]; /* IPv4: the first word */
-	__be16 vport;
-	__u8 protocol; /* IPPROTO_* */
-	__u8 family;   /* AF_INET or AF_INET6; 0: no service has this id */
 };
 
 /* Index into the per-CPU array map "counters": what the eBPF programs did or
  * refused, in packets.
  */
 enum ipvs_bpf_counter {
-	IPVS_BPF_SNAT,           /* egress: source became the local IP */
-	IPVS_BPF_REPLIES,        /* ingress: destination became the client */
-	IPVS_BPF_NO_SERVICE,     /* egress, dropped: unknown service id */
-	IPVS_BPF_NO_SESSION,     /* egress, dropped: the session is gone, or another server's */
-	IPVS_BPF_FRAGMENT,       /* egress, dropped: a fragment has no ports */
-	IPVS_BPF_UNREADABLE,     /* egress, dropped: not TCP, UDP or SCTP, or cut short */
 	IPVS_BPF_REWRITE_FAILED, /* dropped: the kernel refused a write */
 	IPVS_BPF_COUNTERS        /* how many there are */
 };

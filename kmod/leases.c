@@ -11,10 +11,19 @@
  * counts into IPVS's counters: with each renewal, each second while leases are
  * valid and once after, and at the session's end.
  *
- * Locking. An entry's lease is written, and its counts are folded, under the
- * lock of the session's original tuple (originals.c), as the entry is deleted.
- * leased_lock has the list of sessions whose counts may have grown. It comes
- * before the lock of a tuple; who has that one does not take this one.
+ * A session enters the map of flows with its first lease, a direction at a time. The
+ * map is a cache: where it is full, or another session has the entry, packets go on
+ * through IPVS.
+ *
+ * Two sessions can have one original flow: a client uses its port again while its old
+ * connection still ends, or two CPUs see the first datagrams of a flow at once. The
+ * entry is that of the session which wrote it last. Another one may write it only when
+ * the last lease there has run out and its counts are folded.
+ *
+ * Locking. The entries of a session are written and deleted, and their counts are
+ * folded, under a lock chosen by its original flow. leased_lock has the list of
+ * sessions whose counts may have grown. It comes before the lock of a flow; who has
+ * that one does not take this one.
  */
 #include <linux/delay.h>
 #include <linux/if_arp.h>
@@ -23,8 +32,12 @@
 #include <net/dst.h>
 #include <net/neighbour.h>
 
+#include "entries.h"
 #include "leases.h"
+#include "session_table.h"
 
+/* How long after its end a lease's counts are folded for certain. */
+#define SETTLED (2 * HZ)
 /* How many sessions are folded before others may have the lock. */
 #define FOLD_BATCH 64
 
@@ -56,47 +69,103 @@ static bool find_way(const struct dst_entry *dst, const union nf_inet_addr *dadd
 	return valid;
 }
 
-/* What it does to the sums in a packet to turn one tuple into the other, whichever
- * way round its ends are: a sum is the same in any order. In a tuple, the ports
- * come after the addresses.
- */
-static void find_sums(u8 family, u8 protocol, const union tuple *from,
-		      const union tuple *to, struct ipvs_bpf_lease *lease)
+/* Of both ends, whichever way round they are: a sum is the same in any order. */
+static __wsum sum_addresses(const struct flow *flow)
 {
-	int addresses = family == AF_INET6 ?
-			offsetof(struct ipvs_bpf_tuple6, sport) :
-			offsetof(struct ipvs_bpf_tuple4, sport);
-	int ends = addresses + 2 * sizeof(__be16);
-	__wsum old = csum_partial(from, addresses, 0);
-	__wsum header = csum_sub(csum_partial(to, addresses, 0), old);
-	__wsum transport = csum_sub(csum_partial(to, ends, 0),
-				    csum_partial(from, ends, 0));
+	if (flow->family == AF_INET6)
+		return csum_partial(&flow->saddr, 2 * sizeof(flow->saddr), 0);
+	return csum_add((__force __wsum)flow->saddr.ip, (__force __wsum)flow->daddr.ip);
+}
+
+static __wsum sum_ports(const struct flow *flow)
+{
+	return csum_add((__force __wsum)flow->sport, (__force __wsum)flow->dport);
+}
+
+/* What it does to the sums in a packet to turn one flow into the other. */
+static void find_sums(const struct flow *from, const struct flow *to,
+		      struct ipvs_bpf_lease *lease)
+{
+	__wsum old = sum_addresses(from);
+	__wsum header = csum_sub(sum_addresses(to), old);
+	__wsum transport = csum_add(header, csum_sub(sum_ports(to), sum_ports(from)));
 
 	lease->header = ~csum_fold(csum_sub(header, (__force __wsum)htons(1 << 8)));
 	lease->transport = ~csum_fold(transport);
-	lease->pseudo = ~csum_fold(csum_add(old, (__force __wsum)htons(protocol)));
+	lease->pseudo = ~csum_fold(csum_add(old, (__force __wsum)htons(from->protocol)));
 }
 
-/* Under RCU and the lock of the original tuple. */
-static struct ipvs_bpf_lease *lease_of(const struct maps *maps, u8 family,
-				       u8 direction,
-				       const union tuple *original,
-				       const union tuple *reply)
+/* A session's flow of one direction. */
+static void read_flow(const struct session *session, u8 direction, struct flow *flow)
 {
-	const union tuple *key = direction == IPVS_BPF_ORIGINAL ? original : reply;
-	union entry *entry = entry_lookup(maps, family, key);
+	const struct ip_vs_conn *cp = session->conn;
 
+	if (direction == IPVS_BPF_REPLY) {
+		session_reply_flow(session, flow);
+		return;
+	}
+	flow->saddr = cp->caddr;
+	flow->daddr = cp->vaddr;
+	flow->sport = cp->cport;
+	flow->dport = cp->vport;
+	flow->family = cp->af;
+	flow->protocol = cp->protocol;
+}
+
+static spinlock_t *lock_of(const struct session *session)
+{
+	struct flow original;
+
+	read_flow(session, IPVS_BPF_ORIGINAL, &original);
+	return &session->director->flow_locks[flow_hash(&original, 0) % FLOW_LOCKS];
+}
+
+/* Under RCU and the lock. NULL: the session has no entry for that direction. */
+static struct ipvs_bpf_lease *lease_of(const struct session *session, u8 direction)
+{
+	struct maps *maps = rcu_dereference(session->director->maps);
+	struct flow flow, to;
+	union entry *entry;
+
+	read_flow(session, direction, &flow);
+	entry = maps ? entry_find(maps, &flow) : NULL;
 	if (!entry)
 		return NULL;
-	/* That of the original tuple may be another session's. */
-	if (direction == IPVS_BPF_ORIGINAL && !entry_makes(family, entry, reply))
-		return NULL;
-	return entry_lease(family, entry);
+	session_translate(session, session->conn, direction, &to);
+	return entry_makes(entry, &to) ? entry_lease(flow.family, entry) : NULL;
 }
 
-/* Under RCU and the lock of the original tuple. */
-void lease_fold(struct session *session, u8 direction,
-		const struct ipvs_bpf_lease *lease)
+/* As lease_of(), and makes the entry if there is none. */
+static struct ipvs_bpf_lease *lease_make(struct session *session, u8 direction)
+{
+	struct director *director = session->director;
+	struct maps *maps = rcu_dereference(director->maps);
+	struct flow flow, to;
+	union entry *entry;
+
+	if (!maps)
+		return NULL;
+	read_flow(session, direction, &flow);
+	session_translate(session, session->conn, direction, &to);
+	entry = entry_find(maps, &flow);
+	if (entry && entry_makes(entry, &to))
+		return entry_lease(flow.family, entry);
+	/* Another session's, whose counts are not folded yet. */
+	if (entry && time_before64(get_jiffies_64(),
+				   entry_lease(flow.family, entry)->until + SETTLED))
+		return NULL;
+	if (entry_write(maps, &flow, &to)) {
+		count(director, COUNT_FLOWS_FULL);
+		return NULL;
+	}
+	session->folded[direction] = 0;
+	entry = entry_find(maps, &flow);
+	return entry ? entry_lease(flow.family, entry) : NULL;
+}
+
+/* Under RCU and the lock. */
+static void fold(struct session *session, u8 direction,
+		 const struct ipvs_bpf_lease *lease)
 {
 	u64 now = READ_ONCE(lease->forwarded);
 	u64 since = now - session->folded[direction];
@@ -111,9 +180,8 @@ void lease_fold(struct session *session, u8 direction,
 		   COUNT_FAST_ORIGINAL : COUNT_FAST_REPLY, packets);
 }
 
-/* Both directions. Under RCU and the lock of the original tuple. */
-void leases_fold(struct session *session, struct maps *maps, u8 family,
-		 const union tuple *original, const union tuple *reply)
+/* Both directions. Under RCU and the lock. */
+static void fold_both(struct session *session)
 {
 	u8 direction;
 
@@ -123,22 +191,47 @@ void leases_fold(struct session *session, struct maps *maps, u8 family,
 		/* Without a lease nothing was counted. */
 		if (!session->lease[direction])
 			continue;
-		lease = lease_of(maps, family, direction, original, reply);
+		lease = lease_of(session, direction);
 		if (lease)
-			lease_fold(session, direction, lease);
+			fold(session, direction, lease);
 	}
 }
 
-/* The session has ended: it is folded no more. */
-void leases_forget(struct session *session)
+/* Under RCU and the lock. */
+static void delete_entries(struct session *session)
 {
 	struct director *director = session->director;
+	struct maps *maps = rcu_dereference(director->maps);
+	struct flow flow;
+	u8 direction;
 
+	for (direction = 0; direction < 2; direction++) {
+		if (!lease_of(session, direction))
+			continue;
+		read_flow(session, direction, &flow);
+		if (entry_delete(maps, &flow))
+			count(director, COUNT_DELETE_FAILED);
+	}
+}
+
+/* The session ends. Under RCU, with bottom halves off. */
+void leases_end(struct session *session)
+{
+	struct director *director = session->director;
+	spinlock_t *lock = lock_of(session);
+
+	spin_lock(lock);
+	WRITE_ONCE(session->ended, true);
+	if (session->had_lease) {
+		fold_both(session);
+		delete_entries(session);
+	}
+	spin_unlock(lock);
 	if (!session->had_lease)
 		return;
-	spin_lock_bh(&director->leased_lock);
+	spin_lock(&director->leased_lock);
 	list_del_init(&session->leased);
-	spin_unlock_bh(&director->leased_lock);
+	spin_unlock(&director->leased_lock);
 }
 
 static void remember(struct session *session)
@@ -146,7 +239,7 @@ static void remember(struct session *session)
 	struct director *director = session->director;
 
 	spin_lock_bh(&director->leased_lock);
-	/* Ended meanwhile, its leases_forget() has been, or will find it here. */
+	/* Ended meanwhile, its leases_end() has been here, or will find it. */
 	if (!READ_ONCE(session->ended) && !director->ending &&
 	    list_empty(&session->leased)) {
 		list_add_tail(&session->leased, &director->leased);
@@ -155,37 +248,37 @@ static void remember(struct session *session)
 	spin_unlock_bh(&director->leased_lock);
 }
 
-/* For a packet of that direction, which leaves by dst, under RCU. */
+/* For a packet of that direction, which came in as skb says and leaves by dst,
+ * under RCU.
+ */
 void lease_renew(struct session *session, struct ip_vs_conn *cp, u8 direction,
-		 const struct dst_entry *dst, const union nf_inet_addr *daddr)
+		 const struct sk_buff *skb, const struct dst_entry *dst)
 {
-	struct director *director = session->director;
-	struct maps *maps = rcu_dereference(director->maps);
+	const union nf_inet_addr *daddr =
+		direction == IPVS_BPF_ORIGINAL ? &cp->daddr : &cp->caddr;
 	u64 until = get_jiffies_64() + min_t(unsigned long, HZ, cp->timeout / 2);
-	union tuple original, reply;
-	struct ipvs_bpf_lease *lease;
 	struct ipvs_bpf_lease new = {};
-	spinlock_t *lock;
+	struct ipvs_bpf_lease *lease = NULL;
+	spinlock_t *lock = lock_of(session);
+	struct flow flow, to;
 
-	/* While other maps take over, programs of both kinds may be attached, and
-	 * would count in different places. A reply of a removed server passes, as
-	 * in native IPVS.
+	/* What this host itself sends comes in at no interface. A reply of a removed
+	 * server passes, as in native IPVS.
 	 */
-	if (rcu_access_pointer(maps->next) || !cp->dest ||
-	    !compat_dest_available(cp->dest) || !find_way(dst, daddr, &new))
+	if (!skb->dev || !cp->dest || !compat_dest_available(cp->dest) ||
+	    !find_way(dst, daddr, &new))
 		return;
-	tuple_original(cp, &original);
-	tuple_reply(cp, session->local_ip, session->local_port, &reply);
-	if (direction == IPVS_BPF_ORIGINAL)
-		find_sums(cp->af, cp->protocol, &original, &reply, &new);
-	else
-		find_sums(cp->af, cp->protocol, &reply, &original, &new);
-	lock = original_lock(director, cp->af, &original);
+	new.iif = skb->dev->ifindex;
+	read_flow(session, direction, &flow);
+	session_translate(session, cp, direction, &to);
+	find_sums(&flow, &to, &new);
 	spin_lock_bh(lock);
-	lease = session->ended ? NULL : lease_of(maps, cp->af, direction, &original,
-						 &reply);
+	/* Another CPU may have been first, and counts go on in what it gave. */
+	if (!session->ended && !time_before64(get_jiffies_64(), session->lease[direction]))
+		lease = lease_make(session, direction);
 	if (lease) {
-		lease_fold(session, direction, lease);
+		fold(session, direction, lease);
+		lease->iif = new.iif;
 		lease->ifindex = new.ifindex;
 		memcpy(lease->macs, new.macs, sizeof(lease->macs));
 		lease->mtu = new.mtu;
@@ -202,29 +295,24 @@ void lease_renew(struct session *session, struct ip_vs_conn *cp, u8 direction,
 		session->had_lease = true;
 	}
 	spin_unlock_bh(lock);
-	if (lease && list_empty_careful(&session->leased))
+	/* Also where it is listed: it may be about to leave the list. */
+	if (lease)
 		remember(session);
 }
 
 /* Under leased_lock, which keeps the session and its connection. */
 static void fold_listed(struct session *session)
 {
-	const struct ip_vs_conn *cp = session->conn;
 	struct director *director = session->director;
-	struct maps *maps = rcu_dereference(director->maps);
-	union tuple original, reply;
 	u64 now = get_jiffies_64();
-	spinlock_t *lock;
+	spinlock_t *lock = lock_of(session);
 
-	tuple_original(cp, &original);
-	tuple_reply(cp, session->local_ip, session->local_port, &reply);
-	lock = original_lock(director, cp->af, &original);
 	spin_lock(lock);
 	if (!session->ended)
-		leases_fold(session, maps, cp->af, &original, &reply);
+		fold_both(session);
 	spin_unlock(lock);
-	if (time_before64(now, session->lease[IPVS_BPF_ORIGINAL]) ||
-	    time_before64(now, session->lease[IPVS_BPF_REPLY]))
+	if (time_before64(now, READ_ONCE(session->lease[IPVS_BPF_ORIGINAL])) ||
+	    time_before64(now, READ_ONCE(session->lease[IPVS_BPF_REPLY])))
 		list_move_tail(&session->leased, &director->leased);
 	else
 		list_del_init(&session->leased);
@@ -256,25 +344,30 @@ static void fold_work(struct work_struct *work)
 	rcu_read_unlock();
 }
 
-/* From process context, while none is given: waits until the last one is over and
- * its counts are folded.
- */
-int leases_drain(struct director *director)
+/* Under config. Leases are given while they are asked for and there is a map. */
+void leases_allow(struct director *director)
 {
-	int try;
+	WRITE_ONCE(director->gives_leases,
+		   director->fast_path && rcu_access_pointer(director->maps));
+}
 
-	for (try = 0; try < 50; try++) {
-		bool none;
+/* Under config: gives no more, and waits until the last one is over and its counts
+ * are folded, which takes a second or two.
+ */
+void leases_drain(struct director *director)
+{
+	bool none;
 
+	WRITE_ONCE(director->gives_leases, false);
+	synchronize_rcu();
+	do {
 		flush_delayed_work(&director->fold);
 		spin_lock_bh(&director->leased_lock);
 		none = list_empty(&director->leased);
 		spin_unlock_bh(&director->leased_lock);
-		if (none)
-			return 0;
-		msleep(100);
-	}
-	return -EBUSY;
+		if (!none)
+			msleep(50);
+	} while (!none);
 }
 
 int fast_path_write(struct director *director, char *text)
@@ -282,13 +375,14 @@ int fast_path_write(struct director *director, char *text)
 	char *word = strim(text);
 
 	if (!strcmp(word, "on"))
-		WRITE_ONCE(director->fast_path, true);
+		director->fast_path = true;
 	else if (!strcmp(word, "off"))
-		/* What is leased runs out within a second. */
-		WRITE_ONCE(director->fast_path, false);
+		director->fast_path = false;
 	else
 		return refuse(director->fast_path_error, -EINVAL, 0,
 			      "expected \"on\" or \"off\"");
+	/* Off, what is leased runs out within a second. */
+	leases_allow(director);
 	return 0;
 }
 
@@ -299,6 +393,10 @@ void fast_path_show(struct director *director, struct seq_file *seq)
 
 void leases_init(struct director *director)
 {
+	int i;
+
+	for (i = 0; i < FLOW_LOCKS; i++)
+		spin_lock_init(&director->flow_locks[i]);
 	spin_lock_init(&director->leased_lock);
 	INIT_LIST_HEAD(&director->leased);
 	INIT_DELAYED_WORK(&director->fold, fold_work);

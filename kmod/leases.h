@@ -8,23 +8,10 @@
 int fast_path_write(struct director *director, char *text);
 void fast_path_show(struct director *director, struct seq_file *seq);
 void lease_renew(struct session *session, struct ip_vs_conn *cp, u8 direction,
-		 const struct dst_entry *dst, const union nf_inet_addr *daddr);
-void lease_fold(struct session *session, u8 direction,
-		const struct ipvs_bpf_lease *lease);
-void leases_fold(struct session *session, struct maps *maps, u8 family,
-		 const union tuple *original, const union tuple *reply);
-void leases_forget(struct session *session);
-
-/* Under the lock of the original tuple, whose entry the session lost or writes
- * anew: its next lease counts from nothing.
- */
-static inline void leases_restart(struct session *session)
-{
-	session->folded[IPVS_BPF_ORIGINAL] = 0;
-	WRITE_ONCE(session->lease[IPVS_BPF_ORIGINAL], 0);
-}
-
-int leases_drain(struct director *director);
+		 const struct sk_buff *skb, const struct dst_entry *dst);
+void leases_end(struct session *session);
+void leases_allow(struct director *director);
+void leases_drain(struct director *director);
 void leases_init(struct director *director);
 void leases_exit(struct director *director);
 
@@ -36,7 +23,7 @@ void leases_exit(struct director *director);
 static inline bool lease_due(struct session *session,
 			     const struct ip_vs_conn *cp, u8 direction)
 {
-	if (!READ_ONCE(session->director->fast_path) ||
+	if (!READ_ONCE(session->director->gives_leases) ||
 	    time_before64(get_jiffies_64(), READ_ONCE(session->lease[direction])))
 		return false;
 	if (cp->protocol != IPPROTO_UDP &&

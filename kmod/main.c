@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ip_vs_bpf: full NAT for IPVS. Each connection of a full-NAT service becomes
- * a session in an eBPF map, from which the programs at the interfaces rewrite
- * source addresses, so that neither conntrack nor a masquerade rule is needed.
+ * ip_vs_bpf: full NAT for IPVS. Each connection of a full-NAT service becomes a
+ * session, by which the module rewrites both addresses of a packet, so that neither
+ * conntrack nor a masquerade rule is needed. What it has found worth forwarding
+ * without it is in eBPF maps, and a program at the interfaces does the rest.
  */
 #include <linux/module.h>
 
@@ -25,8 +26,6 @@ static int __init ip_vs_bpf_init(void)
 devices_failed:
 	director_module_exit();
 directors_failed:
-	/* Directors that were made before the failure. */
-	rcu_barrier();
 	sessions_module_exit();
 	return err;
 }
@@ -46,6 +45,6 @@ module_init(ip_vs_bpf_init);
 module_exit(ip_vs_bpf_exit);
 
 MODULE_LICENSE("GPL");
-MODULE_DESCRIPTION("IPVS full NAT through eBPF sessions");
+MODULE_DESCRIPTION("IPVS full NAT without conntrack, accelerated by eBPF");
 MODULE_VERSION(IP_VS_BPF_VERSION);
 COMPAT_IMPORT_BPF();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Rewrites one address and port of a packet and mends its checksums by the
+ * Gives a packet both ends of another flow, and changes its checksums by the
  * difference (RFC 1624), whatever state they are in: right, partial (to be
  * finished by the device), or summed up by the device. SCTP's checksum covers
  * no address, and the ports of an SCTP connection stay.
@@ -14,6 +14,12 @@
 #include <net/ip.h>
 
 #include "ip_vs_bpf.h"
+
+/* The checksum of the transport header. */
+struct sum {
+	__sum16 *check; /* NULL: there is none */
+	bool whole;     /* whatever skb->ip_summed says of the packet */
+};
 
 static unsigned int header_size(u8 protocol)
 {
@@ -53,14 +59,36 @@ static __sum16 *transport_check(struct sk_buff *skb, void *transport, u8 protoco
 	return NULL;
 }
 
-static void set_addr4(struct sk_buff *skb, bool source, __sum16 *check, __be32 addr)
+/* The checksum of an outer header is whole while a device has yet to finish an inner
+ * one, unless the device cuts the packet into segments and finishes both.
+ */
+static bool is_whole(const struct sk_buff *skb, const void *transport)
 {
-	struct iphdr *iph = ip_hdr(skb);
-	__be32 *old = source ? &iph->saddr : &iph->daddr;
+	return skb->ip_summed == CHECKSUM_PARTIAL && !is_partial(skb, transport) &&
+	       !skb_is_gso(skb);
+}
 
-	if (check)
-		inet_proto_csum_replace4(check, skb, *old, addr, true);
-	csum_replace4(&iph->check, *old, addr);
+/* Words that are part of the packet's sum (pseudo: of its pseudo-header). */
+static void replace(struct sk_buff *skb, const struct sum *sum, const __be32 *old,
+		    const __be32 *new, int words, bool pseudo)
+{
+	int word;
+
+	for (word = 0; word < words; word++) {
+		if (sum->whole)
+			csum_replace4(sum->check, old[word], new[word]);
+		else
+			inet_proto_csum_replace4(sum->check, skb, old[word],
+						 new[word], pseudo);
+	}
+}
+
+static void set_addr4(struct sk_buff *skb, __be32 *old, const struct sum *sum,
+		      __be32 addr)
+{
+	if (sum->check)
+		replace(skb, sum, old, &addr, 1, true);
+	csum_replace4(&ip_hdr(skb)->check, *old, addr);
 	*old = addr;
 }
 
@@ -68,56 +96,56 @@ static void set_addr4(struct sk_buff *skb, bool source, __sum16 *check, __be32 a
  * and by the transport checksum, which cancel each other. For SCTP nothing
  * does; send() gives that sum up in any case.
  */
-static void set_addr6(struct sk_buff *skb, bool source, __sum16 *check,
+static void set_addr6(struct sk_buff *skb, struct in6_addr *old, const struct sum *sum,
 		      const struct in6_addr *addr)
 {
-	struct ipv6hdr *iph = ipv6_hdr(skb);
-	struct in6_addr *old = source ? &iph->saddr : &iph->daddr;
-
-	if (check)
-		inet_proto_csum_replace16(check, skb, old->s6_addr32,
+	if (sum->check && sum->whole)
+		replace(skb, sum, old->s6_addr32, addr->s6_addr32, 4, true);
+	else if (sum->check)
+		inet_proto_csum_replace16(sum->check, skb, old->s6_addr32,
 					  addr->s6_addr32, true);
 	*old = *addr;
 }
 
-static int nat(struct sk_buff *skb, const struct packet *packet, bool source,
-	       const union nf_inet_addr *addr, __be16 port)
+/* Source and destination, next to each other, are one number. */
+static void set_ports(struct sk_buff *skb, __be32 *old, const struct sum *sum,
+		      u8 protocol, const struct flow *to)
+{
+	union {
+		__be16 port[2];
+		__be32 both;
+	} new = { { to->sport, to->dport } };
+
+	if (sum->check) {
+		replace(skb, sum, old, &new.both, 1, false);
+		if (protocol == IPPROTO_UDP && !*sum->check)
+			*sum->check = CSUM_MANGLED_0;
+	}
+	*old = new.both;
+}
+
+int nat_rewrite(struct sk_buff *skb, const struct packet *packet,
+		const struct flow *to)
 {
 	u8 protocol = packet->protocol;
-	__sum16 *check;
-	__be16 *old;
+	struct sum sum;
+	void *transport;
 	int err;
 
 	err = skb_ensure_writable(skb, packet->transport + header_size(protocol));
 	if (err)
 		return err;
-	old = (__be16 *)(skb_network_header(skb) + packet->transport);
-	check = transport_check(skb, old, protocol);
-	if (packet->family == AF_INET6)
-		set_addr6(skb, source, check, &addr->in6);
-	else
-		set_addr4(skb, source, check, addr->ip);
-	if (protocol == IPPROTO_SCTP)
-		return 0;
-	if (!source)
-		old++;
-	if (check) {
-		inet_proto_csum_replace2(check, skb, *old, port, false);
-		if (protocol == IPPROTO_UDP && !*check)
-			*check = CSUM_MANGLED_0;
+	transport = skb_network_header(skb) + packet->transport;
+	sum.check = transport_check(skb, transport, protocol);
+	sum.whole = is_whole(skb, transport);
+	if (packet->family == AF_INET6) {
+		set_addr6(skb, &ipv6_hdr(skb)->saddr, &sum, &to->saddr.in6);
+		set_addr6(skb, &ipv6_hdr(skb)->daddr, &sum, &to->daddr.in6);
+	} else {
+		set_addr4(skb, &ip_hdr(skb)->saddr, &sum, to->saddr.ip);
+		set_addr4(skb, &ip_hdr(skb)->daddr, &sum, to->daddr.ip);
 	}
-	*old = port;
+	if (protocol != IPPROTO_SCTP)
+		set_ports(skb, transport, &sum, protocol, to);
 	return 0;
-}
-
-int nat_source(struct sk_buff *skb, const struct packet *packet,
-	       const union nf_inet_addr *addr, __be16 port)
-{
-	return nat(skb, packet, true, addr, port);
-}
-
-int nat_destination(struct sk_buff *skb, const struct packet *packet,
-		    const union nf_inet_addr *addr, __be16 port)
-{
-	return nat(skb, packet, false, addr, port);
 }

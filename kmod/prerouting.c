@@ -112,23 +112,10 @@ static unsigned int prerouting4(void *priv, struct sk_buff *skb,
 		return error_in4(director, skb, state->hook);
 	if (!packet_read4(skb, &packet))
 		return NF_ACCEPT;
-	/* The ingress program leaves the id of the service whose reply it
-	 * turned to the client.
-	 */
-	if (skb->tc_index) {
-		service = xa_load(&director->service_ids, skb->tc_index);
-		if (service && service->protocol == packet.protocol &&
-		    service->family == AF_INET)
-			return reply_in4(director, service, skb, &packet);
-	}
 	service = service_find4(director, packet.protocol, ip_hdr(skb)->daddr,
 				packet.ports[1]);
-	if (!service) {
-		/* The program saw fragments. */
-		if (unlikely(IPCB(skb)->frag_max_size))
-			return reply_untranslated(director, skb, &packet);
-		return NF_ACCEPT;
-	}
+	if (!service)
+		return reply_in(director, skb, &packet);
 	if (!smp_load_acquire(&service->listed)) {
 		client.ip = ip_hdr(skb)->saddr;
 		if (!is_bound(director, service, &client, packet.ports[0]))

@@ -61,16 +61,6 @@ static unsigned int request_in6(struct sk_buff *skb, const struct nf_hook_state 
 	return verdict;
 }
 
-/* Whether the ingress program may have left a reply to us: it reads no
- * extension headers, and of the fragments that this packet was made of not
- * all had ports.
- */
-static bool is_special(const struct sk_buff *skb, const struct packet *packet)
-{
-	return packet->transport != sizeof(struct ipv6hdr) ||
-	       IP6CB(skb)->frag_max_size;
-}
-
 unsigned int prerouting6(void *priv, struct sk_buff *skb,
 			 const struct nf_hook_state *state)
 {
@@ -83,19 +73,10 @@ unsigned int prerouting6(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 	if (!packet_read6(skb, &packet))
 		return error_in6(director, skb, state->hook);
-	if (skb->tc_index) {
-		service = xa_load(&director->service_ids, skb->tc_index);
-		if (service && service->protocol == packet.protocol &&
-		    service->family == AF_INET6)
-			return reply_in6(director, service, skb, &packet);
-	}
 	service = service_find6(director, packet.protocol, &ipv6_hdr(skb)->daddr,
 				packet.ports[1]);
-	if (!service) {
-		if (unlikely(is_special(skb, &packet)))
-			return reply_untranslated(director, skb, &packet);
-		return NF_ACCEPT;
-	}
+	if (!service)
+		return reply_in(director, skb, &packet);
 	if (!smp_load_acquire(&service->listed)) {
 		client.in6 = ipv6_hdr(skb)->saddr;
 		if (!is_bound(director, service, &client, packet.ports[0]))

@@ -52,7 +52,7 @@ static void keep(struct session *session, u8 direction, struct dst_entry *dst,
 	dst_release(old);
 }
 
-/* The device goes. Under the lock that lists the session, and RCU. */
+/* The device goes. Under RCU. */
 void session_routes_forget(struct session *session, const struct net_device *dev)
 {
 	u8 direction;

@@ -12,11 +12,13 @@
  *                            addresses and services
  *     flush                  the sessions that so live on end
  *
- * PROTOCOL is tcp, udp or sctp; ADDRESS is in brackets where it is IPv6. Reading gives the listed services, and those whose
- * sessions outlive them:
+ * PROTOCOL is tcp, udp or sctp; ADDRESS is in brackets where it is IPv6. Reading
+ * gives the listed services, and those whose sessions outlive them:
  *
- *     PROTOCOL ADDRESS:PORT POOL id ID sessions N
- *     PROTOCOL ADDRESS:PORT - id ID sessions N
+ *     PROTOCOL ADDRESS:PORT POOL sessions N
+ *     PROTOCOL ADDRESS:PORT - sessions N
+ *
+ * While there are services, the hooks are set and the module stays.
  */
 #include <linux/jhash.h>
 #include <linux/sched.h>
@@ -98,8 +100,6 @@ static struct service *service_new(struct director *director,
 				   const struct service_key *key)
 {
 	struct service *service = kzalloc(sizeof(*service), GFP_KERNEL);
-	u32 id;
-	int err;
 
 	if (!service)
 		return ERR_PTR(-ENOMEM);
@@ -109,42 +109,52 @@ static struct service *service_new(struct director *director,
 	service->vport = key->vport;
 	service->refused.director = director;
 	service->refused.service = service;
-	err = xa_alloc_bh(&director->service_ids, &id, service,
-		       XA_LIMIT(1, IPVS_BPF_SERVICES - 1), GFP_KERNEL);
-	if (err)
-		goto free;
-	service->id = id;
-	err = maps_set_service(director, id, service);
-	if (err)
-		goto release_id;
 	service->app = port_app_get(director, key->protocol, key->vport);
 	if (IS_ERR(service->app)) {
-		err = PTR_ERR(service->app);
-		maps_set_service(director, id, NULL);
-		goto release_id;
+		int err = PTR_ERR(service->app);
+
+		kfree(service);
+		return ERR_PTR(err);
 	}
 	hash_add_rcu(director->services, &service->node,
 		     key->family == AF_INET6 ?
 			     hash6(key->protocol, &key->vaddr.in6, key->vport) :
 			     hash4(key->protocol, key->vaddr.ip, key->vport));
 	return service;
-
-release_id:
-	xa_erase_bh(&director->service_ids, id);
-free:
-	/* A packet may have found it by its id. */
-	kfree_rcu(service, rcu);
-	return ERR_PTR(err);
 }
 
 /* Not listed for a grace period or more, and without a connection. */
 static void service_delete(struct director *director, struct service *service)
 {
 	hash_del_rcu(&service->node);
-	xa_erase_bh(&director->service_ids, service->id);
-	maps_set_service(director, service->id, NULL);
 	port_app_put(director, service->app);
 	kfree_rcu(service, rcu);
+}
+
+/* Packets and IPVS call us from now on. */
+static int hook(struct director *director)
+{
+	int err;
+
+	if (director->hooked)
+		return 0;
+	if (!try_module_get(THIS_MODULE))
+		return -ENOENT;
+	err = prerouting_register(director->net);
+	if (err)
+		module_put(THIS_MODULE);
+	else
+		director->hooked = true;
+	return err;
+}
+
+static void unhook(struct director *director)
+{
+	if (!director->hooked)
+		return;
+	prerouting_unregister(director->net);
+	director->hooked = false;
+	module_put(THIS_MODULE);
 }
 
 /* Frees the services that are neither listed nor used by a connection. Under
@@ -163,6 +173,9 @@ void services_reap(struct director *director)
 		cond_resched();
 	}
 	port_apps_purge(director);
+	/* There is nothing to do for a packet. */
+	if (hash_empty(director->services))
+		unhook(director);
 }
 
 /* The namespace ends: services without sessions go, so that the applications
@@ -175,6 +188,7 @@ void services_exit(struct director *director)
 	struct service *service;
 	int bucket;
 
+	unhook(director);
 	hash_for_each(director->services, bucket, service, node)
 		WRITE_ONCE(service->listed, false);
 	synchronize_rcu();
@@ -385,11 +399,12 @@ int services_write(struct director *director, char *text)
 		services_reap(director);
 		return 0;
 	}
-	if (!rcu_access_pointer(director->maps))
-		return refuse(director->services_error, -ENXIO, 0,
-			      "no eBPF maps are registered: write them to the file map first");
 	if (*text == '=')
 		return hand_over(director, text);
+	err = hook(director);
+	if (err)
+		return refuse(director->services_error, err, 0,
+			      "the netfilter hooks could not be set");
 	while (!err && (line = strsep(&text, "\n"))) {
 		number++;
 		if (*line)
@@ -404,15 +419,15 @@ void services_show(struct director *director, struct seq_file *seq)
 {
 	char words[ENDPOINT_SIZE];
 	struct service *service;
-	unsigned long id;
+	int bucket;
 
-	xa_for_each(&director->service_ids, id, service) {
+	hash_for_each(director->services, bucket, service, node) {
 		endpoint_words(words, sizeof(words), service->family,
 			       &service->vaddr, service->vport);
-		seq_printf(seq, "%s %s %s id %u sessions %d\n",
+		seq_printf(seq, "%s %s %s sessions %d\n",
 			   protocol_name(service->protocol), words,
 			   service->listed ? pool_of(director, service)->name : "-",
-			   service->id, atomic_read(&service->sessions));
+			   atomic_read(&service->sessions));
 		cond_resched();
 	}
 }

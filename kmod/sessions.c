@@ -3,19 +3,15 @@
  * Sessions: born when IPVS creates a connection of a full-NAT service, gone
  * when IPVS ends it. IPVS calls both functions here through the application
  * that port_apps.c registers.
- *
- * A session owns two entries of the map sessions4 or sessions6 (tuples.c),
- * whose keys follow from its connection, local IP and port. That of the reply tuple
- * (server -> local IP) is inserted first, and only if it is not there: this is
- * what makes local IP and port unique for a server, without a lock. That of
- * the original tuple (client -> VIP) is shared (originals.c).
  */
 #include <linux/jhash.h>
 #include <linux/slab.h>
 #include <net/addrconf.h>
 #include <net/route.h>
 
+#include "leases.h"
 #include "routes.h"
+#include "session_table.h"
 #include "unanswered.h"
 
 /* How many local IPs and ports that are taken are looked at before another session
@@ -31,16 +27,6 @@
 #define TAKE_OVERS 8
 
 static struct kmem_cache *session_cache;
-
-static int insert_reply(struct director *director, struct maps *maps,
-			const struct service *service,
-			const union tuple *original, const union tuple *reply)
-{
-	union entry entry;
-
-	entry_make(service->family, original, service->id, IPVS_BPF_REPLY, &entry);
-	return entry_insert(director, maps, service->family, reply, &entry);
-}
 
 /* The local IP and port of a try, deterministic, so that another director
  * makes the same choice. false: this try has none.
@@ -77,25 +63,25 @@ static bool choice(const struct lip_array *ips, const struct ip_vs_conn *cp,
 	return true;
 }
 
-/* Makes the local IP and port the session's, by its reply entry. -EEXIST: another
- * session has them; -EADDRNOTAVAIL: they are VIP and port of a service (a reply
- * to it could not be told from a request), or the host's own. A look at the map
- * costs less than the other questions.
+/* Makes the local IP and port the session's, by entering the session into the table.
+ * -EEXIST: another session has them; -EADDRNOTAVAIL: they are VIP and port of a
+ * service (a reply to it could not be told from a request), or the host's own. A look
+ * at the table costs less than the other questions.
  */
-static int try_port(struct maps *maps, const struct ip_vs_conn *cp,
-		    struct session *session, struct local_ip *ip, __be16 port,
-		    const union tuple *original, union tuple *reply)
+static int try_port(struct session *session, struct local_ip *ip, __be16 port)
 {
 	struct director *director = session->director;
+	const struct ip_vs_conn *cp = session->conn;
 	int err;
 
-	tuple_reply(cp, ip, port, reply);
-	if (entry_lookup(maps, cp->af, reply))
+	session->local_ip = ip;
+	session->local_port = port;
+	if (session_has_twin(session))
 		return -EEXIST;
 	if (service_find(director, cp->af, cp->protocol, &ip->addr, port) ||
 	    host_has_port(director->net, cp, ip, port))
 		return -EADDRNOTAVAIL;
-	err = insert_reply(director, maps, session->service, original, reply);
+	err = session_insert(session);
 	if (err)
 		return err;
 	/* The listing's reference is dropped a grace period after the array was
@@ -103,28 +89,22 @@ static int try_port(struct maps *maps, const struct ip_vs_conn *cp,
 	 */
 	refcount_inc(&ip->refs);
 	atomic_inc(&ip->sessions);
-	session->local_ip = ip;
-	session->local_port = port;
 	return 0;
 }
 
 /* Everything that others could see of the session goes. It keeps its local IP until
- * the connection ends: a packet may be using it.
+ * the connection ends: a packet may be using it. Under RCU, with bottom halves off.
  */
-static void vacate(struct session *session, struct maps *maps)
+static void vacate(struct session *session)
 {
 	struct director *director = session->director;
-	/* IPVS changes none of the addresses and ports of a connection. */
-	const struct ip_vs_conn *cp = session->conn;
-	union tuple original, reply;
 
-	tuple_original(cp, &original);
-	tuple_reply(cp, session->local_ip, session->local_port, &reply);
+	session_remove(session);
 	session_routes_end(session);
-	session_delete(session, maps, cp->af, &original, &reply);
+	leases_end(session);
 	atomic_dec(&session->local_ip->sessions);
 	atomic_dec(&session->service->sessions);
-	atomic_dec(&director->sessions);
+	atomic_dec(&director->session_count);
 	count(director, COUNT_SESSIONS_ENDED);
 }
 
@@ -132,12 +112,12 @@ static void vacate(struct session *session, struct maps *maps)
  * when one is put whose timeout is 0. Where a packet uses the connection at this
  * moment, it ends with the next packet (transmit_lost()) or within a minute.
  */
-static void give_up(struct session *session, struct maps *maps)
+static void give_up(struct session *session)
 {
 	struct ip_vs_conn *cp = session->conn;
 
 	count(session->director, COUNT_SESSIONS_GIVEN_UP);
-	vacate(session, maps);
+	vacate(session);
 	if (!__ip_vs_conn_get(cp))
 		return; /* it is ending */
 	cp->timeout = 0;
@@ -147,10 +127,9 @@ static void give_up(struct session *session, struct maps *maps)
 /* Every port was taken: the oldest sessions that nobody answered give way, one from
  * a local IP.
  */
-static int take_over(struct maps *maps, const struct lip_array *ips,
-		     const struct ip_vs_conn *cp, struct session *session,
-		     const union tuple *original, union tuple *reply)
+static int take_over(const struct lip_array *ips, struct session *session)
 {
+	const struct ip_vs_conn *cp = session->conn;
 	unsigned int first = reciprocal_scale(address_hash(cp->af, &cp->caddr),
 					      ips->count);
 	unsigned int i;
@@ -165,21 +144,19 @@ static int take_over(struct maps *maps, const struct lip_array *ips,
 		if (!oldest)
 			continue;
 		port = ntohs(oldest->local_port);
-		give_up(oldest, maps);
+		give_up(oldest);
 		/* It may be older than the range of ports. */
 		if (port < ports >> 16 || port > (ports & 0xffff))
 			continue;
-		err = try_port(maps, cp, session, ip, htons(port), original, reply);
+		err = try_port(session, ip, htons(port));
 		if (err != -EEXIST && err != -EADDRNOTAVAIL)
 			return err;
 	}
 	return -EEXIST;
 }
 
-/* Chooses the local IP and port and inserts the reply entry. */
-static int choose(struct maps *maps, const struct lip_array *ips,
-		  const struct ip_vs_conn *cp, struct session *session,
-		  const union tuple *original, union tuple *reply)
+/* Chooses the local IP and port, and enters the session into the table. */
+static int choose(const struct lip_array *ips, struct session *session)
 {
 	unsigned int try, probes = 0;
 	struct local_ip *ip;
@@ -187,9 +164,9 @@ static int choose(struct maps *maps, const struct lip_array *ips,
 	int err;
 
 	for (try = 0; try < TRIES && probes < PROBES; try++) {
-		if (!choice(ips, cp, try, &ip, &port))
+		if (!choice(ips, session->conn, try, &ip, &port))
 			continue;
-		err = try_port(maps, cp, session, ip, port, original, reply);
+		err = try_port(session, ip, port);
 		if (err == -EADDRNOTAVAIL)
 			continue;
 		if (err != -EEXIST)
@@ -197,8 +174,7 @@ static int choose(struct maps *maps, const struct lip_array *ips,
 		probes++;
 		count(session->director, COUNT_PORT_COLLISIONS);
 	}
-	return probes ? take_over(maps, ips, cp, session, original, reply) :
-			-EADDRNOTAVAIL;
+	return probes ? take_over(ips, session) : -EADDRNOTAVAIL;
 }
 
 static enum counter refusal(int err)
@@ -208,12 +184,8 @@ static enum counter refusal(int err)
 		return COUNT_REFUSED_PORTS_EXHAUSTED;
 	case -EADDRNOTAVAIL:
 		return COUNT_REFUSED_NO_PORT;
-	case -E2BIG:
-		return COUNT_REFUSED_MAP_FULL;
-	case -ENOMEM:
-		return COUNT_REFUSED_NO_MEMORY;
 	default:
-		return COUNT_REFUSED_MAP_ERROR;
+		return COUNT_REFUSED_NO_MEMORY;
 	}
 }
 
@@ -234,27 +206,24 @@ static bool is_refused(struct director *director, const struct ip_vs_conn *cp)
 	return false;
 }
 
-/* Under RCU, with bottom halves off: the map's allocator is per CPU. route: to
- * the server, if it is known; a session takes it over. NULL: refused, and counted
- * why.
+/* Under RCU. route: to the server, if it is known; a session takes it over. NULL:
+ * refused, and counted why.
  */
 static struct session *session_create(struct director *director,
 				      struct service *service,
 				      struct ip_vs_conn *cp,
 				      struct dst_entry *route)
 {
-	struct maps *maps = rcu_dereference(director->maps);
 	struct pool *pool = rcu_dereference(service->pool);
 	struct lip_array *ips =
 		pool ? rcu_dereference(pool->half[family_index(cp->af)].ips) : NULL;
-	union tuple original, reply;
 	struct session *session;
 	int err;
 
 	if (is_refused(director, cp))
 		return NULL;
-	if (!maps || !ips) {
-		count(director, maps ? COUNT_REFUSED_EMPTY_POOL : COUNT_REFUSED_NO_MAP);
+	if (!ips) {
+		count(director, COUNT_REFUSED_EMPTY_POOL);
 		return NULL;
 	}
 	session = kmem_cache_zalloc(session_cache, GFP_ATOMIC);
@@ -267,27 +236,17 @@ static struct session *session_create(struct director *director,
 	session->conn = cp;
 	session->route[IPVS_BPF_ORIGINAL].dst = route;
 	INIT_LIST_HEAD(&session->leased);
-	tuple_original(cp, &original);
-	err = choose(maps, ips, cp, session, &original, &reply);
-	if (err)
-		goto free;
-	err = original_insert(session, maps, cp->af, &original, &reply);
-	if (err)
-		goto delete_reply;
-	atomic_inc(&director->sessions);
+	err = choose(ips, session);
+	if (err) {
+		kmem_cache_free(session_cache, session);
+		count(director, refusal(err));
+		return NULL;
+	}
+	atomic_inc(&director->session_count);
 	atomic_inc(&service->sessions);
 	count(director, COUNT_SESSIONS_CREATED);
 	unanswered_begin(session);
 	return session;
-
-delete_reply:
-	entry_delete(director, maps, cp->af, &reply);
-	atomic_dec(&session->local_ip->sessions);
-	local_ip_put(session->local_ip);
-free:
-	kmem_cache_free(session_cache, session);
-	count(director, refusal(err));
-	return NULL;
 }
 
 static void session_free(struct rcu_head *rcu)
@@ -298,12 +257,9 @@ static void session_free(struct rcu_head *rcu)
 /* Under RCU, with bottom halves off. */
 static void session_end(struct session *session)
 {
-	/* Given up, another CPU may yet be about to delete the entries: it does so
-	 * under RCU.
-	 */
+	/* Given up, it has nothing left that others could see. */
 	if (unanswered_end(session))
-		/* Maps are registered as long as a service has connections. */
-		vacate(session, rcu_dereference(session->director->maps));
+		vacate(session);
 	local_ip_put(session->local_ip);
 	call_rcu(&session->rcu, session_free);
 }
@@ -411,7 +367,7 @@ static bool is_native(struct director *director, struct service *service,
 		count(director, COUNT_ONE_PACKET);
 		return true;
 	}
-	/* Its packets leave through no interface, so no program sees them. */
+	/* Its answers come in at no interface. */
 	if (is_local(director->net, cp, route)) {
 		count(director, COUNT_SERVER_IS_LOCAL);
 		return true;

@@ -24,11 +24,8 @@ static const char *const names[COUNTERS] = {
 	/* Connections that got no session; each of their packets is then
 	 * counted in drop_refused_connection.
 	 */
-	[COUNT_REFUSED_NO_MAP] = "refused_no_map",
 	[COUNT_REFUSED_EMPTY_POOL] = "refused_empty_pool",
 	[COUNT_REFUSED_PORTS_EXHAUSTED] = "refused_ports_exhausted",
-	[COUNT_REFUSED_MAP_FULL] = "refused_map_full",
-	[COUNT_REFUSED_MAP_ERROR] = "refused_map_error",
 	[COUNT_REFUSED_NO_MEMORY] = "refused_no_memory",
 	/* Dropped packets, client to server. */
 	[COUNT_DROP_REFUSED] = "drop_refused_connection",
@@ -37,7 +34,6 @@ static const char *const names[COUNTERS] = {
 	[COUNT_DROP_NO_ROUTE] = "drop_no_route",
 	[COUNT_DROP_REWRITE] = "drop_rewrite_failed",
 	/* Dropped packets, server to client. */
-	[COUNT_REPLY_NO_CONNECTION] = "drop_reply_no_connection",
 	[COUNT_REPLY_TTL] = "drop_reply_ttl_exceeded",
 	[COUNT_REPLY_TOO_BIG] = "drop_reply_too_big",
 	[COUNT_REPLY_NO_ROUTE] = "drop_reply_no_route",
@@ -91,6 +87,10 @@ static const char *const names[COUNTERS] = {
 	 * IPVS binds the connection to its server at this moment.
 	 */
 	[COUNT_DROP_NO_SESSION] = "drop_no_session",
+	/* A direction of a session got no lease: the map of flows is full. Its
+	 * packets go on through IPVS.
+	 */
+	[COUNT_FLOWS_FULL] = "flows_full",
 	/* Client to server, from port 0: nothing can answer it. */
 	[COUNT_DROP_SOURCE_PORT_0] = "drop_source_port_0",
 };
@@ -99,7 +99,7 @@ void stats_show(struct director *director, struct seq_file *seq)
 {
 	int counter, cpu;
 
-	seq_printf(seq, "sessions %d\n", atomic_read(&director->sessions));
+	seq_printf(seq, "sessions %d\n", atomic_read(&director->session_count));
 	for (counter = 0; counter < COUNTERS; counter++) {
 		u64 sum = 0;
 

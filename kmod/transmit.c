@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The transmitter of IPv4 full-NAT connections, in the place of IPVS's
- * ip_vs_nat_xmit(), and what it shares with that of IPv6 (transmit6.c). It
- * rewrites the destination to the real server and sends the packet past
- * POSTROUTING; the program at the egress interface rewrites the source. The
- * destination has to be rewritten first, since the neighbour of an on-link
- * server is found by the packet's destination.
+ * ip_vs_nat_xmit(), and what it shares with that of IPv6 (transmit6.c). It gives the
+ * packet both of its new ends and sends it past POSTROUTING.
  */
 #include <linux/icmp.h>
 #include <linux/ip.h>
@@ -16,6 +13,7 @@
 
 #include "leases.h"
 #include "routes.h"
+#include "session_table.h"
 #include "unanswered.h"
 
 /* Whether the packet, or one of its segments, has to be fragmented. */
@@ -38,15 +36,13 @@ bool too_big4(const struct sk_buff *skb, unsigned int mtu)
 	return fragment ? fragment > mtu : exceeds(skb, mtu);
 }
 
-/* Sends a rewritten packet along a route and takes over both. service_id is
- * what the egress program finds in tc_index; 0: it has nothing to do. The
- * caller has told the output function of the family to skip POSTROUTING.
+/* Sends a rewritten packet along a route and takes over both. The caller has told
+ * the output function of the family to skip POSTROUTING.
  */
-int send(struct net *net, struct sk_buff *skb, struct dst_entry *dst, u16 service_id)
+int send(struct net *net, struct sk_buff *skb, struct dst_entry *dst)
 {
 	skb_dst_drop(skb);
 	skb_dst_set(skb, dst);
-	skb->tc_index = service_id;
 	/* IPVS has seen it, and conntrack must not: also not where it comes
 	 * back through the loopback device, to a client on this host.
 	 * ip_vs_notrack() marks only what conntrack has seen before.
@@ -54,6 +50,10 @@ int send(struct net *net, struct sk_buff *skb, struct dst_entry *dst, u16 servic
 	skb->ipvs_property = 1;
 	nf_reset_ct(skb);
 	nf_ct_set(skb, NULL, IP_CT_UNTRACKED);
+#if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
+	/* It came in at a bridge's port, and leaves as what this host sends. */
+	skb_ext_del(skb, SKB_EXT_BRIDGE_NF);
+#endif
 	/* What the device summed up was the packet before we rewrote it, and
 	 * a receive timestamp is no time to send at.
 	 */
@@ -64,10 +64,10 @@ int send(struct net *net, struct sk_buff *skb, struct dst_entry *dst, u16 servic
 }
 
 /* ip_output() skips POSTROUTING for packets that were there before. */
-int send4(struct net *net, struct sk_buff *skb, struct rtable *rt, u16 service_id)
+int send4(struct net *net, struct sk_buff *skb, struct rtable *rt)
 {
 	IPCB(skb)->flags |= IPSKB_REROUTED;
-	return send(net, skb, &rt->dst, service_id);
+	return send(net, skb, &rt->dst);
 }
 
 int transmit_drop(struct director *director, struct sk_buff *skb,
@@ -103,16 +103,13 @@ int transmit4(struct sk_buff *skb, struct ip_vs_conn *cp,
 	struct session *session = session_of(cp);
 	struct director *director;
 	struct rtable *rt;
-	u16 id;
+	struct flow to;
 
 	if (!session)
 		return transmit_lost(skb, cp);
 	director = session->director;
-	id = session->service->id;
 	if (is_unanswered(session))
 		unanswered_request(session, cp, skb, packet.transport);
-	if (unlikely(atomic_read(&director->displaced)))
-		original_claim(session, cp);
 	if (ip_hdr(skb)->ttl <= 1) {
 		icmp_send(skb, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
 		return transmit_drop(director, skb, COUNT_DROP_TTL);
@@ -129,24 +126,14 @@ int transmit4(struct sk_buff *skb, struct ip_vs_conn *cp,
 		return transmit_drop(director, skb, COUNT_DROP_TOO_BIG);
 	}
 	if (lease_due(session, cp, IPVS_BPF_ORIGINAL))
-		lease_renew(session, cp, IPVS_BPF_ORIGINAL, &rt->dst, &cp->daddr);
-	if (IPCB(skb)->frag_max_size || exceeds(skb, dst_mtu(&rt->dst))) {
-		/* The egress program would see fragments, of which only the
-		 * first has ports: nothing may be left for it to do.
-		 */
-		if (nat_source(skb, &packet, &session->local_ip->addr,
-			       session->local_port))
-			goto rewrite_failed;
-		id = 0;
+		lease_renew(session, cp, IPVS_BPF_ORIGINAL, skb, &rt->dst);
+	session_translate(session, cp, IPVS_BPF_ORIGINAL, &to);
+	if (nat_rewrite(skb, &packet, &to)) {
+		ip_rt_put(rt);
+		return transmit_drop(director, skb, COUNT_DROP_REWRITE);
 	}
-	if (nat_destination(skb, &packet, &cp->daddr, cp->dport))
-		goto rewrite_failed;
 	ip_decrease_ttl(ip_hdr(skb));
-	return send4(director->net, skb, rt, id);
-
-rewrite_failed:
-	ip_rt_put(rt);
-	return transmit_drop(director, skb, COUNT_DROP_REWRITE);
+	return send4(director->net, skb, rt);
 }
 
 /* The transmitter of connections that got no session: the client is told at

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The transmitter of IPv6 full-NAT connections; see transmit.c. The egress
- * program reads no extension headers and no fragments: packets of either kind
- * are rewritten here at both ends, and it has nothing to do.
+ * The transmitter of IPv6 full-NAT connections; see transmit.c.
  */
 #include <linux/icmpv6.h>
 #include <linux/ipv6.h>
@@ -11,6 +9,7 @@
 
 #include "leases.h"
 #include "routes.h"
+#include "session_table.h"
 #include "unanswered.h"
 
 unsigned int mtu6(const struct dst_entry *dst)
@@ -29,11 +28,10 @@ bool exceeds6(const struct sk_buff *skb, unsigned int mtu)
 }
 
 /* ip6_output() skips POSTROUTING for packets that were there before. */
-int send6(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
-	  u16 service_id)
+int send6(struct net *net, struct sk_buff *skb, struct dst_entry *dst)
 {
 	IP6CB(skb)->flags |= IP6SKB_REROUTED;
-	return send(net, skb, dst, service_id);
+	return send(net, skb, dst);
 }
 
 /* The packet as the module may rewrite it. IPVS read it too, but also what
@@ -50,12 +48,6 @@ static bool read(const struct sk_buff *skb, const struct ip_vs_iphdr *iph,
 	return true;
 }
 
-static bool is_plain(const struct sk_buff *skb, const struct packet *packet)
-{
-	return packet->transport == sizeof(struct ipv6hdr) &&
-	       !IP6CB(skb)->frag_max_size;
-}
-
 int transmit6(struct sk_buff *skb, struct ip_vs_conn *cp,
 	      struct ip_vs_protocol *pp, struct ip_vs_iphdr *iph)
 {
@@ -63,14 +55,11 @@ int transmit6(struct sk_buff *skb, struct ip_vs_conn *cp,
 	struct director *director;
 	struct dst_entry *dst;
 	struct packet packet;
-	u16 id;
+	struct flow to;
 
 	if (!session)
 		return transmit_lost(skb, cp);
 	director = session->director;
-	id = session->service->id;
-	if (unlikely(atomic_read(&director->displaced)))
-		original_claim(session, cp);
 	if (!read(skb, iph, &packet))
 		return transmit_drop(director, skb, COUNT_DROP_EXTENSION_HEADERS);
 	if (is_unanswered(session))
@@ -92,21 +81,14 @@ int transmit6(struct sk_buff *skb, struct ip_vs_conn *cp,
 		return transmit_drop(director, skb, COUNT_DROP_TOO_BIG);
 	}
 	if (lease_due(session, cp, IPVS_BPF_ORIGINAL))
-		lease_renew(session, cp, IPVS_BPF_ORIGINAL, dst, &cp->daddr);
-	if (unlikely(!is_plain(skb, &packet))) {
-		if (nat_source(skb, &packet, &session->local_ip->addr,
-			       session->local_port))
-			goto rewrite_failed;
-		id = 0;
+		lease_renew(session, cp, IPVS_BPF_ORIGINAL, skb, dst);
+	session_translate(session, cp, IPVS_BPF_ORIGINAL, &to);
+	if (nat_rewrite(skb, &packet, &to)) {
+		dst_release(dst);
+		return transmit_drop(director, skb, COUNT_DROP_REWRITE);
 	}
-	if (nat_destination(skb, &packet, &cp->daddr, cp->dport))
-		goto rewrite_failed;
 	ipv6_hdr(skb)->hop_limit--;
-	return send6(director->net, skb, dst, id);
-
-rewrite_failed:
-	dst_release(dst);
-	return transmit_drop(director, skb, COUNT_DROP_REWRITE);
+	return send6(director->net, skb, dst);
 }
 
 /* Tells a client that got no session; for SCTP see transmit_refusal(). */

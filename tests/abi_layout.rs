@@ -11,8 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 use ipvs_bpf::datapath::abi::{
-    COUNTERS_ROOM, Counter, Lease, ORIGINAL, PACKET_BITS, REPLY, SERVICES, Service, Session4,
-    Session6, Tuple4, Tuple6,
+    COUNTERS_ROOM, Counter, Flow4, Flow6, Lease, ORIGINAL, PACKET_BITS, REPLY, Tuple4, Tuple6,
 };
 
 /// What the header declares, by name.
@@ -122,13 +121,11 @@ fn mirror() -> BTreeSet<String> {
     }
     structure!("ipvs_bpf_tuple4", Tuple4: saddr_be daddr_be sport_be dport_be protocol pad);
     structure!("ipvs_bpf_tuple6", Tuple6: saddr_be daddr_be sport_be dport_be protocol pad);
-    structure!("ipvs_bpf_lease", Lease: until forwarded ifindex macs mtu header transport pseudo);
-    structure!("ipvs_bpf_session4", Session4: saddr_be daddr_be sport_be dport_be service direction pad lease);
-    structure!("ipvs_bpf_session6", Session6: saddr_be daddr_be sport_be dport_be service direction pad lease);
-    structure!("ipvs_bpf_service", Service: vaddr_be vport_be protocol family);
+    structure!("ipvs_bpf_lease", Lease: until forwarded iif ifindex macs mtu header transport pseudo pad);
+    structure!("ipvs_bpf_flow4", Flow4: saddr_be daddr_be sport_be dport_be pad lease);
+    structure!("ipvs_bpf_flow6", Flow6: saddr_be daddr_be sport_be dport_be pad lease);
     lines.insert(format!("IPVS_BPF_ORIGINAL = {ORIGINAL}"));
     lines.insert(format!("IPVS_BPF_REPLY = {REPLY}"));
-    lines.insert(format!("IPVS_BPF_SERVICES = {SERVICES}"));
     lines.insert(format!("IPVS_BPF_PACKET_BITS = {PACKET_BITS}"));
     lines.insert(format!("IPVS_BPF_COUNTERS_ROOM = {COUNTERS_ROOM}"));
     for counter in Counter::ALL {

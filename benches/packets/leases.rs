@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The fast path without the module: sessions, and leases that never end, written
-//! from here. To give leases is the module's work; who measures the programs where
+//! The fast path without the module: flows, and leases that never end, written from
+//! here. To give leases is the module's work; who measures the programs where
 //! there is no module does it himself.
 
 use aya::maps::{HashMap, MapData};
 use aya::programs::tc::TcAttachType;
 use aya::{Ebpf, EbpfLoader, Pod};
-use ipvs_bpf::datapath::abi::{Lease, ORIGINAL, REPLY, Session4, Session6, Tuple4, Tuple6};
+use ipvs_bpf::datapath::abi::{Flow4, Flow6, Lease, Tuple4, Tuple6};
 use std::net::{IpAddr, SocketAddr};
 
 use crate::flow::{
@@ -22,12 +22,12 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ip
 
 const ALLOWED: &str = "root may load eBPF programs and write their maps";
 
-/// A director that is nothing but the programs, and knows so many UDP flows of
+/// A director that is nothing but the program, and knows so many UDP flows of
 /// each family.
 pub fn set_up(director: &Namespace, flows: u32) {
     let mut object = EbpfLoader::new()
-        .map_max_entries("sessions4", 2 * flows)
-        .map_max_entries("sessions6", 2 * flows)
+        .map_max_entries("flows4", 2 * flows)
+        .map_max_entries("flows6", 2 * flows)
         .load(OBJECT)
         .expect(ALLOWED);
     director.within(|| {
@@ -39,28 +39,21 @@ pub fn set_up(director: &Namespace, flows: u32) {
                 TcAttachType::Ingress,
                 0,
             );
-            at(
-                &mut object,
-                "ipvs_egress",
-                interface,
-                TcAttachType::Egress,
-                0,
-            );
         }
     });
-    let mut sessions4 = map::<Tuple4, Session4>(&mut object, "sessions4");
-    let mut sessions6 = map::<Tuple6, Session6>(&mut object, "sessions6");
+    let mut flows4 = map::<Tuple4, Flow4>(&mut object, "flows4");
+    let mut flows6 = map::<Tuple6, Flow6>(&mut object, "flows6");
     for family in FAMILIES {
         for number in 0..flows {
             for translation in translations(family, number) {
                 match family {
                     Family::Ipv4 => {
-                        let (tuple, session) = translation.of_ipv4();
-                        sessions4.insert(tuple, session, 0).expect(ALLOWED);
+                        let (tuple, flow) = translation.of_ipv4();
+                        flows4.insert(tuple, flow, 0).expect(ALLOWED);
                     }
                     Family::Ipv6 => {
-                        let (tuple, session) = translation.of_ipv6();
-                        sessions6.insert(tuple, session, 0).expect(ALLOWED);
+                        let (tuple, flow) = translation.of_ipv6();
+                        flows6.insert(tuple, flow, 0).expect(ALLOWED);
                     }
                 }
             }
@@ -77,10 +70,10 @@ fn map<K: Pod, V: Pod>(object: &mut Ebpf, name: &str) -> HashMap<MapData, K, V> 
 /// One direction of a flow: source and destination before and after, and the way
 /// out.
 struct Translation {
-    direction: u8,
     old: [SocketAddr; 2],
     new: [SocketAddr; 2],
     macs: [[u8; 6]; 2],
+    iif: u32,
     ifindex: u32,
 }
 
@@ -100,17 +93,17 @@ fn translations(family: Family, number: u32) -> [Translation; 2] {
     let server = SocketAddr::from((server(family), SERVER_PORT));
     [
         Translation {
-            direction: ORIGINAL,
             old: [client, vip],
             new: [local_ip, server],
             macs: [SERVER_MAC, DIRECTOR_SERVER_MAC],
+            iif: CLIENT_SIDE,
             ifindex: SERVER_SIDE,
         },
         Translation {
-            direction: REPLY,
             old: [server, local_ip],
             new: [vip, client],
             macs: [CLIENT_MAC, DIRECTOR_CLIENT_MAC],
+            iif: SERVER_SIDE,
             ifindex: CLIENT_SIDE,
         },
     ]
@@ -165,6 +158,7 @@ impl Translation {
         });
         Lease {
             until: u64::MAX,
+            iif: self.iif,
             ifindex: self.ifindex,
             macs: std::array::from_fn(|_| macs.next().expect("twelve bytes")),
             mtu: MTU,
@@ -175,7 +169,7 @@ impl Translation {
         }
     }
 
-    fn of_ipv4(&self) -> (Tuple4, Session4) {
+    fn of_ipv4(&self) -> (Tuple4, Flow4) {
         let [[saddr_be], [daddr_be]] = self.old.each_ref().map(words::<1>);
         let [sport_be, dport_be] = self.old.map(|end| end.port().to_be());
         let tuple = Tuple4 {
@@ -188,20 +182,18 @@ impl Translation {
         };
         let [[saddr_be], [daddr_be]] = self.new.each_ref().map(words::<1>);
         let [sport_be, dport_be] = self.new.map(|end| end.port().to_be());
-        let session = Session4 {
+        let flow = Flow4 {
             saddr_be,
             daddr_be,
             sport_be,
             dport_be,
-            service: 1,
-            direction: self.direction,
             pad: 0,
             lease: self.lease(),
         };
-        (tuple, session)
+        (tuple, flow)
     }
 
-    fn of_ipv6(&self) -> (Tuple6, Session6) {
+    fn of_ipv6(&self) -> (Tuple6, Flow6) {
         let [saddr_be, daddr_be] = self.old.each_ref().map(words::<4>);
         let [sport_be, dport_be] = self.old.map(|end| end.port().to_be());
         let tuple = Tuple6 {
@@ -214,16 +206,14 @@ impl Translation {
         };
         let [saddr_be, daddr_be] = self.new.each_ref().map(words::<4>);
         let [sport_be, dport_be] = self.new.map(|end| end.port().to_be());
-        let session = Session6 {
+        let flow = Flow6 {
             saddr_be,
             daddr_be,
             sport_be,
             dport_be,
-            service: 1,
-            direction: self.direction,
             pad: 0,
             lease: self.lease(),
         };
-        (tuple, session)
+        (tuple, flow)
     }
 }

@@ -18,6 +18,7 @@ pub(super) fn of(desired: &State) -> Vec<String> {
         Err(error) => return vec![error.to_string()],
     };
     let mut warnings: Vec<_> = other_version().into_iter().collect();
+    warnings.extend(no_fast_path(desired));
     warnings.extend(vips_elsewhere(desired, &local));
     warnings.extend(local_servers(desired, &local));
     match HostPorts::observe() {
@@ -37,6 +38,15 @@ fn other_version() -> Option<String> {
     ))
 }
 
+/// Full NAT works without the eBPF program, and is slower.
+fn no_fast_path(desired: &State) -> Option<String> {
+    (!desired.full_nat.is_empty() && desired.datapath.is_none()).then(|| {
+        "there is no fast path, so every packet passes through IPVS: list the interfaces to \
+         clients and to servers as [director] `interfaces`"
+            .to_owned()
+    })
+}
+
 /// VIPs that are no address of this host. IPVS meets packets at LOCAL_IN, full
 /// NAT before it but only what is routed to this host, so both need that. A
 /// firewall mark has no address to look at.
@@ -53,8 +63,8 @@ fn vips_elsewhere(desired: &State, local: &LocalAddresses) -> Vec<String> {
     vips.iter().map(vip).collect()
 }
 
-/// Full NAT whose server is this host: what it sends to itself passes no
-/// interface's programs, so the module leaves the connection to IPVS.
+/// Full NAT whose server is this host: its answers come in at no interface, so the
+/// module leaves the connection to IPVS.
 fn local_servers(desired: &State, local: &LocalAddresses) -> Vec<String> {
     let full_nat = desired.full_nat.keys().filter_map(|key| {
         let service = desired.services.get(key)?;

@@ -15,17 +15,14 @@ const MOST_SESSIONS: i64 = 1 << 26;
 pub(super) struct Director {
     /// Names or shell patterns, with their places for a later complaint.
     pub interfaces: Vec<(glob::Pattern, Span)>,
-    /// `interfaces = []` is written.
-    pub none: bool,
     pub fast_path: bool,
     pub max_sessions: u32,
 }
 
 pub(super) fn read(section: Section) -> Director {
-    const FORM: &str = "`interfaces = [\"eth0\", \"eth1\"]`: those to clients and to servers";
     let mut interfaces = Vec::new();
     let list = section
-        .require("interfaces", FORM)
+        .take("interfaces")
         .and_then(|value| array(value, "interfaces", section.mistakes));
     for value in list.unwrap_or(&[]) {
         let Some((text, span)) = string(value, "the name of an interface", section.mistakes) else {
@@ -42,7 +39,6 @@ pub(super) fn read(section: Section) -> Director {
     }
     let director = Director {
         interfaces,
-        none: list.is_some_and(<[_]>::is_empty),
         fast_path: section.boolean("fast_path").is_none_or(|(on, _)| on),
         max_sessions: section
             .integer("max_sessions", 1, MOST_SESSIONS)

@@ -24,7 +24,6 @@ pub(super) fn check(config: &Config, mistakes: &Mistakes) {
             owned.map(|(address, span)| (*address, (pool.ports, span)))
         })
         .collect();
-    interfaces(config, mistakes);
     for service in &config.services {
         vip_is_local_ip(service, &local_ips, mistakes);
         if let Some((pool, span)) = &service.snat {
@@ -34,37 +33,6 @@ pub(super) fn check(config: &Config, mistakes: &Mistakes) {
             address(service, mistakes);
             servers(service, &local_ips, mistakes);
         }
-    }
-}
-
-/// Asked for once, where full NAT is first asked for.
-fn interfaces(config: &Config, mistakes: &Mistakes) {
-    // A list that is missing in the table, or wrong, has been reported.
-    if config
-        .director
-        .as_ref()
-        .is_some_and(|director| !director.none)
-    {
-        return;
-    }
-    let snat = config.services.iter().filter_map(|service| {
-        let (_, span) = service.snat.as_ref()?;
-        Some((span, "full NAT needs interfaces for its eBPF programs"))
-    });
-    let pools = config.pools.values().map(|pool| {
-        let what = "local IPs serve nobody without interfaces for the eBPF programs";
-        (&pool.span, what)
-    });
-    let unanswered = config.timeouts.unanswered.iter().map(|span| {
-        let what = "this timeout is for full NAT, which needs interfaces for its eBPF programs";
-        (span, what)
-    });
-    if let Some((span, message)) = snat.chain(pools).chain(unanswered).next() {
-        mistakes.add(Mistake::new(
-            span,
-            message,
-            "list those to clients and to servers: `[director]`, `interfaces = [\"eth0\", \"eth1\"]`",
-        ));
     }
 }
 

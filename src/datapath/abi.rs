@@ -6,7 +6,7 @@
 use aya::Pod;
 
 /// `struct ipvs_bpf_tuple4`: a flow as it is on the wire, the key of the map
-/// `sessions4`.
+/// `flows4`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tuple4 {
@@ -18,7 +18,7 @@ pub struct Tuple4 {
     pub pad: [u8; 3],
 }
 
-/// `struct ipvs_bpf_tuple6`: the same of IPv6, the key of the map `sessions6`.
+/// `struct ipvs_bpf_tuple6`: the same of IPv6, the key of the map `flows6`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tuple6 {
@@ -43,6 +43,7 @@ pub struct Lease {
     pub until: u64,
     /// Bytes, and in the lower [`PACKET_BITS`] packets.
     pub forwarded: u64,
+    pub iif: u32,
     pub ifindex: u32,
     /// The frame's first 12 bytes.
     pub macs: [u32; 3],
@@ -53,57 +54,38 @@ pub struct Lease {
     pub transport: u16,
     /// That of the addresses that come in, and the protocol.
     pub pseudo: u16,
+    pub pad: u32,
 }
 
 /// `IPVS_BPF_PACKET_BITS`.
 pub const PACKET_BITS: u32 = 26;
 
-/// `struct ipvs_bpf_session4`: what full NAT makes of such a packet, the value
-/// of the map `sessions4`.
+/// `IPVS_BPF_COUNTERS_ROOM`: the entries of the map `counters`.
+pub const COUNTERS_ROOM: usize = 64;
+
+/// `struct ipvs_bpf_flow4`: what full NAT makes of such a packet, the value of
+/// the map `flows4`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Session4 {
+pub struct Flow4 {
     pub saddr_be: u32,
     pub daddr_be: u32,
     pub sport_be: u16,
     pub dport_be: u16,
-    pub service: u16,
-    pub direction: u8,
-    pub pad: u8,
+    pub pad: u32,
     pub lease: Lease,
 }
 
-/// `struct ipvs_bpf_session6`: the same of IPv6, the value of the map
-/// `sessions6`.
+/// `struct ipvs_bpf_flow6`: the same of IPv6, the value of the map `flows6`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Session6 {
+pub struct Flow6 {
     pub saddr_be: [u32; 4],
     pub daddr_be: [u32; 4],
     pub sport_be: u16,
     pub dport_be: u16,
-    pub service: u16,
-    pub direction: u8,
-    pub pad: u8,
+    pub pad: u32,
     pub lease: Lease,
-}
-
-/// `IPVS_BPF_SERVICES`: the entries of the map `services`. Every value of a
-/// session's `service` is an index.
-pub const SERVICES: usize = 1 << 16;
-
-/// `IPVS_BPF_COUNTERS_ROOM`: the entries of the map `counters`, more than there
-/// are counters.
-pub const COUNTERS_ROOM: usize = 64;
-
-/// `struct ipvs_bpf_service`: the value of the array map `services`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Service {
-    pub vaddr_be: [u32; 4],
-    pub vport_be: u16,
-    pub protocol: u8,
-    pub family: u8,
 }
 
 macro_rules! counters {
@@ -135,14 +117,7 @@ macro_rules! counters {
 }
 
 counters! {
-    Snat = 0 => "IPVS_BPF_SNAT", "requests whose source became a local IP";
-    Replies = 1 => "IPVS_BPF_REPLIES", "replies whose destination became the client";
-    NoService = 2 => "IPVS_BPF_NO_SERVICE", "requests dropped: their service is unknown";
-    NoSession = 3 => "IPVS_BPF_NO_SESSION", "requests dropped: their session is gone";
-    Fragment = 4 => "IPVS_BPF_FRAGMENT", "requests dropped: a fragment has no ports";
-    Unreadable = 5 => "IPVS_BPF_UNREADABLE",
-        "requests dropped: a protocol without full NAT, or cut short";
-    RewriteFailed = 6 => "IPVS_BPF_REWRITE_FAILED", "packets dropped: the kernel refused a write";
+    RewriteFailed = 0 => "IPVS_BPF_REWRITE_FAILED", "packets dropped: the kernel refused a write";
 }
 
 // SAFETY: plain integers in C layout, without implicit padding, so that every
@@ -153,8 +128,6 @@ unsafe impl Pod for Tuple6 {}
 // SAFETY: as above.
 unsafe impl Pod for Lease {}
 // SAFETY: as above.
-unsafe impl Pod for Session4 {}
+unsafe impl Pod for Flow4 {}
 // SAFETY: as above.
-unsafe impl Pod for Session6 {}
-// SAFETY: as above.
-unsafe impl Pod for Service {}
+unsafe impl Pod for Flow6 {}

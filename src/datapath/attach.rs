@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Attaching the programs to interfaces by tc, in both directions of a clsact
-//! qdisc. Others may have filters there; ours stand beside them, and a qdisc
-//! goes only when we made it and nothing is left in it.
-//!
-//! Netlink filters, not TCX links: the ingress program passes the service's id
-//! up in `tc_classid`, which TCX does not carry.
+//! Attaching the program to interfaces by tc, at ingress. Other tc filters can be
+//! attached before or after ours, and a qdisc goes only when we made it and nothing is
+//! left in it.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use aya::programs::SchedClassifier;
 use aya::programs::tc::{
@@ -18,14 +15,12 @@ use aya::programs::tc::{
 use nix::net::if_::{if_nameindex, if_nametoindex};
 
 use super::filters::{self, Direction, Filter};
-use super::object::{EGRESS, INGRESS};
+use super::object::INGRESS;
 use super::{Error, Pins};
 use crate::rtnetlink;
 
-const PROGRAMS: [(&str, Direction, TcAttachType); 2] = [
-    (INGRESS, Direction::Ingress, TcAttachType::Ingress),
-    (EGRESS, Direction::Egress, TcAttachType::Egress),
-];
+/// The program at egress that versions before 0.2 attached.
+const OLD_EGRESS: &str = "ipvs_egress";
 
 fn index_of(interface: &str) -> Result<u32, Error> {
     if_nametoindex(interface).map_err(|_| Error::NoInterface(interface.to_owned()))
@@ -37,18 +32,11 @@ fn qdisc_mark(index: u32) -> String {
     format!("clsact-{index}")
 }
 
-fn program(pins: &Pins, name: &'static str) -> Result<SchedClassifier, Error> {
-    SchedClassifier::from_pin(pins.path(name)).map_err(|source| Error::Program { name, source })
-}
-
-/// Attaches both pinned programs; filters of another build are replaced.
+/// Attaches the pinned program; a filter of another build is replaced.
 pub fn attach(pins: &Pins, interface: &str) -> Result<(), Error> {
     let index = index_of(interface)?;
     if !rtnetlink::is_ethernet(index).map_err(Error::Filters)? {
         return Err(Error::NotEthernet(interface.to_owned()));
-    }
-    if filters::has_ingress_qdisc(index).map_err(Error::Filters)? {
-        return Err(Error::IngressQdisc(interface.to_owned()));
     }
     match qdisc_add_clsact(interface) {
         Ok(()) => {
@@ -63,61 +51,57 @@ pub fn attach(pins: &Pins, interface: &str) -> Result<(), Error> {
             });
         }
     }
-    put(interface, |name| pins.path(name))
+    put(interface, &pins.path(INGRESS))
 }
 
-/// Has both programs, pinned there, at an interface with a clsact qdisc. Where
-/// one of ours hangs, of whatever build, it is replaced by the kernel in one
-/// step: no packet passes without, and the order beside others' filters stays.
-pub(super) fn put(interface: &str, pin: impl Fn(&'static str) -> PathBuf) -> Result<(), Error> {
+/// Has the program that is pinned there at an interface with a clsact qdisc. Where one
+/// of ours is attached, of whatever build, the kernel replaces it in one step, and the
+/// order among other filters stays.
+pub(super) fn put(interface: &str, pin: &Path) -> Result<(), Error> {
     let index = index_of(interface)?;
     let fail = |source| Error::Attach {
         interface: interface.to_owned(),
         source,
     };
-    for (name, direction, attach_type) in PROGRAMS {
-        let mut program = SchedClassifier::from_pin(pin(name))
-            .map_err(|source| Error::Program { name, source })?;
-        let mut old = filters::list(index, direction).map_err(Error::Filters)?;
-        old.retain(|filter| filter.name == name);
-        match old.iter().position(Filter::is_of_all_protocols) {
-            Some(place) => {
-                let link = link(interface, attach_type, &old.remove(place))?;
-                program.attach_to_link(link).map_err(fail)?;
-            }
-            None => {
-                let options = TcAttachOptions::Netlink(NlOptions::default());
-                program
-                    .attach_with_options(interface, attach_type, options)
-                    .map_err(fail)?;
-            }
+    let mut program = SchedClassifier::from_pin(pin).map_err(|source| Error::Program {
+        name: INGRESS,
+        source,
+    })?;
+    let mut old = filters::list(index, Direction::Ingress).map_err(Error::Filters)?;
+    old.retain(|filter| filter.name == INGRESS);
+    match old.iter().position(Filter::is_of_all_protocols) {
+        Some(place) => {
+            let link = link(interface, &old.remove(place))?;
+            program.attach_to_link(link).map_err(fail)?;
         }
-        // The program's links are detached when it is dropped; this one is to
-        // outlive the process.
-        std::mem::forget(program);
-        for filter in old {
-            filters::remove(index, direction, &filter).map_err(Error::Filters)?;
+        None => {
+            let options = TcAttachOptions::Netlink(NlOptions::default());
+            program
+                .attach_with_options(interface, TcAttachType::Ingress, options)
+                .map_err(fail)?;
         }
     }
-    Ok(())
+    // The program's links are detached when it is dropped; this one is to outlive the
+    // process.
+    std::mem::forget(program);
+    for filter in old {
+        filters::remove(index, Direction::Ingress, &filter).map_err(Error::Filters)?;
+    }
+    remove(index, OLD_EGRESS, Direction::Egress)
 }
 
-fn link(
-    interface: &str,
-    attach_type: TcAttachType,
-    filter: &Filter,
-) -> Result<SchedClassifierLink, Error> {
+fn link(interface: &str, filter: &Filter) -> Result<SchedClassifierLink, Error> {
     let handle = TcHandle::new(filter.handle.major, filter.handle.minor);
+    let attach_type = TcAttachType::Ingress;
     SchedClassifierLink::attached(interface, attach_type, filter.priority(), handle, None)
         .map_err(|_| Error::NoInterface(interface.to_owned()))
 }
 
-/// Takes the programs off an interface. Their absence is no error.
+/// Takes the program off an interface. Its absence is not an error.
 pub fn detach(pins: &Pins, interface: &str) -> Result<(), Error> {
     let index = index_of(interface)?;
-    for (name, direction, _) in PROGRAMS {
-        remove(index, name, direction)?;
-    }
+    remove(index, INGRESS, Direction::Ingress)?;
+    remove(index, OLD_EGRESS, Direction::Egress)?;
     let mark = pins.path(&qdisc_mark(index));
     if !mark.exists() {
         return Ok(());
@@ -149,34 +133,29 @@ fn is_there_already(error: &TcError) -> bool {
     }
 }
 
-/// The interfaces that carry both of the pinned programs. Where another build
-/// left its own, they are to be attached anew.
+/// The interfaces that carry the pinned program. Where another build left its own, it
+/// is to be attached again.
 pub fn attached_interfaces(pins: &Pins) -> Result<BTreeSet<String>, Error> {
-    let ingress = program_id(pins, INGRESS)?;
-    let egress = program_id(pins, EGRESS)?;
-    interfaces_where(|index| {
-        Ok(has(index, Direction::Ingress, |filter| {
-            filter.program == ingress
-        })? && has(index, Direction::Egress, |filter| filter.program == egress)?)
-    })
+    let fail = |source| Error::Program {
+        name: INGRESS,
+        source,
+    };
+    let program = SchedClassifier::from_pin(pins.path(INGRESS)).map_err(fail)?;
+    let id = program.info().map_err(fail)?.id();
+    interfaces_where(|index| has(index, Direction::Ingress, |filter| filter.program == id))
 }
 
-/// The interfaces that carry both programs, of whatever build.
-pub fn interfaces_with_programs() -> Result<BTreeSet<String>, Error> {
-    interfaces_where(|index| {
-        Ok(
-            has(index, Direction::Ingress, |filter| filter.name == INGRESS)?
-                && has(index, Direction::Egress, |filter| filter.name == EGRESS)?,
-        )
-    })
+/// The interfaces that carry the program, of whatever build.
+pub fn interfaces_with_program() -> Result<BTreeSet<String>, Error> {
+    interfaces_where(|index| has(index, Direction::Ingress, |filter| filter.name == INGRESS))
 }
 
-/// The interfaces that carry a program of ours, of whatever build.
+/// The interfaces that carry a program of ours, of whatever build and version.
 pub fn interfaces_with_leftovers() -> Result<BTreeSet<String>, Error> {
     interfaces_where(|index| {
         Ok(
             has(index, Direction::Ingress, |filter| filter.name == INGRESS)?
-                || has(index, Direction::Egress, |filter| filter.name == EGRESS)?,
+                || has(index, Direction::Egress, |filter| filter.name == OLD_EGRESS)?,
         )
     })
 }
@@ -199,11 +178,4 @@ fn interfaces_where(
         }
     }
     Ok(found)
-}
-
-fn program_id(pins: &Pins, name: &'static str) -> Result<u32, Error> {
-    let info = program(pins, name)?
-        .info()
-        .map_err(|source| Error::Program { name, source })?;
-    Ok(info.id())
 }

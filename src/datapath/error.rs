@@ -4,25 +4,12 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::shape::Shape;
-
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the eBPF programs could not be loaded: {0}")]
     Load(#[from] aya::EbpfError),
     #[error("the eBPF object has no {0}; it is not of this build")]
     Missing(&'static str),
-    #[error("the module has no maps any more; run the command again")]
-    NoMaps,
-    #[error(
-        "the eBPF map {name} in the kernel is of another build: {found}, and this one needs \
-         {needed}; run `ipvs-bpf down` and then `apply`"
-    )]
-    Shape {
-        name: &'static str,
-        found: Shape,
-        needed: Shape,
-    },
     #[error("eBPF program {name}: {source}")]
     Program {
         name: &'static str,
@@ -53,14 +40,9 @@ pub enum Error {
     #[error("interface {0} does not exist")]
     NoInterface(String),
     #[error(
-        "interface {0} is not Ethernet, which full NAT needs; leave it out of [director] interfaces"
+        "interface {0} is not Ethernet, which the fast path needs; leave it out of [director] interfaces"
     )]
     NotEthernet(String),
-    #[error(
-        "interface {0} has an `ingress` qdisc, which has no place for a program at egress: \
-         replace it by `clsact`, which takes the same filters"
-    )]
-    IngressQdisc(String),
     #[error("asking the kernel for its tc filters: {0}")]
     Filters(io::Error),
     #[error(transparent)]

@@ -127,19 +127,6 @@ pub(super) fn any(index: u32, direction: Direction) -> io::Result<bool> {
     Ok(!answers.is_empty())
 }
 
-/// Whether the interface has a qdisc of the kind `ingress`. It stands where
-/// `clsact` would, and the kernel takes a filter for egress there without an
-/// error and asks it at ingress.
-pub(super) fn has_ingress_qdisc(index: u32) -> io::Result<bool> {
-    let request = TcMessage::with_index(index as i32);
-    let answers = ask(RouteNetlinkMessage::GetQueueDiscipline(request), NLM_F_DUMP)?;
-    let ingress = TcAttribute::Kind("ingress".to_owned());
-    Ok(answers.iter().any(|answer| {
-        matches!(answer, RouteNetlinkMessage::NewQueueDiscipline(qdisc)
-            if qdisc.header.index == index as i32 && qdisc.attributes.contains(&ingress))
-    }))
-}
-
 /// Removes the interface's clsact qdisc with all that hangs there.
 pub(super) fn remove_clsact(index: u32) -> io::Result<()> {
     let mut request = TcMessage::with_index(index as i32);

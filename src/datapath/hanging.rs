@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What of others hangs at an interface: filters and programs that packets meet
-//! before ours, and a qdisc that is in the way.
+//! Other filters and programs at an interface, which packets meet before ours.
 
 use aya::programs::tc::TcAttachType;
 use aya::programs::{ProgramError, SchedClassifier};
@@ -9,11 +8,10 @@ use nix::net::if_::if_nametoindex;
 
 use super::Error;
 use super::filters::{self, Direction};
-use super::object::{EGRESS, INGRESS};
+use super::object::INGRESS;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hanging {
-    pub ingress_qdisc: bool,
     /// In the order in which packets meet them; none where ours are not there.
     pub before: Vec<Foreign>,
     /// Programs that are attached by tcx (`kernel/bpf/tcx.c`): packets meet them
@@ -23,8 +21,6 @@ pub struct Hanging {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
-    /// `ingress`, `egress`.
-    pub direction: &'static str,
     pub id: u32,
     /// What its maker calls it; may be empty.
     pub name: String,
@@ -33,8 +29,6 @@ pub struct Program {
 /// A filter of another program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Foreign {
-    /// `ingress`, `egress`: tc's own words.
-    pub direction: &'static str,
     pub priority: u16,
     /// `bpf`, `flower`, …
     pub kind: String,
@@ -45,48 +39,28 @@ pub fn hanging(interface: &str) -> Result<Option<Hanging>, Error> {
     let Ok(index) = if_nametoindex(interface) else {
         return Ok(None);
     };
-    let ingress_qdisc = filters::has_ingress_qdisc(index).map_err(Error::Filters)?;
-    let mut before = Vec::new();
-    let mut programs = Vec::new();
-    for (name, direction, attach_type, word) in [
-        (
-            INGRESS,
-            Direction::Ingress,
-            TcAttachType::Ingress,
-            "ingress",
-        ),
-        (EGRESS, Direction::Egress, TcAttachType::Egress, "egress"),
-    ] {
-        programs.extend(tcx(interface, attach_type, word)?);
-        let kinds = filters::kinds(index, direction).map_err(Error::Filters)?;
-        let ours = kinds
-            .iter()
-            .position(|kind| kind.name.as_deref() == Some(name));
-        let foreign = kinds
-            .into_iter()
-            .take(ours.unwrap_or(0))
-            .map(|kind| Foreign {
-                direction: word,
-                priority: kind.priority,
-                kind: kind.kind,
-            });
-        before.extend(foreign);
-    }
+    let kinds = filters::kinds(index, Direction::Ingress).map_err(Error::Filters)?;
+    let ours = kinds
+        .iter()
+        .position(|kind| kind.name.as_deref() == Some(INGRESS));
+    let mut before: Vec<_> = kinds
+        .into_iter()
+        .take(ours.unwrap_or(0))
+        .map(|kind| Foreign {
+            priority: kind.priority,
+            kind: kind.kind,
+        })
+        .collect();
     // A filter is listed with each of its parts.
     before.dedup();
     Ok(Some(Hanging {
-        ingress_qdisc,
         before,
-        programs,
+        programs: tcx(interface)?,
     }))
 }
 
-fn tcx(
-    interface: &str,
-    attach_type: TcAttachType,
-    direction: &'static str,
-) -> Result<Vec<Program>, Error> {
-    let programs = match SchedClassifier::query_tcx(interface, attach_type) {
+fn tcx(interface: &str) -> Result<Vec<Program>, Error> {
+    let programs = match SchedClassifier::query_tcx(interface, TcAttachType::Ingress) {
         Ok((_, programs)) => programs,
         // A kernel before 6.6 has no tcx (EINVAL); interface or program went this
         // moment.
@@ -106,7 +80,6 @@ fn tcx(
         }
     };
     let named = programs.iter().map(|program| Program {
-        direction,
         id: program.id(),
         name: program.name_as_str().unwrap_or_default().to_owned(),
     });

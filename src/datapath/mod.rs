@@ -1,30 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The eBPF side of a director: its programs, its maps, and where they are
+//! The eBPF side of a director: its program, its maps, and where they are
 //! attached. Everything here works in the network namespace of the caller.
 
 pub mod abi;
 mod attach;
 mod build;
 mod counters;
-pub mod entries;
 mod error;
 mod filters;
 mod hanging;
 mod living;
 mod object;
 mod pins;
-mod replace;
-mod sessions;
-mod shape;
 
 pub use attach::{
-    attach, attached_interfaces, detach, interfaces_with_leftovers, interfaces_with_programs,
+    attach, attached_interfaces, detach, interfaces_with_leftovers, interfaces_with_program,
 };
 pub use build::is_this as is_of_this_build;
 pub use counters::counters;
 pub use error::Error;
 pub use hanging::{Foreign, Hanging, Program, hanging};
-pub use object::start;
+pub use object::{replace, start};
 pub use pins::Pins;
-pub use replace::replace;
-pub use sessions::{Session, sessions};

@@ -2,6 +2,7 @@
 //! The compiled eBPF object (`bpf/ipvs_bpf.c`): loading it, pinning what it
 //! brings, and handing its maps to the module.
 
+use std::fs;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use aya::maps::{Map, MapData};
@@ -9,7 +10,7 @@ use aya::programs::SchedClassifier;
 use aya::{Ebpf, EbpfLoader};
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 
-use super::{Error, Pins, build};
+use super::{Error, Pins, attach, build};
 use crate::kmod::proc;
 
 /// `bpf/ipvs_bpf.c`, compiled by `build.rs`.
@@ -17,30 +18,21 @@ pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
 
 pub(super) const INGRESS: &str = "ipvs_ingress";
-pub(super) const EGRESS: &str = "ipvs_egress";
-pub(super) const PROGRAMS: [&str; 2] = [INGRESS, EGRESS];
-pub(super) const SESSIONS4: &str = "sessions4";
-pub(super) const SESSIONS6: &str = "sessions6";
-pub(super) const SERVICES: &str = "services";
+const FLOWS4: &str = "flows4";
+const FLOWS6: &str = "flows6";
 pub(super) const COUNTERS: &str = "counters";
+const PINNED: [&str; 4] = [INGRESS, FLOWS4, FLOWS6, COUNTERS];
 
-/// Kernels before 5.11 count maps among the locked memory, of which a process
-/// may have little. Where the limit cannot be raised, loading says what fails.
-pub(super) fn loader<'a>() -> EbpfLoader<'a> {
-    let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
-    EbpfLoader::new()
+/// The pin of what is about to take the place of that pin.
+fn next(name: &str) -> String {
+    format!("next-{name}")
 }
 
-/// Loads programs and maps, pins them, and registers the maps with the module.
+/// Loads program and maps, pins them, and registers the maps with the module.
 /// When a step fails, nothing stays behind.
 pub fn start(pins: &Pins, max_sessions: u32) -> Result<(), Error> {
-    let mut object = loader()
-        // Two entries a session.
-        .map_max_entries(SESSIONS4, max_sessions.saturating_mul(2))
-        .map_max_entries(SESSIONS6, max_sessions.saturating_mul(2))
-        .load(OBJECT)?;
     pins.create()?;
-    let result = pin_and_register(&mut object, pins);
+    let result = replace(pins, max_sessions);
     if result.is_err() {
         // The first error is the one to report.
         let _ = pins.remove();
@@ -48,52 +40,73 @@ pub fn start(pins: &Pins, max_sessions: u32) -> Result<(), Error> {
     result
 }
 
-/// Loads both programs and pins them by these names.
-pub(super) fn pin_programs(
-    object: &mut Ebpf,
-    pins: &Pins,
-    pin: fn(&'static str) -> &'static str,
-) -> Result<(), Error> {
-    for name in PROGRAMS {
-        let program: &mut SchedClassifier = object
-            .program_mut(name)
-            .ok_or(Error::Missing(name))?
-            .try_into()
-            .map_err(|source| Error::Program { name, source })?;
-        program
-            .load()
-            .map_err(|source| Error::Program { name, source })?;
-        let path = pins.path(pin(name));
-        program
-            .pin(&path)
-            .map_err(|source| Error::Pin { path, source })?;
+/// The program of this build, and maps for so many sessions, in the place of those that
+/// are there. The maps are a cache, so sessions go on: without the fast path until
+/// their flows are in the new maps. Where it stops half way, another run does it again.
+pub fn replace(pins: &Pins, max_sessions: u32) -> Result<(), Error> {
+    pins.make()?;
+    build::unmark(pins)?;
+    let object = load(pins, max_sessions)?;
+    for interface in attach::interfaces_with_program()? {
+        match attach::put(&interface, &pins.path(&next(INGRESS))) {
+            // It went meanwhile.
+            Err(Error::NoInterface(_)) => {}
+            result => result?,
+        }
     }
-    Ok(())
-}
-
-fn pin_and_register(object: &mut Ebpf, pins: &Pins) -> Result<(), Error> {
-    pin_programs(object, pins, |name| name)?;
-    for name in [SESSIONS4, SESSIONS6, SERVICES, COUNTERS] {
-        let map = object.map(name).ok_or(Error::Missing(name))?;
-        let path = pins.path(name);
-        map.pin(&path)
-            .map_err(|source| Error::Pin { path, source })?;
+    proc::register_maps(descriptor(&object, FLOWS4)?, descriptor(&object, FLOWS6)?)?;
+    for name in PINNED {
+        let to = pins.path(name);
+        fs::rename(pins.path(&next(name)), &to).map_err(Error::file(to))?;
     }
-    proc::register_maps(
-        descriptor(object, SESSIONS4)?,
-        descriptor(object, SESSIONS6)?,
-        descriptor(object, SERVICES)?,
-    )?;
     build::mark(pins)
 }
 
-pub(super) fn descriptor<'a>(
-    object: &'a Ebpf,
-    name: &'static str,
-) -> Result<BorrowedFd<'a>, Error> {
-    let data: &MapData = match object.map(name).ok_or(Error::Missing(name))? {
-        Map::HashMap(data) | Map::Array(data) => data,
-        _ => return Err(Error::Missing(name)),
+/// What is pinned is what comes next.
+fn load(pins: &Pins, max_sessions: u32) -> Result<Ebpf, Error> {
+    // Kernels before 5.11 count maps among the locked memory, of which a process may
+    // have little. Where the limit cannot be raised, loading says what fails.
+    let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
+    // Two flows a session.
+    let flows = max_sessions.saturating_mul(2);
+    let mut object = EbpfLoader::new()
+        .map_max_entries(FLOWS4, flows)
+        .map_max_entries(FLOWS6, flows)
+        .load(OBJECT)?;
+    for name in PINNED {
+        pins.unpin(&next(name))?;
+    }
+    pin_program(&mut object, pins)?;
+    for name in [FLOWS4, FLOWS6, COUNTERS] {
+        let map = object.map(name).ok_or(Error::Missing(name))?;
+        let path = pins.path(&next(name));
+        map.pin(&path)
+            .map_err(|source| Error::Pin { path, source })?;
+    }
+    Ok(object)
+}
+
+fn pin_program(object: &mut Ebpf, pins: &Pins) -> Result<(), Error> {
+    let fail = |source| Error::Program {
+        name: INGRESS,
+        source,
     };
+    let program: &mut SchedClassifier = object
+        .program_mut(INGRESS)
+        .ok_or(Error::Missing(INGRESS))?
+        .try_into()
+        .map_err(fail)?;
+    program.load().map_err(fail)?;
+    let path = pins.path(&next(INGRESS));
+    program
+        .pin(&path)
+        .map_err(|source| Error::Pin { path, source })
+}
+
+fn descriptor<'a>(object: &'a Ebpf, name: &'static str) -> Result<BorrowedFd<'a>, Error> {
+    let Map::HashMap(data) = object.map(name).ok_or(Error::Missing(name))? else {
+        return Err(Error::Missing(name));
+    };
+    let data: &MapData = data;
     Ok(data.fd().as_fd())
 }

@@ -70,6 +70,15 @@ impl Pins {
         fs::create_dir_all(&self.folder).map_err(Error::file(&self.folder))
     }
 
+    /// Removes one pin. None is no error.
+    pub(super) fn unpin(&self, name: &str) -> Result<(), Error> {
+        let path = self.path(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file(path)(error)),
+            _ => Ok(()),
+        }
+    }
+
     /// Removes every pin, and the folders that are then empty. None is no error.
     pub fn remove(&self) -> Result<(), Error> {
         match fs::remove_dir_all(&self.folder) {

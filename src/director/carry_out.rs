@@ -51,10 +51,7 @@ impl Kernel {
         match transaction {
             [] => Ok(()),
             [step, ..] if step.ipvs_service().is_some() => return self.ipvs_steps(transaction),
-            [step, ..] if step.is_local_ip() => {
-                let changes: Vec<_> = transaction.iter().filter_map(local_ip_change).collect();
-                proc::change_local_ips(&changes).map_err(Error::from)
-            }
+            [step, ..] if step.is_local_ip() => self.local_ips(transaction),
             [step, ..] if step.is_full_nat() => {
                 let changes: Vec<_> = transaction.iter().filter_map(full_nat_change).collect();
                 proc::change_full_nat(&changes).map_err(Error::from)
@@ -62,6 +59,12 @@ impl Kernel {
             steps => steps.iter().try_for_each(|step| self.step(step)),
         }
         .map_err(Stopped::before_anything)
+    }
+
+    fn local_ips(&self, steps: &[Step]) -> Result<(), Error> {
+        module::load(self.module_file.as_deref())?;
+        let changes: Vec<_> = steps.iter().filter_map(local_ip_change).collect();
+        Ok(proc::change_local_ips(&changes)?)
     }
 
     fn ipvs_steps(&mut self, steps: &[Step]) -> Result<(), Stopped> {

@@ -77,14 +77,14 @@ pub(super) fn datapath() -> Result<Option<Datapath>, Error> {
         return Ok(None);
     };
     let pins = Pins::of_this_namespace()?;
-    let other_build = maps.next.is_some() || !datapath::is_of_this_build(&pins);
+    let other_build = !datapath::is_of_this_build(&pins);
     Ok(Some(Datapath {
         interfaces: if other_build {
-            datapath::interfaces_with_programs()?
+            datapath::interfaces_with_program()?
         } else {
             datapath::attached_interfaces(&pins)?
         },
-        max_sessions: maps.sessions4_entries / 2,
+        max_sessions: maps.flows / 2,
         fast_path: proc::fast_path()?,
         other_build,
     }))

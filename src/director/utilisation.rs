@@ -9,8 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 use serde::Serialize;
 
 use super::{Error, UsablePorts};
-use crate::datapath::{self, Session};
 use crate::kmod::proc::{self, LocalIpLine};
+use crate::kmod::{Session, sessions};
 use crate::model::Protocol;
 
 #[derive(Clone, Debug, Serialize)]
@@ -43,7 +43,7 @@ pub fn local_ips_now() -> Result<Vec<LocalIpNow>, Error> {
     let services = proc::full_nat()?.into_iter();
     let services = services.filter(|line| line.pool.is_some());
     let usable = UsablePorts::observe(services.map(|line| line.key))?;
-    Ok(utilisation(lines, &datapath::sessions()?, &usable))
+    Ok(utilisation(lines, &sessions()?, &usable))
 }
 
 pub fn utilisation(

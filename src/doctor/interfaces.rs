@@ -9,22 +9,18 @@ use super::{Facts, Finding};
 /// What hangs at the interfaces.
 #[derive(Clone, Debug, Default)]
 pub struct Carriers {
-    /// Those that carry both programs of the maps that are registered; `None`:
-    /// no data plane is loaded.
+    /// Those that carry the program of the maps that are registered; `None`: none is
+    /// loaded.
     pub attached: Option<BTreeSet<String>>,
     /// Filters of others that packets meet before ours.
     pub before: Vec<Before>,
     /// eBPF programs of others that packets meet before all filters (tcx).
     pub programs_before: Vec<ProgramBefore>,
-    /// Those with a qdisc of the kind `ingress`.
-    pub ingress_qdisc: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Before {
     pub interface: String,
-    /// `ingress`, `egress`: tc's own words.
-    pub direction: &'static str,
     pub priority: u16,
     /// `bpf`, `flower`, …
     pub kind: String,
@@ -33,8 +29,6 @@ pub struct Before {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgramBefore {
     pub interface: String,
-    /// `ingress`, `egress`.
-    pub direction: &'static str,
     pub id: u32,
     pub name: String,
 }
@@ -67,26 +61,17 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
                 Error,
                 "interface-not-ethernet",
                 format!("the interface {name} is not Ethernet"),
-                "the programs look for an Ethernet header: apply refuses it",
+                "the eBPF program looks for an Ethernet header: apply refuses it",
                 format!("leave {name} out of [director] interfaces"),
-            ));
-        }
-        if facts.carriers.ingress_qdisc.contains(name) {
-            findings.push(Finding::new(
-                Error,
-                "interface-ingress-qdisc",
-                format!("the interface {name} has a qdisc of the kind ingress"),
-                "it stands where clsact would, and has no place for a program at egress",
-                format!("tc qdisc replace dev {name} clsact, with the same filters"),
             ));
         }
         let attached = facts.carriers.attached.as_ref();
         if attached.is_some_and(|attached| !attached.contains(name)) {
             findings.push(Finding::new(
-                Error,
+                Warning,
                 "interface-not-attached",
-                format!("the interface {name} does not carry both of our programs"),
-                "packets of full-NAT services that come or go there are not rewritten",
+                format!("the interface {name} does not carry the eBPF program"),
+                "packets that come in there are forwarded without the fast path",
                 "ipvs-bpf apply",
             ));
         }
@@ -96,13 +81,13 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             Warning,
             "filter-before",
             format!(
-                "at {}, {}, a filter of another program comes before ours: {}, priority {}",
-                before.interface, before.direction, before.kind, before.priority
+                "at {}, a filter of another program comes before ours: {}, priority {}",
+                before.interface, before.kind, before.priority
             ),
-            "packets that it ends with ok or pass never reach ours, and full NAT fails for them",
+            "packets that it ends with ok or pass never reach ours, and go without the fast path",
             format!(
-                "let it end with continue, or give it a later priority: tc filter show dev {} {}",
-                before.interface, before.direction
+                "let it end with continue, or give it a later priority: tc filter show dev {} ingress",
+                before.interface
             ),
         ));
     }
@@ -111,10 +96,10 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             Warning,
             "program-before",
             format!(
-                "at {}, {}, an eBPF program that is attached by tcx comes before ours: {}, id {}",
-                before.interface, before.direction, before.name, before.id
+                "at {}, an eBPF program that is attached by tcx comes before ours: {}, id {}",
+                before.interface, before.name, before.id
             ),
-            "packets that it ends with TCX_PASS never reach ours, and full NAT fails for them",
+            "packets that it ends with TCX_PASS never reach ours, and go without the fast path",
             format!(
                 "let it end with TCX_NEXT, or leave it out at this interface: bpftool net show dev {}",
                 before.interface

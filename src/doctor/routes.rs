@@ -109,13 +109,13 @@ fn full_nat(
     };
     if !facts.interfaces().any(|name| *name == link.name) {
         findings.push(Finding::new(
-            Error,
+            Note,
             "server-other-interface",
             format!(
-                "the route to the server {server} leaves by {}, which does not carry our programs",
+                "the route to the server {server} leaves by {}, which is not in [director] interfaces",
                 link.name
             ),
-            "its source address is not rewritten there, so that its connections fail",
+            "its answers come in there without the fast path",
             format!(
                 "add {} to [director] interfaces, then: ipvs-bpf apply",
                 link.name

@@ -31,24 +31,12 @@ const MEANINGS: &[(&str, &str)] = &[
         "connections of native services on the port of a full-NAT service",
     ),
     (
-        "refused_no_map",
-        "connections refused: no session map is registered",
-    ),
-    (
         "refused_empty_pool",
         "connections refused: the pool has no local IP",
     ),
     (
         "refused_ports_exhausted",
         "connections refused: every local IP and port that was tried is taken",
-    ),
-    (
-        "refused_map_full",
-        "connections refused: there are max_sessions sessions",
-    ),
-    (
-        "refused_map_error",
-        "connections refused: the session map took no entry",
     ),
     (
         "refused_no_memory",
@@ -67,12 +55,16 @@ const MEANINGS: &[(&str, &str)] = &[
         "connections refused: the client's address is link-local",
     ),
     (
+        "flows_full",
+        "sessions' directions left without the fast path: its map is full (max_sessions)",
+    ),
+    (
         "fast_packets_original",
-        "requests that the ingress program alone forwarded",
+        "requests that the eBPF program alone forwarded",
     ),
     (
         "fast_packets_reply",
-        "replies that the ingress program alone forwarded",
+        "replies that the eBPF program alone forwarded",
     ),
     (
         "drop_no_session",
@@ -110,10 +102,6 @@ const MEANINGS: &[(&str, &str)] = &[
     (
         "drop_fragment",
         "IPv4 fragments for this host dropped: they fit no packet, or there is no room",
-    ),
-    (
-        "drop_reply_no_connection",
-        "replies dropped: IPVS knows no connection of theirs",
     ),
     (
         "drop_reply_ttl_exceeded",

@@ -7,6 +7,8 @@ pub mod counters;
 mod error;
 pub mod module;
 pub mod proc;
+mod sessions;
 mod text;
 
 pub use error::Error;
+pub use sessions::{FastPath, Session, sessions};

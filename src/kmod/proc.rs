@@ -110,9 +110,9 @@ pub fn registered_maps() -> Result<Option<RegisteredMaps>, Error> {
     })
 }
 
-/// The line that hands over three maps, by descriptors of theirs or of programs.
+/// The line that hands over the maps, by descriptors of theirs or of programs.
 fn map_line<'a>(descriptors: impl IntoIterator<Item = BorrowedFd<'a>>) -> String {
-    let words: Vec<String> = ["sessions4", "sessions6", "services"]
+    let words: Vec<String> = ["flows4", "flows6"]
         .iter()
         .zip(descriptors)
         .map(|(name, descriptor)| format!("{name} {}", descriptor.as_raw_fd()))
@@ -120,14 +120,9 @@ fn map_line<'a>(descriptors: impl IntoIterator<Item = BorrowedFd<'a>>) -> String
     words.join(" ") + "\n"
 }
 
-/// Where others are registered, these wait to take over: the call returns when
-/// they have every entry, and [`commit_maps`] is the second step.
-pub fn register_maps(
-    sessions4: BorrowedFd<'_>,
-    sessions6: BorrowedFd<'_>,
-    services: BorrowedFd<'_>,
-) -> Result<(), Error> {
-    let maps = [sessions4, sessions6, services];
+/// In the place of those that are registered.
+pub fn register_maps(flows4: BorrowedFd<'_>, flows6: BorrowedFd<'_>) -> Result<(), Error> {
+    let maps = [flows4, flows6];
     let path = path("map");
     match attempt(&path, &map_line(maps))? {
         Ok(()) => Ok(()),
@@ -143,12 +138,6 @@ pub fn register_maps(
     }
 }
 
-/// The maps that wait to take over are the registered ones from now on.
-pub fn commit_maps() -> Result<(), Error> {
-    write("map", "commit\n")
-}
-
-/// The module refuses it while full-NAT services or sessions are there.
 pub fn unregister_maps() -> Result<(), Error> {
     write("map", "none\n")
 }

@@ -23,24 +23,11 @@ pub struct FullNatLine {
     pub sessions: u32,
 }
 
-/// The maps that are registered, by their kernel ids.
+/// The maps that are registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegisteredMaps {
-    pub sessions4: u32,
-    /// Two a session.
-    pub sessions4_entries: u32,
-    pub sessions6: u32,
-    pub services: u32,
-    /// Session maps that wait to take over.
-    pub next: Option<NextMaps>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NextMaps {
-    pub sessions4: u32,
-    pub sessions6: u32,
-    /// Of each.
-    pub entries: u32,
+    /// Of each family; two a session.
+    pub flows: u32,
 }
 
 /// By the names of the protocols.
@@ -83,18 +70,21 @@ pub(super) fn local_ip(line: &str) -> Option<LocalIpLine> {
     })
 }
 
-/// "tcp 10.0.0.1:80 default id 1 sessions 0", "udp [fd00::1]:53 …"
+pub(super) fn protocol(word: &str) -> Option<Protocol> {
+    match word {
+        "tcp" => Some(Protocol::Tcp),
+        "udp" => Some(Protocol::Udp),
+        "sctp" => Some(Protocol::Sctp),
+        _ => None,
+    }
+}
+
+/// "tcp 10.0.0.1:80 default sessions 0", "udp [fd00::1]:53 …"
 pub(super) fn full_nat(line: &str) -> Option<FullNatLine> {
     let mut words = line.split(' ');
-    let protocol = match words.next()? {
-        "tcp" => Protocol::Tcp,
-        "udp" => Protocol::Udp,
-        "sctp" => Protocol::Sctp,
-        _ => return None,
-    };
+    let protocol = protocol(words.next()?)?;
     let address: SocketAddr = words.next()?.parse().ok()?;
     let pool = words.next()?;
-    labelled(&mut words, "id")?;
     Some(FullNatLine {
         key: ServiceKey::Address { protocol, address },
         pool: (pool != "-").then(|| pool.to_owned()),
@@ -102,54 +92,31 @@ pub(super) fn full_nat(line: &str) -> Option<FullNatLine> {
     })
 }
 
-/// "sessions4 id 2 type 1 key 16 value 16 entries 2097152", then "sessions6 …"
-/// and "services …", and "next_sessions4 …" and "next_sessions6 …" where others
-/// are about to take over; `Ok(None)`: nothing is registered. `Err`: the line that is
-/// not understood, or the last one where one is missing.
+/// "flows4 id 2 type 1 key 16 value 64 entries 2097152", then "flows6 …"; `Ok(None)`:
+/// nothing is registered. `Err`: the line that is not understood, or the last one
+/// where one is missing.
 pub(super) fn maps(lines: &[String]) -> Result<Option<RegisteredMaps>, String> {
-    let [sessions4, sessions6, services, rest @ ..] = lines else {
-        return match lines.last() {
-            Some(line) => Err(line.clone()),
-            None => Ok(None),
-        };
-    };
-    let read = |line: &String, name| map(line, name).ok_or_else(|| line.clone());
-    let (sessions4, sessions4_entries) = read(sessions4, "sessions4")?;
-    let (sessions6, _) = read(sessions6, "sessions6")?;
-    let (services, _) = read(services, "services")?;
-    let next = match rest {
-        [] => None,
-        [next4, .., next6] => {
-            let (sessions4, entries) = read(next4, "next_sessions4")?;
-            let (sessions6, _) = read(next6, "next_sessions6")?;
-            Some(NextMaps {
-                sessions4,
-                sessions6,
-                entries,
-            })
+    match lines {
+        [] => Ok(None),
+        [flows4, flows6] => {
+            let flows = entries(flows4, "flows4").ok_or_else(|| flows4.clone())?;
+            entries(flows6, "flows6").ok_or_else(|| flows6.clone())?;
+            Ok(Some(RegisteredMaps { flows }))
         }
-        [line] => return Err(line.clone()),
-    };
-    Ok(Some(RegisteredMaps {
-        sessions4,
-        sessions4_entries,
-        sessions6,
-        services,
-        next,
-    }))
+        [.., last] => Err(last.clone()),
+    }
 }
 
-/// Id and entries of the map of that name.
-fn map(line: &str, name: &str) -> Option<(u32, u32)> {
+/// The entries of the map of that name.
+fn entries(line: &str, name: &str) -> Option<u32> {
     let mut words = line.split(' ');
     if words.next()? != name {
         return None;
     }
-    let id = labelled(&mut words, "id")?;
-    for label in ["type", "key", "value"] {
+    for label in ["id", "type", "key", "value"] {
         labelled(&mut words, label)?;
     }
-    Some((id, labelled(&mut words, "entries")?))
+    labelled(&mut words, "entries")
 }
 
 fn labelled<'a>(words: &mut impl Iterator<Item = &'a str>, label: &str) -> Option<u32> {
@@ -214,38 +181,20 @@ mod tests {
         assert_eq!(line.ports.to_string(), "1024-65535");
         assert_eq!(line.sessions, 3);
 
-        let line = full_nat("udp 10.0.0.1:53 - id 7 sessions 2").unwrap();
+        let line = full_nat("udp 10.0.0.1:53 - sessions 2").unwrap();
         assert_eq!(line.key.to_string(), "udp://10.0.0.1:53");
         assert_eq!(line.pool, None);
 
-        let line = full_nat("sctp [fd00::1]:53 default id 8 sessions 0").unwrap();
+        let line = full_nat("sctp [fd00::1]:53 default sessions 0").unwrap();
         assert_eq!(line.key.to_string(), "sctp://[fd00::1]:53");
         let line = local_ip("default fd00:2::100 1024-65535 sessions 3").unwrap();
         assert_eq!(line.local_ip.address.to_string(), "fd00:2::100");
 
         let lines = [
-            "sessions4 id 2 type 1 key 16 value 16 entries 2097152".to_owned(),
-            "sessions6 id 3 type 1 key 40 value 40 entries 2097152".to_owned(),
-            "services id 1 type 2 key 4 value 20 entries 65536".to_owned(),
+            "flows4 id 2 type 1 key 16 value 64 entries 2097152".to_owned(),
+            "flows6 id 3 type 1 key 40 value 88 entries 2097152".to_owned(),
         ];
-        let maps = maps(&lines).unwrap().unwrap();
-        assert_eq!(
-            (
-                maps.sessions4,
-                maps.sessions4_entries,
-                maps.sessions6,
-                maps.services
-            ),
-            (2, 2097152, 3, 1)
-        );
-        assert_eq!(maps.next, None);
-        let next = [
-            "next_sessions4 id 4 type 1 key 16 value 16 entries 4096".to_owned(),
-            "next_sessions6 id 5 type 1 key 40 value 40 entries 4096".to_owned(),
-        ];
-        let maps = super::maps(&[&lines[..], &next].concat()).unwrap().unwrap();
-        let next = maps.next.unwrap();
-        assert_eq!((next.sessions4, next.sessions6, next.entries), (4, 5, 4096));
+        assert_eq!(maps(&lines).unwrap().unwrap().flows, 2_097_152);
     }
 
     #[test]
@@ -262,9 +211,9 @@ mod tests {
         }
         for line in [
             "",
-            "icmp 10.0.0.1:80 p id 1 sessions 0",
-            "tcp 10.0.0.1 p id 1 sessions 0",
-            "tcp 10.0.0.1:80 p id 1",
+            "icmp 10.0.0.1:80 p sessions 0",
+            "tcp 10.0.0.1 p sessions 0",
+            "tcp 10.0.0.1:80 p",
         ] {
             assert_eq!(full_nat(line), None, "{line}");
         }
@@ -275,15 +224,13 @@ mod tests {
         assert_eq!(unanswered_line(Timeout::SctpUnanswered, 5), "sctp 5\n");
         assert_eq!(maps(&[]), Ok(None));
         assert_eq!(
-            maps(&["sessions4 id x".to_owned()]),
-            Err("sessions4 id x".to_owned())
+            maps(&["flows4 id x".to_owned()]),
+            Err("flows4 id x".to_owned())
         );
         // A module of an earlier version.
-        let two = [
-            "sessions4 id 2 type 1 key 16 value 16 entries 2".to_owned(),
-            "services id 1 type 2 key 4 value 20 entries 65536".to_owned(),
-        ];
-        assert_eq!(maps(&two), Err(two[1].clone()));
+        let three = ["sessions4", "sessions6", "services"]
+            .map(|name| format!("{name} id 2 type 1 key 16 value 16 entries 2"));
+        assert_eq!(maps(&three), Err(three[2].clone()));
     }
 
     #[test]

@@ -91,7 +91,7 @@ mod tests {
             ("sessions", 3),
             ("sessions_created", 7),
             ("drop_ttl_exceeded", 1),
-            ("refused_map_full", 2),
+            ("refused_no_memory", 2),
             ("of-a later", 5),
         ];
         let families = module(&counters.map(|(name, value)| (name.to_owned(), value)));
@@ -100,7 +100,7 @@ mod tests {
             snapbox::str![[r#"
 # TYPE ipvs_bpf_module_refused_connections counter
 # HELP ipvs_bpf_module_refused_connections Connections that full NAT refused.
-ipvs_bpf_module_refused_connections_total{reason="map_full"} 2
+ipvs_bpf_module_refused_connections_total{reason="no_memory"} 2
 # TYPE ipvs_bpf_module_dropped_packets counter
 # HELP ipvs_bpf_module_dropped_packets Packets that the module dropped.
 ipvs_bpf_module_dropped_packets_total{reason="ttl_exceeded"} 1

@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use ipvs_bpf::datapath::abi::{Lease, ORIGINAL, REPLY, Service, Session4, Tuple4};
+use ipvs_bpf::datapath::abi::{Flow4, Lease, Tuple4};
 
 pub const TCP: u8 = 6;
 pub const UDP: u8 = 17;
@@ -15,11 +15,6 @@ pub const VIP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), 80);
 pub const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 2, 0, 2), 8080);
 pub const LOCAL_IP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 2, 0, 77), 61234);
 
-/// Over 32767, so that a sign would show.
-pub const SERVICE: u16 = 54321;
-
-/// The flow of what IPVS has left for the egress program: client → server.
-pub const REQUEST: [SocketAddrV4; 2] = [CLIENT, SERVER];
 /// A reply as it comes in.
 pub const ANSWER: [SocketAddrV4; 2] = [SERVER, LOCAL_IP];
 
@@ -35,34 +30,20 @@ pub fn tuple(protocol: u8, [source, destination]: [SocketAddrV4; 2]) -> Tuple4 {
 }
 
 /// What full NAT makes of a packet is the other direction's tuple, reversed.
-fn session(other: Tuple4, direction: u8) -> Session4 {
-    Session4 {
+fn flow(other: Tuple4) -> Flow4 {
+    Flow4 {
         saddr_be: other.daddr_be,
         daddr_be: other.saddr_be,
         sport_be: other.dport_be,
         dport_be: other.sport_be,
-        service: SERVICE,
-        direction,
         pad: 0,
         lease: Lease::default(),
     }
 }
 
 /// Both entries of the session.
-pub fn entries(protocol: u8) -> [(Tuple4, Session4); 2] {
+pub fn entries(protocol: u8) -> [(Tuple4, Flow4); 2] {
     let original = tuple(protocol, [CLIENT, VIP]);
     let reply = tuple(protocol, ANSWER);
-    [
-        (original, session(reply, ORIGINAL)),
-        (reply, session(original, REPLY)),
-    ]
-}
-
-pub fn service(protocol: u8) -> Service {
-    Service {
-        vaddr_be: [u32::from(*VIP.ip()).to_be(), 0, 0, 0],
-        vport_be: VIP.port().to_be(),
-        protocol,
-        family: nix::libc::AF_INET as u8,
-    }
+    [(original, flow(reply)), (reply, flow(original))]
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Leases as the module gives them, with the sums of the session that they are
+//! Leases as the module gives them, with the sums of the flow that they are
 //! of.
 
-use ipvs_bpf::datapath::abi::{Lease, PACKET_BITS, Session4, Session6, Tuple4, Tuple6};
+use ipvs_bpf::datapath::abi::{Flow4, Flow6, Lease, PACKET_BITS, Tuple4, Tuple6};
 
 use crate::packet::sum;
 
@@ -16,6 +16,7 @@ pub fn lease() -> Lease {
     let word = |at: usize| u32::from_ne_bytes([MACS[at], MACS[at + 1], MACS[at + 2], MACS[at + 3]]);
     Lease {
         until: u64::MAX,
+        iif: 1,
         ifindex: 1,
         macs: [word(0), word(4), word(8)],
         mtu: 1500,
@@ -63,30 +64,30 @@ fn summed(lease: Lease, protocol: u8, old: [&[u8]; 2], new: [&[u8]; 2]) -> Lease
     }
 }
 
-pub fn leased4(tuple: &Tuple4, session: Session4, lease: Lease) -> Session4 {
+pub fn leased4(tuple: &Tuple4, flow: Flow4, lease: Lease) -> Flow4 {
     let old = bytes(&[tuple.saddr_be, tuple.daddr_be]);
-    let new = bytes(&[session.saddr_be, session.daddr_be]);
+    let new = bytes(&[flow.saddr_be, flow.daddr_be]);
     let old_ports = ports([tuple.sport_be, tuple.dport_be]);
-    let new_ports = ports([session.sport_be, session.dport_be]);
+    let new_ports = ports([flow.sport_be, flow.dport_be]);
     let lease = summed(
         lease,
         tuple.protocol,
         [&old, &old_ports],
         [&new, &new_ports],
     );
-    Session4 { lease, ..session }
+    Flow4 { lease, ..flow }
 }
 
-pub fn leased6(tuple: &Tuple6, session: Session6, lease: Lease) -> Session6 {
+pub fn leased6(tuple: &Tuple6, flow: Flow6, lease: Lease) -> Flow6 {
     let old = bytes(&[tuple.saddr_be, tuple.daddr_be].concat());
-    let new = bytes(&[session.saddr_be, session.daddr_be].concat());
+    let new = bytes(&[flow.saddr_be, flow.daddr_be].concat());
     let old_ports = ports([tuple.sport_be, tuple.dport_be]);
-    let new_ports = ports([session.sport_be, session.dport_be]);
+    let new_ports = ports([flow.sport_be, flow.dport_be]);
     let lease = summed(
         lease,
         tuple.protocol,
         [&old, &old_ports],
         [&new, &new_ports],
     );
-    Session6 { lease, ..session }
+    Flow6 { lease, ..flow }
 }

@@ -3,17 +3,11 @@
 
 mod bench;
 mod capture;
-mod egress;
-mod entries;
 mod fast_path;
 mod fast_path6;
 mod flow;
-mod ingress;
-mod ipv6;
 mod lease;
 mod network;
 mod packet;
 mod packet6;
 mod test_run;
-mod wire;
-mod wire6;

@@ -4,13 +4,12 @@
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
-use ipvs_bpf::datapath::abi::{Lease, ORIGINAL, REPLY, Service, Session6, Tuple6};
+use ipvs_bpf::datapath::abi::{Flow6, Lease, Tuple6};
 
-use crate::flow::{SERVICE, TCP, UDP};
+use crate::flow::{TCP, UDP};
 use crate::packet::{sum, word};
 
 pub const SCTP: u8 = 132;
-pub const PROTOCOLS6: [u8; 3] = [TCP, UDP, SCTP];
 const ETHERNET: usize = 14;
 const TRANSPORT: usize = ETHERNET + 40;
 
@@ -23,7 +22,6 @@ pub const CLIENT6: SocketAddrV6 = end(1, 1, 40001);
 pub const VIP6: SocketAddrV6 = end(0, 1, 80);
 pub const SERVER6: SocketAddrV6 = end(2, 2, 8080);
 pub const LOCAL_IP6: SocketAddrV6 = end(2, 0x77, 61234);
-pub const REQUEST6: [SocketAddrV6; 2] = [CLIENT6, SERVER6];
 pub const ANSWER6: [SocketAddrV6; 2] = [SERVER6, LOCAL_IP6];
 
 /// SCTP keeps its ports: that of the client, and one of service and server.
@@ -53,32 +51,18 @@ pub fn tuple6(protocol: u8, [source, destination]: [SocketAddrV6; 2]) -> Tuple6 
     }
 }
 
-pub fn entries6(protocol: u8) -> [(Tuple6, Session6); 2] {
-    let session = |other: Tuple6, direction| Session6 {
+pub fn entries6(protocol: u8) -> [(Tuple6, Flow6); 2] {
+    let flow = |other: Tuple6| Flow6 {
         saddr_be: other.daddr_be,
         daddr_be: other.saddr_be,
         sport_be: other.dport_be,
         dport_be: other.sport_be,
-        service: SERVICE,
-        direction,
         pad: 0,
         lease: Lease::default(),
     };
     let original = tuple6(protocol, ported(protocol, [CLIENT6, VIP6]));
     let reply = tuple6(protocol, ported(protocol, ANSWER6));
-    [
-        (original, session(reply, ORIGINAL)),
-        (reply, session(original, REPLY)),
-    ]
-}
-
-pub fn service6(protocol: u8) -> Service {
-    Service {
-        vaddr_be: words(VIP6.ip()),
-        vport_be: VIP6.port().to_be(),
-        protocol,
-        family: nix::libc::AF_INET6 as u8,
-    }
+    [(original, flow(reply)), (reply, flow(original))]
 }
 
 /// A frame to be built.

@@ -10,8 +10,6 @@ pub struct Balance {
     pub connections: usize,
     /// `ipvs-bpf show --sessions --json`.
     pub sessions: usize,
-    /// Entries of the map, both directions.
-    pub entries: usize,
     /// What the module counts.
     pub counted: usize,
     /// Created less ended.
@@ -29,22 +27,26 @@ pub fn balance(lab: &Lab) -> Balance {
         .filter(|line| line.split_whitespace().nth(3) == Some(VIP));
     let show = success(&lab.ipvs_bpf(&["show", "--sessions", "--json"]));
     let show: serde_json::Value = serde_json::from_str(&show).unwrap();
-    let maps = lab.exec("director", &["cat", "/proc/net/ip_vs_bpf/map"]);
-    let id = maps
-        .lines()
-        .find_map(|line| line.strip_prefix("sessions4 id "))
-        .and_then(|rest| rest.split(' ').next())
-        .expect("a registered map");
-    let dump = lab.exec("director", &["bpftool", "-j", "map", "dump", "id", id]);
-    // Each byte would be a string of its own.
-    let dump: Vec<serde::de::IgnoredAny> = serde_json::from_str(&dump).unwrap();
     Balance {
         connections: connections.count(),
         sessions: show["sessions"].as_array().unwrap().len(),
-        entries: dump.len(),
         counted: lab.counter("sessions") as usize,
         living: (lab.counter("sessions_created") - lab.counter("sessions_ended")) as usize,
     }
+}
+
+/// How many flows the eBPF map of IPv4 has. 0: there is no map.
+pub fn flows(lab: &Lab) -> usize {
+    let maps = lab.exec("director", &["cat", "/proc/net/ip_vs_bpf/map"]);
+    let id = maps
+        .lines()
+        .find_map(|line| line.strip_prefix("flows4 id "))
+        .and_then(|rest| rest.split(' ').next());
+    let Some(id) = id else { return 0 };
+    let dump = lab.exec("director", &["bpftool", "-j", "map", "dump", "id", id]);
+    // Each byte would be a string of its own.
+    let dump: Vec<serde::de::IgnoredAny> = serde_json::from_str(&dump).unwrap();
+    dump.len()
 }
 
 /// Every connection of IPVS has its session, and no session is left over. They
@@ -59,7 +61,6 @@ pub fn balanced(lab: &Lab) -> usize {
         now == Balance {
             connections: n,
             sessions: n,
-            entries: 2 * n,
             counted: n,
             living: n,
         }
@@ -67,7 +68,8 @@ pub fn balanced(lab: &Lab) -> usize {
     now.connections
 }
 
-/// All have ended.
+/// All have ended, and the fast path has forgotten them.
 pub fn none_left(lab: &Lab) {
     eventually("every session ends", || balanced(lab) == 0);
+    eventually("their flows end", || flows(lab) == 0);
 }

@@ -135,7 +135,6 @@ fn large_transfers_take_the_fast_path_and_arrive_whole() {
             (0..2).all(|direction| now[direction] > before[direction] + 100)
         });
     }
-    assert_eq!(lab.counter("drop_reply_no_connection"), 0);
 }
 
 /// The flow has leases; then something on the director keeps its packets back.

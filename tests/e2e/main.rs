@@ -16,6 +16,7 @@ mod fail_nth;
 mod failed_steps;
 mod failover;
 mod fast_path;
+mod field;
 mod flush;
 mod formats;
 mod fragments;

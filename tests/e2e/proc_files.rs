@@ -34,11 +34,11 @@ fn what_the_module_does_not_understand_changes_nothing_and_is_explained() {
     let lab = Lab::new();
     lab.apply(FILE);
     let wrong = [
-        ("map", "sessions4 0 sessions6 0 services 1\n"),
-        ("map", "sessions4 0 services 1\n"),
-        ("map", "sessions4\n"),
-        ("map", "sessions4 99999 services 99999\n"),
-        ("map", "none\n"), // services are there
+        ("map", "flows4 0 flows6 1\n"),
+        ("map", "flows4 0 flows6\n"),
+        ("map", "flows4\n"),
+        ("map", "flows4 99999 flows6 99999\n"),
+        ("map", "commit\n"),
         ("map", "x"),
         ("local_ips", "+\n"),
         ("local_ips", "+ default\n"),

@@ -84,7 +84,7 @@ mod tests {
                 ("sessions_created".to_owned(), 3),
                 ("of_a_later_module".to_owned(), 1),
             ],
-            vec![(Counter::NoSession, 123_456_789)],
+            vec![(Counter::RewriteFailed, 123_456_789)],
         )
     }
 
@@ -96,7 +96,7 @@ mod tests {
 Source  Counter              Value  Meaning
 module  sessions_created         3  sessions begun
 module  of_a_later_module        1  (this build does not know it)
-ebpf    no_session         123456K  requests dropped: their session is gone
+ebpf    rewrite_failed     123456K  packets dropped: the kernel refused a write
 
 "#]]
         );

@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::super::Error;
 use super::flow::FlowFilter;
 use super::query::{Look, Query};
-use crate::datapath::{self, Session};
 use crate::director;
+use crate::kmod::{self, Session};
 use crate::output::grid::{Column, Grid, Row, Value};
 
 #[derive(Serialize)]
@@ -17,7 +17,7 @@ struct Document<'a> {
 
 pub(super) fn look(query: &Query) -> Result<Look, Error> {
     let filter = FlowFilter::new(&query.filter)?;
-    let mut sessions = datapath::sessions().map_err(director::Error::from)?;
+    let mut sessions = kmod::sessions().map_err(director::Error::from)?;
     sessions.retain(|session| filter.takes(Some(session.protocol), session.vip, session.server));
     if sessions.is_empty() {
         filter.check_names()?;
@@ -39,6 +39,7 @@ fn grid(sessions: &[Session]) -> Grid {
             address(session.vip),
             address(session.local_ip),
             address(session.server),
+            Value::text(session.fast_path.word()),
         ])
     });
     Grid::new(
@@ -48,6 +49,7 @@ fn grid(sessions: &[Session]) -> Grid {
             Column::text("VIP"),
             Column::text("Local IP"),
             Column::text("Server"),
+            Column::text("Fast path"),
         ],
         rows.collect(),
     )
@@ -57,6 +59,7 @@ fn grid(sessions: &[Session]) -> Grid {
 mod tests {
     use super::super::tests::{json, text};
     use super::*;
+    use crate::kmod::FastPath;
     use crate::model::Protocol;
 
     #[test]
@@ -68,12 +71,13 @@ mod tests {
             vip: address("10.0.0.1:80"),
             local_ip: address("10.2.0.100:36284"),
             server: address("10.2.0.2:8080"),
+            fast_path: FastPath::Both,
         }];
         snapbox::assert_data_eq!(
             text(&grid(&sessions)),
             snapbox::str![[r#"
-Protocol  Client          VIP          Local IP          Server
-tcp       10.1.0.2:36284  10.0.0.1:80  10.2.0.100:36284  10.2.0.2:8080
+Protocol  Client          VIP          Local IP          Server         Fast path
+tcp       10.1.0.2:36284  10.0.0.1:80  10.2.0.100:36284  10.2.0.2:8080  both
 
 "#]]
         );

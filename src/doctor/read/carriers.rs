@@ -20,19 +20,14 @@ pub fn read(wanted: &State) -> Result<Carriers, Error> {
         let Some(hanging) = datapath::hanging(interface)? else {
             continue;
         };
-        if hanging.ingress_qdisc {
-            carriers.ingress_qdisc.insert(interface.clone());
-        }
         let before = hanging.before.into_iter().map(|filter| Before {
             interface: interface.clone(),
-            direction: filter.direction,
             priority: filter.priority,
             kind: filter.kind,
         });
         carriers.before.extend(before);
         let programs = hanging.programs.into_iter().map(|program| ProgramBefore {
             interface: interface.clone(),
-            direction: program.direction,
             id: program.id,
             name: program.name,
         });

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A flow of either family: the ends of its packets, as they are on the wire. */
+#ifndef IP_VS_BPF_FLOW_H
+#define IP_VS_BPF_FLOW_H
+
+#include <linux/jhash.h>
+#include <linux/netfilter.h>
+
+/* Of an IPv4 address, only the first word counts. The addresses come first, and are
+ * hashed together.
+ */
+struct flow {
+	union nf_inet_addr saddr;
+	union nf_inet_addr daddr;
+	__be16 sport;
+	__be16 dport;
+	u8 family;
+	u8 protocol;
+};
+
+static inline u32 flow_hash(const struct flow *flow, u32 seed)
+{
+	u32 ports = (__force u32)flow->sport << 16 | (__force u32)flow->dport;
+
+	seed ^= flow->protocol;
+	if (flow->family == AF_INET6)
+		return jhash2((const u32 *)flow, 8, jhash_1word(ports, seed));
+	return jhash_3words((__force u32)flow->saddr.ip, (__force u32)flow->daddr.ip,
+			    ports, seed);
+}
+
+static inline bool flow_addr_equal(u8 family, const union nf_inet_addr *a,
+				   const union nf_inet_addr *b)
+{
+	return family == AF_INET6 ? nf_inet_addr_cmp(a, b) : a->ip == b->ip;
+}
+
+#endif

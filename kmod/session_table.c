@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The sessions of a director, by their reply flow (server -> local IP). An
+ * insertion succeeds only where no session has that flow, which makes local IP
+ * and port unique for a server.
+ *
+ * A session keeps no copy of its flow. What the flow consists of is in its
+ * connection and its local IP, which both stay for a grace period after the session
+ * has left the table.
+ */
+#include <linux/sched.h>
+
+#include "session_table.h"
+
+void session_reply_flow(const struct session *session, struct flow *flow)
+{
+	const struct ip_vs_conn *cp = session->conn;
+
+	flow->saddr = cp->daddr;
+	flow->daddr = session->local_ip->addr;
+	flow->sport = cp->dport;
+	flow->dport = session->local_port;
+	flow->family = cp->af;
+	flow->protocol = cp->protocol;
+}
+
+static u32 hash_key(const void *key, u32 size, u32 seed)
+{
+	return flow_hash(key, seed);
+}
+
+static u32 hash_session(const void *object, u32 size, u32 seed)
+{
+	struct flow flow;
+
+	session_reply_flow(object, &flow);
+	return flow_hash(&flow, seed);
+}
+
+/* 0: equal. */
+static int compare(struct rhashtable_compare_arg *arg, const void *object)
+{
+	const struct session *session = object;
+	const struct ip_vs_conn *cp = session->conn;
+	const struct flow *flow = arg->key;
+
+	return cp->dport != flow->sport || session->local_port != flow->dport ||
+	       cp->protocol != flow->protocol || cp->af != flow->family ||
+	       !flow_addr_equal(flow->family, &cp->daddr, &flow->saddr) ||
+	       !flow_addr_equal(flow->family, &session->local_ip->addr, &flow->daddr);
+}
+
+static const struct rhashtable_params params = {
+	.head_offset = offsetof(struct session, node),
+	.key_len = sizeof(struct flow),
+	.hashfn = hash_key,
+	.obj_hashfn = hash_session,
+	.obj_cmpfn = compare,
+	.automatic_shrinking = true,
+};
+
+int session_table_init(struct director *director)
+{
+	return rhashtable_init(&director->sessions, &params);
+}
+
+/* May sleep. The table is empty. */
+void session_table_exit(struct director *director)
+{
+	rhashtable_destroy(&director->sessions);
+}
+
+/* Under RCU. */
+struct session *session_find(struct director *director, const struct flow *reply)
+{
+	return rhashtable_lookup(&director->sessions, reply, params);
+}
+
+/* Whether another session has the reply flow, under RCU. */
+bool session_has_twin(const struct session *session)
+{
+	struct flow flow;
+
+	session_reply_flow(session, &flow);
+	return session_find(session->director, &flow);
+}
+
+/* -EEXIST: another session has that reply flow. Other errors: no memory. */
+int session_insert(struct session *session)
+{
+	struct flow flow;
+
+	session_reply_flow(session, &flow);
+	return rhashtable_lookup_insert_key(&session->director->sessions, &flow,
+					    &session->node, params);
+}
+
+void session_remove(struct session *session)
+{
+	rhashtable_remove_fast(&session->director->sessions, &session->node, params);
+}
+
+/* The session's connection, with a reference, under RCU. NULL: the session has
+ * ended.
+ */
+struct ip_vs_conn *session_conn_get(const struct session *session)
+{
+	struct ip_vs_conn *cp = session->conn;
+
+	if (!__ip_vs_conn_get(cp))
+		return NULL;
+	if (session_of(cp) == session)
+		return cp;
+	/* Leaves the timer alone. */
+	__ip_vs_conn_put(cp);
+	return NULL;
+}
+
+/* The flow that full NAT makes of one direction of the session. */
+void session_translate(const struct session *session, const struct ip_vs_conn *cp,
+		       u8 direction, struct flow *to)
+{
+	to->family = cp->af;
+	to->protocol = cp->protocol;
+	if (direction == IPVS_BPF_ORIGINAL) {
+		to->saddr = session->local_ip->addr;
+		to->daddr = cp->daddr;
+		to->sport = session->local_port;
+		to->dport = cp->dport;
+	} else {
+		to->saddr = cp->vaddr;
+		to->daddr = cp->caddr;
+		to->sport = cp->vport;
+		to->dport = cp->cport;
+	}
+}
+
+/* Calls for each session, under RCU; sleeps in between. One that comes or goes
+ * meanwhile may be left out, and one may be met twice when the table is resized.
+ */
+void session_for_each(struct director *director,
+		      void (*call)(struct session *session, const void *data),
+		      const void *data)
+{
+	struct rhashtable_iter iter;
+	struct session *session;
+
+	rhashtable_walk_enter(&director->sessions, &iter);
+	do {
+		rhashtable_walk_start(&iter);
+		while ((session = rhashtable_walk_next(&iter)) && !IS_ERR(session)) {
+			call(session, data);
+			if (need_resched())
+				break;
+		}
+		rhashtable_walk_stop(&iter);
+		cond_resched();
+	} while (session);
+	rhashtable_walk_exit(&iter);
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Hosts as they are in the field: what other programs do to interfaces, and how
+//! packets come in, changes nothing for full NAT.
+
+use std::process::Command;
+
+use crate::full_nat::FILE;
+use crate::lab::{Lab, run, success};
+use crate::talk::{Talk, answer};
+
+const LOCAL_IP: &str = "10.2.0.100";
+
+fn script(lab: &Lab, host: &str, script: &str) {
+    lab.exec(host, &["sh", "-ec", script]);
+}
+
+/// A request, a datagram and a download; servers see the local IP.
+fn works(lab: &Lab) {
+    assert_eq!(answer(&lab.get(&["http://10.0.0.1/"])).peer, LOCAL_IP);
+    assert_eq!(Talk::new(lab, "udp", ("10.0.0.1", 7)).ask().peer, LOCAL_IP);
+    let count = "curl -sS --fail --max-time 60 http://10.0.0.1/bytes/1000000 | wc -c";
+    let size = lab.exec("client", &["sh", "-c", count]);
+    assert_eq!(size.trim(), "1000000");
+}
+
+/// Another interface of the director in the servers' network.
+fn second_way(lab: &Lab) {
+    let (switch, director) = (lab.namespace("switch"), lab.namespace("director"));
+    let link = format!(
+        "ip -n {switch} link add second type veth peer name eth2 netns {director}\n\
+         ip -n {switch} link set second master switch up\n\
+         ip -n {director} link set eth2 up"
+    );
+    run(Command::new("sh").args(["-ec", &link]));
+}
+
+#[test]
+fn full_nat_works_without_interfaces_and_the_plan_says_what_that_costs() {
+    let lab = Lab::new();
+    let file = FILE.replace(r#"interfaces = ["eth0", "eth1"]"#, "");
+    let output = lab.with_file(&["apply"], &file);
+    success(&output);
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(words.contains("no fast path"), "{words}");
+    works(&lab);
+    assert_eq!(lab.counter("fast_packets_original"), 0);
+    assert_eq!(lab.apply(&file), "nothing to do\n");
+    // And with them again, while a connection lives.
+    let mut talk = Talk::new(&lab, "tcp", ("10.0.0.1", 80));
+    talk.ask();
+    for file in [FILE, &file] {
+        lab.apply(file);
+        talk.ask();
+        works(&lab);
+    }
+}
+
+#[test]
+fn a_clsact_that_somebody_deletes_costs_speed_only() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    let mut talk = Talk::new(&lab, "tcp", ("10.0.0.1", 80));
+    assert_eq!(talk.ask().peer, LOCAL_IP);
+    for interface in ["eth0", "eth1"] {
+        script(
+            &lab,
+            "director",
+            &format!("tc qdisc del dev {interface} clsact"),
+        );
+        assert_eq!(talk.ask().peer, LOCAL_IP);
+        works(&lab);
+    }
+    assert_eq!(lab.with_file(&["plan"], FILE).status.code(), Some(2));
+    lab.apply(FILE);
+    works(&lab);
+}
+
+#[test]
+fn a_class_id_that_another_program_sets_harms_neither_its_packets_nor_ours() {
+    let lab = Lab::new();
+    // As libvirt and wondershaper do.
+    let police = "tc qdisc add dev $d handle ffff: ingress\n\
+                  tc filter add dev $d parent ffff: protocol all u32 match u32 0 0 \
+                  police rate 1gbit burst 10m mtu 64kb drop flowid :1";
+    script(
+        &lab,
+        "director",
+        &format!("for d in eth0 eth1; do {police}; done"),
+    );
+    lab.apply(FILE);
+    works(&lab);
+    // The host's own TCP.
+    lab.exec(
+        "director",
+        &["curl", "-sS", "--max-time", "20", "http://10.2.0.2:8080/"],
+    );
+}
+
+#[test]
+fn answers_may_come_in_at_an_interface_that_the_file_does_not_list() {
+    let lab = Lab::new();
+    second_way(&lab);
+    script(
+        &lab,
+        "director",
+        "ip addr del 10.2.0.100/24 dev eth1\n\
+         ip addr add 10.2.0.100/32 dev eth2\n\
+         sysctl -qw net.ipv4.conf.all.arp_ignore=1",
+    );
+    for host in ["server1", "server2"] {
+        script(&lab, host, "ip neigh flush all");
+    }
+    lab.apply(FILE);
+    works(&lab);
+    // The route to the servers moves there, too.
+    let mut talk = Talk::new(&lab, "tcp", ("10.0.0.1", 80));
+    talk.ask();
+    script(&lab, "director", "ip route replace 10.2.0.0/24 dev eth2");
+    assert_eq!(talk.ask().peer, LOCAL_IP);
+    works(&lab);
+}
+
+#[test]
+fn frames_with_a_priority_tag_are_untagged_frames() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    for host in ["server1", "server2"] {
+        script(
+            &lab,
+            host,
+            "tc qdisc add dev eth0 clsact\n\
+             tc filter add dev eth0 egress protocol ip matchall action vlan push id 0 priority 5",
+        );
+    }
+    works(&lab);
+}
+
+/// Docker and kubeadm load br_netfilter.
+#[test]
+fn br_netfilter_sees_packets_of_full_nat_before_the_bridge_and_others_stay_alone() {
+    let lab = Lab::alone();
+    run(Command::new("modprobe").arg("br_netfilter"));
+    script(
+        &lab,
+        "director",
+        "ip link add br1 type bridge forward_delay 0\n\
+         ip link set br1 address $(cat /sys/class/net/eth1/address) up\n\
+         ip addr flush dev eth1\n\
+         ip link set eth1 master br1\n\
+         ip addr add 10.2.0.1/24 dev br1\n\
+         ip addr add 10.2.0.100/24 dev br1",
+    );
+    lab.apply(&FILE.replace(r#""eth1""#, r#""br1""#));
+    for on in ["1", "0"] {
+        let key = format!("net.bridge.bridge-nf-call-iptables={on}");
+        lab.exec("director", &["sysctl", "-qw", &key]);
+        works(&lab);
+    }
+    lab.exec(
+        "director",
+        &["sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=1"],
+    );
+    bridged_to_another_host(&lab);
+    drop(lab);
+    run(Command::new("modprobe").args(["-r", "br_netfilter"]));
+}
+
+/// Two hosts behind another bridge of the director; one of them has the VIP, too.
+fn bridged_to_another_host(lab: &Lab) {
+    let (a, b, director) = (
+        lab.namespace("host-a"),
+        lab.namespace("host-b"),
+        lab.namespace("director"),
+    );
+    let hosts = format!(
+        "ip -n {director} link add br9 type bridge forward_delay 0 mcast_snooping 0\n\
+         ip -n {director} link set br9 up\n\
+         for host in {a} {b}; do\n\
+         ip netns add $host\n\
+         ip -n $host link add eth0 type veth peer name p$host netns {director}\n\
+         ip -n $host link set lo up\n\
+         ip -n $host link set eth0 up\n\
+         ip -n {director} link set p$host master br9 up\n\
+         done\n\
+         ip -n {a} addr add 10.8.0.1/24 dev eth0\n\
+         ip -n {b} addr add 10.8.0.2/24 dev eth0\n\
+         ip -n {b} addr add 10.0.0.1/32 dev lo\n\
+         ip -n {a} route add 10.0.0.1/32 via 10.8.0.2"
+    );
+    run(Command::new("sh").args(["-ec", &hosts]));
+    let created = lab.counter("sessions_created");
+    let mut there = lab.spawn_at("host-b", &["nc", "-lk", "-s", "10.0.0.1", "-p", "80"]);
+    // Nobody else would accept it.
+    crate::lab::eventually("the other host answers", || {
+        let connect = ["nc", "-z", "-w", "5", "10.0.0.1", "80"];
+        lab.try_exec("host-a", &connect).status.success()
+    });
+    assert_eq!(lab.counter("sessions_created"), created);
+    let _ = there.kill();
+    let _ = there.wait();
+    for host in [a, b] {
+        run(Command::new("ip").args(["netns", "del", &host]));
+    }
+}
