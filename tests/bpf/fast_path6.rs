@@ -8,9 +8,9 @@ use ipvs_bpf::datapath::abi::Lease;
 use crate::bench::{Bench, TC_ACT_REDIRECT, TC_ACT_UNSPEC};
 use crate::fast_path::assert_untouched;
 use crate::flow::{TCP, UDP};
-use crate::lease::{forwarded, lease, leased6, TO_US};
+use crate::lease::{TO_US, forwarded, lease, leased6};
 use crate::packet6::{
-    assert_checksum6, check6_at, entries6, Packet6, ANSWER6, CLIENT6, LOCAL_IP6, SERVER6, VIP6,
+    ANSWER6, CLIENT6, LOCAL_IP6, Packet6, SERVER6, VIP6, assert_checksum6, check6_at, entries6,
 };
 
 const HOP_LIMIT: usize = 14 + 7;
