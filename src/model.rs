@@ -22,7 +22,7 @@ pub struct State {
     /// `None`: a file says nothing of the sync daemons, and they are left
     /// alone.
     pub sync: Option<SyncDaemons>,
-    /// The eBPF data plane; `None` when no full NAT is wanted (or loaded).
+    /// The eBPF data plane, which is the fast path of full NAT; `None` without one.
     pub datapath: Option<Datapath>,
     /// The SNAT local IPs, keyed by pool and address.
     pub local_ips: BTreeMap<LocalIp, PortRange>,
@@ -31,6 +31,13 @@ pub struct State {
     pub full_nat: BTreeMap<ServiceKey, String>,
     /// The virtual services of IPVS with their servers.
     pub services: BTreeMap<ServiceKey, Service>,
+}
+
+impl State {
+    /// Whether the module has something to do.
+    pub fn needs_module(&self) -> bool {
+        self.datapath.is_some() || !self.local_ips.is_empty() || !self.full_nat.is_empty()
+    }
 }
 
 /// The eBPF data plane of one network namespace.

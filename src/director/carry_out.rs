@@ -64,7 +64,12 @@ impl Kernel {
     fn local_ips(&self, steps: &[Step]) -> Result<(), Error> {
         module::load(self.module_file.as_deref())?;
         let changes: Vec<_> = steps.iter().filter_map(local_ip_change).collect();
-        Ok(proc::change_local_ips(&changes)?)
+        proc::change_local_ips(&changes)?;
+        // Where maps are registered it goes with them.
+        if proc::local_ips()?.is_empty() && proc::registered_maps()?.is_none() {
+            module::unload()?;
+        }
+        Ok(())
     }
 
     fn ipvs_steps(&mut self, steps: &[Step]) -> Result<(), Stopped> {
@@ -119,6 +124,7 @@ impl Kernel {
                 address, old, new, ..
             } => proc::hand_over(&old.pool, &new.pool, Family::of(*address))?,
             Step::ChangeTimeout { timeout, new, .. } if Timeout::UNANSWERED.contains(timeout) => {
+                module::load(self.module_file.as_deref())?;
                 proc::set_unanswered(*timeout, *new)?;
             }
             Step::ChangeTimeout { timeout, new, .. } => {

@@ -62,7 +62,7 @@ fn observe_with(
     // Asking for IPVS loads it, and with it come its sysctls.
     if let Some(mut ipvs) = ipvs()? {
         state.timeouts = ipvs.timeouts()?;
-        if state.datapath.is_some() {
+        if state.needs_module() {
             unanswered(&mut state.timeouts)?;
         }
         state.sync = Some(ipvs.daemons()?);

@@ -22,8 +22,8 @@
 //! life. A full-NAT service's connection that is born before the module knows
 //! the service is native: its server's replies bypass the director, and it
 //! hangs. So IPVS gets to know such a service last and forgets it first: before
-//! IPVS has it, or any change of it, the module has it listed, its pool has an
-//! address, and every interface has the programs. The removals mirror the additions for the same reason.
+//! IPVS has it, or any change of it, the module has it listed, and its pool has an
+//! address. The removals mirror the additions for the same reason.
 //!
 //! Additions come before removals, so that a service whose servers are all
 //! replaced always has one that takes connections (hence a weight that falls to

@@ -11,8 +11,6 @@ use crate::model::{Family, Forward, ServiceKey, State, SyncState};
 /// [`Display`](fmt::Display) names the thing and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Local IPs or full-NAT services without the eBPF programs.
-    NoDatapath,
     /// The module knows an address once.
     AddressInTwoPools { address: IpAddr, pools: [String; 2] },
     /// Every new connection of the service would be dropped.
@@ -42,7 +40,6 @@ impl Refusal {
     /// Stable, for scripts.
     pub fn reason(&self) -> &'static str {
         match self {
-            Refusal::NoDatapath => "no_datapath",
             Refusal::AddressInTwoPools { .. } => "address_in_two_pools",
             Refusal::EmptyPool { .. } => "empty_pool",
             Refusal::NotMasquerading { .. } => "not_masquerading",
@@ -55,11 +52,6 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::NoDatapath => write!(
-                f,
-                "full NAT needs the eBPF programs on an interface: \
-                 list one in `interfaces` under [director]"
-            ),
             Refusal::AddressInTwoPools { address, pools } => write!(
                 f,
                 "local IP {address} is in the pools {:?} and {:?}: leave it in one",
@@ -100,10 +92,6 @@ impl fmt::Display for Refusal {
 /// What is wrong with the goal whatever the order.
 pub(super) fn refusals(goal: &State, actual: &State) -> Vec<Refusal> {
     let mut refusals = settings(goal, actual);
-    if goal.datapath.is_none() && !(goal.local_ips.is_empty() && goal.full_nat.is_empty()) {
-        refusals.push(Refusal::NoDatapath);
-    }
-
     let pools: BTreeSet<(&str, Family)> = goal
         .local_ips
         .keys()

@@ -10,7 +10,7 @@ pub(super) fn complete(goal: &mut State, actual: &State, prune: Prune) {
         let listed = goal.timeouts.get(timeout);
         let mut seconds = listed.or(actual.timeouts.get(timeout));
         // It goes with the module.
-        if goal.datapath.is_none() && Timeout::UNANSWERED.contains(&timeout) {
+        if !goal.needs_module() && Timeout::UNANSWERED.contains(&timeout) {
             seconds = None;
         }
         goal.timeouts.set(timeout, seconds);

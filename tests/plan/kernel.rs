@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use ipvs_bpf::model::{Datapath, Family, LocalIp, State, SyncDaemons, Timeout};
+use ipvs_bpf::model::{Datapath, Family, LocalIp, State, SyncDaemons};
 use ipvs_bpf::plan::{Place, Plan, Step};
 
-use super::states::without_unanswered;
+use super::states::without_unneeded_module;
 
 /// Carries out the whole plan and returns the state that it ends in. `each` sees
 /// the state after each transaction.
@@ -29,6 +29,9 @@ pub fn carry_out(
             if step.ipvs_service().is_some() {
                 each(&state);
             }
+        }
+        if transaction.iter().all(Step::leaves) {
+            without_unneeded_module(&mut state);
         }
         no_pool_in_use_is_emptied(&before, &state)
             .map_err(|error| format!("{transaction:?}: {error}"))?;
@@ -53,8 +56,6 @@ fn apply(step: &Step, state: &mut State) -> Result<(), String> {
         Step::ChangeTimeout { timeout, old, new } => {
             check(state.timeouts.get(*timeout) == *old, "old value")?;
             check(*old != Some(*new), "no change")?;
-            let module = Timeout::UNANSWERED.contains(timeout);
-            check(state.datapath.is_some() || !module, "no module")?;
             state.timeouts.set(*timeout, Some(*new));
             Ok(())
         }
@@ -116,16 +117,12 @@ fn apply(step: &Step, state: &mut State) -> Result<(), String> {
             check(datapath.interfaces.remove(interface), "ENOENT")
         }
         Step::StopDatapath { max_sessions } => {
-            check(state.full_nat.is_empty(), "EBUSY: full-NAT services")?;
-            check(state.local_ips.is_empty(), "local IPs are left")?;
             let datapath = state.datapath.take().ok_or("does not run")?;
             check(datapath.interfaces.is_empty(), "still attached")?;
-            without_unanswered(&mut state.timeouts);
             check(datapath.max_sessions == *max_sessions, "old value")
         }
 
         Step::AddLocalIp { address, new } => {
-            check(state.datapath.is_some(), "no module")?;
             check(place(state, *address).is_none(), "EEXIST")?;
             put(state, *address, new);
             Ok(())
@@ -160,7 +157,6 @@ fn apply(step: &Step, state: &mut State) -> Result<(), String> {
         }
 
         Step::AddFullNat { service, pool } => {
-            check(state.datapath.is_some(), "ENXIO: no maps")?;
             check(has_address(state, pool, service.family()), "ENOENT: pool")?;
             insert(&mut state.full_nat, service, pool)
         }

@@ -42,29 +42,28 @@ pub fn state() -> impl Strategy<Value = State> {
                     services,
                     ..State::default()
                 };
-                if state.datapath.is_some() {
-                    for (address, (pool, ports)) in local_ips {
-                        state.local_ips.insert(LocalIp { pool, address }, ports);
-                    }
-                    state.full_nat = full_nat;
-                } else {
-                    without_unanswered(&mut state.timeouts);
+                for (address, (pool, ports)) in local_ips {
+                    state.local_ips.insert(LocalIp { pool, address }, ports);
                 }
+                state.full_nat = full_nat;
                 let with_addresses = state.clone();
                 state
                     .full_nat
                     .retain(|key, pool| has_address(&with_addresses, pool, key.family()));
                 masquerade(&mut state);
                 part_families(&mut state);
+                without_unneeded_module(&mut state);
                 state
             },
         )
 }
 
-/// As a module that is gone.
-pub fn without_unanswered(timeouts: &mut Timeouts) {
+/// The module goes when it has nothing to do, and its timeouts with it.
+pub fn without_unneeded_module(state: &mut State) {
     for timeout in Timeout::UNANSWERED {
-        timeouts.set(timeout, None);
+        if !state.needs_module() {
+            state.timeouts.set(timeout, None);
+        }
     }
 }
 
@@ -72,7 +71,7 @@ pub fn without_unanswered(timeouts: &mut Timeouts) {
 pub fn running() -> impl Strategy<Value = State> {
     state().prop_map(|mut state| {
         for timeout in Timeout::ALL {
-            if state.datapath.is_none() && Timeout::UNANSWERED.contains(&timeout) {
+            if !state.needs_module() && Timeout::UNANSWERED.contains(&timeout) {
                 continue;
             }
             let seconds = state.timeouts.get(timeout).unwrap_or(60);

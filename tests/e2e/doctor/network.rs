@@ -98,9 +98,11 @@ fn a_program_that_was_taken_off_an_interface() {
     let lab = Lab::new();
     lab.apply(FILE);
     script(&lab, "tc filter del dev eth1 ingress");
-    let findings = running(&lab);
+    let findings = needed(&lab, FILE);
     let cure = only(&findings, "warning", "interface-not-attached", "eth1");
     assert_eq!(cure, "ipvs-bpf apply");
+    // Without the file nobody knows that it should be there.
+    only(&running(&lab), "note", "server-other-interface", "by eth1");
     // Full NAT goes on without it.
     lab.get(&["http://10.0.0.1/"]);
     lab.apply(FILE);
