@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 
 use aya::maps::{HashMap, MapData, PerCpuArray};
 use aya::programs::SchedClassifier;
+use aya::programs::tc::{NlOptions, TcAttachOptions, TcAttachType, qdisc_add_clsact};
 use aya::{Ebpf, EbpfLoader};
 use ipvs_bpf::datapath::abi::{Counter, Flow4, Flow6, Tuple4, Tuple6};
 
@@ -15,7 +16,6 @@ pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), 
 pub const INGRESS: &str = "ipvs_ingress";
 
 pub const TC_ACT_UNSPEC: i32 = -1;
-pub const TC_ACT_SHOT: i32 = 2;
 pub const TC_ACT_REDIRECT: i32 = 7;
 
 pub struct Bench {
@@ -51,6 +51,15 @@ impl Bench {
     pub fn ingress(&mut self, frame: &[u8]) -> Outcome {
         let program = program(&mut self.object, INGRESS).fd().unwrap();
         test_run(program.as_fd(), frame, 0)
+    }
+
+    /// At what comes in by an interface of the caller's namespace.
+    pub fn attach(&mut self, interface: &str) {
+        qdisc_add_clsact(interface).unwrap();
+        let options = TcAttachOptions::Netlink(NlOptions::default());
+        program(&mut self.object, INGRESS)
+            .attach_with_options(interface, TcAttachType::Ingress, options)
+            .unwrap_or_else(|error| panic!("{interface}: {error:?}"));
     }
 
     /// The counters that are not zero, over all CPUs.

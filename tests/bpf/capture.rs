@@ -13,8 +13,7 @@ use crate::packet::{set, sum};
 
 const VNET_HEADER: usize = 10;
 const NEEDS_CSUM: u8 = 1;
-const GSO_TCPV4: u8 = 1;
-const GSO_TCPV6: u8 = 4;
+const GSO_UDP_L4: u8 = 5;
 
 pub struct Capture(OwnedFd);
 
@@ -28,13 +27,8 @@ pub struct Captured {
 }
 
 impl Capture {
-    /// At the interface of the caller's namespace, of IPv4.
-    pub fn new(interface: &str) -> Self {
-        Self::of(interface, libc::ETH_P_IP)
-    }
-
-    /// Of that Ethernet type.
-    pub fn of(interface: &str, ether_type: i32) -> Self {
+    /// At the interface of the caller's namespace, of that Ethernet type.
+    pub fn new(interface: &str, ether_type: i32) -> Self {
         let protocol = (ether_type as u16).to_be();
         // SAFETY: takes no pointer; the descriptor is owned by nobody else.
         let socket = unsafe {
@@ -116,7 +110,7 @@ impl Captured {
         Self {
             frame,
             partial,
-            gso: [GSO_TCPV4, GSO_TCPV6].contains(&header[1]),
+            gso: header[1] == GSO_UDP_L4,
         }
     }
 }

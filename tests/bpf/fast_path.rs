@@ -275,7 +275,7 @@ fn options_fragments_and_lengths_that_lie_are_not_for_the_fast_path() {
 #[test]
 fn what_ip_rcv_discards_is_left_to_it() {
     let mut bench = leased(UDP, lease());
-    for (direction, (ends, _)) in [ORIGINAL, REPLY].into_iter().zip(directions()) {
+    for (ends, _) in directions() {
         let mut version = incoming(&Packet::new(UDP, ends));
         version[14] = 0x65;
         fill_checksums(&mut version);
@@ -284,20 +284,20 @@ fn what_ip_rcv_discards_is_left_to_it() {
         for length in [0, 10, 27] {
             let mut short = incoming(&Packet::new(UDP, ends));
             set(&mut short, |_| 14 + 2, length);
-            assert_classic(&mut bench, &short, direction);
+            assert_untouched(&mut bench, &short);
         }
         // A length that fits hides a frame that does not.
         let mut large = Packet::new(UDP, ends);
         large.payload = vec![1; 1501];
         let mut large = incoming(&large);
         set(&mut large, |_| 14 + 2, 100);
-        assert_classic(&mut bench, &large, direction);
+        assert_untouched(&mut bench, &large);
     }
     let mut bench = leased(TCP, lease());
-    for (direction, (ends, _)) in [ORIGINAL, REPLY].into_iter().zip(directions()) {
+    for (ends, _) in directions() {
         let mut frame = incoming(&Packet::new(TCP, ends));
         frame[TCP_FLAGS - 1] = 0x40;
-        assert_classic(&mut bench, &frame, direction);
+        assert_untouched(&mut bench, &frame);
     }
 }
 

@@ -11,3 +11,4 @@ mod network;
 mod packet;
 mod packet6;
 mod test_run;
+mod wire;

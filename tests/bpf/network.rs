@@ -16,6 +16,13 @@ pub const SERVERS_SIDE: &str = "server0";
 /// The one interface of the client, and of the server.
 pub const INTERFACE: &str = "eth0";
 
+/// The first 12 bytes of a frame from the director to either of them.
+pub const MACS: [u32; 3] = [
+    u32::from_ne_bytes([2, 0, 0, 0]),
+    u32::from_ne_bytes([0, 2, 2, 0]),
+    u32::from_ne_bytes([0, 0, 0, 1]),
+];
+
 pub struct Namespace(File);
 
 impl Namespace {
@@ -63,7 +70,7 @@ impl Network {
         ] {
             ip(&format!(
                 "link add {name} address 02:00:00:00:00:01 type veth \
-                 peer name {INTERFACE} netns {}",
+                 peer address 02:00:00:00:00:02 name {INTERFACE} netns {}",
                 end.path()
             ));
             ip(&format!("address add {address} dev {name}"));
