@@ -315,6 +315,10 @@ static void finish(struct director *director, bool commit)
 	struct service *service;
 	int bucket;
 
+	/* IPVS has forgotten a service before it leaves the list. A packet that had
+	 * found it there still becomes a session.
+	 */
+	synchronize_rcu();
 	hash_for_each(director->services, bucket, service, node) {
 		if (commit && service->pending != SERVICE_UNTOUCHED)
 			commit_one(director, service);

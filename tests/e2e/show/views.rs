@@ -146,8 +146,7 @@ fn settings_and_counters_are_shown() {
         lab.counter("sessions_created")
     );
     assert_eq!(value("module", "sessions"), 1);
-    assert!(value("ebpf", "snat") >= 3);
-    assert!(value("ebpf", "replies") >= 3);
+    assert_eq!(value("ebpf", "rewrite_failed"), 0);
     let known = |c: &&Value| c["meaning"].is_string();
     assert_eq!(counters.iter().filter(known).count(), counters.len());
 }
