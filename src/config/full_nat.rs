@@ -24,6 +24,7 @@ pub(super) fn check(config: &Config, mistakes: &Mistakes) {
             owned.map(|(address, span)| (*address, (pool.ports, span)))
         })
         .collect();
+    timeouts(config, mistakes);
     for service in &config.services {
         vip_is_local_ip(service, &local_ips, mistakes);
         if let Some((pool, span)) = &service.snat {
@@ -33,6 +34,24 @@ pub(super) fn check(config: &Config, mistakes: &Mistakes) {
             address(service, mistakes);
             servers(service, &local_ips, mistakes);
         }
+    }
+}
+
+/// Those of the module, which is there for full NAT alone.
+fn timeouts(config: &Config, mistakes: &Mistakes) {
+    let wanted = config
+        .director
+        .as_ref()
+        .is_some_and(|director| !director.interfaces.is_empty());
+    if wanted || !config.pools.is_empty() {
+        return;
+    }
+    if let Some(span) = &config.timeouts.unanswered {
+        mistakes.add(Mistake::new(
+            span,
+            "this timeout is for full NAT, and the file has no local IPs for it",
+            "describe a pool as `[local_ips.NAME]` with `addresses`, or remove the timeout",
+        ));
     }
 }
 

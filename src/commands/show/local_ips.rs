@@ -59,7 +59,7 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
-use crate::director::{HostPorts, UsablePorts, utilisation};
+    use crate::director::{HostPorts, UsablePorts, utilisation};
     use crate::kmod::proc::LocalIpLine;
     use crate::kmod::{FastPath, Session};
     use crate::model::{LocalIp, PortRange, Protocol};
