@@ -54,6 +54,8 @@ unsigned int error_in4(struct director *director, struct sk_buff *skb,
 
 	if (ip_is_fragment(ip_hdr(skb)) || !read(skb, &error))
 		return NF_ACCEPT;
+	if (hook == NF_INET_PRE_ROUTING && !source_is_valid4(skb))
+		return NF_ACCEPT;
 	return error_in(director, skb, &error);
 }
 
@@ -92,6 +94,8 @@ unsigned int error_pass4(struct director *director, struct sk_buff *skb,
 	iph->saddr = to->flow.saddr.ip;
 	iph->daddr = to->flow.daddr.ip;
 	ip_decrease_ttl(iph);
+	if (!set_route(skb, &rt->dst))
+		return transmit_drop(director, skb, COUNT_DROP_POLICY);
 	error_count(director, to);
-	return send4(director->net, skb, rt);
+	return send4(director, skb);
 }

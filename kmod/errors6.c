@@ -87,7 +87,7 @@ unsigned int error_pass6(struct director *director, struct sk_buff *skb,
 		return transmit_drop(director, skb, COUNT_ERROR_CHECKSUM);
 	if (ipv6_hdr(skb)->hop_limit <= 1)
 		return transmit_drop(director, skb, COUNT_ERROR_TTL);
-	/* Always a counted reference, which send6() takes over. */
+	/* Always a counted reference, which set_route() takes over. */
 	dst = route6(director->net, skb, &flow->daddr.in6,
 		     to->direction == IPVS_BPF_REPLY ? &flow->saddr.in6 : NULL);
 	if (dst->error) {
@@ -110,6 +110,8 @@ unsigned int error_pass6(struct director *director, struct sk_buff *skb,
 	icmp->icmp6_cksum = csum_ipv6_magic(&flow->saddr.in6, &flow->daddr.in6,
 					    length, IPPROTO_ICMPV6,
 					    skb_checksum(skb, error->icmp, length, 0));
+	if (!set_route(skb, dst))
+		return transmit_drop(director, skb, COUNT_DROP_POLICY);
 	error_count(director, to);
-	return send6(director->net, skb, dst);
+	return send6(director, skb);
 }

@@ -8,7 +8,8 @@
  *
  * All fragments for this host are gathered, not only those for a VIP or a
  * local IP: the host would gather them in any case, and a local IP that was
- * removed from its pool still has sessions. Fragments that the host forwards
+ * removed from its pool still has sessions. Those for a local IP that is only
+ * routed here are gathered while it is in a pool. Fragments that the host forwards
  * are left alone.
  *
  * For IPv6, IPVS has this done (nf_defrag_ipv6_enable()).
@@ -23,10 +24,12 @@
  */
 unsigned int gather4(struct director *director, struct sk_buff *skb)
 {
+	union nf_inet_addr daddr = { .ip = ip_hdr(skb)->daddr };
 	struct net *net = director->net;
 	int err;
 
-	if (inet_addr_type_dev_table(net, skb->dev, ip_hdr(skb)->daddr) != RTN_LOCAL)
+	if (inet_addr_type_dev_table(net, skb->dev, daddr.ip) != RTN_LOCAL &&
+	    !is_local_ip(director, AF_INET, &daddr))
 		return NF_ACCEPT;
 	local_bh_disable();
 	err = ip_defrag(net, skb, IP_DEFRAG_LOCAL_DELIVER);

@@ -79,6 +79,7 @@ enum counter {
 	COUNT_DROP_NO_SESSION,
 	COUNT_FLOWS_FULL,
 	COUNT_DROP_SOURCE_PORT_0,
+	COUNT_DROP_POLICY,
 	COUNTERS
 };
 
@@ -96,7 +97,7 @@ static inline int family_index(u8 family)
 
 /* An address that full-NAT traffic may take as its source. */
 struct local_ip {
-	struct hlist_node node; /* director->local_ips, under config */
+	struct hlist_node node; /* director->local_ips, changed under config */
 	struct pool *pool;      /* under config */
 	union nf_inet_addr addr;
 	u8 family;
@@ -298,6 +299,8 @@ struct pool *pool_share(struct director *director, struct pool *from,
 			const char *name, int family);
 void pool_cede(struct director *director, struct pool *from, struct pool *to,
 	       int family);
+bool is_local_ip(struct director *director, u8 family,
+		 const union nf_inet_addr *addr);
 void local_ip_put(struct local_ip *ip);
 void local_ips_free(struct director *director);
 
@@ -345,6 +348,8 @@ nf_hookfn *ipvs_in_hook(struct net *net, u8 family);
 int prerouting_register(struct net *net);
 void prerouting_unregister(struct net *net);
 bool is_for_host(const struct sk_buff *skb);
+bool source_is_valid4(struct sk_buff *skb);
+bool policy_lets_in(struct sk_buff *skb, u8 family);
 bool is_ours(const struct ip_vs_conn *cp);
 bool is_bound(struct director *director, const struct service *service,
 	      const union nf_inet_addr *client, __be16 client_port);
@@ -357,8 +362,9 @@ int transmit_drop(struct director *director, struct sk_buff *skb,
 		  enum counter why);
 bool exceeds(const struct sk_buff *skb, unsigned int mtu);
 bool too_big4(const struct sk_buff *skb, unsigned int mtu);
-int send(struct net *net, struct sk_buff *skb, struct dst_entry *dst);
-int send4(struct net *net, struct sk_buff *skb, struct rtable *rt);
+bool set_route(struct sk_buff *skb, struct dst_entry *dst);
+int send(struct director *director, struct sk_buff *skb);
+int send4(struct director *director, struct sk_buff *skb);
 
 /* fragments.c */
 unsigned int gather4(struct director *director, struct sk_buff *skb);
@@ -373,8 +379,7 @@ unsigned int error_in6(struct director *director, struct sk_buff *skb,
 unsigned int reply_in(struct director *director, struct sk_buff *skb,
 		      const struct packet *packet);
 void reply_pass(struct ip_vs_conn *cp, struct sk_buff *skb,
-		const struct packet *packet, struct session *session,
-		const struct dst_entry *dst);
+		const struct packet *packet, struct session *session);
 unsigned int reply_drop(struct director *director, struct sk_buff *skb,
 			struct ip_vs_conn *cp, enum counter why);
 
@@ -385,7 +390,7 @@ conn_xmit transmit6;
 void refuse6(struct sk_buff *skb, u8 protocol);
 unsigned int mtu6(const struct dst_entry *dst);
 bool exceeds6(const struct sk_buff *skb, unsigned int mtu);
-int send6(struct net *net, struct sk_buff *skb, struct dst_entry *dst);
+int send6(struct director *director, struct sk_buff *skb);
 unsigned int reply_in6(struct session *session, struct ip_vs_conn *cp,
 		       struct sk_buff *skb, const struct packet *packet);
 #endif

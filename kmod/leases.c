@@ -31,6 +31,7 @@
 #include <net/checksum.h>
 #include <net/dst.h>
 #include <net/neighbour.h>
+#include <net/xfrm.h>
 
 #include "entries.h"
 #include "leases.h"
@@ -248,11 +249,11 @@ static void remember(struct session *session)
 	spin_unlock_bh(&director->leased_lock);
 }
 
-/* For a packet of that direction, which came in as skb says and leaves by dst,
+/* For a packet of that direction, which came in as skb says and leaves by its route,
  * under RCU.
  */
 void lease_renew(struct session *session, struct ip_vs_conn *cp, u8 direction,
-		 const struct sk_buff *skb, const struct dst_entry *dst)
+		 const struct sk_buff *skb)
 {
 	const union nf_inet_addr *daddr =
 		direction == IPVS_BPF_ORIGINAL ? &cp->daddr : &cp->caddr;
@@ -262,11 +263,13 @@ void lease_renew(struct session *session, struct ip_vs_conn *cp, u8 direction,
 	spinlock_t *lock = lock_of(session);
 	struct flow flow, to;
 
-	/* What this host itself sends comes in at no interface. A reply of a removed
-	 * server passes, as in native IPVS.
+	/* What this host itself sends comes in at no interface, and what came in by
+	 * IPsec has to go on doing so. A reply of a removed server passes, as in
+	 * native IPVS.
 	 */
-	if (!skb->dev || !cp->dest || !compat_dest_available(cp->dest) ||
-	    !find_way(dst, daddr, &new))
+	if (!skb->dev || secpath_exists(skb) || !cp->dest ||
+	    !compat_dest_available(cp->dest) ||
+	    !find_way(skb_dst(skb), daddr, &new))
 		return;
 	new.iif = skb->dev->ifindex;
 	read_flow(session, direction, &flow);

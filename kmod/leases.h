@@ -8,7 +8,7 @@
 int fast_path_write(struct director *director, char *text);
 void fast_path_show(struct director *director, struct seq_file *seq);
 void lease_renew(struct session *session, struct ip_vs_conn *cp, u8 direction,
-		 const struct sk_buff *skb, const struct dst_entry *dst);
+		 const struct sk_buff *skb);
 void leases_end(struct session *session);
 void leases_allow(struct director *director);
 void leases_drain(struct director *director);

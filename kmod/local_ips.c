@@ -23,16 +23,25 @@
 /* Where the administrator allows it, who may write is not root of the host. */
 #define LOCAL_IPS_MAX 65536
 
+/* Under RCU or config. */
 static struct local_ip *find(struct director *director, u8 family,
 			     const union nf_inet_addr *addr)
 {
 	struct local_ip *ip;
 
-	hash_for_each_possible(director->local_ips, ip, node,
-			       address_hash(family, addr))
+	hash_for_each_possible_rcu(director->local_ips, ip, node,
+				   address_hash(family, addr),
+				   lockdep_is_held(&director->config))
 		if (ip->family == family && nf_inet_addr_cmp(&ip->addr, addr))
 			return ip;
 	return NULL;
+}
+
+/* Under RCU. */
+bool is_local_ip(struct director *director, u8 family,
+		 const union nf_inet_addr *addr)
+{
+	return find(director, family, addr);
 }
 
 static u32 name_hash(const char *name)
@@ -95,7 +104,7 @@ static int prepare_set(struct director *director, struct local_ip *ip, u8 family
 		ip->addr = *addr;
 		ip->own = host_ports_unknown(director->net);
 		refcount_set(&ip->refs, 1);
-		hash_add(director->local_ips, &ip->node, address_hash(family, addr));
+		hash_add_rcu(director->local_ips, &ip->node, address_hash(family, addr));
 	}
 	ip->next_pool = pool_get(director, pool_name);
 	if (!ip->next_pool)
@@ -304,7 +313,7 @@ static void finish(struct director *director, bool committed)
 	hash_for_each_safe(director->local_ips, bucket, next, ip, node) {
 		cond_resched();
 		if (!ip->listed || (committed && ip->pending == LIP_REMOVE)) {
-			hash_del(&ip->node);
+			hash_del_rcu(&ip->node);
 			director->local_ip_count--;
 			local_ip_put(ip);
 			continue;

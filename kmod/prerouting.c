@@ -5,6 +5,7 @@
  * packets never see them. And those at LOCAL_OUT, for the errors of this host
  * itself. prerouting6.c has those of IPv6.
  */
+#include <linux/inetdevice.h>
 #include <linux/ip.h>
 #include <linux/netfilter_bridge.h>
 #include <linux/netfilter_ipv4.h>
@@ -12,6 +13,7 @@
 #include <net/dst_metadata.h>
 #include <net/ip.h>
 #include <net/route.h>
+#include <net/xfrm.h>
 
 #include "ip_vs_bpf.h"
 
@@ -44,6 +46,29 @@ static unsigned int request_in4(struct sk_buff *skb, const struct nf_hook_state 
 	if (verdict == NF_ACCEPT && !had_route)
 		skb_dst_drop(skb);
 	return verdict;
+}
+
+/* Whether the host would take the packet where it came in, as rp_filter says
+ * (Documentation/networking/ip-sysctl.rst). Routing it is what asks.
+ */
+bool source_is_valid4(struct sk_buff *skb)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	struct in_device *in_dev = __in_dev_get_rcu(skb->dev);
+	bool valid;
+
+	if (likely(!in_dev || !IN_DEV_RPFILTER(in_dev)) || skb_valid_dst(skb))
+		return true;
+	valid = !ip_route_input_noref(skb, iph->daddr, iph->saddr,
+				      compat_route_tos(iph), skb->dev);
+	skb_dst_drop(skb);
+	return valid;
+}
+
+/* Whether IPsec policies allow the packet to come in as it did. */
+bool policy_lets_in(struct sk_buff *skb, u8 family)
+{
+	return xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, family);
 }
 
 /* Whether our application has a hold of the connection. */
@@ -126,6 +151,8 @@ static unsigned int prerouting4(void *priv, struct sk_buff *skb,
 		return transmit_drop(director, skb, COUNT_DROP_SOURCE_PORT_0);
 	if (unlikely(!options_pass4(skb)))
 		return transmit_drop(director, skb, COUNT_DROP_IP_OPTIONS);
+	if (!policy_lets_in(skb, AF_INET))
+		return transmit_drop(director, skb, COUNT_DROP_POLICY);
 	return request_in4(skb, state);
 }
 

@@ -84,6 +84,8 @@ unsigned int prerouting6(void *priv, struct sk_buff *skb,
 	}
 	if (unlikely(!packet.ports[0]))
 		return transmit_drop(director, skb, COUNT_DROP_SOURCE_PORT_0);
+	if (!policy_lets_in(skb, AF_INET6))
+		return transmit_drop(director, skb, COUNT_DROP_POLICY);
 	return request_in6(skb, state);
 }
 

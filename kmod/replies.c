@@ -45,19 +45,16 @@ static void advance(struct ip_vs_conn *cp, struct sk_buff *skb,
 					packet->transport);
 }
 
-/* IPVS has seen the translated reply, which leaves by that route. Puts the
- * connection.
- */
+/* IPVS has seen the translated reply, which has its route. Puts the connection. */
 void reply_pass(struct ip_vs_conn *cp, struct sk_buff *skb,
-		const struct packet *packet, struct session *session,
-		const struct dst_entry *dst)
+		const struct packet *packet, struct session *session)
 {
 	account(cp, IPVS_BPF_REPLY, 1, skb->len);
 	advance(cp, skb, packet);
 	if (is_unanswered(session))
 		unanswered_reply(session, cp, skb, packet->transport);
 	if (lease_due(session, cp, IPVS_BPF_REPLY))
-		lease_renew(session, cp, IPVS_BPF_REPLY, skb, dst);
+		lease_renew(session, cp, IPVS_BPF_REPLY, skb);
 	ip_vs_conn_put(cp);
 }
 
@@ -101,8 +98,10 @@ static unsigned int reply_in4(struct session *session, struct ip_vs_conn *cp,
 		return reply_drop(director, skb, cp, COUNT_REPLY_REWRITE);
 	}
 	ip_decrease_ttl(ip_hdr(skb));
-	reply_pass(cp, skb, packet, session, &rt->dst);
-	return send4(director->net, skb, rt);
+	if (!set_route(skb, &rt->dst))
+		return reply_drop(director, skb, cp, COUNT_DROP_POLICY);
+	reply_pass(cp, skb, packet, session);
+	return send4(director, skb);
 }
 
 static void read_flow(const struct sk_buff *skb, const struct packet *packet,
@@ -133,6 +132,11 @@ unsigned int reply_in(struct director *director, struct sk_buff *skb,
 	session = session_find(director, &flow);
 	if (!session)
 		return NF_ACCEPT;
+	/* The host goes on with it, and drops it. */
+	if (packet->family == AF_INET && !source_is_valid4(skb))
+		return NF_ACCEPT;
+	if (!policy_lets_in(skb, packet->family))
+		return transmit_drop(director, skb, COUNT_DROP_POLICY);
 	cp = session_conn_get(session);
 	if (!cp)
 		return NF_ACCEPT;

@@ -22,7 +22,7 @@ unsigned int reply_in6(struct session *session, struct ip_vs_conn *cp,
 		icmpv6_send(skb, ICMPV6_TIME_EXCEED, ICMPV6_EXC_HOPLIMIT, 0);
 		return reply_drop(director, skb, cp, COUNT_REPLY_TTL);
 	}
-	/* Always a counted reference, which send6() takes over. */
+	/* Always a counted reference, which set_route() takes over. */
 	dst = session_route6(session, IPVS_BPF_REPLY, skb, &cp->caddr.in6,
 			     &cp->vaddr.in6);
 	if (dst->error) {
@@ -41,6 +41,8 @@ unsigned int reply_in6(struct session *session, struct ip_vs_conn *cp,
 		return reply_drop(director, skb, cp, COUNT_REPLY_REWRITE);
 	}
 	ipv6_hdr(skb)->hop_limit--;
-	reply_pass(cp, skb, packet, session, dst);
-	return send6(director->net, skb, dst);
+	if (!set_route(skb, dst))
+		return reply_drop(director, skb, cp, COUNT_DROP_POLICY);
+	reply_pass(cp, skb, packet, session);
+	return send6(director, skb);
 }

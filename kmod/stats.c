@@ -93,6 +93,10 @@ static const char *const names[COUNTERS] = {
 	[COUNT_FLOWS_FULL] = "flows_full",
 	/* Client to server, from port 0: nothing can answer it. */
 	[COUNT_DROP_SOURCE_PORT_0] = "drop_source_port_0",
+	/* Either direction: an IPsec policy (ip-xfrm(8)) forbids it, or asks for
+	 * an association that there is not.
+	 */
+	[COUNT_DROP_POLICY] = "drop_xfrm_policy",
 };
 
 void stats_show(struct director *director, struct seq_file *seq)

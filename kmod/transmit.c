@@ -10,6 +10,7 @@
 #include <net/ip.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/route.h>
+#include <net/xfrm.h>
 
 #include "leases.h"
 #include "routes.h"
@@ -36,13 +37,30 @@ bool too_big4(const struct sk_buff *skb, unsigned int mtu)
 	return fragment ? fragment > mtu : exceeds(skb, mtu);
 }
 
-/* Sends a rewritten packet along a route and takes over both. The caller has told
- * the output function of the family to skip POSTROUTING.
+/* Gives a rewritten packet its route, which it takes over, or the one that IPsec
+ * policies make of it. false: they forbid it.
  */
-int send(struct net *net, struct sk_buff *skb, struct dst_entry *dst)
+bool set_route(struct sk_buff *skb, struct dst_entry *dst)
 {
+	struct net_device *dev = skb->dev;
+	bool allowed;
+
 	skb_dst_drop(skb);
 	skb_dst_set(skb, dst);
+	/* What this host itself sends has come in by no interface; the policies'
+	 * namespace is found by one.
+	 */
+	skb->dev = dev ?: dst->dev;
+	allowed = xfrm_route_forward(skb, dst->ops->family);
+	skb->dev = dev;
+	return allowed;
+}
+
+/* Sends a rewritten packet that has its route, and takes it over. The caller has told
+ * the output function of the family to skip POSTROUTING.
+ */
+int send(struct director *director, struct sk_buff *skb)
+{
 	/* IPVS has seen it, and conntrack must not: also not where it comes
 	 * back through the loopback device, to a client on this host.
 	 * ip_vs_notrack() marks only what conntrack has seen before.
@@ -59,15 +77,15 @@ int send(struct net *net, struct sk_buff *skb, struct dst_entry *dst)
 	 */
 	skb_forward_csum(skb);
 	compat_clear_tstamp(skb);
-	dst_output(net, NULL, skb);
+	dst_output(director->net, NULL, skb);
 	return NF_STOLEN;
 }
 
 /* ip_output() skips POSTROUTING for packets that were there before. */
-int send4(struct net *net, struct sk_buff *skb, struct rtable *rt)
+int send4(struct director *director, struct sk_buff *skb)
 {
 	IPCB(skb)->flags |= IPSKB_REROUTED;
-	return send(net, skb, &rt->dst);
+	return send(director, skb);
 }
 
 int transmit_drop(struct director *director, struct sk_buff *skb,
@@ -125,15 +143,17 @@ int transmit4(struct sk_buff *skb, struct ip_vs_conn *cp,
 		ip_rt_put(rt);
 		return transmit_drop(director, skb, COUNT_DROP_TOO_BIG);
 	}
-	if (lease_due(session, cp, IPVS_BPF_ORIGINAL))
-		lease_renew(session, cp, IPVS_BPF_ORIGINAL, skb, &rt->dst);
 	session_translate(session, cp, IPVS_BPF_ORIGINAL, &to);
 	if (nat_rewrite(skb, &packet, &to)) {
 		ip_rt_put(rt);
 		return transmit_drop(director, skb, COUNT_DROP_REWRITE);
 	}
 	ip_decrease_ttl(ip_hdr(skb));
-	return send4(director->net, skb, rt);
+	if (!set_route(skb, &rt->dst))
+		return transmit_drop(director, skb, COUNT_DROP_POLICY);
+	if (lease_due(session, cp, IPVS_BPF_ORIGINAL))
+		lease_renew(session, cp, IPVS_BPF_ORIGINAL, skb);
+	return send4(director, skb);
 }
 
 /* The transmitter of connections that got no session: the client is told at

@@ -28,10 +28,10 @@ bool exceeds6(const struct sk_buff *skb, unsigned int mtu)
 }
 
 /* ip6_output() skips POSTROUTING for packets that were there before. */
-int send6(struct net *net, struct sk_buff *skb, struct dst_entry *dst)
+int send6(struct director *director, struct sk_buff *skb)
 {
 	IP6CB(skb)->flags |= IP6SKB_REROUTED;
-	return send(net, skb, dst);
+	return send(director, skb);
 }
 
 /* The packet as the module may rewrite it. IPVS read it too, but also what
@@ -68,7 +68,7 @@ int transmit6(struct sk_buff *skb, struct ip_vs_conn *cp,
 		icmpv6_send(skb, ICMPV6_TIME_EXCEED, ICMPV6_EXC_HOPLIMIT, 0);
 		return transmit_drop(director, skb, COUNT_DROP_TTL);
 	}
-	/* Always a counted reference, which send6() takes over. */
+	/* Always a counted reference, which set_route() takes over. */
 	dst = session_route6(session, IPVS_BPF_ORIGINAL, skb, &cp->daddr.in6, NULL);
 	if (dst->error) {
 		icmpv6_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_NOROUTE, 0);
@@ -80,15 +80,17 @@ int transmit6(struct sk_buff *skb, struct ip_vs_conn *cp,
 		dst_release(dst);
 		return transmit_drop(director, skb, COUNT_DROP_TOO_BIG);
 	}
-	if (lease_due(session, cp, IPVS_BPF_ORIGINAL))
-		lease_renew(session, cp, IPVS_BPF_ORIGINAL, skb, dst);
 	session_translate(session, cp, IPVS_BPF_ORIGINAL, &to);
 	if (nat_rewrite(skb, &packet, &to)) {
 		dst_release(dst);
 		return transmit_drop(director, skb, COUNT_DROP_REWRITE);
 	}
 	ipv6_hdr(skb)->hop_limit--;
-	return send6(director->net, skb, dst);
+	if (!set_route(skb, dst))
+		return transmit_drop(director, skb, COUNT_DROP_POLICY);
+	if (lease_due(session, cp, IPVS_BPF_ORIGINAL))
+		lease_renew(session, cp, IPVS_BPF_ORIGINAL, skb);
+	return send6(director, skb);
 }
 
 /* Tells a client that got no session; for SCTP see transmit_refusal(). */

@@ -79,6 +79,10 @@ const MEANINGS: &[(&str, &str)] = &[
         "requests dropped: they come from port 0, which nothing can answer",
     ),
     (
+        "drop_xfrm_policy",
+        "packets dropped: an IPsec policy forbids them, or has no association for them",
+    ),
+    (
         "drop_ttl_exceeded",
         "requests dropped: their TTL has run out",
     ),

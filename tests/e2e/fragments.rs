@@ -78,6 +78,17 @@ fn large_datagrams_come_back_whole() {
     assert_eq!(lab.counter("drop_fragment"), 0);
 }
 
+/// The servers have a route to a local IP that is on no interface of the director.
+#[test]
+fn large_datagrams_come_back_whole_to_a_local_ip_that_is_only_routed() {
+    let lab = lab(&["lab/udp", "echo", "1200"]);
+    let route = ["ip", "route", "add", "10.5.0.1/32", "via", "10.2.0.1"];
+    lab.exec("server1", &route);
+    lab.apply(&FILE.replace("\"10.2.0.100\"", "\"10.5.0.1\""));
+    whole(&lab, VIPS[0], &SIZES);
+    assert_eq!(lab.counter("drop_fragment"), 0);
+}
+
 #[test]
 fn large_datagrams_come_back_whole_and_conntrack_stays_empty() {
     let lab = lab(&["lab/udp", "echo", "1200"]);

@@ -37,6 +37,7 @@ mod metrics;
 mod neighbours;
 mod path_mtu;
 mod places;
+mod policies;
 mod port_reuse;
 mod proc_files;
 mod reconcile;

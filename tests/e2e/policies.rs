@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What the host asks of packets before it forwards any, full NAT obeys: reverse
+//! paths (rp_filter) and IPsec policies (ip-xfrm(8)).
+
+use std::process::Command;
+
+use crate::full_nat::FILE;
+use crate::lab::{Lab, eventually, run};
+use crate::talk::{Talk, answer};
+
+const STRICT: &str = "for i in all eth0 eth1; do sysctl -qw net.ipv4.conf.$i.rp_filter=1; done";
+
+fn script(lab: &Lab, host: &str, script: &str) {
+    lab.exec(host, &["sh", "-ec", script]);
+}
+
+/// How many packets the director dropped because they came in where their source is
+/// not reached.
+fn filtered(lab: &Lab) -> u64 {
+    let words = ["nstat", "-asz", "TcpExtIPReversePathFilter"];
+    let text = lab.exec("director", &words);
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("TcpExt"))
+        .unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// Packets of a flow, forged at a host.
+fn forge(lab: &Lab, host: &str, from: &str, to: &str) {
+    lab.exec(host, &["lab/packets", "first", from, to, "udp", "20"]);
+}
+
+fn replies(lab: &Lab) -> u64 {
+    let words = ["ipvsadm", "-Ln", "--stats", "--exact", "-u", "10.0.0.1:7"];
+    let text = lab.exec("director", &words);
+    let line = text.lines().find(|line| line.starts_with("UDP"));
+    line.unwrap()
+        .split_whitespace()
+        .nth(4)
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn answers_that_a_client_forges_are_dropped_where_reverse_paths_are_strict() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    script(&lab, "director", STRICT);
+    let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
+    let answer = talk.ask();
+    let mut asked = 1;
+    let server = if answer.server == "server1" {
+        "10.2.0.2:7"
+    } else {
+        "10.2.0.3:7"
+    };
+    let local = format!("10.2.0.100:{}", answer.port);
+    let before = filtered(&lab);
+    forge(&lab, "client", server, &local);
+    eventually("the host drops each", || filtered(&lab) == before + 20);
+    // And while the fast path forwards the true ones.
+    eventually("answers take the fast path", || {
+        talk.ask();
+        asked += 1;
+        lab.counter("fast_packets_reply") > 0
+    });
+    forge(&lab, "client", server, &local);
+    eventually("the host drops each", || filtered(&lab) == before + 40);
+    eventually("IPVS counts the true ones alone", || replies(&lab) == asked);
+}
+
+#[test]
+fn requests_that_a_server_forges_are_dropped_where_reverse_paths_are_strict() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    script(&lab, "director", STRICT);
+    script(&lab, "server2", "ip route replace default via 10.2.0.1");
+    let source = ("10.1.0.2", 5555);
+    let mut talk = Talk::from(&lab, "client", "udp", source, ("10.0.0.1", 7));
+    eventually("requests take the fast path", || {
+        talk.ask();
+        lab.counter("fast_packets_original") > 0
+    });
+    let before = filtered(&lab);
+    forge(&lab, "server2", "10.1.0.2:5555", "10.0.0.1:7");
+    eventually("the host drops each", || filtered(&lab) == before + 20);
+    talk.ask();
+}
+
+/// Answers come in, and requests leave, where strict filters allow it.
+#[test]
+fn full_nat_works_where_reverse_paths_are_strict() {
+    let lab = Lab::new();
+    script(&lab, "director", STRICT);
+    lab.apply(FILE);
+    assert_eq!(answer(&lab.get(&["http://10.0.0.1/"])).peer, "10.2.0.100");
+    let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
+    eventually("both directions take the fast path", || {
+        talk.ask();
+        lab.counter("fast_packets_original") > 0 && lab.counter("fast_packets_reply") > 0
+    });
+    assert_eq!(filtered(&lab), 0);
+}
+
+fn served(lab: &Lab) -> bool {
+    let words = ["curl", "-sS", "--max-time", "3", "http://10.0.0.1/"];
+    lab.try_exec("client", &words).status.success()
+}
+
+#[test]
+fn ipsec_policies_are_obeyed_in_both_directions_and_no_lease_is_given_under_one() {
+    let lab = Lab::new();
+    run(Command::new("modprobe").arg("xfrm_user"));
+    lab.apply(FILE);
+    assert!(served(&lab));
+    let no_association = "tmpl src 10.1.0.1 dst 10.1.0.2 proto esp mode tunnel";
+    for policy in [
+        // Towards the client, and towards the servers.
+        "src 10.0.0.0/24 dst 10.1.0.0/24 dir out action block".to_owned(),
+        format!("src 10.0.0.0/24 dst 10.1.0.0/24 dir out {no_association}"),
+        "src 10.2.0.100/32 dst 10.2.0.0/24 dir out action block".to_owned(),
+        // What comes in unprotected.
+        "src 10.1.0.0/24 dst 10.0.0.0/24 dir in tmpl proto esp mode transport".to_owned(),
+        "src 10.2.0.0/24 dst 10.2.0.100/32 dir in tmpl proto esp mode transport".to_owned(),
+    ] {
+        let before = lab.counter("drop_xfrm_policy");
+        let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
+        eventually("the flow takes the fast path", || {
+            let fast = lab.counter("fast_packets_original");
+            talk.ask();
+            lab.counter("fast_packets_original") > fast
+        });
+        script(&lab, "director", &format!("ip xfrm policy add {policy}"));
+        // What is leased runs out.
+        eventually(&format!("no answer comes under {policy}"), || {
+            talk.try_ask(1).is_err()
+        });
+        assert!(!served(&lab), "{policy}");
+        assert!(lab.counter("drop_xfrm_policy") > before, "{policy}");
+        script(&lab, "director", "ip xfrm policy flush");
+        assert!(served(&lab), "{policy}");
+    }
+}
+
+/// Associations of both hosts; the keys are of the test alone.
+fn protect(lab: &Lab, host: &str, number: u8, directions: (&str, &str)) {
+    let keys = "auth 'hmac(sha256)' 0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f \
+                enc 'cbc(aes)' 0x000102030405060708090a0b0c0d0e0f";
+    let (local_ip, server) = ("10.2.0.100", format!("10.2.0.{number}"));
+    script(
+        lab,
+        host,
+        &format!(
+            "ip xfrm state add src {local_ip} dst {server} proto esp spi 0x10{number} mode transport {keys}\n\
+             ip xfrm state add src {server} dst {local_ip} proto esp spi 0x20{number} mode transport {keys}\n\
+             ip xfrm policy add src {local_ip} dst {server} dir {} tmpl proto esp mode transport\n\
+             ip xfrm policy add src {server} dst {local_ip} dir {} tmpl proto esp mode transport",
+            directions.0, directions.1
+        ),
+    );
+}
+
+#[test]
+fn full_nat_goes_on_through_ipsec_to_the_servers() {
+    let lab = Lab::new();
+    run(Command::new("modprobe").arg("xfrm_user"));
+    lab.apply(FILE);
+    for (host, number) in [("server1", 2), ("server2", 3)] {
+        protect(&lab, "director", number, ("out", "in"));
+        protect(&lab, host, number, ("in", "out"));
+    }
+    for _ in 0..4 {
+        assert_eq!(answer(&lab.get(&["http://10.0.0.1/"])).peer, "10.2.0.100");
+    }
+    let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
+    for _ in 0..5 {
+        assert_eq!(talk.ask().peer, "10.2.0.100");
+    }
+    // A lease would send the next one in plain text, or take it so.
+    assert_eq!(lab.counter("fast_packets_original"), 0);
+    assert_eq!(lab.counter("fast_packets_reply"), 0);
+    let sent = lab.exec("director", &["ip", "-s", "xfrm", "state"]);
+    assert!(
+        sent.contains("proto esp") && !sent.contains("0(bytes), 0(packets)"),
+        "{sent}"
+    );
+}
