@@ -22,6 +22,11 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
     // Read once: standard input has no second time.
     let desired = desired::state(&args.reconcile.file.file)?;
     let warnings = warnings::of(&desired);
+    director::take_away_older_module(&mut |what| {
+        if !global.json {
+            let _ = output::print(format_args!("- {what}, of an older version"));
+        }
+    })?;
     let before = director::observe()?;
     let plan = plan::from(&before, &desired, &args.reconcile);
     if !global.json {

@@ -43,4 +43,15 @@ pub enum Error {
     Interfaces(io::Error),
     #[error("{0} sessions still live after their services were removed; run `ipvs-bpf down` again")]
     SessionsRemain(u32),
+    #[error(
+        "the module that is loaded is of version {version}, which this ipvs-bpf cannot work with; \
+         {sessions} sessions live in it: `ipvs-bpf apply` exchanges it when none does, and \
+         `ipvs-bpf down` ends them"
+    )]
+    OlderModule { version: String, sessions: u64 },
+    #[error(
+        "the module that is loaded is of version {version}, which this ipvs-bpf cannot work with, \
+         and another network namespace uses it: run `ipvs-bpf down` there, then this again"
+    )]
+    OlderModuleInUse { version: String },
 }

@@ -12,6 +12,7 @@ mod lock;
 mod namespace;
 mod now;
 mod observe;
+mod older;
 mod sysctl;
 mod target;
 mod teardown;
@@ -33,6 +34,7 @@ pub use now::{
     service_keys_now, services_now, state_now, timeouts_now,
 };
 pub use observe::{interfaces, observe, observe_again};
+pub use older::take_away_older_module;
 pub use teardown::teardown;
 pub use usable_ports::UsablePorts;
 pub use utilisation::{Busiest, LocalIpNow, local_ips_now, utilisation};

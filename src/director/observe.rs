@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nix::net::if_::if_nameindex;
 
-use super::{Error, sysctl};
+use super::{Error, older, sysctl};
 use crate::datapath::{self, Pins};
 use crate::ipvs_netlink::{Ipvs, Reason};
 use crate::kmod::proc;
@@ -53,6 +53,7 @@ pub fn observe_again(before: State, touched: &BTreeSet<&ServiceKey>) -> Result<S
 fn observe_with(
     services: impl FnOnce(&mut Ipvs) -> Result<BTreeMap<ServiceKey, Service>, Error>,
 ) -> Result<State, Error> {
+    older::refuse()?;
     let mut state = State {
         datapath: datapath()?,
         local_ips: local_ips()?,

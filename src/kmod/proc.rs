@@ -102,6 +102,11 @@ fn write_lines(name: &str, lines: impl Iterator<Item = String>) -> Result<(), Er
     write(name, &text)
 }
 
+/// Versions before 0.2 have no file of sessions.
+pub fn is_of_older_module() -> bool {
+    path("map").exists() && !path("sessions").exists()
+}
+
 /// `None`: none are, or the module is not loaded.
 pub fn registered_maps() -> Result<Option<RegisteredMaps>, Error> {
     text::maps(&lines("map")?).map_err(|line| Error::Unreadable {

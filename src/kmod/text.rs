@@ -85,10 +85,12 @@ pub(super) fn full_nat(line: &str) -> Option<FullNatLine> {
     let protocol = protocol(words.next()?)?;
     let address: SocketAddr = words.next()?.parse().ok()?;
     let pool = words.next()?;
+    // Versions before 0.2 have `id ID` between the two.
+    let (_, sessions) = line.rsplit_once(" sessions ")?;
     Some(FullNatLine {
         key: ServiceKey::Address { protocol, address },
         pool: (pool != "-").then(|| pool.to_owned()),
-        sessions: labelled(&mut words, "sessions")?,
+        sessions: sessions.parse().ok()?,
     })
 }
 
