@@ -77,12 +77,12 @@ fn arguments_that_are_not_utf_8_get_an_error_of_usage() {
         &[OsStr::new("--netns"), latin1, OsStr::new("show")],
     ] {
         let (code, stdout, stderr) = text(program(&[]).args(arguments).output().unwrap());
-        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{arguments:?}");
         assert!(stderr.starts_with("error: "), "{stderr}");
     }
     // The name of a file may be of any bytes.
     let (code, _, stderr) = text(program(&["validate", "-f"]).arg(latin1).output().unwrap());
-    assert_eq!(code, Some(2));
+    assert_eq!(code, Some(1));
     assert!(stderr.contains("no such file"), "{stderr}");
 }
 
@@ -161,7 +161,7 @@ fn a_warning_is_said_and_changes_no_exit_status() {
 #[test]
 fn a_bad_file_is_shown_line_by_line_and_ends_with_2() {
     let (code, stdout, stderr) = run(&["validate", "-f", BAD]);
-    assert_eq!((code, stdout.as_str()), (Some(2), ""));
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
     assert!(
         stderr.contains("many_mistakes_at_once.toml:2:1"),
         "{stderr}"
@@ -175,7 +175,7 @@ fn a_bad_file_is_shown_line_by_line_and_ends_with_2() {
 #[test]
 fn programs_get_every_mistake_as_json() {
     let (code, stdout, stderr) = run(&["validate", "--json", "-f", BAD]);
-    assert_eq!((code, stderr.as_str()), (Some(2), ""));
+    assert_eq!((code, stderr.as_str()), (Some(1), ""));
     let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
     let list = &report["mistakes"];
     assert_eq!(list.as_array().unwrap().len(), 10);
@@ -207,11 +207,11 @@ fn what_is_no_text_file_gets_one_clear_line() {
     ] {
         let path = path.to_str().unwrap();
         let (code, stdout, stderr) = run(&["validate", "-f", path]);
-        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{path}: {stderr}");
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{path}: {stderr}");
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
         assert!(stderr.contains(why) && stderr.contains(path), "{stderr}");
         let (code, stdout, stderr) = run(&["validate", "--json", "-f", path]);
-        assert_eq!((code, stderr.as_str()), (Some(2), ""), "{path}");
+        assert_eq!((code, stderr.as_str()), (Some(1), ""), "{path}");
         let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
         let [record] = report["mistakes"].as_array().unwrap().as_slice() else {
             panic!("{report}");
@@ -237,7 +237,7 @@ fn a_file_is_read_through_a_link_a_pipe_and_standard_input() {
     }
     std::os::unix::fs::symlink(BAD, &link).unwrap();
     let (code, _, stderr) = run(&["validate", "-f", link.to_str().unwrap()]);
-    assert_eq!(code, Some(2));
+    assert_eq!(code, Some(1));
     assert!(stderr.contains("link.toml:2:1"), "{stderr}");
 
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -248,7 +248,7 @@ fn a_file_is_read_through_a_link_a_pipe_and_standard_input() {
         .unwrap();
     fs::write(&pipe, fs::read(BAD).unwrap()).unwrap();
     let (code, _, stderr) = text(reader.wait_with_output().unwrap());
-    assert_eq!(code, Some(2));
+    assert_eq!(code, Some(1));
     assert!(stderr.contains("pipe.toml:2:1"), "{stderr}");
 
     let output = program(&["validate", "-f", "-"])
@@ -256,11 +256,11 @@ fn a_file_is_read_through_a_link_a_pipe_and_standard_input() {
         .output()
         .unwrap();
     let (code, _, stderr) = text(output);
-    assert_eq!(code, Some(2));
+    assert_eq!(code, Some(1));
     assert!(stderr.contains("standard input:2:1"), "{stderr}");
 
     let (code, _, stderr) = run(&["validate", "-f", "-"]);
-    assert_eq!(code, Some(2));
+    assert_eq!(code, Some(1));
     assert!(stderr.contains("it describes nothing"), "{stderr}");
 }
 
@@ -270,7 +270,7 @@ fn a_link_to_itself_is_refused_with_the_system_s_reason() {
     let _ = fs::remove_file(&link);
     std::os::unix::fs::symlink(&link, &link).unwrap();
     let (code, _, stderr) = run(&["validate", "-f", link.to_str().unwrap()]);
-    assert_eq!(code, Some(2));
+    assert_eq!(code, Some(1));
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(stderr.contains("cannot be read"), "{stderr}");
 }
@@ -282,7 +282,7 @@ fn a_file_that_this_user_may_not_read_is_refused() {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     fs::set_permissions(&path, mode).unwrap();
     let (code, _, stderr) = as_nobody(&["validate", "-f", path.to_str().unwrap()]);
-    assert_eq!(code, Some(2), "{stderr}");
+    assert_eq!(code, Some(1), "{stderr}");
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(stderr.contains("this user may not read it"), "{stderr}");
 }
@@ -324,7 +324,7 @@ fn a_standard_error_that_is_closed_changes_no_exit_status() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let status = program(&["validate", "-f", BAD]).stderr(writer).status();
-    assert_eq!(status.unwrap().code(), Some(2));
+    assert_eq!(status.unwrap().code(), Some(1));
 }
 
 #[test]

@@ -8,9 +8,9 @@
 pub const IPVS_BPF: &str = "\
 Exit status:
   0  It is done.
-  1  It failed; a message says what, why, and what to do.
-  2  The file or the arguments are wrong, and nothing was changed. For `plan`:
-      there are changes.
+  1  It failed, or the file or the arguments are wrong; a message says what,
+      why, and what to do.
+  2  Only of `plan`: there are changes.
   130  It was stopped by Ctrl-C; 128 and its number for other signals.
 
 Files:
@@ -38,11 +38,11 @@ Examples:
 pub const APPLY: &str = "\
 Exit status:
   0  The kernel matches the file.
-  1  It failed. A message names the step, the kernel's reason, and how many
-      steps were carried out; `apply` again goes on from there. With
-      `--dry-run`: the plan cannot be carried out.
-  2  The file or the arguments are wrong, and nothing was changed. With
-      `--dry-run` also: there are changes.
+  1  The file or the arguments are wrong, or the plan cannot be carried out, and
+      nothing was changed; or it failed. A message names the step, the kernel's
+      reason, and how many steps were carried out; `apply` again goes on from
+      there.
+  2  Only with `--dry-run`: there are changes.
   130  It was stopped by Ctrl-C; 128 and its number for other signals. `apply`
       again goes on from there.
 
@@ -58,9 +58,9 @@ Examples:
 pub const PLAN: &str = "\
 Exit status:
   0  There is nothing to do.
-  1  It failed, or the plan cannot be carried out.
-  2  There are changes; or the file or the arguments are wrong, and then
-      standard output is empty.
+  1  It failed, the plan cannot be carried out, or the file or the arguments are
+      wrong.
+  2  There are changes, and nothing is wrong.
 
 Examples:
   ipvs-bpf plan -f lb.toml
@@ -71,7 +71,7 @@ Examples:
 pub const VALIDATE: &str = "\
 Exit status:
   0  The file has no mistakes; it may have given warnings.
-  2  It has, or it cannot be read.
+  1  It has, or it cannot be read.
 
 Json:
   mistakes  A list, empty for a good file. Each has `file`; `line` and `column`,
@@ -105,8 +105,8 @@ Examples:
 pub const DOCTOR: &str = "\
 Exit status:
   0  There is no error and no warning; there may be notes.
-  1  There are some; or it failed, and standard output is empty.
-  2  The file or the arguments are wrong.
+  1  There are some; or it failed, or the file or the arguments are wrong, and
+      standard output is empty.
 
 Json:
   findings  A list, empty where nothing is wrong; errors first. Each has
@@ -127,7 +127,6 @@ pub const METRICS: &str = "\
 Exit status:
   0  The metrics are printed, or the file is written.
   1  It failed, and a file that was there is as it was.
-  2  The arguments are wrong.
 
 Labels:
   service  As in the file: `tcp://10.0.0.1:80`, `fwmark://7`.
@@ -162,9 +161,9 @@ Examples:
 pub const IMPORT: &str = "\
 Exit status:
   0  The text is good, and the file is written.
-  1  The file cannot be written.
-  2  The text has mistakes, or cannot be read; nothing was written. With
-      `--json` standard output has the mistakes as `validate --json` has them.
+  1  The text has mistakes or cannot be read, or the file cannot be written;
+      nothing was written. With `--json` standard output has the mistakes as
+      `validate --json` has them.
 
 Json:
   text  The file.
@@ -182,8 +181,7 @@ Examples:
 pub const EXPORT: &str = "\
 Exit status:
   0  The lines are printed; what is not in them was said on standard error.
-  1  It failed.
-  2  The file has mistakes.
+  1  It failed, or the file has mistakes.
 
 Json:
   lines  A list of lines for `ipvsadm -R`.
@@ -200,7 +198,6 @@ Exit status:
   0  No connection is left, and with `--remove` the server is removed.
   1  It failed, the time is over, or another program changed the server. A
       message says how many connections are left and what the weight is.
-  2  The arguments are wrong, and nothing was changed.
   130  Ctrl-C ended the waiting; 128 and its number for other signals. The
       weight stays 0.
 
@@ -241,8 +238,8 @@ Examples:
 pub const FLUSH: &str = "\
 Exit status:
   0  There are no virtual services any more.
-  1  It failed, or the answer was not yes.
-  2  There is no terminal to ask at, and no `--yes`; nothing was changed.
+  1  It failed, or the answer was not yes; or there is no terminal to ask at, and
+      no `--yes`. Nothing was changed.
 
 Json:
   removed  The virtual services that were there.

@@ -3,13 +3,18 @@
 //! error says so; only arguments that parse are suggested.
 
 use std::env;
+use std::process::exit;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Error, Parser};
 
 use super::Cli;
 
-/// Wrong arguments end the process here.
+/// Exit status of wrong arguments. Not clap's 2, with which `plan` says that there are
+/// changes.
+const WRONG: i32 = 1;
+
+/// Wrong arguments end the process here, as `--help` does.
 pub fn parse() -> Cli {
     let words = env::args_os();
     Cli::try_parse().unwrap_or_else(|mut error| {
@@ -23,7 +28,9 @@ pub fn parse() -> Cli {
                 ContextValue::StyledStrs(vec![tip.into()]),
             );
         }
-        error.exit()
+        // Where nobody reads it, nothing can be done about it.
+        let _ = error.print();
+        exit(if error.use_stderr() { WRONG } else { 0 })
     })
 }
 

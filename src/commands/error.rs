@@ -10,7 +10,6 @@ use crate::director;
 use crate::output;
 
 use super::progress::Progress;
-use super::{BAD_FILE, USAGE};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -66,12 +65,10 @@ pub(super) enum Error {
 impl Error {
     pub fn exit_status(&self) -> u8 {
         match self {
-            Error::Config(_) => BAD_FILE,
             // As a shell reports a process that a signal ended.
             Error::Signal { signal, .. } | Error::Stopped { signal, .. } => {
                 128_u8.saturating_add(*signal as u8)
             }
-            Error::Usage(_) | Error::NotAsked(_) => USAGE,
             _ => 1,
         }
     }

@@ -20,7 +20,6 @@ const EXIT_STATUS: &str = "\
 Exit status:
   0  It is done.
   1  It failed; a message says what, why, and what to do.
-  2  The arguments are wrong, and nothing was changed.
 ";
 
 pub(super) fn run(args: &Man, global: &Global) -> Result<ExitCode, Error> {

@@ -34,10 +34,10 @@ use crate::director;
 use crate::output;
 use error::Error;
 
-/// Exit status of `plan` where there are changes, and of bad files and usage.
+/// Exit status of `plan` where there are changes, and of nothing else.
 const CHANGES: u8 = 2;
-const BAD_FILE: u8 = 2;
-const USAGE: u8 = 2;
+/// Exit status where a file has mistakes.
+const BAD_FILE: u8 = 1;
 /// Exit status of `doctor` where there are errors or warnings.
 const FINDINGS: u8 = 1;
 

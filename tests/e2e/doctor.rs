@@ -128,7 +128,7 @@ fn a_director_without_services_and_a_bad_file_are_told_apart() {
     let lab = Lab::new();
     assert_eq!(running(&lab), [] as [Value; 0]);
     let output = lab.with_file(&["doctor"], "[[service]]\naddress = 1\n");
-    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.status.code(), Some(1));
     assert_eq!(output.stdout, b"");
 }
 

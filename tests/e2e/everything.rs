@@ -95,7 +95,7 @@ fn a_scheduler_that_the_kernel_lacks_is_refused_with_its_modules_name() {
     }
     // A slip.
     let output = lab.with_file(&["apply"], &file("wrrr"));
-    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.status.code(), Some(1));
     assert!(
         stderr(&output).contains("did you mean `wrr`?"),
         "{output:?}"

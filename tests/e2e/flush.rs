@@ -82,7 +82,7 @@ fn flush_asks_and_without_a_terminal_wants_yes() {
     lab.apply(FILE);
     let before = saved(&lab);
     let output = lab.ipvs_bpf(&["flush"]);
-    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.status.code(), Some(1));
     let message = stderr(&output);
     assert!(
         message.contains("3 virtual services, 3 of them full NAT") && message.contains("--yes"),

@@ -309,6 +309,6 @@ fn the_dashboard_and_the_documentation_name_metrics_that_exist() {
 fn json_is_refused_with_the_way_to_it() {
     let lab = Lab::new();
     let output = lab.ipvs_bpf(&["metrics", "--json"]);
-    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("show --stats --json"));
 }

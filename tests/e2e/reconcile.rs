@@ -73,7 +73,7 @@ fn a_bad_file_is_told_with_its_line_and_changes_nothing() {
         &["apply"],
         &FILE.replace("udp://10.0.0.1:7", "udp://10.0.0.1:70000"),
     );
-    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.status.code(), Some(1));
     let message = stderr(&output);
     assert!(
         message.contains("70000") && message.contains('^'),
@@ -86,7 +86,7 @@ fn a_bad_file_is_told_with_its_line_and_changes_nothing() {
 fn an_interface_that_is_not_there_is_named() {
     let lab = Lab::new();
     let output = lab.with_file(&["apply"], &FILE.replace("eth1", "eth9"));
-    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("eth9"), "{}", stderr(&output));
     assert_eq!(lab.exec("director", &["ipvsadm", "-Sn"]), "");
 }

@@ -195,7 +195,7 @@ fn a_daemon_at_an_interface_that_is_down_is_told_why() {
     lab.apply(file);
     assert!(ipvsadm(&lab, &["-L", "--daemon"]).contains("mcast=sync0"));
     let gone = lab.with_file(&["apply"], &file.replace("sync0", "sync1"));
-    assert_eq!(gone.status.code(), Some(2));
+    assert_eq!(gone.status.code(), Some(1));
     assert!(stderr(&gone).contains("no interface `sync1`"));
     success(&lab.with_file(&["apply"], "sync = {}\n"));
 }
