@@ -12,10 +12,9 @@ pub fn take(input: &[u8]) {
         Ok(config) => config,
         Err(diagnostics) => return shown(diagnostics),
     };
-    if let Err(diagnostics) = config.desired(&["eth0".to_owned(), "lo".to_owned()]) {
-        shown(diagnostics);
-    }
-    if let Some(warnings) = config.warnings() {
+    let interfaces = ["eth0".to_owned(), "lo".to_owned()];
+    config.desired(&interfaces);
+    if let Some(warnings) = config.warnings_on(&interfaces) {
         shown(warnings);
     }
     let state = config.on_any_host();

@@ -11,6 +11,8 @@ Exit status:
   1  It failed, or the file or the arguments are wrong; a message says what,
       why, and what to do.
   2  Only of `plan`: there are changes.
+  3  Only of `apply`: an interface that the file lists is missing, and everything
+      else is done.
   130  It was stopped by Ctrl-C; 128 and its number for other signals.
 
 Files:
@@ -43,6 +45,8 @@ Exit status:
       reason, and how many steps were carried out; `apply` again goes on from
       there.
   2  Only with `--dry-run`: there are changes.
+  3  An interface that the file lists is missing, and everything else is done.
+      `apply` again when it is there.
   130  It was stopped by Ctrl-C; 128 and its number for other signals. `apply`
       again goes on from there.
 

@@ -4,11 +4,13 @@
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
+use super::desired::Desired;
 use super::plan::{Outcome, print_json};
 use super::progress::Progress;
 use super::signals::Signals;
 use super::{Error, desired, lock, plan, warnings};
 use crate::cli::{Apply, Global, Reconcile};
+use crate::config::spelling::listed;
 use crate::director::{self, Kernel};
 use crate::model::State;
 use crate::output;
@@ -20,30 +22,37 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
     }
     let _lock = lock()?;
     // Read once: standard input has no second time.
-    let desired = desired::state(&args.reconcile.file.file)?;
-    let warnings = warnings::of(&desired);
+    let desired = desired::read(&args.reconcile.file.file)?;
+    let warnings = warnings::of(&desired.state);
     director::take_away_older_module(&mut |what| {
         if !global.json {
             let _ = output::print(format_args!("- {what}, of an older version"));
         }
     })?;
     let before = director::observe()?;
-    let plan = plan::from(&before, &desired, &args.reconcile);
+    let plan = plan::from(&before, &desired.state, &args.reconcile);
     if !global.json {
         warnings::say(&warnings);
         unless_nobody_reads(plan::print_text(&plan))?;
     }
     let mut done = Vec::new();
-    let result = carry_out(&plan, global, &mut done).and_then(|()| match plan.steps[..] {
-        [] => Ok(()),
-        _ => verify(before, &plan, &desired, &args.reconcile),
-    });
+    let result = carry_out(&plan, global, &mut done)
+        .and_then(|()| match plan.steps[..] {
+            [] => Ok(()),
+            _ => verify(before, &plan, &desired.state, &args.reconcile),
+        })
+        .and_then(|()| nothing_waits(&desired));
     if global.json {
         let outcome = Outcome {
             done: done.iter().filter(|&&done| done).count(),
             error: result.as_ref().err().map(Error::to_string),
         };
-        unless_nobody_reads(print_json(&plan, &warnings, Some(outcome)))?;
+        unless_nobody_reads(print_json(
+            &plan,
+            &warnings,
+            &desired.absent,
+            Some(outcome),
+        ))?;
     }
     result.map(|()| ExitCode::SUCCESS)
 }
@@ -82,6 +91,16 @@ fn carry_out(plan: &Plan, global: &Global, done: &mut Vec<bool>) -> Result<(), E
         done.resize(done.len() + transaction.len(), true);
     }
     Ok(())
+}
+
+/// A service manager tries again until the interfaces have come.
+fn nothing_waits(desired: &Desired) -> Result<(), Error> {
+    if desired.absent.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Absent(listed(
+        desired.absent.iter().map(String::as_str),
+    )))
 }
 
 /// Reads again what the steps touched: nothing may be left to do.

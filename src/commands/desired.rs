@@ -1,23 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! From the file that the user named to the state that it asks for.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::Error;
-use crate::config::{self, Diagnostics, Failure};
+use crate::config::{self, Diagnostics};
 use crate::director;
 use crate::model::State;
 use crate::output;
 
-/// With the interfaces that this host has.
-pub(super) fn state(path: &Path) -> Result<State, Error> {
+/// What a file asks for on this host.
+pub(super) struct Desired {
+    pub state: State,
+    /// The interfaces that the file lists and this host lacks: the state is without
+    /// them.
+    pub absent: BTreeSet<String>,
+}
+
+pub(super) fn read(path: &Path) -> Result<Desired, Error> {
     let config = config::read(path)?;
     let interfaces = director::interfaces()?;
-    let state = config
-        .desired(&interfaces)
-        .map_err(|diagnostics| Failure::Mistakes(Box::new(diagnostics)))?;
     warn(config.warnings_on(&interfaces));
-    Ok(state)
+    Ok(Desired {
+        state: config.desired(&interfaces),
+        absent: config.absent(&interfaces),
+    })
 }
 
 /// What the file may say, but hardly means.

@@ -20,8 +20,9 @@ struct Json<'a> {
 }
 
 pub(super) fn run(args: &Doctor, global: &Global) -> Result<ExitCode, Error> {
-    let wanted = args.file.as_deref().map(desired::state).transpose()?;
-    let facts = doctor::read::facts(wanted, global.module().as_deref())?;
+    let desired = args.file.as_deref().map(desired::read).transpose()?;
+    let file = desired.map(|desired| (desired.state, desired.absent));
+    let facts = doctor::read::facts(file, global.module().as_deref())?;
     let findings = doctor::findings(&facts);
     let count = |severity| {
         let of = findings

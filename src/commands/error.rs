@@ -9,6 +9,7 @@ use crate::config;
 use crate::director;
 use crate::output;
 
+use super::ABSENT;
 use super::progress::Progress;
 
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,11 @@ pub(super) enum Error {
         "the kernel differs from the file although every step succeeded; is another program changing it?\n{0}"
     )]
     NotConverged(String),
+    #[error(
+        "this host has no interface {0}; everything else is as the file says: run `apply` again \
+         when it is there"
+    )]
+    Absent(String),
     #[error(transparent)]
     Write(#[from] output::file::Refusal),
     #[error(
@@ -69,6 +75,7 @@ impl Error {
             Error::Signal { signal, .. } | Error::Stopped { signal, .. } => {
                 128_u8.saturating_add(*signal as u8)
             }
+            Error::Absent(_) => ABSENT,
             _ => 1,
         }
     }

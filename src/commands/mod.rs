@@ -36,6 +36,9 @@ use error::Error;
 
 /// Exit status of `plan` where there are changes, and of nothing else.
 const CHANGES: u8 = 2;
+/// Exit status of `apply` where an interface is missing, and everything else is done.
+/// The unit of systemd knows it.
+const ABSENT: u8 = 3;
 /// Exit status where a file has mistakes.
 const BAD_FILE: u8 = 1;
 /// Exit status of `doctor` where there are errors or warnings.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `ipvs-bpf plan`.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::process::ExitCode;
 
@@ -14,11 +15,11 @@ use crate::output;
 use crate::plan::{Options, Plan, Prune, plan};
 
 pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> {
-    let desired = desired::state(&args.file.file)?;
-    let warnings = warnings::of(&desired);
-    let plan = from(&director::observe()?, &desired, args);
+    let desired = desired::read(&args.file.file)?;
+    let warnings = warnings::of(&desired.state);
+    let plan = from(&director::observe()?, &desired.state, args);
     if global.json {
-        print_json(&plan, &warnings, None)?;
+        print_json(&plan, &warnings, &desired.absent, None)?;
     } else {
         warnings::say(&warnings);
         print_text(&plan)?;
@@ -55,12 +56,14 @@ pub(super) struct Outcome {
     pub error: Option<String>,
 }
 
-/// The plan's own keys, `warnings`, and for `apply` those of [`Outcome`].
+/// The plan's own keys, `warnings`, `absent_interfaces`, and for `apply` those of
+/// [`Outcome`].
 #[derive(Serialize)]
 struct Document<'a> {
     #[serde(flatten)]
     plan: &'a Plan,
     warnings: &'a [String],
+    absent_interfaces: &'a BTreeSet<String>,
     #[serde(flatten)]
     outcome: Option<Outcome>,
 }
@@ -68,11 +71,13 @@ struct Document<'a> {
 pub(super) fn print_json(
     plan: &Plan,
     warnings: &[String],
+    absent_interfaces: &BTreeSet<String>,
     outcome: Option<Outcome>,
 ) -> io::Result<()> {
     let document = Document {
         plan,
         warnings,
+        absent_interfaces,
         outcome,
     };
     output::print_json(&document)

@@ -3,26 +3,45 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::diagnostics::{Diagnostics, Mistake, Mistakes, Span};
+use super::diagnostics::Span;
 use super::parse::Config;
 use super::service::ServiceEntry;
-use super::spelling::{closest, listed, quoted};
-use crate::model::{Datapath, LocalIp, PortRange, Service, ServiceKey, State, SyncDaemons};
+use crate::model::{Datapath, LocalIp, PortRange, Service, ServiceKey, State, SyncDaemon, SyncDaemons};
 
 impl Config {
-    /// `interfaces`: the names of those that the host has. A name that is none
-    /// of them is a mistake; a pattern may fit none, but not all of them.
-    pub fn desired(&self, interfaces: &[String]) -> Result<State, Diagnostics> {
-        let mistakes = Mistakes::default();
-        let state = State {
-            sync: self.sync(interfaces, &mistakes),
-            datapath: self.datapath(interfaces, &mistakes),
+    /// `interfaces`: the names of those that the host has. What is to be at another one
+    /// is left out: the rest is served without it.
+    pub fn desired(&self, interfaces: &[String]) -> State {
+        State {
+            sync: self.sync(interfaces),
+            datapath: self.datapath(interfaces),
             ..self.on_any_host()
-        };
-        match mistakes.into_diagnostics(&self.name, &self.text) {
-            Some(diagnostics) => Err(diagnostics),
-            None => Ok(state),
         }
+    }
+
+    /// The interfaces that are listed and that the host lacks, which may still come. A
+    /// pattern may fit none, but where all do and none fits, each is one of these.
+    pub fn absent(&self, interfaces: &[String]) -> BTreeSet<String> {
+        let absent = self.absences(interfaces);
+        absent.into_iter().map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// The same with their places.
+    pub(super) fn absences(&self, interfaces: &[String]) -> Vec<(&str, &Span)> {
+        let director = self.director.iter();
+        let listed: Vec<_> = director.flat_map(|director| &director.interfaces).collect();
+        let no_name = listed.iter().all(|(pattern, _)| is_wild(pattern));
+        let fits = |pattern: &glob::Pattern| interfaces.iter().any(|name| pattern.matches(name));
+        let nothing = no_name && !listed.iter().any(|(pattern, _)| fits(pattern));
+        let carriers = listed
+            .into_iter()
+            .filter(|(pattern, _)| nothing || !(is_wild(pattern) || fits(pattern)))
+            .map(|(pattern, span)| (pattern.as_str(), span));
+        let daemons = self.sync.iter().flat_map(|sync| &sync.interfaces);
+        let daemons = daemons
+            .filter(|(name, _)| !interfaces.contains(name))
+            .map(|(name, span)| (name.as_str(), span));
+        carriers.chain(daemons).collect()
     }
 
     /// The same with the patterns in place of the interfaces.
@@ -48,43 +67,31 @@ impl Config {
         }
     }
 
-    fn sync(&self, interfaces: &[String], mistakes: &Mistakes) -> Option<SyncDaemons> {
-        let sync = self.sync.as_ref()?;
-        for (name, span) in &sync.interfaces {
-            if !interfaces.contains(name) {
-                mistakes.add(no_interface(name, span, interfaces));
-            }
-        }
-        Some(sync.daemons.clone())
+    fn sync(&self, interfaces: &[String]) -> Option<SyncDaemons> {
+        let wanted = &self.sync.as_ref()?.daemons;
+        let there = |daemon: &Option<SyncDaemon>| {
+            let daemon = daemon.as_ref();
+            daemon.filter(|daemon| interfaces.contains(&daemon.interface)).cloned()
+        };
+        Some(SyncDaemons {
+            master: there(&wanted.master),
+            backup: there(&wanted.backup),
+        })
     }
 
     /// Wanted as soon as interfaces are listed, so that the last full-NAT
     /// service can go without a restart of all.
-    fn datapath(&self, interfaces: &[String], mistakes: &Mistakes) -> Option<Datapath> {
+    fn datapath(&self, interfaces: &[String]) -> Option<Datapath> {
         let director = self.director.as_ref()?;
         if director.interfaces.is_empty() {
             return None;
         }
-        let mut found = BTreeSet::new();
-        for (pattern, span) in &director.interfaces {
-            let mut matching = interfaces
-                .iter()
-                .filter(|name| pattern.matches(name))
-                .peekable();
-            if matching.peek().is_none() && !is_wild(pattern) {
-                mistakes.add(no_interface(pattern.as_str(), span, interfaces));
-            }
-            found.extend(matching.cloned());
-        }
-        let patterns = &director.interfaces;
-        if found.is_empty()
-            && let Some((first, span)) = patterns.first()
-            && patterns.iter().all(|(pattern, _)| is_wild(pattern))
-        {
-            mistakes.add(no_interface(first.as_str(), span, interfaces));
-        }
+        let is_listed = |name: &&String| {
+            let mut patterns = director.interfaces.iter();
+            patterns.any(|(pattern, _)| pattern.matches(name))
+        };
         Some(Datapath {
-            interfaces: found,
+            interfaces: interfaces.iter().filter(is_listed).cloned().collect(),
             max_sessions: director.max_sessions,
             fast_path: director.fast_path,
             other_build: false,
@@ -126,18 +133,6 @@ impl Config {
 
 fn is_wild(pattern: &glob::Pattern) -> bool {
     pattern.as_str().contains(['*', '?', '['])
-}
-
-fn no_interface(pattern: &str, span: &Span, interfaces: &[String]) -> Mistake {
-    let names = interfaces.iter().map(String::as_str);
-    let meant = closest(pattern, names.clone()).map_or_else(String::new, |meant| {
-        format!("did you mean {}? ", quoted(meant))
-    });
-    Mistake::new(
-        span,
-        format!("this host has no interface {}", quoted(pattern)),
-        format!("{meant}it has: {}", listed(names)),
-    )
 }
 
 fn service(entry: &ServiceEntry) -> Service {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::diagnostics::{Diagnostics, Mistake, Mistakes};
 use super::parse::Config;
 use super::service::{SCHEDULERS, ServiceEntry};
-use super::spelling::{listed, quoted};
+use super::spelling::{closest, listed, quoted};
 use crate::model::ServiceKey;
 
 /// They ask only whether a weight is 0 (ip_vs_rr.c, ip_vs_lc.c, ip_vs_dh.c).
@@ -26,6 +26,7 @@ impl Config {
     fn warnings_about(&self, interfaces: Option<&[String]>) -> Option<Diagnostics> {
         let warnings = Mistakes::default();
         if let Some(interfaces) = interfaces {
+            absent(self, interfaces, &warnings);
             patterns(self, interfaces, &warnings);
         }
         no_service(self, &warnings);
@@ -41,20 +42,37 @@ impl Config {
     }
 }
 
-/// A name that the host lacks is a mistake; a pattern may be for another host.
+/// What is to be at these waits for them.
+fn absent(config: &Config, interfaces: &[String], warnings: &Mistakes) {
+    let names = || interfaces.iter().map(String::as_str);
+    for (name, span) in config.absences(interfaces) {
+        let meant = closest(name, names()).map_or_else(String::new, |meant| {
+            format!("did you mean {}? ", quoted(meant))
+        });
+        warnings.add(Mistake::new(
+            span,
+            format!(
+                "this host has no interface {}; `apply` does the rest",
+                quoted(name)
+            ),
+            format!("{meant}it has: {}", listed(names())),
+        ));
+    }
+}
+
+/// A pattern may be for another host.
 fn patterns(config: &Config, interfaces: &[String], warnings: &Mistakes) {
     let patterns = config
         .director
         .iter()
         .flat_map(|director| &director.interfaces);
+    let absent = config.absent(interfaces);
     for (pattern, span) in patterns {
-        if !interfaces.iter().any(|name| pattern.matches(name)) {
+        let name = pattern.as_str();
+        if !absent.contains(name) && !interfaces.iter().any(|name| pattern.matches(name)) {
             warnings.add(Mistake::new(
                 span,
-                format!(
-                    "no interface of this host fits {}",
-                    quoted(pattern.as_str())
-                ),
+                format!("no interface of this host fits {}", quoted(name)),
                 format!("it has: {}", listed(interfaces.iter().map(String::as_str))),
             ));
         }

@@ -34,9 +34,18 @@ pub struct ProgramBefore {
 }
 
 pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
+    for name in &facts.absent {
+        findings.push(Finding::new(
+            Error,
+            "interface-missing",
+            format!("this host has no interface {name}"),
+            "the file lists it: apply does everything else, and fails",
+            "correct its name, or when it has come: ipvs-bpf apply",
+        ));
+    }
     for name in facts.interfaces() {
         let Some(link) = facts.links.by_name(name) else {
-            // The file was refused, or it went this moment.
+            // It went this moment.
             continue;
         };
         if !link.up {

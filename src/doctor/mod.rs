@@ -15,6 +15,7 @@ pub mod read;
 mod routes;
 mod sysctls;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::director::LocalAddresses;
@@ -26,6 +27,8 @@ pub use finding::{Finding, Severity};
 pub struct Facts {
     /// Of the file, or what runs.
     pub wanted: State,
+    /// The interfaces that the file lists and the host lacks; not in `wanted`.
+    pub absent: BTreeSet<String>,
     pub kernel: kernel::Kernel,
     pub module: module::Module,
     pub sysctls: sysctls::Sysctls,

@@ -81,6 +81,7 @@ fn healthy() -> Facts {
     let word = |text: &str| Some(text.to_owned());
     Facts {
         wanted: wanted(),
+        absent: Default::default(),
         kernel: kernel::Kernel {
             release: release.clone(),
             config: None,
@@ -167,6 +168,10 @@ fn way(facts: &mut Facts) -> &mut Way {
 type Case = (fn(&mut Facts), &'static [&'static str]);
 
 const CASES: &[Case] = &[
+    (
+        |facts| facts.absent = ["bond0".to_owned()].into(),
+        &["interface-missing"],
+    ),
     (|facts| facts.kernel.jit = None, &[]),
     (
         |facts| facts.kernel.config = Some([("CONFIG_IP_VS".to_owned(), "m".to_owned())].into()),

@@ -83,12 +83,52 @@ fn a_bad_file_is_told_with_its_line_and_changes_nothing() {
 }
 
 #[test]
-fn an_interface_that_is_not_there_is_named() {
+fn an_interface_that_is_missing_is_named_and_everything_else_is_applied() {
     let lab = Lab::new();
-    let output = lab.with_file(&["apply"], &FILE.replace("eth1", "eth9"));
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("eth9"), "{}", stderr(&output));
-    assert_eq!(lab.exec("director", &["ipvsadm", "-Sn"]), "");
+    let file = FILE.replace("\"eth1\"]", "\"eth1\", \"late0\"]");
+    let run = |words: &[&str], status| {
+        let output = lab.with_file(words, &file);
+        assert_eq!(output.status.code(), Some(status), "{words:?}: {output:?}");
+        let said = stderr(&output);
+        (String::from_utf8(output.stdout).unwrap(), said)
+    };
+    let named = "this host has no interface `late0`";
+    let (planned, said) = run(&["plan"], 2);
+    assert!(planned.contains("+ tcp://10.0.0.1:80 rr"), "{planned}");
+    assert!(said.contains(named), "{said}");
+    let (json, _) = run(&["plan", "--json"], 2);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["absent_interfaces"], serde_json::json!(["late0"]));
+    let (found, _) = run(&["doctor"], 1);
+    assert!(found.contains("late0 [interface-missing]"), "{found}");
+
+    let (_, said) = run(&["apply"], 3);
+    assert!(said.contains(named), "{said}");
+    assert!(said.contains("everything else is as the file says"), "{said}");
+    lab.get(&["http://10.0.0.1/"]);
+    assert_eq!(run(&["apply"], 3).0, "nothing to do\n");
+
+    let link = ["ip", "link", "add", "late0", "type", "dummy"];
+    lab.exec("director", &link);
+    let (applied, said) = run(&["apply"], 0);
+    assert!(applied.contains("late0"), "{applied}");
+    assert_eq!(said, "");
+    assert_eq!(run(&["plan"], 0).0, "nothing to do\n");
+}
+
+#[test]
+fn a_pattern_alone_waits_for_its_first_interface() {
+    let lab = Lab::new();
+    let file = "[director]\ninterfaces = [\"late*\"]\n";
+    let output = lab.with_file(&["apply"], file);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(stderr(&output).contains("no interface `late*`"));
+    lab.exec(
+        "director",
+        &["ip", "link", "add", "late0", "type", "dummy"],
+    );
+    lab.apply(file);
+    assert_eq!(lab.apply(file), "nothing to do\n");
 }
 
 #[test]

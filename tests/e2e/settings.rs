@@ -195,7 +195,8 @@ fn a_daemon_at_an_interface_that_is_down_is_told_why() {
     lab.apply(file);
     assert!(ipvsadm(&lab, &["-L", "--daemon"]).contains("mcast=sync0"));
     let gone = lab.with_file(&["apply"], &file.replace("sync0", "sync1"));
-    assert_eq!(gone.status.code(), Some(1));
+    assert_eq!(gone.status.code(), Some(3), "{gone:?}");
     assert!(stderr(&gone).contains("no interface `sync1`"));
+    assert_eq!(ipvsadm(&lab, &["-L", "--daemon"]), "");
     success(&lab.with_file(&["apply"], "sync = {}\n"));
 }

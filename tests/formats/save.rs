@@ -22,7 +22,7 @@ fn parsed(text: &str, host: &State) -> State {
     let interfaces: Vec<String> = datapath.flat_map(|it| it.interfaces.clone()).collect();
     let config = config::parse("saved.toml", text);
     let config = config.unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
-    config.desired(&interfaces).unwrap()
+    config.desired(&interfaces)
 }
 
 proptest! {

@@ -12,18 +12,22 @@ mod module;
 mod routes;
 mod sysctls;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::Facts;
 use crate::director::{self, Error, LocalAddresses};
 use crate::model::State;
 
-/// For what a file asks for, or for what runs. `module` is the file of the
-/// module that the user named.
-pub fn facts(file: Option<State>, module: Option<&Path>) -> Result<Facts, Error> {
-    let wanted = match file {
-        Some(state) => state,
-        None => director::state_now()?,
+/// For what a file asks for, with the interfaces that it lists and the host lacks, or
+/// for what runs. `module` is the file of the module that the user named.
+pub fn facts(
+    file: Option<(State, BTreeSet<String>)>,
+    module: Option<&Path>,
+) -> Result<Facts, Error> {
+    let (wanted, absent) = match file {
+        Some(file) => file,
+        None => (director::state_now()?, BTreeSet::new()),
     };
     let carriers = carriers::read(&wanted)?;
     let mut links = links::read().map_err(Error::Interfaces)?;
@@ -39,6 +43,7 @@ pub fn facts(file: Option<State>, module: Option<&Path>) -> Result<Facts, Error>
         firewall: firewall::read(),
         apps: apps::read(),
         wanted,
+        absent,
     })
 }
 
