@@ -115,8 +115,9 @@ Exit status:
 Json:
   findings  A list, empty where nothing is wrong; errors first. Each has
       `severity` (`error`, `warning`, `note`); `check`, the name of its kind,
-      which does not change; `what` is wrong, `why` it matters, and the `cure`,
-      a command where one can do it.
+      which does not change; `about`, the address, server or service, or null;
+      `what` is wrong, `why` it matters, and the `cure`, a command where one can
+      do it.
   errors, warnings, notes  How many there are.
 
 Examples:

@@ -47,12 +47,7 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
             done: done.iter().filter(|&&done| done).count(),
             error: result.as_ref().err().map(Error::to_string),
         };
-        unless_nobody_reads(print_json(
-            &plan,
-            &warnings,
-            &desired.absent,
-            Some(outcome),
-        ))?;
+        unless_nobody_reads(print_json(&plan, &warnings, &desired.absent, Some(outcome)))?;
     }
     result.map(|()| ExitCode::SUCCESS)
 }

@@ -41,8 +41,8 @@ pub(super) fn run(args: &Doctor, global: &Global) -> Result<ExitCode, Error> {
     } else if findings.is_empty() {
         output::print("nothing is wrong")?;
     } else {
-        for finding in &findings {
-            output::print(format_args!("{finding}\n"))?;
+        for group in doctor::groups(&findings) {
+            output::print(format_args!("{group}\n"))?;
         }
         let counts = [
             (json.errors, "error"),

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::diagnostics::Span;
 use super::parse::Config;
 use super::service::ServiceEntry;
-use crate::model::{Datapath, LocalIp, PortRange, Service, ServiceKey, State, SyncDaemon, SyncDaemons};
+use crate::model::{
+    Datapath, LocalIp, PortRange, Service, ServiceKey, State, SyncDaemon, SyncDaemons,
+};
 
 impl Config {
     /// `interfaces`: the names of those that the host has. What is to be at another one
@@ -23,7 +25,10 @@ impl Config {
     /// pattern may fit none, but where all do and none fits, each is one of these.
     pub fn absent(&self, interfaces: &[String]) -> BTreeSet<String> {
         let absent = self.absences(interfaces);
-        absent.into_iter().map(|(name, _)| name.to_owned()).collect()
+        absent
+            .into_iter()
+            .map(|(name, _)| name.to_owned())
+            .collect()
     }
 
     /// The same with their places.
@@ -71,7 +76,9 @@ impl Config {
         let wanted = &self.sync.as_ref()?.daemons;
         let there = |daemon: &Option<SyncDaemon>| {
             let daemon = daemon.as_ref();
-            daemon.filter(|daemon| interfaces.contains(&daemon.interface)).cloned()
+            daemon
+                .filter(|daemon| interfaces.contains(&daemon.interface))
+                .cloned()
         };
         Some(SyncDaemons {
             master: there(&wanted.master),

@@ -19,7 +19,8 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
         })
         .collect();
     for vip in vips.iter().filter(|vip| !facts.local.contains(**vip)) {
-        findings.push(Finding::new(
+        findings.push(Finding::about(
+            vip,
             Error,
             "vip-not-local",
             format!("the VIP {vip} is no address of this host"),
@@ -49,7 +50,8 @@ fn local_ip(facts: &Facts, address: IpAddr, findings: &mut Vec<Finding>) {
         .iter()
         .any(|own| own.address == address && own.duplicate);
     if duplicate || (elsewhere && !is_local) {
-        findings.push(Finding::new(
+        findings.push(Finding::about(
+            address,
             Error,
             "local-ip-not-unique",
             format!("the local IP {address} is in use by another host"),
@@ -62,7 +64,8 @@ fn local_ip(facts: &Facts, address: IpAddr, findings: &mut Vec<Finding>) {
         return;
     }
     match links.on_link(address).and_then(|link| links.by_index(link)) {
-        Some(link) => findings.push(Finding::new(
+        Some(link) => findings.push(Finding::about(
+            address,
             Error,
             "local-ip-not-local",
             format!("the local IP {address} is no address of this host"),
@@ -76,7 +79,8 @@ fn local_ip(facts: &Facts, address: IpAddr, findings: &mut Vec<Finding>) {
                 link.name
             ),
         )),
-        None => findings.push(Finding::new(
+        None => findings.push(Finding::about(
+            address,
             Note,
             "local-ip-routed",
             format!("the local IP {address} is neither an address nor in a network of this host"),

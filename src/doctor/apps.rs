@@ -23,7 +23,8 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
         };
         let holds = |app: &&App| app.protocol == *protocol && app.port == address.port();
         if let Some(app) = facts.apps.iter().find(holds) {
-            findings.push(Finding::new(
+            findings.push(Finding::about(
+                key,
                 Error,
                 "port-of-other-app",
                 format!("the IPVS application {} holds the port of {key}", app.name),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What is wrong, why it matters, and what mends it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -21,6 +22,8 @@ pub struct Finding {
     pub severity: Severity,
     /// A stable name of the kind of finding.
     pub check: &'static str,
+    /// The address, server, … that it is about, where there can be many of a kind.
+    pub about: Option<String>,
     pub what: String,
     pub why: String,
     /// A command, or where none can do it, what to do.
@@ -38,11 +41,74 @@ impl Finding {
         Finding {
             severity,
             check,
+            about: None,
             what: what.into(),
             why: why.into(),
             cure: cure.into(),
         }
     }
+
+    /// One of a kind of which there can be many.
+    pub fn about(
+        subject: impl fmt::Display,
+        severity: Severity,
+        check: &'static str,
+        what: impl Into<String>,
+        why: impl Into<String>,
+        cure: impl Into<String>,
+    ) -> Self {
+        Finding {
+            about: Some(subject.to_string()),
+            ..Finding::new(severity, check, what, why, cure)
+        }
+    }
+}
+
+/// As many of a cause are told one by one.
+const FEW: usize = 3;
+/// As many of the others are named; `--json` has all of them.
+const NAMED: usize = 8;
+
+/// What people read of findings that have one cause.
+pub struct Group<'a> {
+    first: &'a Finding,
+    /// What the others are about.
+    others: Vec<&'a str>,
+}
+
+impl<'a> Group<'a> {
+    fn of(findings: &[&'a Finding]) -> Option<Self> {
+        let (first, others) = findings.split_first()?;
+        let others = others.iter().filter_map(|finding| finding.about.as_deref());
+        Some(Group {
+            first,
+            others: others.collect(),
+        })
+    }
+}
+
+/// In the order of the findings.
+pub fn groups(findings: &[Finding]) -> Vec<Group<'_>> {
+    let mut places = BTreeMap::new();
+    let mut causes: Vec<Vec<&Finding>> = Vec::new();
+    for finding in findings {
+        let place = match finding.about {
+            Some(_) => {
+                let cause = (finding.severity, finding.check, &finding.why);
+                *places.entry(cause).or_insert(causes.len())
+            }
+            None => causes.len(),
+        };
+        match causes.get_mut(place) {
+            Some(cause) => cause.push(finding),
+            None => causes.push(vec![finding]),
+        }
+    }
+    let groups = causes.iter().flat_map(|cause| {
+        let together = if cause.len() > FEW { cause.len() } else { 1 };
+        cause.chunks(together).filter_map(Group::of)
+    });
+    groups.collect()
 }
 
 impl fmt::Display for Severity {
@@ -55,12 +121,73 @@ impl fmt::Display for Severity {
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for Group<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: {} [{}]\n  why:  {}\n  cure: {}",
-            self.severity, self.what, self.check, self.why, self.cure
-        )
+        let Finding {
+            severity,
+            check,
+            what,
+            why,
+            cure,
+            ..
+        } = self.first;
+        write!(f, "{severity}: {what} [{check}]")?;
+        if !self.others.is_empty() {
+            let named = self.others.iter().take(NAMED).copied();
+            let named: Vec<&str> = named.collect();
+            write!(f, "\n  also: {}", named.join(", "))?;
+            match self.others.len().saturating_sub(NAMED) {
+                0 => {}
+                more => write!(f, " and {more} more")?,
+            }
+        }
+        write!(f, "\n  why:  {why}\n  cure: {cure}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(check: &'static str, about: Option<usize>) -> Finding {
+        Finding {
+            about: about.map(|number| number.to_string()),
+            ..Finding::new(Severity::Error, check, "it is so", "why", "cure")
+        }
+    }
+
+    fn text(findings: &[Finding]) -> String {
+        let groups = groups(findings);
+        let words: Vec<String> = groups.iter().map(Group::to_string).collect();
+        words.join("\n")
+    }
+
+    #[test]
+    fn many_findings_of_one_cause_are_one_block() {
+        let mut findings: Vec<_> = (0..20_000)
+            .map(|number| finding("a", Some(number)))
+            .collect();
+        findings.insert(1, finding("b", None));
+        findings.push(finding("b", None));
+        findings.extend((0..3).map(|number| finding("c", Some(number))));
+        let text = text(&findings);
+        assert_eq!(text.matches("[a]").count(), 1, "{text}");
+        assert_eq!(text.matches("[b]").count(), 2, "{text}");
+        assert_eq!(text.matches("[c]").count(), 3, "{text}");
+        let also = "  also: 1, 2, 3, 4, 5, 6, 7, 8 and 19991 more\n";
+        assert_eq!(text.matches("also").count(), 1, "{text}");
+        assert!(text.contains(also), "{text}");
+    }
+
+    #[test]
+    fn another_reason_is_another_cause() {
+        let mut findings: Vec<_> = (0..8).map(|number| finding("a", Some(number))).collect();
+        for finding in findings.iter_mut().skip(4) {
+            finding.why = "another".to_owned();
+        }
+        let text = text(&findings);
+        assert_eq!(text.matches("[a]").count(), 2, "{text}");
+        assert!(text.contains("also: 1, 2, 3\n"), "{text}");
+        assert!(text.contains("also: 5, 6, 7\n"), "{text}");
     }
 }

@@ -35,7 +35,8 @@ pub struct ProgramBefore {
 
 pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
     for name in &facts.absent {
-        findings.push(Finding::new(
+        findings.push(Finding::about(
+            name,
             Error,
             "interface-missing",
             format!("this host has no interface {name}"),

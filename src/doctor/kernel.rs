@@ -49,7 +49,8 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             .iter()
             .filter(|option| !config.contains_key(**option))
         {
-            findings.push(Finding::new(
+            findings.push(Finding::about(
+                option,
                 Error,
                 "kernel-config",
                 format!("the kernel {} was built without {option}", kernel.release),

@@ -21,7 +21,7 @@ use std::net::IpAddr;
 use crate::director::LocalAddresses;
 use crate::model::{Family, Forward, State};
 
-pub use finding::{Finding, Severity};
+pub use finding::{Finding, Severity, groups};
 
 /// A host, and what it is to do.
 pub struct Facts {
@@ -61,17 +61,15 @@ impl Facts {
         !self.wanted.full_nat.is_empty()
     }
 
-    fn has_family(&self, family: Family) -> bool {
-        self.wanted
-            .services
-            .keys()
-            .any(|key| key.family() == family)
-    }
-
     /// Whether native IPVS rewrites addresses for any service.
     fn has_native_masq(&self) -> bool {
+        self.has_native_masq_of(Family::Ipv4) || self.has_native_masq_of(Family::Ipv6)
+    }
+
+    fn has_native_masq_of(&self, family: Family) -> bool {
         self.wanted.services.iter().any(|(key, service)| {
-            !self.wanted.full_nat.contains_key(key)
+            key.family() == family
+                && !self.wanted.full_nat.contains_key(key)
                 && service
                     .servers
                     .values()

@@ -21,7 +21,8 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
         if !facts.local.shares_ports(local_ip.address) || !is_most(drawn, *range) {
             continue;
         }
-        findings.push(Finding::new(
+        findings.push(Finding::about(
+            local_ip.address,
             Warning,
             "local-ports",
             format!(

@@ -32,7 +32,8 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
     for (server, route) in &facts.routes {
         match route {
             Route::Local => {}
-            Route::None(reason) => findings.push(Finding::new(
+            Route::None(reason) => findings.push(Finding::about(
+                server,
                 Error,
                 "server-no-route",
                 format!("there is no route to the server {server}: {reason}"),
@@ -45,7 +46,8 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
     for (server, pools) in servers_of_full_nat(facts) {
         match facts.routes.get(&server) {
             Some(Route::Via(way)) => full_nat(facts, server, &pools, way, findings),
-            Some(Route::Local) => findings.push(Finding::new(
+            Some(Route::Local) => findings.push(Finding::about(
+                server,
                 Note,
                 "server-local",
                 format!("the server {server} is this host"),
@@ -88,7 +90,8 @@ fn neighbour(facts: &Facts, server: IpAddr, way: &Way, findings: &mut Vec<Findin
     } else {
         "neighbour discovery"
     };
-    findings.push(Finding::new(
+    findings.push(Finding::about(
+        server,
         Error,
         "server-unreachable",
         format!("{what} {question}"),
@@ -108,7 +111,8 @@ fn full_nat(
         return;
     };
     if !facts.interfaces().any(|name| *name == link.name) {
-        findings.push(Finding::new(
+        findings.push(Finding::about(
+            server,
             Note,
             "server-other-interface",
             format!(
@@ -128,7 +132,8 @@ fn full_nat(
         .filter_map(|name| facts.links.by_name(name))
         .max_by_key(|link| link.mtu);
     if let Some(widest) = widest.filter(|widest| widest.mtu > mtu) {
-        findings.push(Finding::new(
+        findings.push(Finding::about(
+            server,
             Warning,
             "mtu",
             format!(
@@ -149,7 +154,8 @@ fn full_nat(
     for pool in pools {
         for local_ip in facts.local_ips_of(pool, Family::of(server)) {
             if facts.links.on_link(local_ip) != Some(way.link) {
-                findings.push(Finding::new(
+                findings.push(Finding::about(
+                    format_args!("{local_ip} and {server}"),
                     Note,
                     "server-way-back",
                     format!(
@@ -197,7 +203,8 @@ fn tunnels(facts: &Facts, findings: &mut Vec<Finding>) {
                 .max()
                 .is_some_and(|mtu| mtu > room)
             {
-                findings.push(Finding::new(
+                findings.push(Finding::about(
+                    address.ip(),
                     Note,
                     "mtu-tunnel",
                     format!(

@@ -39,12 +39,13 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             "net.ipv6.conf.all.forwarding",
         ),
     ] {
-        if value.as_deref() == Some("0") && facts.has_family(family) {
+        if value.as_deref() == Some("0") && facts.has_native_masq_of(family) {
             findings.push(Finding::new(
                 Error,
                 "forwarding",
-                format!("{name} is 0, and there are {family} services"),
-                "the host forwards no packets between clients and servers",
+                format!("{name} is 0, and native {family} services forward by masq"),
+                "this host drops the answers of their servers, which pass through it to the \
+                 clients; full NAT, route and tunnel need no forwarding",
                 format!("sysctl -w {name}=1"),
             ));
         }
@@ -72,7 +73,8 @@ fn rp_filter(sysctls: &Sysctls, findings: &mut Vec<Finding>) {
         if ["all", "default", "lo"].contains(&interface.as_str()) || all.max(*own) != 1 {
             continue;
         }
-        findings.push(Finding::new(
+        findings.push(Finding::about(
+            interface,
             Note,
             "rp-filter",
             format!("rp_filter is strict at {interface}"),

@@ -198,6 +198,7 @@ const CASES: &[Case] = &[
         &[],
     ),
     (|facts| facts.sysctls.ip_forward = None, &[]),
+    (|facts| facts.sysctls.ip_forward = Some("0".to_owned()), &[]),
     (native, &["rp-filter"]),
     (
         |facts| {
@@ -355,7 +356,7 @@ fn errors_come_first() {
     let mut facts = healthy();
     facts.kernel.has_btf = false;
     facts.kernel.jit = Some("0".to_owned());
-    facts.sysctls.ip_forward = Some("0".to_owned());
+    facts.links.links[1].up = false;
     let severities: Vec<Severity> = findings(&facts)
         .iter()
         .map(|finding| finding.severity)

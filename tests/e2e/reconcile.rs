@@ -104,7 +104,10 @@ fn an_interface_that_is_missing_is_named_and_everything_else_is_applied() {
 
     let (_, said) = run(&["apply"], 3);
     assert!(said.contains(named), "{said}");
-    assert!(said.contains("everything else is as the file says"), "{said}");
+    assert!(
+        said.contains("everything else is as the file says"),
+        "{said}"
+    );
     lab.get(&["http://10.0.0.1/"]);
     assert_eq!(run(&["apply"], 3).0, "nothing to do\n");
 
@@ -123,10 +126,7 @@ fn a_pattern_alone_waits_for_its_first_interface() {
     let output = lab.with_file(&["apply"], file);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     assert!(stderr(&output).contains("no interface `late*`"));
-    lab.exec(
-        "director",
-        &["ip", "link", "add", "late0", "type", "dummy"],
-    );
+    lab.exec("director", &["ip", "link", "add", "late0", "type", "dummy"]);
     lab.apply(file);
     assert_eq!(lab.apply(file), "nothing to do\n");
 }

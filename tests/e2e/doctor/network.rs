@@ -2,7 +2,7 @@
 //! Interfaces, addresses, routes, ports and rules that are in the way.
 
 use std::fs::{self, File};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 
 use aya::Ebpf;
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{found, named_and_mended, needed, only, running, script, six};
 use crate::full_nat::FILE;
-use crate::lab::{Lab, eventually, run};
+use crate::lab::{Lab, eventually, run, success};
 
 const NATIVE: &str = r#"
 [[service]]
@@ -23,20 +23,89 @@ scheduler = "rr"
   address = "10.2.0.2:80"
 "#;
 
+const NO_FORWARDING: &str =
+    "sysctl -qw net.ipv4.ip_forward=0\nsysctl -qw net.ipv6.conf.all.forwarding=0";
+
 #[test]
-fn forwarding_that_is_off() {
-    named_and_mended(
-        "sysctl -qw net.ipv4.ip_forward=0",
-        "error",
-        "forwarding",
-        "net.ipv4.ip_forward is 0, and there are IPv4 services",
-    );
+fn forwarding_that_is_off_where_a_native_service_masquerades() {
     let lab = Lab::new();
-    script(&lab, "sysctl -qw net.ipv6.conf.all.forwarding=0");
-    let what = "net.ipv6.conf.all.forwarding is 0";
-    let cure = only(&needed(&lab, &six()), "error", "forwarding", what);
-    assert_eq!(cure, "sysctl -w net.ipv6.conf.all.forwarding=1");
-    assert_eq!(needed(&lab, FILE).len(), 0);
+    let back = ["ip", "route", "add", "10.1.0.0/24", "via", "10.2.0.1"];
+    lab.exec("server1", &back);
+    let file = NATIVE.replace("10.2.0.2:80", "10.2.0.2:8080");
+    lab.apply(&file);
+    script(&lab, NO_FORWARDING);
+    let what = "net.ipv4.ip_forward is 0, and native IPv4 services forward by masq";
+    let cure = only(&running(&lab), "error", "forwarding", what);
+    assert_eq!(
+        cure,
+        only(&needed(&lab, &file), "error", "forwarding", what)
+    );
+
+    // The answers of the server are what is lost.
+    let refused = || -> u64 {
+        let words = lab.exec("director", &["nstat", "-asz", "IpInAddrErrors"]);
+        let mut words = words
+            .split_whitespace()
+            .skip_while(|word| *word != "IpInAddrErrors");
+        words.nth(1).unwrap().parse().unwrap()
+    };
+    let before = refused();
+    let mut client = lab.command("client", &["curl", "-sS", "http://10.0.0.9/"]);
+    let client = client
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    eventually("an answer is not forwarded", || refused() > before);
+    script(&lab, &cure);
+    success(&client.wait_with_output().unwrap());
+    assert_eq!(running(&lab), [] as [Value; 0]);
+}
+
+#[test]
+fn forwarding_that_is_off_is_nothing_to_full_nat_and_direct_routing() {
+    let lab = Lab::new();
+    script(&lab, NO_FORWARDING);
+    let direct = NATIVE.replace("10.2.0.2:80\"", "10.2.0.2:80\"\n  forward = \"route\"");
+    assert_eq!(needed(&lab, &direct), [] as [Value; 0]);
+    for (file, url) in [
+        (FILE.to_owned(), "http://10.0.0.1/"),
+        (six(), "http://[fd00::1]/"),
+    ] {
+        assert_eq!(needed(&lab, &file), [] as [Value; 0]);
+        lab.apply(&file);
+        // Also by the fast path.
+        lab.get(&[url, url]);
+        assert_eq!(running(&lab), [] as [Value; 0]);
+    }
+    lab.apply(FILE);
+    assert!(lab.udp("10.0.0.1", 7, "hello").contains("10.2.0.100"));
+}
+
+#[test]
+fn many_addresses_that_are_missing_are_one_finding() {
+    let lab = Lab::new();
+    let vips: Vec<_> = (1..=2000)
+        .map(|number| format!("10.9.{}.{}", number / 250, number % 250 + 1))
+        .collect();
+    let services = vips
+        .iter()
+        .map(|vip| format!("[[service]]\naddress = \"tcp://{vip}:80\"\nscheduler = \"rr\"\n"));
+    let file: String = services.collect();
+    let output = lab.with_file(&["doctor"], &file);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.matches("[vip-not-local]").count(), 1, "{text}");
+    assert!(text.contains(" and 1991 more\n"), "{text}");
+    assert!(text.ends_with("\n2000 errors\n"), "{text}");
+    let findings = needed(&lab, &file);
+    let about = findings
+        .iter()
+        .map(|finding| finding["about"].as_str().unwrap().to_owned());
+    let (mut about, mut vips) = (about.collect::<Vec<_>>(), vips);
+    about.sort();
+    vips.sort();
+    assert_eq!(about, vips);
 }
 
 #[test]
