@@ -5,20 +5,20 @@ use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 use super::desired::Desired;
-use super::plan::{Outcome, print_json};
+use super::plan::{self as planning, Outcome, print_json};
 use super::progress::Progress;
 use super::signals::Signals;
-use super::{Error, desired, lock, plan, warnings};
-use crate::cli::{Apply, Global, Reconcile};
+use super::{Error, desired, lock, warnings};
+use crate::cli::{Apply, Global};
 use crate::config::spelling::listed;
 use crate::director::{self, Kernel};
 use crate::model::State;
 use crate::output;
-use crate::plan::{Plan, Step};
+use crate::plan::{self, Options, Plan, Step};
 
 pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
     if args.dry_run {
-        return plan::run(&args.reconcile, global);
+        return planning::run(&args.reconcile, global);
     }
     let _lock = lock()?;
     // Read once: standard input has no second time.
@@ -29,17 +29,18 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
             let _ = output::print(format_args!("- {what}, of an older version"));
         }
     })?;
+    let options = planning::options(&args.reconcile);
     let before = director::observe()?;
-    let plan = plan::from(&before, &desired.state, &args.reconcile);
+    let plan = planning::on_this_host(&before, &desired.state, &options, global)?;
     if !global.json {
         warnings::say(&warnings);
-        unless_nobody_reads(plan::print_text(&plan))?;
+        unless_nobody_reads(planning::print_text(&plan))?;
     }
     let mut done = Vec::new();
     let result = carry_out(&plan, global, &mut done)
         .and_then(|()| match plan.steps[..] {
             [] => Ok(()),
-            _ => verify(before, &plan, &desired.state, &args.reconcile),
+            _ => verify(before, &plan, &desired.state, &options),
         })
         .and_then(|()| nothing_waits(&desired));
     if global.json {
@@ -99,10 +100,10 @@ fn nothing_waits(desired: &Desired) -> Result<(), Error> {
 }
 
 /// Reads again what the steps touched: nothing may be left to do.
-fn verify(before: State, plan: &Plan, desired: &State, args: &Reconcile) -> Result<(), Error> {
+fn verify(before: State, plan: &Plan, desired: &State, options: &Options) -> Result<(), Error> {
     let touched = plan.steps.iter().filter_map(Step::ipvs_service).collect();
     let after = director::observe_again(before, &touched)?;
-    let left = plan::from(&after, desired, args);
+    let left = plan::plan(desired, &after, options);
     if left.is_empty() {
         return Ok(());
     }

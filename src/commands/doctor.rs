@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `ipvs-bpf doctor`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{Error, FINDINGS, desired};
+use super::desired::{self, Desired};
+use super::{Error, FINDINGS, plan};
 use crate::cli::{Doctor, Global};
-use crate::doctor::{self, Finding, Severity};
+use crate::director;
+use crate::doctor::{self, Compared, Finding, Severity};
+use crate::model::State;
 use crate::output;
+use crate::plan::Options;
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -19,10 +24,24 @@ struct Json<'a> {
     notes: usize,
 }
 
+/// What the file asks for, and what `plan` would say of it.
+fn compared(path: &Path, global: &Global) -> Result<(State, Compared), Error> {
+    let Desired { state, absent } = desired::read(path)?;
+    let actual = director::observe_loaded()?;
+    let plan = plan::on_this_host(&actual, &state, &Options::default(), global)?;
+    let compared = Compared {
+        name: path.display().to_string(),
+        absent,
+        changes: plan.changes(),
+        refusals: plan.refusals,
+        begun: actual.datapath.is_some() || !actual.services.is_empty(),
+    };
+    Ok((state, compared))
+}
+
 pub(super) fn run(args: &Doctor, global: &Global) -> Result<ExitCode, Error> {
-    let desired = args.file.as_deref().map(desired::read).transpose()?;
-    let file = desired.map(|desired| (desired.state, desired.absent));
-    let facts = doctor::read::facts(file, global.module().as_deref())?;
+    let file = args.file.as_deref().map(|path| compared(path, global));
+    let facts = doctor::read::facts(file.transpose()?, global.module().as_deref())?;
     let findings = doctor::findings(&facts);
     let count = |severity| {
         let of = findings

@@ -13,6 +13,7 @@ mod flush;
 mod import;
 mod man;
 mod metrics;
+mod obstacles;
 mod plan;
 mod progress;
 mod save;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{CHANGES, Error, desired, warnings};
+use super::{CHANGES, Error, desired, obstacles, warnings};
 use crate::cli::{Global, Reconcile};
 use crate::director;
 use crate::model::State;
@@ -17,7 +17,12 @@ use crate::plan::{Options, Plan, Prune, plan};
 pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> {
     let desired = desired::read(&args.file.file)?;
     let warnings = warnings::of(&desired.state);
-    let plan = from(&director::observe()?, &desired.state, args);
+    let plan = on_this_host(
+        &director::observe()?,
+        &desired.state,
+        &options(args),
+        global,
+    )?;
     if global.json {
         print_json(&plan, &warnings, &desired.absent, None)?;
     } else {
@@ -34,17 +39,28 @@ pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> 
     })
 }
 
-/// The plan from what the kernel has.
-pub(super) fn from(actual: &State, desired: &State, args: &Reconcile) -> Plan {
-    let options = Options {
+/// The plan, which is also refused where this host cannot carry it out.
+pub(super) fn on_this_host(
+    actual: &State,
+    desired: &State,
+    options: &Options,
+    global: &Global,
+) -> Result<Plan, Error> {
+    let mut plan = plan(desired, actual, options);
+    let obstacles = obstacles::refusals(&plan, actual, global.module().as_deref())?;
+    plan.refusals.extend(obstacles);
+    Ok(plan)
+}
+
+pub(super) fn options(args: &Reconcile) -> Options {
+    Options {
         keep_weights: args.keep_weights,
         prune: match (args.no_prune, args.only_listed) {
             (true, _) => Prune::Nothing,
             (_, true) => Prune::Listed,
             _ => Prune::Everything,
         },
-    };
-    plan(desired, actual, &options)
+    }
 }
 
 /// What became of the plan.

@@ -78,6 +78,14 @@ pub fn service_keys_now() -> Result<BTreeSet<ServiceKey>, Error> {
     })
 }
 
+/// Services that the module has listed for full NAT and IPVS does not have.
+pub fn unserved_now() -> Result<BTreeSet<ServiceKey>, Error> {
+    let served = service_keys_now()?;
+    let lines = proc::full_nat()?.into_iter();
+    let unserved = lines.filter(|line| line.pool.is_some() && !served.contains(&line.key));
+    Ok(unserved.map(|line| line.key).collect())
+}
+
 fn with_full_nat(
     services: BTreeMap<ServiceKey, (Service, ServiceStatistics)>,
 ) -> Result<Vec<ServiceNow>, Error> {

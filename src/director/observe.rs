@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nix::net::if_::if_nameindex;
 
+use super::now::has_ipvs;
 use super::{Error, older, sysctl};
 use crate::datapath::{self, Pins};
 use crate::ipvs_netlink::{Ipvs, Reason};
@@ -25,6 +26,14 @@ pub fn interfaces() -> Result<Vec<String>, Error> {
 /// Everything of the caller's network namespace. What is not loaded is empty.
 pub fn observe() -> Result<State, Error> {
     observe_with(|ipvs| Ok(ipvs.services()?))
+}
+
+/// The same without loading anything: asking for IPVS loads it.
+pub fn observe_loaded() -> Result<State, Error> {
+    if has_ipvs() {
+        return observe();
+    }
+    module_state()
 }
 
 /// The state after steps that touched these services of IPVS, where `before` is
@@ -54,12 +63,7 @@ fn observe_with(
     services: impl FnOnce(&mut Ipvs) -> Result<BTreeMap<ServiceKey, Service>, Error>,
 ) -> Result<State, Error> {
     older::refuse()?;
-    let mut state = State {
-        datapath: datapath()?,
-        local_ips: local_ips()?,
-        full_nat: full_nat()?,
-        ..State::default()
-    };
+    let mut state = module_state()?;
     // Asking for IPVS loads it, and with it come its sysctls.
     if let Some(mut ipvs) = ipvs()? {
         state.timeouts = ipvs.timeouts()?;
@@ -71,6 +75,16 @@ fn observe_with(
         state.sysctls = sysctl::observe()?;
     }
     Ok(state)
+}
+
+/// Without what IPVS has.
+fn module_state() -> Result<State, Error> {
+    Ok(State {
+        datapath: datapath()?,
+        local_ips: local_ips()?,
+        full_nat: full_nat()?,
+        ..State::default()
+    })
 }
 
 pub(super) fn datapath() -> Result<Option<Datapath>, Error> {

@@ -13,16 +13,24 @@ pub struct App {
     pub name: String,
 }
 
+impl App {
+    /// The port of that service.
+    pub fn holds(&self, key: &ServiceKey) -> bool {
+        match key {
+            ServiceKey::Address { protocol, address } => {
+                self.protocol == *protocol && self.port == address.port()
+            }
+            ServiceKey::Fwmark { .. } => false,
+        }
+    }
+}
+
 /// What the module's applications are called.
 const OURS: &str = "ip_vs_bpf";
 
 pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
     for key in facts.wanted.full_nat.keys() {
-        let ServiceKey::Address { protocol, address } = key else {
-            continue;
-        };
-        let holds = |app: &&App| app.protocol == *protocol && app.port == address.port();
-        if let Some(app) = facts.apps.iter().find(holds) {
+        if let Some(app) = facts.apps.iter().find(|app| app.holds(key)) {
             findings.push(Finding::about(
                 key,
                 Error,

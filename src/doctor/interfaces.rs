@@ -34,7 +34,7 @@ pub struct ProgramBefore {
 }
 
 pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
-    for name in &facts.absent {
+    for name in facts.file.iter().flat_map(|file| &file.absent) {
         findings.push(Finding::about(
             name,
             Error,

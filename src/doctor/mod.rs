@@ -4,6 +4,7 @@
 
 mod addresses;
 mod apps;
+mod file;
 mod finding;
 mod firewall;
 mod interfaces;
@@ -13,22 +14,24 @@ mod module;
 mod ports;
 pub mod read;
 mod routes;
+mod running;
 mod sysctls;
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::director::LocalAddresses;
 use crate::model::{Family, Forward, State};
 
+pub use file::Compared;
 pub use finding::{Finding, Severity, groups};
 
 /// A host, and what it is to do.
 pub struct Facts {
     /// Of the file, or what runs.
     pub wanted: State,
-    /// The interfaces that the file lists and the host lacks; not in `wanted`.
-    pub absent: BTreeSet<String>,
+    /// `None`: no file was named.
+    pub file: Option<Compared>,
+    pub running: running::Running,
     pub kernel: kernel::Kernel,
     pub module: module::Module,
     pub sysctls: sysctls::Sysctls,
@@ -52,6 +55,8 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     ports::findings(facts, &mut findings);
     firewall::findings(facts, &mut findings);
     apps::findings(facts, &mut findings);
+    running::findings(facts, &mut findings);
+    file::findings(facts, &mut findings);
     findings.sort_by_key(|finding| finding.severity);
     findings
 }

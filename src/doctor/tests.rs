@@ -8,6 +8,7 @@ use super::routes::{Route, Way};
 use super::*;
 use crate::director::HostPorts;
 use crate::model::{Datapath, LocalIp, PortRange, Protocol, Server, Service, ServiceKey, Tunnel};
+use crate::plan::Refusal;
 
 const SERVER: &str = "10.2.0.2";
 const LOCAL_IP: &str = "10.2.0.100";
@@ -81,7 +82,8 @@ fn healthy() -> Facts {
     let word = |text: &str| Some(text.to_owned());
     Facts {
         wanted: wanted(),
-        absent: Default::default(),
+        file: None,
+        running: Default::default(),
         kernel: kernel::Kernel {
             release: release.clone(),
             config: None,
@@ -169,8 +171,38 @@ type Case = (fn(&mut Facts), &'static [&'static str]);
 
 const CASES: &[Case] = &[
     (
-        |facts| facts.absent = ["bond0".to_owned()].into(),
+        |facts| {
+            facts.file = Some(Compared {
+                absent: ["bond0".to_owned()].into(),
+                ..Compared::default()
+            })
+        },
         &["interface-missing"],
+    ),
+    (
+        |facts| {
+            facts.running.unserved = facts.wanted.full_nat.keys().cloned().collect();
+        },
+        &["service-missing"],
+    ),
+    (
+        |facts| {
+            facts.file = Some(Compared {
+                refusals: vec![
+                    Refusal::NoSysctl {
+                        name: "x".to_owned(),
+                    },
+                    // The module has findings of its own.
+                    Refusal::NoModule {
+                        place: "x".to_owned(),
+                    },
+                ],
+                changes: 1,
+                begun: true,
+                ..Compared::default()
+            })
+        },
+        &["plan-refused", "kernel-differs"],
     ),
     (|facts| facts.kernel.jit = None, &[]),
     (

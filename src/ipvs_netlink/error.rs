@@ -128,11 +128,15 @@ pub enum Reason {
     ServerExists,
     #[error("the service has no such server")]
     NoSuchServer,
-    #[error("the kernel has no scheduler `{scheduler}`: `modprobe ip_vs_{scheduler}` loads it")]
+    #[error(
+        "the kernel has no scheduler `{scheduler}`, and no module ip_vs_{scheduler} came for it: \
+         choose another one, or install the module"
+    )]
     NoScheduler { scheduler: String },
     #[error(
-        "the kernel lacks the scheduler `{scheduler}` or the persistence engine `{engine}`: \
-         `modprobe ip_vs_{scheduler}` and `modprobe ip_vs_pe_{engine}` load them"
+        "the kernel lacks the scheduler `{scheduler}` or the persistence engine `{engine}`, and no \
+         module ip_vs_{scheduler} or ip_vs_pe_{engine} came for it: choose another one, or install \
+         the module"
     )]
     NoSchedulerOrEngine { scheduler: String, engine: String },
     /// Names are of 1 to 15 bytes, none of them NUL.

@@ -92,6 +92,56 @@ pub fn load_parts<'a>(schedulers: &BTreeSet<&'a str>, engines: &BTreeSet<&'a str
     }
 }
 
+/// Whether [`load`] has nothing to load.
+pub fn is_missing(file: Option<&Path>) -> bool {
+    !is_loaded()
+        && match file {
+            Some(path) => !path.exists(),
+            None => is_installed(NAME) == Some(false),
+        }
+}
+
+/// Whether the kernel has no such scheduler, and no module that brings it.
+pub fn lacks_scheduler(name: &str) -> bool {
+    // A word of IPVS's own.
+    name != "none" && lacks(&format!("ip_vs_{name}"))
+}
+
+/// The same of a persistence engine.
+pub fn lacks_engine(name: &str) -> bool {
+    lacks(&format!("ip_vs_pe_{name}"))
+}
+
+/// False where nothing tells: the kernel has no list of what is registered, a module of
+/// any name may have registered it, and a container may not see the kernel's modules.
+fn lacks(part: &str) -> bool {
+    let is_there = Path::new("/sys/module").join(part).exists();
+    !is_there && sees_modules() && !others_hold_ip_vs() && is_installed(part) == Some(false)
+}
+
+fn sees_modules() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let modules = Path::new("/lib/modules").join(release.trim());
+    modules.join("modules.dep").exists()
+}
+
+fn others_hold_ip_vs() -> bool {
+    let holders = fs::read_dir("/sys/module/ip_vs/holders");
+    holders.into_iter().flatten().flatten().any(|holder| {
+        let name = holder.file_name();
+        let name = name.to_string_lossy();
+        !name.starts_with("ip_vs_") && name != "xt_ipvs"
+    })
+}
+
+/// `None`: modprobe does not run.
+fn is_installed(name: &str) -> Option<bool> {
+    let dry = Command::new("modprobe")
+        .args(["--dry-run", "--quiet", "--", name])
+        .output();
+    Some(dry.ok()?.status.success())
+}
+
 /// What `unload` found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unloaded {

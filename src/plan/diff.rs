@@ -52,6 +52,13 @@ struct Service<'a> {
     servers: Vec<(&'a SocketAddr, &'a Step)>,
 }
 
+impl Plan {
+    /// As many as the summary counts: a service that comes as full NAT is one.
+    pub fn changes(&self) -> usize {
+        lines(self).iter().filter(|line| line.op.is_some()).count()
+    }
+}
+
 impl fmt::Display for Diff<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.plan.is_empty() {

@@ -27,6 +27,19 @@ pub enum Refusal {
     },
     /// The running kernel has no such setting.
     NoSysctl { name: String },
+    /// The running kernel has no such scheduler, nor a module of it.
+    NoScheduler {
+        service: ServiceKey,
+        scheduler: String,
+    },
+    /// The same of a persistence engine.
+    NoEngine { service: ServiceKey, engine: String },
+    /// The module ip_vs_bpf is needed, and there is none for the running kernel.
+    NoModule { place: String },
+    /// No program is attached to an interface of another kind.
+    NotEthernet { interface: String },
+    /// Another application of IPVS has the port of a full-NAT service.
+    PortTaken { service: ServiceKey, app: String },
     /// A message of the sync daemons has one family for all three addresses of
     /// a connection.
     MixedFamilies {
@@ -37,6 +50,23 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// What it is about.
+    pub fn subject(&self) -> String {
+        match self {
+            Refusal::NoDatapath => "[director]".to_owned(),
+            Refusal::AddressInTwoPools { address, .. } => address.to_string(),
+            Refusal::EmptyPool { service, .. }
+            | Refusal::NotMasquerading { service, .. }
+            | Refusal::NoScheduler { service, .. }
+            | Refusal::NoEngine { service, .. }
+            | Refusal::PortTaken { service, .. }
+            | Refusal::MixedFamilies { service, .. } => service.to_string(),
+            Refusal::NoSysctl { name } => name.clone(),
+            Refusal::NoModule { place } => place.clone(),
+            Refusal::NotEthernet { interface } => interface.clone(),
+        }
+    }
+
     /// Stable, for scripts.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -44,6 +74,11 @@ impl Refusal {
             Refusal::EmptyPool { .. } => "empty_pool",
             Refusal::NotMasquerading { .. } => "not_masquerading",
             Refusal::NoSysctl { .. } => "no_sysctl",
+            Refusal::NoScheduler { .. } => "no_scheduler",
+            Refusal::NoEngine { .. } => "no_engine",
+            Refusal::NoModule { .. } => "no_module",
+            Refusal::NotEthernet { .. } => "not_ethernet",
+            Refusal::PortTaken { .. } => "port_taken",
             Refusal::MixedFamilies { .. } => "mixed_families",
         }
     }
@@ -74,6 +109,34 @@ impl fmt::Display for Refusal {
             Refusal::NoSysctl { name } => write!(
                 f,
                 "this kernel has no sysctl net.ipv4.vs.{name}: remove it from [sysctl]"
+            ),
+            Refusal::NoScheduler { service, scheduler } => write!(
+                f,
+                "{service}: this kernel has no scheduler `{scheduler}`, since no module \
+                 ip_vs_{scheduler} is installed for it: choose another `scheduler`, or install the \
+                 module"
+            ),
+            Refusal::NoEngine { service, engine } => write!(
+                f,
+                "{service}: this kernel has no persistence engine `{engine}`, since no module \
+                 ip_vs_pe_{engine} is installed for it: choose another `engine`, or install the \
+                 module"
+            ),
+            Refusal::NoModule { place } => write!(
+                f,
+                "there is no module {place} for this kernel, and full NAT needs it: install its \
+                 package and the headers of this kernel (for DKMS; then `dkms autoinstall`), or \
+                 name its file with --module"
+            ),
+            Refusal::NotEthernet { interface } => write!(
+                f,
+                "the interface {interface} is not Ethernet, which the eBPF programs look for: \
+                 leave it out of [director] interfaces"
+            ),
+            Refusal::PortTaken { service, app } => write!(
+                f,
+                "the IPVS application {app} holds the port of {service}, and full NAT needs it: \
+                 `modprobe -r ip_vs_{app}`, or take `snat` from the service"
             ),
             Refusal::MixedFamilies {
                 service,

@@ -199,6 +199,11 @@ impl Step {
         }
     }
 
+    /// The module has to be there from this step on.
+    pub fn loads_module(&self) -> bool {
+        matches!(self, Step::StartDatapath { .. } | Step::AddLocalIp { .. })
+    }
+
     /// Changes the module's table of local IPs, together with others.
     pub fn is_local_ip(&self) -> bool {
         matches!(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `plan` and `apply` against a kernel that others change too.
 
+use crate::failed_steps::refused_as;
 use crate::full_nat::FILE;
 use crate::lab::{Lab, ipvs_bpf, stderr, success};
 
@@ -136,15 +137,9 @@ fn an_interface_that_is_not_ethernet_is_refused_with_that_reason() {
     let lab = Lab::new();
     let tunnel = "ip link add tun0 type ipip local 10.2.0.1 remote 10.2.0.2";
     lab.exec("director", &tunnel.split(' ').collect::<Vec<_>>());
-    let output = lab.with_file(&["apply"], &FILE.replace("\"eth1\"", "\"eth1\", \"tun0\""));
-    assert_eq!(output.status.code(), Some(1));
-    assert!(
-        stderr(&output).contains("tun0 is not Ethernet"),
-        "{}",
-        stderr(&output)
-    );
-    // Nothing is served before the datapath stands.
-    assert_eq!(lab.exec("director", &["ipvsadm", "-Sn"]), "");
+    let file = FILE.replace("\"eth1\"", "\"eth1\", \"tun0\"");
+    let words = "the interface tun0 is not Ethernet";
+    refused_as(&lab, &file, "not_ethernet", words);
 }
 
 #[test]

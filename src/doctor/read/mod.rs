@@ -12,22 +12,21 @@ mod module;
 mod routes;
 mod sysctls;
 
-use std::collections::BTreeSet;
+pub use apps::read as apps;
+
 use std::path::Path;
 
-use super::Facts;
+use super::running::Running;
+use super::{Compared, Facts};
 use crate::director::{self, Error, LocalAddresses};
 use crate::model::State;
 
-/// For what a file asks for, with the interfaces that it lists and the host lacks, or
-/// for what runs. `module` is the file of the module that the user named.
-pub fn facts(
-    file: Option<(State, BTreeSet<String>)>,
-    module: Option<&Path>,
-) -> Result<Facts, Error> {
-    let (wanted, absent) = match file {
-        Some(file) => file,
-        None => (director::state_now()?, BTreeSet::new()),
+/// For what a file asks for, or for what runs. `module` is the file of the module that
+/// the user named.
+pub fn facts(file: Option<(State, Compared)>, module: Option<&Path>) -> Result<Facts, Error> {
+    let (wanted, file) = match file {
+        Some((wanted, file)) => (wanted, Some(file)),
+        None => (director::state_now()?, None),
     };
     let carriers = carriers::read(&wanted)?;
     let mut links = links::read().map_err(Error::Interfaces)?;
@@ -43,7 +42,10 @@ pub fn facts(
         firewall: firewall::read(),
         apps: apps::read(),
         wanted,
-        absent,
+        file,
+        running: Running {
+            unserved: director::unserved_now()?,
+        },
     })
 }
 

@@ -152,6 +152,10 @@ fn a_module_that_cannot_be_loaded() {
         "module-missing",
         what,
     );
+    let plan = lab.ipvs_bpf(&["plan", "-f", &file, "--module", "/nowhere/ip_vs_bpf.ko"]);
+    assert_eq!(plan.status.code(), Some(1), "{plan:?}");
+    let text = String::from_utf8(plan.stdout).unwrap();
+    assert!(text.contains(&format!("! {what}")), "{text}");
     // Only full NAT needs it.
     let idle = [
         "--netns",

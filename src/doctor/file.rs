@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The file against the kernel: what `plan` would say of it.
+
+use std::collections::BTreeSet;
+
+use super::finding::Severity::{Error, Note, Warning};
+use super::{Facts, Finding};
+use crate::plan::Refusal;
+
+/// What a file differs in from this host.
+#[derive(Clone, Debug, Default)]
+pub struct Compared {
+    /// How the user named it.
+    pub name: String,
+    /// The interfaces that it lists and the host lacks; not among what is wanted.
+    pub absent: BTreeSet<String>,
+    pub refusals: Vec<Refusal>,
+    /// As many as `plan` counts.
+    pub changes: usize,
+    /// There are services or a data plane; otherwise nothing was applied yet.
+    pub begun: bool,
+}
+
+pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
+    let Some(file) = &facts.file else {
+        return;
+    };
+    for refusal in file.refusals.iter().filter(|refusal| !is_found(refusal)) {
+        let text = refusal.to_string();
+        let (what, cure) = text.rsplit_once(": ").unwrap_or((&text, "change the file"));
+        findings.push(Finding::about(
+            refusal.subject(),
+            Error,
+            "plan-refused",
+            what,
+            format!(
+                "apply refuses the whole file and changes nothing ({})",
+                refusal.reason()
+            ),
+            cure,
+        ));
+    }
+    if file.changes > 0 {
+        let changes = match file.changes {
+            1 => "1 change".to_owned(),
+            number => format!("{number} changes"),
+        };
+        findings.push(Finding::new(
+            if file.begun { Warning } else { Note },
+            "kernel-differs",
+            format!("the kernel differs from the file: {changes}"),
+            "what is served is not what the file says",
+            format!("ipvs-bpf apply -f {}", file.name),
+        ));
+    }
+}
+
+/// The host itself is looked at for these.
+fn is_found(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::NoModule { .. } | Refusal::NotEthernet { .. } | Refusal::PortTaken { .. }
+    )
+}

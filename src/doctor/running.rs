@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Parts of full NAT that other tools took away while the rest runs.
+
+use std::collections::BTreeSet;
+
+use super::finding::Severity::Error;
+use super::{Facts, Finding};
+use crate::model::ServiceKey;
+
+#[derive(Clone, Debug, Default)]
+pub struct Running {
+    /// The module has them listed, and IPVS has no such service.
+    pub unserved: BTreeSet<ServiceKey>,
+}
+
+pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
+    for service in &facts.running.unserved {
+        findings.push(Finding::about(
+            service,
+            Error,
+            "service-missing",
+            format!("{service} is registered for full NAT, and IPVS has no such service"),
+            "its clients are refused",
+            "ipvs-bpf apply",
+        ));
+    }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The file against what runs, and what other tools took away from that.
+
+use serde_json::Value;
+
+use super::{all, found, needed, only, running, script};
+use crate::full_nat::FILE;
+use crate::lab::Lab;
+
+#[test]
+fn a_file_whose_plan_is_refused() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    let file = format!("{FILE}\n[sysctl]\nof_a_later_kernel = 1\n");
+    let what = "this kernel has no sysctl net.ipv4.vs.of_a_later_kernel";
+    let cure = only(&needed(&lab, &file), "error", "plan-refused", what);
+    assert_eq!(cure, "remove it from [sysctl]");
+}
+
+#[test]
+fn a_kernel_that_differs_from_the_file() {
+    let lab = Lab::new();
+    let compared = || all(&lab.with_file(&["doctor", "--json"], FILE));
+    let what = "the kernel differs from the file: ";
+    only(&compared(), "note", "kernel-differs", what);
+    lab.apply(FILE);
+    assert_eq!(compared(), [] as [Value; 0]);
+    script(&lab, "ipvsadm -d -t 10.0.0.1:80 -r 10.2.0.3:8080");
+    let what = "the kernel differs from the file: 1 change";
+    let cure = only(&compared(), "warning", "kernel-differs", what);
+    assert_eq!(cure, "ipvs-bpf apply -f -");
+    lab.apply(FILE);
+    assert_eq!(compared(), [] as [Value; 0]);
+}
+
+#[test]
+fn services_that_ipvs_has_lost() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    script(&lab, "ipvsadm -C");
+    let what = "tcp://10.0.0.1:80 is registered for full NAT, and IPVS has no such service";
+    let cure = only(&running(&lab), "error", "service-missing", what);
+    assert_eq!(cure, "ipvs-bpf apply");
+    let compared = all(&lab.with_file(&["doctor", "--json"], FILE));
+    found(&compared, "error", "service-missing", what);
+    let what = "the kernel differs from the file: 8 changes";
+    found(&compared, "warning", "kernel-differs", what);
+    lab.apply(FILE);
+    assert_eq!(running(&lab), [] as [Value; 0]);
+    assert_eq!(needed(&lab, FILE), [] as [Value; 0]);
+}
+
+#[test]
+fn an_interface_that_the_host_lacks() {
+    let lab = Lab::new();
+    let file = FILE.replace("\"eth1\"]", "\"eth1\", \"late0\"]");
+    let what = "this host has no interface late0";
+    only(&needed(&lab, &file), "error", "interface-missing", what);
+}
