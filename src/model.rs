@@ -49,7 +49,7 @@ pub struct Datapath {
     pub max_sessions: u32,
     /// Whether the programs alone may forward what IPVS has accepted.
     pub fast_path: bool,
-    /// The programs are of another build, or were being replaced when an earlier
+    /// The programs are of another build, have no pins, or were being replaced when an earlier
     /// run was interrupted. Never wanted.
     pub other_build: bool,
 }

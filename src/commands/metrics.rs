@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use super::Error;
+use super::{Error, warnings};
 use crate::cli::{Global, Metrics, MetricsFormat};
 use crate::metrics::{self, Format, Now};
 use crate::{datapath, director, kmod, output};
@@ -22,6 +22,7 @@ pub(super) fn run(args: &Metrics, global: &Global) -> Result<ExitCode, Error> {
     };
     // Otherwise the same series would come from several namespaces.
     let netns = global.netns.as_ref().map(|name| ("netns", name.clone()));
+    warnings::say_of_counters();
     let families = metrics::families(&now()?);
     let text = metrics::text(&families, netns.as_slice(), format);
     match &args.output {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::director::{HostPorts, LocalAddresses};
+use crate::director::{self, HostPorts, LocalAddresses};
 use crate::kmod::module;
 use crate::model::{ServiceKey, State};
 use crate::output;
@@ -18,6 +18,7 @@ pub(super) fn of(desired: &State) -> Vec<String> {
         Err(error) => return vec![error.to_string()],
     };
     let mut warnings: Vec<_> = other_version().into_iter().collect();
+    warnings.extend(lost_pins());
     warnings.extend(no_fast_path(desired));
     warnings.extend(vips_elsewhere(desired, &local));
     warnings.extend(local_servers(desired, &local));
@@ -45,6 +46,21 @@ fn no_fast_path(desired: &State) -> Option<String> {
          clients and to servers as [director] `interfaces`"
             .to_owned()
     })
+}
+
+/// Other tools can remove pins; programs and sessions do not need them.
+fn lost_pins() -> Option<String> {
+    let lost = director::pins_are_lost().unwrap_or(false);
+    lost.then(|| {
+        "the eBPF programs work, but their pins are gone from /sys/fs/bpf, and with them their \
+         counters: `ipvs-bpf apply` puts programs with pins in their place"
+            .to_owned()
+    })
+}
+
+/// For those who ask for the counters.
+pub(super) fn say_of_counters() {
+    say(&Vec::from_iter(lost_pins()));
 }
 
 /// VIPs that are no address of this host. IPVS meets packets at LOCAL_IN, full

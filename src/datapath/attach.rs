@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use aya::programs::SchedClassifier;
 use aya::programs::tc::{
@@ -16,7 +17,7 @@ use nix::net::if_::{if_nameindex, if_nametoindex};
 
 use super::filters::{self, Direction, Filter};
 use super::object::INGRESS;
-use super::{Error, Pins};
+use super::{Error, Pins, build};
 use crate::rtnetlink;
 
 /// The program at egress that versions before 0.2 attached.
@@ -103,7 +104,8 @@ pub fn detach(pins: &Pins, interface: &str) -> Result<(), Error> {
     remove(index, INGRESS, Direction::Ingress)?;
     remove(index, OLD_EGRESS, Direction::Egress)?;
     let mark = pins.path(&qdisc_mark(index));
-    if !mark.exists() {
+    // The marks go with the pins. An empty qdisc that had our programs is ours then.
+    if !mark.exists() && build::is_pinned(pins) {
         return Ok(());
     }
     let used = filters::any(index, Direction::Ingress).map_err(Error::Filters)?
@@ -111,7 +113,19 @@ pub fn detach(pins: &Pins, interface: &str) -> Result<(), Error> {
     if !used {
         filters::remove_clsact(index).map_err(Error::Filters)?;
     }
-    fs::remove_dir(&mark).map_err(Error::file(mark))
+    match fs::remove_dir(&mark) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file(mark)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Marks the qdiscs of our programs as ours, where the marks went with the pins.
+pub fn claim_qdiscs(pins: &Pins) -> Result<(), Error> {
+    for interface in interfaces_with_leftovers()? {
+        let mark = pins.path(&qdisc_mark(index_of(&interface)?));
+        fs::create_dir_all(&mark).map_err(Error::file(mark))?;
+    }
+    Ok(())
 }
 
 /// Not by aya, which takes the options of every kind of filter for those of an

@@ -7,7 +7,7 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 
-use super::object::OBJECT;
+use super::object::{COUNTERS, INGRESS, OBJECT};
 use super::{Error, Pins};
 
 const PREFIX: &str = "build-";
@@ -20,9 +20,17 @@ fn name() -> String {
     format!("{PREFIX}{:016x}", hasher.finish())
 }
 
-/// Whether the pinned programs are those of this build.
+/// Whether there are pins and the programs are those of this build.
 pub fn is_this(pins: &Pins) -> bool {
-    pins.path(&name()).exists()
+    pins.path(&name()).exists() && is_pinned(pins)
+}
+
+/// Whether there are programs and counters, of whatever build. They may work without:
+/// other tools can remove pins.
+pub fn is_pinned(pins: &Pins) -> bool {
+    [INGRESS, COUNTERS]
+        .iter()
+        .all(|name| pins.path(name).exists())
 }
 
 pub(super) fn mark(pins: &Pins) -> Result<(), Error> {

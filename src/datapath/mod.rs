@@ -14,9 +14,10 @@ mod object;
 mod pins;
 
 pub use attach::{
-    attach, attached_interfaces, detach, interfaces_with_leftovers, interfaces_with_program,
+    attach, attached_interfaces, claim_qdiscs, detach, interfaces_with_leftovers,
+    interfaces_with_program,
 };
-pub use build::is_this as is_of_this_build;
+pub use build::{is_pinned, is_this as is_of_this_build};
 pub use counters::counters;
 pub use error::Error;
 pub use hanging::{Foreign, Hanging, Program, hanging};

@@ -115,7 +115,12 @@ impl Kernel {
             }
             Step::ChangeFastPath { new, .. } => proc::set_fast_path(*new)?,
             Step::ChangeDatapath { new, .. } => {
-                datapath::replace(&Pins::of_this_namespace()?, *new)?;
+                let pins = Pins::of_this_namespace()?;
+                let were_lost = !datapath::is_pinned(&pins);
+                datapath::replace(&pins, *new)?;
+                if were_lost {
+                    datapath::claim_qdiscs(&pins)?;
+                }
             }
             Step::StopDatapath { .. } => stop_datapath()?,
             Step::Attach { interface } => datapath::attach(&Pins::of_this_namespace()?, interface)?,

@@ -31,7 +31,7 @@ pub use lock::Lock;
 pub use namespace::enter;
 pub use now::{
     DataPlaneNow, ServiceNow, daemons_now, data_plane_now, has_ipvs, named_services_now,
-    service_keys_now, services_now, state_now, timeouts_now, unserved_now,
+    pins_are_lost, service_keys_now, services_now, state_now, timeouts_now, unserved_now,
 };
 pub use observe::{interfaces, observe, observe_again, observe_loaded};
 pub use older::take_away_older_module;

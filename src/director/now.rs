@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::Error;
 use super::observe::{self, unanswered};
-use crate::datapath;
+use crate::datapath::{self, Pins};
 use crate::ipvs_netlink::{Ipvs, ServiceStatistics};
 use crate::kmod::proc::{self, LocalIpLine};
 use crate::model::{Datapath, Service, ServiceKey, State, SyncDaemons, Timeouts};
@@ -76,6 +76,12 @@ pub fn service_keys_now() -> Result<BTreeSet<ServiceKey>, Error> {
         Some(mut ipvs) => ipvs.service_keys()?,
         None => BTreeSet::new(),
     })
+}
+
+/// Whether the programs work without the pins by which they and their counters are
+/// found.
+pub fn pins_are_lost() -> Result<bool, Error> {
+    Ok(proc::registered_maps()?.is_some() && !datapath::is_pinned(&Pins::of_this_namespace()?))
 }
 
 /// Services that the module has listed for full NAT and IPVS does not have.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::finding::Severity::Error;
+use super::finding::Severity::{Error, Warning};
 use super::{Facts, Finding};
 use crate::model::ServiceKey;
 
@@ -11,6 +11,8 @@ use crate::model::ServiceKey;
 pub struct Running {
     /// The module has them listed, and IPVS has no such service.
     pub unserved: BTreeSet<ServiceKey>,
+    /// The programs work without their pins.
+    pub lost_pins: bool,
 }
 
 pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
@@ -21,6 +23,15 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             "service-missing",
             format!("{service} is registered for full NAT, and IPVS has no such service"),
             "its clients are refused",
+            "ipvs-bpf apply",
+        ));
+    }
+    if facts.running.lost_pins {
+        findings.push(Finding::new(
+            Warning,
+            "pins-missing",
+            "the eBPF programs work, but their pins are gone from /sys/fs/bpf",
+            "their counters cannot be read",
             "ipvs-bpf apply",
         ));
     }

@@ -185,6 +185,7 @@ const CASES: &[Case] = &[
         },
         &["service-missing"],
     ),
+    (|facts| facts.running.lost_pins = true, &["pins-missing"]),
     (
         |facts| {
             facts.file = Some(Compared {

@@ -45,7 +45,7 @@ impl Serialize for Refusal {
 ///   | `timeout` | `timeout` (`tcp`, `tcp_fin`, `udp`, `tcp_unanswered`, `udp_unanswered`, `sctp_unanswered`) | `seconds` |
 ///   | `sysctl` | `sysctl`, the name below `net.ipv4.vs` | `value`, a string |
 ///   | `sync_daemon` | `daemon` (`master`, `backup`) | `interface`, `id`, `group`, `port`, `ttl`, `sync_maxlen` (null: the kernel's choice) |
-///   | `datapath` | | `max_sessions`; of an addition also `fast_path`; of a change `other_build`, whether the programs are not this build's |
+///   | `datapath` | | `max_sessions`; of an addition also `fast_path`; of a change `other_build`, whether the programs are not this build's, or have no pins |
 ///   | `fast_path` | | `on`, a boolean |
 ///   | `interface` | `interface` | none |
 ///   | `local_ip` | `address`; `services`, where they change to the new pool with it | `pool`, `ports` (`"1024-65535"`) |

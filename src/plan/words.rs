@@ -71,7 +71,7 @@ pub(super) fn facts(step: &Step) -> String {
             old,
             new,
         } => {
-            let programs = other_build.then(|| "programs of another build → this one".to_owned());
+            let programs = other_build.then(|| "programs → those of this build".to_owned());
             let sessions = (old != new).then(|| format!("datapath for {old} → {new} sessions"));
             let changes: Vec<String> = sessions.into_iter().chain(programs).collect();
             changes.join(", ")

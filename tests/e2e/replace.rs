@@ -145,7 +145,7 @@ fn sized(max_sessions: &str) -> String {
 
 /// As the CLI sees the folder of the director's pins from another mount
 /// namespace.
-fn pins(lab: &Lab) -> PathBuf {
+pub fn pins(lab: &Lab) -> PathBuf {
     let namespace = format!("/run/netns/{}", lab.namespace("director"));
     let inode = std::fs::metadata(namespace).unwrap().ino();
     PathBuf::from(format!("/proc/1/root/sys/fs/bpf/ipvs-bpf/{inode}"))
@@ -177,10 +177,7 @@ fn programs_of_another_build_take_over_under_load_and_nothing_breaks() {
         };
         assert_eq!(with_file("plan").status.code(), Some(2));
         let text = success(&with_file("apply"));
-        assert!(
-            text.contains("~ programs of another build → this one"),
-            "{text}"
-        );
+        assert!(text.contains("~ programs → those of this build"), "{text}");
         assert_eq!(with_file("plan").status.code(), Some(0));
         let after = filters(&lab);
         // In the same places, and none is as it was.
@@ -382,12 +379,45 @@ fn pins_that_somebody_removed_are_made_again() {
     let mut talk = Talk::new(&lab, "tcp", ("10.0.0.1", 80));
     talk.ask();
     std::fs::remove_dir_all(pins(&lab)).unwrap();
+    let gone = "their pins are gone";
+    let plan = lab.with_file(&["plan"], FILE);
+    assert!(stderr(&plan).contains(gone), "{plan:?}");
+    for words in [&["show", "--counters"][..], &["metrics"]] {
+        let output = lab.ipvs_bpf(words);
+        assert!(stderr(&output).contains(gone), "{output:?}");
+        success(&output);
+    }
+    let doctor = lab.ipvs_bpf(&["doctor"]);
+    let found = String::from_utf8(doctor.stdout).unwrap();
+    assert!(found.contains("[pins-missing]"), "{found}");
+
     let text = lab.apply(FILE);
-    assert!(text.contains("programs of another build"), "{text}");
+    assert!(text.contains("~ programs → those of this build"), "{text}");
     talk.ask();
     assert!(pins(&lab).join("ipvs_ingress").exists());
     assert_eq!(lab.with_file(&["plan"], FILE).status.code(), Some(0));
+    let counters = lab.ipvs_bpf(&["show", "--counters"]);
+    assert_eq!(stderr(&counters), "");
+    assert!(success(&counters).contains("\nebpf "));
+    assert_eq!(success(&lab.ipvs_bpf(&["doctor"])), "nothing is wrong\n");
     balanced(&lab);
+}
+
+/// The marks of our qdiscs go with the pins.
+#[test]
+fn down_takes_its_qdiscs_along_after_somebody_removed_the_pins() {
+    let lab = Lab::new();
+    let qdiscs = || lab.exec("director", &["tc", "qdisc", "show"]);
+    for made_again in [false, true] {
+        lab.apply(FILE);
+        assert!(qdiscs().contains("clsact"));
+        std::fs::remove_dir_all(pins(&lab)).unwrap();
+        if made_again {
+            lab.apply(FILE);
+        }
+        success(&lab.ipvs_bpf(&["down"]));
+        assert!(!qdiscs().contains("clsact"), "{made_again}: {}", qdiscs());
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ mod watch;
 
 use std::process::ExitCode;
 
-use super::Error;
+use super::{Error, warnings};
 use crate::cli::{Global, Show};
 use crate::output;
 use crate::output::grid::Grid;
@@ -28,6 +28,9 @@ use services::Before;
 
 pub(super) fn run(args: &Show, global: &Global) -> Result<ExitCode, Error> {
     let query = Query::new(args, global);
+    if matches!(query.kind, Kind::Counters) {
+        warnings::say_of_counters();
+    }
     match args.watch {
         Some(interval) => watch::run(&query, interval)?,
         None => output::print(text(&query, look(&query, &mut None)?, &mut Resolver::new()))?,

@@ -45,6 +45,7 @@ pub fn facts(file: Option<(State, Compared)>, module: Option<&Path>) -> Result<F
         file,
         running: Running {
             unserved: director::unserved_now()?,
+            lost_pins: director::pins_are_lost()?,
         },
     })
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::{all, found, needed, only, running, script};
 use crate::full_nat::FILE;
 use crate::lab::Lab;
+use crate::replace::pins;
 
 #[test]
 fn a_file_whose_plan_is_refused() {
@@ -48,6 +49,21 @@ fn services_that_ipvs_has_lost() {
     lab.apply(FILE);
     assert_eq!(running(&lab), [] as [Value; 0]);
     assert_eq!(needed(&lab, FILE), [] as [Value; 0]);
+}
+
+#[test]
+fn pins_that_another_tool_removed() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    std::fs::remove_dir_all(pins(&lab)).unwrap();
+    let what = "the eBPF programs work, but their pins are gone";
+    let cure = only(&running(&lab), "warning", "pins-missing", what);
+    assert_eq!(
+        cure,
+        only(&needed(&lab, FILE), "warning", "pins-missing", what)
+    );
+    lab.apply(FILE);
+    assert_eq!(running(&lab), [] as [Value; 0]);
 }
 
 #[test]
