@@ -53,7 +53,6 @@ impl Refusal {
     /// What it is about.
     pub fn subject(&self) -> String {
         match self {
-            Refusal::NoDatapath => "[director]".to_owned(),
             Refusal::AddressInTwoPools { address, .. } => address.to_string(),
             Refusal::EmptyPool { service, .. }
             | Refusal::NotMasquerading { service, .. }

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use crate::balance::{balanced, none_left};
 use crate::changes::Load;
 use crate::full_nat::FILE;
-use crate::lab::{Lab, eventually, run, success};
+use crate::lab::{Lab, eventually, run, stderr, success};
 use crate::many;
 use crate::talk::Talk;
 
