@@ -5,10 +5,13 @@ use std::os::fd::AsFd;
 
 use aya::maps::{HashMap, MapData, PerCpuArray};
 use aya::programs::SchedClassifier;
-use aya::programs::tc::{NlOptions, TcAttachOptions, TcAttachType, qdisc_add_clsact};
+use aya::programs::tc::{TcAttachType, qdisc_add_clsact};
 use aya::{Ebpf, EbpfLoader};
-use ipvs_bpf::datapath::abi::{Counter, Flow4, Flow6, Tuple4, Tuple6};
+use ipvs_bpf::datapath::abi::{Counter, Flow4, Flow6, Lease, Tuple4, Tuple6};
 
+use crate::flow::entries;
+use crate::lease::{leased4, leased6};
+use crate::packet6::entries6;
 use crate::test_run::{Outcome, test_run};
 
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
@@ -20,9 +23,9 @@ pub const TC_ACT_REDIRECT: i32 = 7;
 
 pub struct Bench {
     object: Ebpf,
-    pub flows4: HashMap<MapData, Tuple4, Flow4>,
-    pub flows6: HashMap<MapData, Tuple6, Flow6>,
-    pub counters: PerCpuArray<MapData, u64>,
+    flows4: HashMap<MapData, Tuple4, Flow4>,
+    flows6: HashMap<MapData, Tuple6, Flow6>,
+    counters: PerCpuArray<MapData, u64>,
 }
 
 impl Bench {
@@ -53,26 +56,50 @@ impl Bench {
         test_run(program.as_fd(), frame, 0)
     }
 
-    /// At what comes in by an interface of the caller's namespace.
-    pub fn attach(&mut self, interface: &str) {
-        qdisc_add_clsact(interface).unwrap();
-        let options = TcAttachOptions::Netlink(NlOptions::default());
-        program(&mut self.object, INGRESS)
-            .attach_with_options(interface, TcAttachType::Ingress, options)
-            .unwrap_or_else(|error| panic!("{interface}: {error:?}"));
-    }
-
     /// The counters that are not zero, over all CPUs.
     pub fn counted(&self) -> Vec<(Counter, u64)> {
         Counter::ALL
             .iter()
-            .map(|counter| (*counter, self.on_each_cpu(*counter).iter().sum()))
+            .map(|counter| (*counter, self.over_all_cpus(*counter)))
             .filter(|(_, count)| *count != 0)
             .collect()
     }
 
-    pub fn on_each_cpu(&self, counter: Counter) -> Vec<u64> {
-        self.counters.get(&(counter as u32), 0).unwrap().to_vec()
+    fn over_all_cpus(&self, counter: Counter) -> u64 {
+        let counts = self.counters.get(&(counter as u32), 0).unwrap();
+        counts.iter().sum()
+    }
+
+    /// The session of `flow.rs` has these leases, for requests and for replies.
+    pub fn set_leases4(&mut self, protocol: u8, leases: [Lease; 2]) {
+        for ((tuple, flow), lease) in entries(protocol).into_iter().zip(leases) {
+            let flow = leased4(&tuple, flow, lease);
+            self.flows4.insert(tuple, flow, 0).unwrap();
+        }
+    }
+
+    pub fn leases4(&self, protocol: u8) -> [Lease; 2] {
+        entries(protocol).map(|(tuple, _)| self.flows4.get(&tuple, 0).unwrap().lease)
+    }
+
+    /// The session of `packet6.rs` has these leases.
+    pub fn set_leases6(&mut self, protocol: u8, leases: [Lease; 2]) {
+        for ((tuple, flow), lease) in entries6(protocol).into_iter().zip(leases) {
+            let flow = leased6(&tuple, flow, lease);
+            self.flows6.insert(tuple, flow, 0).unwrap();
+        }
+    }
+
+    pub fn leases6(&self, protocol: u8) -> [Lease; 2] {
+        entries6(protocol).map(|(tuple, _)| self.flows6.get(&tuple, 0).unwrap().lease)
+    }
+
+    /// Attaches the program to an interface of the caller's namespace.
+    pub fn attach(&mut self, interface: &str) {
+        qdisc_add_clsact(interface).unwrap();
+        program(&mut self.object, INGRESS)
+            .attach(interface, TcAttachType::Ingress)
+            .unwrap_or_else(|error| panic!("{INGRESS} at {interface}: {error:?}"));
     }
 }
 

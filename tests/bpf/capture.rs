@@ -5,15 +5,21 @@
 use std::io;
 use std::mem::zeroed;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
 use nix::libc;
 use nix::net::if_::if_nametoindex;
 
+use crate::option::set_option;
 use crate::packet::{set, sum};
 
 const VNET_HEADER: usize = 10;
 const NEEDS_CSUM: u8 = 1;
-const GSO_UDP_L4: u8 = 5;
+const GSO_TCPV4: u8 = 1;
+const GSO_TCPV6: u8 = 4;
+
+/// How long a test waits for what has to come.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub struct Capture(OwnedFd);
 
@@ -27,7 +33,7 @@ pub struct Captured {
 }
 
 impl Capture {
-    /// At the interface of the caller's namespace, of that Ethernet type.
+    /// Frames of that Ethernet type, at an interface of the caller's namespace.
     pub fn new(interface: &str, ether_type: i32) -> Self {
         let protocol = (ether_type as u16).to_be();
         // SAFETY: takes no pointer; the descriptor is owned by nobody else.
@@ -41,8 +47,8 @@ impl Capture {
             OwnedFd::from_raw_fd(fd)
         };
         let capture = Self(socket);
-        capture.option(libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1);
-        capture.option(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 64 << 20);
+        set_option(&capture.0, libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1);
+        set_option(&capture.0, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 64 << 20);
         // SAFETY: all zeros is a value of it.
         let mut address: libc::sockaddr_ll = unsafe { zeroed() };
         address.sll_family = libc::AF_PACKET as u16;
@@ -58,27 +64,6 @@ impl Capture {
         };
         assert_eq!(result, 0, "bind: {}", io::Error::last_os_error());
         capture
-    }
-
-    fn option(&self, level: i32, name: i32, value: i32) {
-        // SAFETY: a value of that length.
-        let result = unsafe {
-            libc::setsockopt(
-                self.0.as_raw_fd(),
-                level,
-                name,
-                (&raw const value).cast(),
-                size_of_val(&value) as u32,
-            )
-        };
-        assert_eq!(result, 0, "setsockopt: {}", io::Error::last_os_error());
-    }
-
-    /// Sends the frame out of the interface, as it is.
-    pub fn send(&self, frame: &[u8]) -> io::Result<()> {
-        let buffer = [&[0; VNET_HEADER], frame].concat();
-        nix::unistd::write(&self.0, &buffer)?;
-        Ok(())
     }
 
     /// What has come in up to now.
@@ -110,7 +95,7 @@ impl Captured {
         Self {
             frame,
             partial,
-            gso: header[1] == GSO_UDP_L4,
+            gso: [GSO_TCPV4, GSO_TCPV6].contains(&header[1]),
         }
     }
 }

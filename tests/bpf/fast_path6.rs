@@ -8,9 +8,9 @@ use ipvs_bpf::datapath::abi::Lease;
 use crate::bench::{Bench, TC_ACT_REDIRECT, TC_ACT_UNSPEC};
 use crate::fast_path::assert_untouched;
 use crate::flow::{TCP, UDP};
-use crate::lease::{TO_US, forwarded, lease, leased6};
+use crate::lease::{MACS, TO_US, forwarded, lease};
 use crate::packet6::{
-    ANSWER6, CLIENT6, LOCAL_IP6, Packet6, SERVER6, VIP6, assert_checksum6, check6_at, entries6,
+    ANSWER6, CLIENT6, LOCAL_IP6, Packet6, SERVER6, VIP6, assert_checksum6, check6_at,
 };
 
 const HOP_LIMIT: usize = 14 + 7;
@@ -24,10 +24,7 @@ fn directions() -> [([SocketAddrV6; 2], [SocketAddrV6; 2]); 2] {
 
 fn leased(protocol: u8, lease: Lease) -> Bench {
     let mut bench = Bench::empty();
-    for (tuple, flow) in entries6(protocol) {
-        let flow = leased6(&tuple, flow, lease);
-        bench.flows6.insert(tuple, flow, 0).unwrap();
-    }
+    bench.set_leases6(protocol, [lease; 2]);
     bench
 }
 
@@ -39,9 +36,7 @@ fn incoming(packet: &Packet6) -> Vec<u8> {
 
 fn outgoing(packet: &Packet6, ends: [SocketAddrV6; 2]) -> Vec<u8> {
     let mut frame = packet.between(ends).frame();
-    for (at, word) in lease().macs.into_iter().enumerate() {
-        frame[at * 4..][..4].copy_from_slice(&word.to_ne_bytes());
-    }
+    frame[..12].copy_from_slice(&MACS.concat());
     frame[HOP_LIMIT] -= 1;
     frame
 }
@@ -58,8 +53,7 @@ fn an_ipv6_packet_with_a_lease_is_translated_whole_counted_and_redirected() {
                 assert_eq!(outcome.action, TC_ACT_REDIRECT);
                 assert_checksum6(&outcome.frame);
                 assert_eq!(outcome.frame, outgoing(&packet, new));
-                let (tuple, _) = entries6(protocol)[at];
-                let counted = bench.flows6.get(&tuple, 0).unwrap().lease;
+                let counted = bench.leases6(protocol)[at];
                 let size = outcome.frame.len() as u64 - 14;
                 assert_eq!(forwarded(&counted), (packets, packets * size));
             }

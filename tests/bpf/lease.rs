@@ -8,17 +8,22 @@ use crate::packet::sum;
 
 /// Of a frame for the loopback device, whose test run it is.
 pub const TO_US: [u8; 6] = [0; 6];
-/// Of the frame that leaves.
-pub const MACS: [u8; 12] = [2, 1, 3, 5, 7, 9, 2, 4, 6, 8, 10, 12];
+/// Of the frame that leaves: destination and source.
+pub const MACS: [[u8; 6]; 2] = [[2, 1, 3, 5, 7, 9], [2, 4, 6, 8, 10, 12]];
+
+/// The addresses of a frame as a lease has them.
+pub fn macs(destination: [u8; 6], source: [u8; 6]) -> [u32; 3] {
+    let bytes = [destination, source].concat();
+    [0, 4, 8].map(|at| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()))
+}
 
 /// For ever.
 pub fn lease() -> Lease {
-    let word = |at: usize| u32::from_ne_bytes([MACS[at], MACS[at + 1], MACS[at + 2], MACS[at + 3]]);
     Lease {
         until: u64::MAX,
         iif: 1,
         ifindex: 1,
-        macs: [word(0), word(4), word(8)],
+        macs: macs(MACS[0], MACS[1]),
         mtu: 1500,
         ..Lease::default()
     }

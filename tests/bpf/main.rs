@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The eBPF programs in this host's own kernel: as root, without IPVS.
+//! The eBPF program in this host's own kernel: as root, without IPVS.
 
 mod bench;
 mod capture;
+mod family;
 mod fast_path;
 mod fast_path6;
 mod flow;
 mod lease;
 mod network;
+mod option;
 mod packet;
 mod packet6;
+mod repaired;
 mod test_run;
 mod wire;

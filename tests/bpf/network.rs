@@ -1,27 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Client – director – server, in three network namespaces that have no name
-//! and are gone with the test. The director only routes: there is no IPVS.
+//! and are gone with the test. The director has no address and forwards nothing:
+//! only the program under test takes a packet from one side to the other.
 
-use std::fs::{self, File};
+use std::fs::File;
+use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::process::{self, Command};
 
 use nix::sched::{CloneFlags, setns, unshare};
 
-use crate::flow::LOCAL_IP;
-use crate::packet6::{CLIENT6, LOCAL_IP6, SERVER6};
+use crate::family::{FAMILIES, Session};
 
-pub const CLIENTS_SIDE: &str = "client0";
-pub const SERVERS_SIDE: &str = "server0";
+/// The director's interface to the client, and the one to the server.
+pub const SIDES: [&str; 2] = ["client0", "server0"];
 /// The one interface of the client, and of the server.
 pub const INTERFACE: &str = "eth0";
-
-/// The first 12 bytes of a frame from the director to either of them.
-pub const MACS: [u32; 3] = [
-    u32::from_ne_bytes([2, 0, 0, 0]),
-    u32::from_ne_bytes([0, 2, 2, 0]),
-    u32::from_ne_bytes([0, 0, 0, 1]),
-];
+/// The director's interfaces.
+pub const DIRECTORS_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+/// The client's interface, and the server's.
+pub const HOSTS_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
 
 pub struct Namespace(File);
 
@@ -29,9 +27,7 @@ impl Namespace {
     /// A new one, which the calling thread enters.
     fn new() -> Self {
         unshare(CloneFlags::CLONE_NEWNET).expect("root may make network namespaces");
-        let file = File::open("/proc/thread-self/ns/net").unwrap();
-        ip("link set lo up");
-        Self(file)
+        Self(File::open("/proc/thread-self/ns/net").unwrap())
     }
 
     /// Takes the calling thread there. Sockets stay where they were made.
@@ -46,73 +42,64 @@ impl Namespace {
 
 pub struct Network {
     pub client: Namespace,
-    pub director: Namespace,
     pub server: Namespace,
+    pub director: Namespace,
 }
 
 impl Network {
     /// The addresses are those of `flow.rs` and `packet6.rs`.
     pub fn new() -> Self {
-        let client = Namespace::new();
-        let server = Namespace::new();
-        let director = Namespace::new();
-        for (name, value) in [
-            ("ipv4/ip_forward", "1"),
-            ("ipv4/conf/all/rp_filter", "0"),
-            ("ipv4/conf/default/rp_filter", "0"),
-            ("ipv6/conf/all/forwarding", "1"),
-        ] {
-            fs::write(format!("/proc/sys/net/{name}"), value).unwrap();
-        }
-        for (name, end, address) in [
-            (CLIENTS_SIDE, &client, "10.1.0.254/24"),
-            (SERVERS_SIDE, &server, "10.2.0.1/24"),
-        ] {
+        let network = Self {
+            client: Namespace::new(),
+            server: Namespace::new(),
+            director: Namespace::new(),
+        };
+        let mtu = 9000;
+        for (name, host) in SIDES.into_iter().zip(network.hosts()) {
+            let [directors, hosts] = [DIRECTORS_MAC, HOSTS_MAC].map(text);
             ip(&format!(
-                "link add {name} address 02:00:00:00:00:01 type veth \
-                 peer address 02:00:00:00:00:02 name {INTERFACE} netns {}",
-                end.path()
+                "link add {name} mtu {mtu} address {directors} type veth \
+                 peer name {INTERFACE} mtu {mtu} address {hosts} netns {}",
+                host.path()
             ));
-            ip(&format!("address add {address} dev {name}"));
             ip(&format!("link set {name} up"));
         }
-        client.enter();
-        ip(&format!("address add 10.1.0.1/24 dev {INTERFACE}"));
-        ip(&format!("link set {INTERFACE} up"));
-        ip("route add default via 10.1.0.254");
-        ip(&format!(
-            "address add {}/64 dev {INTERFACE} nodad",
-            CLIENT6.ip()
-        ));
-        ip("route add default via fd00:1::fe");
-        server.enter();
-        ip(&format!("address add 10.2.0.2/24 dev {INTERFACE}"));
-        ip(&format!("link set {INTERFACE} up"));
-        ip(&format!(
-            "neighbour add {} lladdr 02:00:00:00:00:01 dev {INTERFACE} nud permanent",
-            LOCAL_IP.ip()
-        ));
-        ip(&format!(
-            "address add {}/64 dev {INTERFACE} nodad",
-            SERVER6.ip()
-        ));
-        ip(&format!(
-            "neighbour add {} lladdr 02:00:00:00:00:01 dev {INTERFACE} nud permanent",
-            LOCAL_IP6.ip()
-        ));
-        director.enter();
-        ip(&format!(
-            "address add fd00:1::fe/64 dev {CLIENTS_SIDE} nodad"
-        ));
-        ip(&format!(
-            "address add fd00:2::fe/64 dev {SERVERS_SIDE} nodad"
-        ));
-        Self {
-            client,
-            director,
-            server,
+        for family in FAMILIES {
+            let Session {
+                client,
+                vip,
+                local_ip,
+                server,
+            } = family.session();
+            network.client.enter();
+            connect(client.ip(), vip.ip());
+            network.server.enter();
+            connect(server.ip(), local_ip.ip());
         }
+        network
     }
+
+    /// In the order of `SIDES`.
+    pub fn hosts(&self) -> [&Namespace; 2] {
+        [&self.client, &self.server]
+    }
+}
+
+/// Gives the host its address, and the other end that it sees, behind the director.
+fn connect(own: IpAddr, other: IpAddr) {
+    ip(&format!("link set {INTERFACE} up"));
+    let no_detection = if own.is_ipv6() { "nodad" } else { "" };
+    ip(&format!(
+        "address add {own} peer {other} dev {INTERFACE} {no_detection}"
+    ));
+    ip(&format!(
+        "neighbour add {other} lladdr {} dev {INTERFACE} nud permanent",
+        text(DIRECTORS_MAC)
+    ));
+}
+
+fn text(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
 fn ip(arguments: &str) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Ethernet frames of IPv4 packets: built, read, and their checksums computed
-//! anew, from nothing but the bytes (RFC 791, 768, 9293, 1071).
+//! from nothing but the bytes (RFC 791, 768, 9293, 1071).
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -99,7 +99,7 @@ pub fn transport_check(frame: &[u8]) -> u16 {
     word(frame, transport_check_at(frame))
 }
 
-/// Source and destination as they stand in the frame.
+/// Source and destination in the frame.
 pub fn ends(frame: &[u8]) -> [SocketAddrV4; 2] {
     [(12, 0), (16, 2)].map(|(address, port)| {
         let at = ETHERNET + address;

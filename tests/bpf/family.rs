@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The tests at real interfaces are the same for both families; here is where
+//! the families differ.
+
+use std::net::SocketAddr;
+
+use ipvs_bpf::datapath::abi::Lease;
+use nix::libc;
+
+use crate::bench::Bench;
+use crate::{flow, packet, packet6};
+
+pub const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
+
+#[derive(Clone, Copy, Debug)]
+pub enum Family {
+    V4,
+    V6,
+}
+
+/// The ends of the session that the tests translate.
+pub struct Session {
+    pub client: SocketAddr,
+    pub vip: SocketAddr,
+    pub local_ip: SocketAddr,
+    pub server: SocketAddr,
+}
+
+impl Family {
+    pub fn session(self) -> Session {
+        match self {
+            Self::V4 => Session {
+                client: flow::CLIENT.into(),
+                vip: flow::VIP.into(),
+                local_ip: flow::LOCAL_IP.into(),
+                server: flow::SERVER.into(),
+            },
+            Self::V6 => Session {
+                client: packet6::CLIENT6.into(),
+                vip: packet6::VIP6.into(),
+                local_ip: packet6::LOCAL_IP6.into(),
+                server: packet6::SERVER6.into(),
+            },
+        }
+    }
+
+    /// Of requests and of replies: source and destination as they come in, and as
+    /// they leave.
+    pub fn directions(self) -> [[[SocketAddr; 2]; 2]; 2] {
+        let session = self.session();
+        [
+            [
+                [session.client, session.vip],
+                [session.local_ip, session.server],
+            ],
+            [
+                [session.server, session.local_ip],
+                [session.vip, session.client],
+            ],
+        ]
+    }
+
+    pub fn ether_type(self) -> i32 {
+        match self {
+            Self::V4 => libc::ETH_P_IP,
+            Self::V6 => libc::ETH_P_IPV6,
+        }
+    }
+
+    /// The size of an IP header.
+    pub fn header(self) -> usize {
+        match self {
+            Self::V4 => 20,
+            Self::V6 => 40,
+        }
+    }
+
+    /// What the IP header says of a frame's content.
+    pub fn protocol(self, frame: &[u8]) -> u8 {
+        match self {
+            Self::V4 => frame[14 + 9],
+            Self::V6 => frame[14 + 6],
+        }
+    }
+
+    pub fn ends(self, frame: &[u8]) -> [SocketAddr; 2] {
+        match self {
+            Self::V4 => packet::ends(frame).map(SocketAddr::V4),
+            Self::V6 => packet6::ends6(frame).map(SocketAddr::V6),
+        }
+    }
+
+    #[track_caller]
+    pub fn assert_checksums(self, frame: &[u8]) {
+        match self {
+            Self::V4 => packet::assert_checksums(frame),
+            Self::V6 => packet6::assert_checksum6(frame),
+        }
+    }
+
+    pub fn set_leases(self, bench: &mut Bench, protocol: u8, leases: [Lease; 2]) {
+        match self {
+            Self::V4 => bench.set_leases4(protocol, leases),
+            Self::V6 => bench.set_leases6(protocol, leases),
+        }
+    }
+
+    pub fn leases(self, bench: &Bench, protocol: u8) -> [Lease; 2] {
+        match self {
+            Self::V4 => bench.leases4(protocol),
+            Self::V6 => bench.leases6(protocol),
+        }
+    }
+}
