@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use aya::maps::{HashMap, MapData, PerCpuArray};
 use aya::programs::SchedClassifier;
-use aya::programs::tc::{TcAttachType, qdisc_add_clsact};
+use aya::programs::tc::{NlOptions, TcAttachOptions, TcAttachType, qdisc_add_clsact};
 use aya::{Ebpf, EbpfLoader};
 use ipvs_bpf::datapath::abi::{Counter, Flow4, Flow6, Lease, Tuple4, Tuple6};
 
@@ -94,11 +94,13 @@ impl Bench {
         entries6(protocol).map(|(tuple, _)| self.flows6.get(&tuple, 0).unwrap().lease)
     }
 
-    /// Attaches the program to an interface of the caller's namespace.
+    /// Attaches the program to an interface of the caller's namespace, as the CLI
+    /// does.
     pub fn attach(&mut self, interface: &str) {
         qdisc_add_clsact(interface).unwrap();
+        let options = TcAttachOptions::Netlink(NlOptions::default());
         program(&mut self.object, INGRESS)
-            .attach(interface, TcAttachType::Ingress)
+            .attach_with_options(interface, TcAttachType::Ingress, options)
             .unwrap_or_else(|error| panic!("{INGRESS} at {interface}: {error:?}"));
     }
 }

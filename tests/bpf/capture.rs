@@ -11,7 +11,7 @@ use nix::libc;
 use nix::net::if_::if_nametoindex;
 
 use crate::option::set_option;
-use crate::packet::{set, sum};
+use crate::packet::{pseudo, set, sum};
 
 const VNET_HEADER: usize = 10;
 const NEEDS_CSUM: u8 = 1;
@@ -64,6 +64,42 @@ impl Capture {
         };
         assert_eq!(result, 0, "bind: {}", io::Error::last_os_error());
         capture
+    }
+
+    /// Sends the frame out of the interface, as it is.
+    pub fn send(&self, frame: &[u8]) {
+        self.send_with(&[0; VNET_HEADER], frame);
+    }
+
+    /// Sends a TCP packet that the device shall cut into segments, and finish the
+    /// checksum of. headers: of Ethernet and IP, and of all.
+    pub fn send_gso(&self, frame: &[u8], headers: [usize; 2], segment: usize) {
+        let [transport, all] = headers;
+        let mut frame = frame.to_vec();
+        let check = pseudo(&frame, transport);
+        set(&mut frame, |_| transport + 16, check);
+        let gso = match frame[14] >> 4 {
+            4 => GSO_TCPV4,
+            _ => GSO_TCPV6,
+        };
+        let mut header = vec![NEEDS_CSUM, gso];
+        for number in [all, segment, transport, 16] {
+            header.extend((number as u16).to_ne_bytes());
+        }
+        self.send_with(&header, &frame);
+    }
+
+    /// Sends a frame of which only the Ethernet header is in the linear part of the
+    /// kernel's packet. The kernel copies what is less than a page.
+    pub fn send_paged(&self, frame: &[u8]) {
+        assert!(frame.len() > 4096);
+        let mut header = [0; VNET_HEADER];
+        header[2..4].copy_from_slice(&14u16.to_ne_bytes());
+        self.send_with(&header, frame);
+    }
+
+    fn send_with(&self, header: &[u8], frame: &[u8]) {
+        nix::unistd::write(&self.0, &[header, frame].concat()).unwrap();
     }
 
     /// What has come in up to now.

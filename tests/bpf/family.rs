@@ -8,6 +8,8 @@ use ipvs_bpf::datapath::abi::Lease;
 use nix::libc;
 
 use crate::bench::Bench;
+use crate::packet::Packet;
+use crate::packet6::Packet6;
 use crate::{flow, packet, packet6};
 
 pub const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
@@ -80,6 +82,34 @@ impl Family {
         match self {
             Self::V4 => frame[14 + 9],
             Self::V6 => frame[14 + 6],
+        }
+    }
+
+    pub fn frame(self, protocol: u8, ends: [SocketAddr; 2], payload: &[u8]) -> Vec<u8> {
+        let payload = payload.to_vec();
+        match ends {
+            [SocketAddr::V4(source), SocketAddr::V4(destination)] => Packet {
+                payload,
+                ..Packet::new(protocol, [source, destination])
+            }
+            .frame(),
+            [SocketAddr::V6(source), SocketAddr::V6(destination)] => Packet6 {
+                payload,
+                ..Packet6::new(protocol, [source, destination])
+            }
+            .frame(),
+            _ => panic!("{ends:?} are of two families"),
+        }
+    }
+
+    /// Takes one hop off, as a router does.
+    pub fn hop(self, frame: &mut [u8]) {
+        match self {
+            Self::V4 => {
+                frame[14 + 8] -= 1;
+                packet::fill_header_checksum(frame);
+            }
+            Self::V6 => frame[14 + 7] -= 1,
         }
     }
 

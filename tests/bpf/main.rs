@@ -7,6 +7,7 @@ mod family;
 mod fast_path;
 mod fast_path6;
 mod flow;
+mod frames;
 mod lease;
 mod network;
 mod option;

@@ -47,7 +47,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// The addresses are those of `flow.rs` and `packet6.rs`.
+    /// Hosts have no address yet, so they answer nothing.
     pub fn new() -> Self {
         let network = Self {
             client: Namespace::new(),
@@ -63,7 +63,15 @@ impl Network {
                 host.path()
             ));
             ip(&format!("link set {name} up"));
+            host.enter();
+            ip(&format!("link set {INTERFACE} up"));
+            network.director.enter();
         }
+        network
+    }
+
+    /// Hosts have the addresses of `flow.rs` and `packet6.rs`.
+    pub fn add_addresses(&self) {
         for family in FAMILIES {
             let Session {
                 client,
@@ -71,12 +79,11 @@ impl Network {
                 local_ip,
                 server,
             } = family.session();
-            network.client.enter();
+            self.client.enter();
             connect(client.ip(), vip.ip());
-            network.server.enter();
+            self.server.enter();
             connect(server.ip(), local_ip.ip());
         }
-        network
     }
 
     /// In the order of `SIDES`.
@@ -87,7 +94,6 @@ impl Network {
 
 /// Gives the host its address, and the other end that it sees, behind the director.
 fn connect(own: IpAddr, other: IpAddr) {
-    ip(&format!("link set {INTERFACE} up"));
     let no_detection = if own.is_ipv6() { "nodad" } else { "" };
     ip(&format!(
         "address add {own} peer {other} dev {INTERFACE} {no_detection}"

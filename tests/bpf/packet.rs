@@ -127,27 +127,45 @@ pub fn sum(parts: &[&[u8]]) -> u16 {
     sum as u16
 }
 
+/// The sum of the pseudo-header of a packet whose transport header begins there: of
+/// both families, since all of it that is not 0 is the same.
+pub fn pseudo(frame: &[u8], transport: usize) -> u16 {
+    let (addresses, protocol, end) = match frame[ETHERNET] >> 4 {
+        4 => (12..20, 9, usize::from(word(frame, ETHERNET + 2))),
+        _ => (8..40, 6, 40 + usize::from(word(frame, ETHERNET + 4))),
+    };
+    let length = (ETHERNET + end - transport) as u16;
+    let network = &frame[ETHERNET..];
+    sum(&[
+        &network[addresses],
+        &[0, network[protocol]],
+        &length.to_be_bytes(),
+    ])
+}
+
 /// What the IPv4 header, and pseudo-header and transport segment, sum up to:
 /// 0xffff each where the checksums are right.
 pub fn sums(frame: &[u8]) -> [u16; 2] {
     let start = transport(frame);
     let end = ETHERNET + usize::from(word(frame, ETHERNET + 2));
-    let length = (end - start) as u16;
-    let pseudo = [
-        &frame[ETHERNET + 12..ETHERNET + 20],
-        &[0, frame[ETHERNET + 9]],
-        &length.to_be_bytes(),
-        &frame[start..end],
-    ];
-    [sum(&[&frame[ETHERNET..start]]), sum(&pseudo)]
+    let pseudo = pseudo(frame, start).to_be_bytes();
+    [
+        sum(&[&frame[ETHERNET..start]]),
+        sum(&[&pseudo, &frame[start..end]]),
+    ]
+}
+
+pub fn fill_header_checksum(frame: &mut [u8]) {
+    let header_check_at = |_: &[u8]| ETHERNET + 10;
+    set(frame, header_check_at, 0);
+    let header = sum(&[&frame[ETHERNET..transport(frame)]]);
+    set(frame, header_check_at, !header);
 }
 
 pub fn fill_checksums(frame: &mut [u8]) {
-    let header_check_at = |_: &[u8]| ETHERNET + 10;
-    set(frame, header_check_at, 0);
+    fill_header_checksum(frame);
     set(frame, transport_check_at, 0);
-    let [header, segment] = sums(frame);
-    set(frame, header_check_at, !header);
+    let [_, segment] = sums(frame);
     // RFC 768: a computed 0 is sent as all ones.
     let check = match !segment {
         0 if frame[ETHERNET + 9] == UDP => 0xffff,

@@ -3,7 +3,7 @@
 //! server, so what arrives has taken the fast path.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,15 @@ use crate::lease::{forwarded, macs};
 use crate::network::{DIRECTORS_MAC, HOSTS_MAC, INTERFACE, Network, SIDES};
 use crate::repaired;
 
+/// Where a frame was seen.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// At the host of that side.
+    Arrived(usize, Vec<u8>),
+    /// At the director, behind the program.
+    Left(Vec<u8>),
+}
+
 /// The network with the program and a session's leases.
 pub struct Wire {
     pub family: Family,
@@ -26,6 +35,8 @@ pub struct Wire {
     pub bench: Bench,
     /// What the client and the server receive.
     pub at_hosts: [Capture; 2],
+    /// What the program has left to the director at each side.
+    pub left: [Capture; 2],
 }
 
 impl Wire {
@@ -37,6 +48,7 @@ impl Wire {
             capture(INTERFACE)
         });
         network.director.enter();
+        let left = SIDES.map(capture);
         let mut bench = Bench::empty();
         for side in SIDES {
             bench.attach(side);
@@ -47,6 +59,7 @@ impl Wire {
             network,
             bench,
             at_hosts,
+            left,
         };
         wire.with_leases(|lease| lease)
     }
@@ -104,6 +117,57 @@ impl Wire {
         }
     }
 
+    /// Sends a frame to the director at that side.
+    pub fn send(&self, side: usize, frame: &[u8]) {
+        self.at_hosts[side].send(frame);
+    }
+
+    /// What becomes of the one frame that was sent.
+    pub fn fate(&self) -> Fate {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            for side in [0, 1] {
+                if let Some(frame) = self.next(&self.at_hosts[side]) {
+                    return Fate::Arrived(side, frame);
+                }
+                if let Some(frame) = self.next(&self.left[side]) {
+                    return Fate::Left(frame);
+                }
+            }
+            assert_eq!(self.bench.counted(), []);
+            thread::yield_now();
+        }
+        panic!("the frame is gone");
+    }
+
+    fn next(&self, capture: &Capture) -> Option<Vec<u8>> {
+        let mut frames = capture.frames().into_iter().map(|captured| captured.frame);
+        // Hosts with IPv6 look for neighbours and routers.
+        let found = frames.find(|frame| frame[..2] != [0x33, 0x33]);
+        assert_eq!(frames.find(|frame| frame[..2] != [0x33, 0x33]), None);
+        found
+    }
+
+    /// The program has the packet pass by as if it were not there.
+    #[track_caller]
+    pub fn assert_left(&self, side: usize, frame: &[u8]) {
+        let before = self.counted();
+        self.send(side, frame);
+        assert_eq!(self.fate(), Fate::Left(frame.to_vec()));
+        assert_eq!(self.counted(), before);
+    }
+
+    /// A packet of that direction with that payload, as it comes in and as it leaves.
+    pub fn packet(&self, direction: usize, payload: &[u8]) -> [Vec<u8>; 2] {
+        let [come, leave] = self.family.directions()[direction];
+        let mut incoming = self.family.frame(self.protocol, come, payload);
+        incoming[..12].copy_from_slice(&[DIRECTORS_MAC, HOSTS_MAC].concat());
+        let mut outgoing = self.family.frame(self.protocol, leave, payload);
+        outgoing[..12].copy_from_slice(&[HOSTS_MAC, DIRECTORS_MAC].concat());
+        self.family.hop(&mut outgoing);
+        [incoming, outgoing]
+    }
+
     /// Packets and bytes that each lease counted.
     pub fn counted(&self) -> [(u64, u64); 2] {
         let leases = self.family.leases(&self.bench, self.protocol);
@@ -114,6 +178,7 @@ impl Wire {
 /// The client's socket, connected to the VIP, and the server's.
 fn udp_sockets(wire: &Wire) -> [UdpSocket; 2] {
     let session = wire.family.session();
+    wire.network.add_addresses();
     wire.network.server.enter();
     let server = UdpSocket::bind(session.server).unwrap();
     wire.network.client.enter();
@@ -124,6 +189,18 @@ fn udp_sockets(wire: &Wire) -> [UdpSocket; 2] {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
     }
     sockets
+}
+
+/// Both ends of a connection whose segments fill 1500 bytes.
+fn tcp_sockets(wire: &Wire) -> [TcpStream; 2] {
+    let session = wire.family.session();
+    let segment = 1500 - wire.family.header() - 20;
+    wire.network.add_addresses();
+    wire.network.server.enter();
+    let server = repaired::server([session.server, session.local_ip], segment);
+    wire.network.client.enter();
+    let client = repaired::client([session.client, session.vip], segment);
+    [client, server]
 }
 
 #[test]
@@ -156,12 +233,7 @@ fn a_tcp_connection_carries_megabytes_both_ways_in_gso_packets_with_partial_chec
     let bytes: Vec<u8> = (0..2_000_000u32).map(|n| (n % 251) as u8).collect();
     for family in FAMILIES {
         let wire = Wire::new(family, TCP);
-        let session = family.session();
-        let segment = 1500 - family.header() - 20;
-        wire.network.server.enter();
-        let mut server = repaired::server([session.server, session.local_ip], segment);
-        wire.network.client.enter();
-        let mut client = repaired::client([session.client, session.vip], segment);
+        let [mut client, mut server] = tcp_sockets(&wire);
         let length = bytes.len();
         let echo = thread::spawn(move || {
             let mut received = vec![0; length];
