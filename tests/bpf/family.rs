@@ -113,6 +113,14 @@ impl Family {
         }
     }
 
+    pub fn fill_tcp_checksum(self, frame: &mut [u8]) {
+        let transport = 14 + self.header();
+        packet::set(frame, |_| transport + 16, 0);
+        let pseudo = packet::pseudo(frame, transport).to_be_bytes();
+        let check = !packet::sum(&[&pseudo, &frame[transport..]]);
+        packet::set(frame, |_| transport + 16, check);
+    }
+
     pub fn ends(self, frame: &[u8]) -> [SocketAddr; 2] {
         match self {
             Self::V4 => packet::ends(frame).map(SocketAddr::V4),

@@ -10,6 +10,7 @@ mod flow;
 mod frames;
 mod lease;
 mod network;
+mod offloads;
 mod option;
 mod packet;
 mod packet6;

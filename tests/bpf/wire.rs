@@ -84,9 +84,11 @@ impl Wire {
     /// What client and server have received, checked, once it is all that the
     /// leases counted.
     pub fn received(&self) -> [Vec<Captured>; 2] {
-        let [requests, replies] = self.family.directions();
-        [(1, 0, replies), (0, 1, requests)].map(|(direction, at, [_, ends])| {
-            let frames = self.all_counted(direction, &self.at_hosts[at]);
+        [1, 0].map(|direction| {
+            let [_, ends] = self.family.directions()[direction];
+            let frames = self.collect(1 - direction, |frames| {
+                (frames.len() as u64, bytes(frames, 14) as u64) == self.counted()[direction]
+            });
             for captured in &frames {
                 assert_eq!(self.family.ends(&captured.frame), ends);
                 self.family.assert_checksums(&captured.frame);
@@ -95,25 +97,25 @@ impl Wire {
         })
     }
 
-    /// Waits until what was captured and what was counted are the same.
-    fn all_counted(&self, direction: usize, capture: &Capture) -> Vec<Captured> {
+    /// What the host of that side has received, once that is all.
+    pub fn collect(&self, side: usize, is_all: impl Fn(&[Captured]) -> bool) -> Vec<Captured> {
         let end = Instant::now() + PATIENCE;
         let mut frames: Vec<Captured> = Vec::new();
         loop {
-            frames.extend(capture.frames());
+            frames.extend(self.at_hosts[side].frames());
             frames.retain(|captured| self.family.protocol(&captured.frame) == self.protocol);
-            let bytes: usize = frames
-                .iter()
-                .map(|captured| captured.frame.len() - 14)
-                .sum();
-            let arrived = (frames.len() as u64, bytes as u64);
-            let counted = self.counted()[direction];
-            if arrived == counted {
+            if is_all(&frames) {
                 assert_eq!(self.bench.counted(), []);
                 return frames;
             }
-            assert!(Instant::now() < end, "{arrived:?} of {counted:?} arrived");
-            thread::sleep(Duration::from_millis(10));
+            assert!(
+                Instant::now() < end,
+                "{} frames of {} bytes arrived, {:?} were counted",
+                frames.len(),
+                bytes(&frames, 14),
+                self.counted()
+            );
+            thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -175,8 +177,14 @@ impl Wire {
     }
 }
 
+/// What the frames have behind their headers.
+pub fn bytes(frames: &[Captured], headers: usize) -> usize {
+    let lengths = frames.iter().map(|captured| captured.frame.len());
+    lengths.map(|length| length - headers).sum()
+}
+
 /// The client's socket, connected to the VIP, and the server's.
-fn udp_sockets(wire: &Wire) -> [UdpSocket; 2] {
+pub fn udp_sockets(wire: &Wire) -> [UdpSocket; 2] {
     let session = wire.family.session();
     wire.network.add_addresses();
     wire.network.server.enter();
@@ -192,7 +200,7 @@ fn udp_sockets(wire: &Wire) -> [UdpSocket; 2] {
 }
 
 /// Both ends of a connection whose segments fill 1500 bytes.
-fn tcp_sockets(wire: &Wire) -> [TcpStream; 2] {
+pub fn tcp_sockets(wire: &Wire) -> [TcpStream; 2] {
     let session = wire.family.session();
     let segment = 1500 - wire.family.header() - 20;
     wire.network.add_addresses();
