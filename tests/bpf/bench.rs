@@ -14,9 +14,9 @@ use crate::lease::{leased4, leased6};
 use crate::packet6::entries6;
 use crate::test_run::{Outcome, test_run};
 
-pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
 
-pub const INGRESS: &str = "ipvs_ingress";
+const INGRESS: &str = "ipvs_ingress";
 
 pub const TC_ACT_UNSPEC: i32 = -1;
 pub const TC_ACT_REDIRECT: i32 = 7;
@@ -29,7 +29,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Programs whose maps are empty.
+    /// The program, with empty maps.
     pub fn empty() -> Self {
         assert!(
             nix::unistd::geteuid().is_root(),
@@ -42,7 +42,9 @@ impl Bench {
             .unwrap_or_else(|error| {
                 panic!("bpf(2) is not permitted here, or this kernel has no eBPF: {error:?}")
             });
-        load(&mut object, INGRESS);
+        program(&mut object)
+            .load()
+            .unwrap_or_else(|error| panic!("{INGRESS} does not load: {error:?}"));
         Self {
             flows4: HashMap::try_from(object.take_map("flows4").unwrap()).unwrap(),
             flows6: HashMap::try_from(object.take_map("flows6").unwrap()).unwrap(),
@@ -51,9 +53,9 @@ impl Bench {
         }
     }
 
-    pub fn ingress(&mut self, frame: &[u8]) -> Outcome {
-        let program = program(&mut self.object, INGRESS).fd().unwrap();
-        test_run(program.as_fd(), frame, 0)
+    pub fn ingress(&self, frame: &[u8]) -> Outcome {
+        let program: &SchedClassifier = self.object.program(INGRESS).unwrap().try_into().unwrap();
+        test_run(program.fd().unwrap().as_fd(), frame)
     }
 
     /// The counters that are not zero, over all CPUs.
@@ -99,18 +101,12 @@ impl Bench {
     pub fn attach(&mut self, interface: &str) {
         qdisc_add_clsact(interface).unwrap();
         let options = TcAttachOptions::Netlink(NlOptions::default());
-        program(&mut self.object, INGRESS)
+        program(&mut self.object)
             .attach_with_options(interface, TcAttachType::Ingress, options)
             .unwrap_or_else(|error| panic!("{INGRESS} at {interface}: {error:?}"));
     }
 }
 
-fn program<'a>(object: &'a mut Ebpf, name: &str) -> &'a mut SchedClassifier {
-    object.program_mut(name).unwrap().try_into().unwrap()
-}
-
-fn load(object: &mut Ebpf, name: &str) {
-    program(object, name)
-        .load()
-        .unwrap_or_else(|error| panic!("{name} does not load: {error:?}"));
+fn program(object: &mut Ebpf) -> &mut SchedClassifier {
+    object.program_mut(INGRESS).unwrap().try_into().unwrap()
 }

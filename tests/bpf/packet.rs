@@ -63,14 +63,6 @@ impl Packet {
         fill_checksums(&mut frame);
         frame
     }
-
-    /// The frame with the checksum that says that there is none.
-    pub fn frame_without_checksum(&self) -> Vec<u8> {
-        assert_eq!(self.protocol, UDP);
-        let mut frame = self.frame();
-        set(&mut frame, transport_check_at, 0);
-        frame
-    }
 }
 
 /// Offset of the transport header.

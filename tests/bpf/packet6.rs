@@ -7,9 +7,8 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use ipvs_bpf::datapath::abi::{Flow6, Lease, Tuple6};
 
 use crate::flow::{TCP, UDP};
-use crate::packet::{sum, word};
+use crate::packet::{pseudo, set, sum, word};
 
-pub const SCTP: u8 = 132;
 const ETHERNET: usize = 14;
 const TRANSPORT: usize = ETHERNET + 40;
 
@@ -23,17 +22,6 @@ pub const VIP6: SocketAddrV6 = end(0, 1, 80);
 pub const SERVER6: SocketAddrV6 = end(2, 2, 8080);
 pub const LOCAL_IP6: SocketAddrV6 = end(2, 0x77, 61234);
 pub const ANSWER6: [SocketAddrV6; 2] = [SERVER6, LOCAL_IP6];
-
-/// SCTP keeps its ports: that of the client, and one of service and server.
-pub fn ported(protocol: u8, ends: [SocketAddrV6; 2]) -> [SocketAddrV6; 2] {
-    ends.map(|mut end| {
-        if protocol == SCTP {
-            let client = [CLIENT6.ip(), LOCAL_IP6.ip()].contains(&end.ip());
-            end.set_port(if client { CLIENT6 } else { VIP6 }.port());
-        }
-        end
-    })
-}
 
 fn words(address: &Ipv6Addr) -> [u32; 4] {
     let number = u128::from(*address);
@@ -60,8 +48,8 @@ pub fn entries6(protocol: u8) -> [(Tuple6, Flow6); 2] {
         pad: 0,
         lease: Lease::default(),
     };
-    let original = tuple6(protocol, ported(protocol, [CLIENT6, VIP6]));
-    let reply = tuple6(protocol, ported(protocol, ANSWER6));
+    let original = tuple6(protocol, [CLIENT6, VIP6]);
+    let reply = tuple6(protocol, ANSWER6);
     [(original, flow(reply)), (reply, flow(original))]
 }
 
@@ -80,16 +68,16 @@ impl Packet6 {
     pub fn new(protocol: u8, ends: [SocketAddrV6; 2]) -> Self {
         Self {
             protocol,
-            ends: ported(protocol, ends),
+            ends,
             extension: None,
             payload: b"an odd number of bytes.".to_vec(),
         }
     }
 
-    /// The same between others, everything computed anew.
+    /// The same between others, with checksums of its own.
     pub fn between(&self, ends: [SocketAddrV6; 2]) -> Self {
         Self {
-            ends: ported(self.protocol, ends),
+            ends,
             ..self.clone()
         }
     }
@@ -104,12 +92,10 @@ impl Packet6 {
                 segment.extend([0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0]);
                 segment.extend([0x50, 0x18, 0x20, 0, 0, 0, 0, 0]);
             }
-            UDP => {
+            _ => {
                 segment.extend((8 + self.payload.len() as u16).to_be_bytes());
                 segment.extend([0, 0]);
             }
-            // Verification tag, and a checksum that covers no address.
-            _ => segment.extend([1, 2, 3, 4, 0xc0, 0xff, 0xee, 0x11]),
         }
         segment.extend(&self.payload);
 
@@ -127,10 +113,8 @@ impl Packet6 {
         frame.extend(source.ip().octets());
         frame.extend(destination.ip().octets());
         let addresses = frame[ETHERNET + 8..].to_vec();
-        if let Some(at) = check_at(self.protocol) {
-            let check = check6(&addresses, self.protocol, &segment);
-            segment[at..at + 2].copy_from_slice(&check.to_be_bytes());
-        }
+        let check = check6(&addresses, self.protocol, &segment);
+        set(&mut segment, |_| check_at(self.protocol), check);
         frame.extend(&headers);
         frame.extend(&segment);
         frame
@@ -146,12 +130,11 @@ fn check6(addresses: &[u8], protocol: u8, segment: &[u8]) -> u16 {
     }
 }
 
-/// Within the transport header; SCTP has none of the Internet's kind.
-fn check_at(protocol: u8) -> Option<usize> {
+/// Within the transport header.
+fn check_at(protocol: u8) -> usize {
     match protocol {
-        TCP => Some(16),
-        UDP => Some(6),
-        _ => None,
+        TCP => 16,
+        _ => 6,
     }
 }
 
@@ -165,18 +148,14 @@ pub fn ends6(frame: &[u8]) -> [SocketAddrV6; 2] {
 
 /// Where the transport checksum is, in a frame without extension headers.
 pub fn check6_at(frame: &[u8]) -> usize {
-    TRANSPORT + check_at(frame[ETHERNET + 6]).unwrap()
+    TRANSPORT + check_at(frame[ETHERNET + 6])
 }
 
 /// Panics unless the TCP or UDP checksum is there and right.
 pub fn assert_checksum6(frame: &[u8]) {
-    let length = u32::from(word(frame, ETHERNET + 4)).to_be_bytes();
     let end = TRANSPORT + usize::from(word(frame, ETHERNET + 4));
-    let protocol = frame[ETHERNET + 6];
     let parts = [
-        &frame[ETHERNET + 8..TRANSPORT],
-        &length,
-        &[0, protocol],
+        &pseudo(frame, TRANSPORT).to_be_bytes(),
         &frame[TRANSPORT..end],
     ];
     assert_eq!(sum(&parts), 0xffff, "checksum of {frame:02x?}");
@@ -185,4 +164,20 @@ pub fn assert_checksum6(frame: &[u8]) {
         0,
         "the checksum went missing"
     );
+}
+
+/// Payloads of one word that bring the checksum close to 0 and 0xffff at each of
+/// these steps of a translation, and some others.
+pub fn words_around_zero6(packet: &Packet6, steps: &[[SocketAddrV6; 2]]) -> Vec<u16> {
+    let mut words: Vec<u16> = (0..=u16::MAX).step_by(509).collect();
+    for ends in steps {
+        let step = Packet6 {
+            payload: vec![0, 0],
+            ..packet.between(*ends)
+        };
+        let frame = step.frame();
+        let check = word(&frame, check6_at(&frame));
+        words.extend((0..7).map(|n| check.wrapping_sub(3).wrapping_add(n)));
+    }
+    words
 }

@@ -28,15 +28,6 @@ struct Attr {
     pad: u32,
 }
 
-/// The beginning of `struct __sk_buff`; the kernel takes the rest as zero.
-#[repr(C)]
-#[derive(Default)]
-struct SkBuff {
-    len: u32,
-    pkt_type: u32,
-    mark: u32,
-}
-
 /// What became of a packet.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -45,12 +36,8 @@ pub struct Outcome {
     pub frame: Vec<u8>,
 }
 
-/// Runs the program once on the Ethernet frame, with that `skb->mark`.
-pub fn test_run(program: BorrowedFd<'_>, frame: &[u8], mark: u32) -> Outcome {
-    let context = SkBuff {
-        mark,
-        ..SkBuff::default()
-    };
+/// Runs the program once on the Ethernet frame.
+pub fn test_run(program: BorrowedFd<'_>, frame: &[u8]) -> Outcome {
     let mut out = vec![0u8; frame.len() + 256];
     let mut attr = Attr {
         prog_fd: program.as_raw_fd() as u32,
@@ -58,8 +45,6 @@ pub fn test_run(program: BorrowedFd<'_>, frame: &[u8], mark: u32) -> Outcome {
         data_size_out: out.len() as u32,
         data_in: frame.as_ptr() as u64,
         data_out: out.as_mut_ptr() as u64,
-        ctx_size_in: size_of::<SkBuff>() as u32,
-        ctx_in: &raw const context as u64,
         ..Attr::default()
     };
     // SAFETY: the attributes point at buffers of the lengths they say, which
