@@ -7,9 +7,12 @@ use std::fs::File;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::process::{self, Command};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns, unshare};
 
+use crate::capture::PATIENCE;
 use crate::family::{FAMILIES, Session};
 
 /// The director's interface to the client, and the one to the server.
@@ -65,7 +68,9 @@ impl Network {
             ip(&format!("link set {name} up"));
             host.enter();
             ip(&format!("link set {INTERFACE} up"));
+            wait_until_up(INTERFACE);
             network.director.enter();
+            wait_until_up(name);
         }
         network
     }
@@ -102,13 +107,36 @@ fn connect(own: IpAddr, other: IpAddr) {
         "neighbour add {other} lladdr {} dev {INTERFACE} nud permanent",
         text(DIRECTORS_MAC)
     ));
+    // IPv6 adds the routes of an address later than the command ends.
+    let family = if own.is_ipv6() { "-6" } else { "-4" };
+    wait_until(|| {
+        let routes = ip(&format!("{family} route show table all"));
+        [format!("local {own} "), format!("{other} ")]
+            .iter()
+            .all(|route| routes.lines().any(|line| line.starts_with(route)))
+    });
+}
+
+/// The kernel notices a link later than the command ends: until then it drops what is
+/// sent, and IPv6 has no routes.
+fn wait_until_up(interface: &str) {
+    wait_until(|| ip(&format!("link show dev {interface}")).contains("state UP"));
+}
+
+#[track_caller]
+fn wait_until(holds: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < end, "the network is not ready");
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 fn text(mac: [u8; 6]) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
-fn ip(arguments: &str) {
+fn ip(arguments: &str) -> String {
     let output = Command::new("ip")
         .args(arguments.split_whitespace())
         .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")
@@ -119,4 +147,5 @@ fn ip(arguments: &str) {
         "ip {arguments}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
+    String::from_utf8(output.stdout).unwrap()
 }
