@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The one session that the tests translate, and its entries as the module
-//! writes them (`kmod/sessions.c`, `kmod/maps.c`).
+//! writes them (`kmod/entries.c`).
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
