@@ -113,6 +113,18 @@ impl Family {
         }
     }
 
+    /// The IP header says that the packet ends where the frame does.
+    pub fn set_length(self, frame: &mut [u8]) {
+        let length = (frame.len() - 14) as u16;
+        match self {
+            Self::V4 => {
+                packet::set(frame, |_| 14 + 2, length);
+                packet::fill_header_checksum(frame);
+            }
+            Self::V6 => packet::set(frame, |_| 14 + 4, length - 40),
+        }
+    }
+
     pub fn fill_tcp_checksum(self, frame: &mut [u8]) {
         let transport = 14 + self.header();
         packet::set(frame, |_| transport + 16, 0);

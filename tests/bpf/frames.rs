@@ -42,6 +42,23 @@ fn a_frame_cut_short_is_left_at_every_length() {
 }
 
 #[test]
+fn a_packet_that_ends_within_its_headers_is_left() {
+    for family in FAMILIES {
+        for protocol in PROTOCOLS {
+            let wire = Wire::new(family, protocol);
+            for direction in [0, 1] {
+                let [incoming, _] = wire.packet(direction, &[]);
+                for length in 14 + family.header()..incoming.len() {
+                    let mut short = incoming[..length].to_vec();
+                    family.set_length(&mut short);
+                    wire.assert_left(direction, &short);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_frame_with_a_tag_is_left_also_where_it_has_only_a_priority() {
     for family in FAMILIES {
         let wire = Wire::new(family, UDP);
