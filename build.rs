@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, exit};
 
 fn main() {
-    for input in ["bpf", "kmod/ip_vs_bpf_abi.h"] {
+    for input in ["bpf", "kmod/ip_vs_bpf_abi.h", "kmod/ip_vs_bpf_hash.h"] {
         println!("cargo::rerun-if-changed={input}");
     }
     println!("cargo::rerun-if-env-changed=CLANG");
@@ -22,6 +22,10 @@ fn main() {
         .arg("-fdebug-compilation-dir=.")
         .args(["-I", "kmod", "-c", "bpf/ipvs_bpf.c", "-o"])
         .arg(object);
+    // See bpf/table.h.
+    if env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64") {
+        command.arg("-DIPVS_BPF_ORDERED_LOADS");
+    }
     // Debian keeps asm/types.h in a folder by architecture, which clang leaves
     // out when it does not compile for the host.
     if let Some(triplet) = multiarch() {

@@ -10,15 +10,15 @@
 
 static __always_inline int forward4(struct __sk_buff *skb,
 				    const struct ipvs_bpf_tuple4 *old,
-				    struct ipvs_bpf_flow4 *flow,
-				    const __u8 protocol)
+				    const struct ipvs_bpf_slot4 *flow,
+				    __u64 *forwarded, const __u8 protocol)
 {
 	struct ends4 new = {
 		.saddr = flow->saddr,
 		.daddr = flow->daddr,
 		.ports = { { flow->sport, flow->dport } },
 	};
-	struct ipvs_bpf_lease *lease = &flow->lease;
+	const struct ipvs_bpf_lease *lease = &flow->lease;
 	struct iphdr *iph;
 	__sum16 *check;
 	void *frame;
@@ -38,7 +38,7 @@ static __always_inline int forward4(struct __sk_buff *skb,
 		if (!rewrite4(skb, old, &new))
 			return TC_ACT_SHOT;
 		frame = linear(skb, 0, sizeof(lease->macs));
-		return frame ? leave(frame, size, lease) : TC_ACT_SHOT;
+		return frame ? leave(frame, size, lease, forwarded) : TC_ACT_SHOT;
 	}
 	iph->check = ~add16(~iph->check, lease->header);
 	iph->ttl--;
@@ -50,7 +50,7 @@ static __always_inline int forward4(struct __sk_buff *skb,
 	 * and by the time to live.
 	 */
 	bpf_csum_update(skb, ~((__u32)lease->header + bpf_htons(1 << 8)));
-	return leave(frame, size, lease);
+	return leave(frame, size, lease, forwarded);
 }
 
 /* TC_ACT_UNSPEC: the packet is unchanged, and the module's. Instantiated for each
@@ -58,12 +58,13 @@ static __always_inline int forward4(struct __sk_buff *skb,
  */
 static __always_inline int fast4(struct __sk_buff *skb,
 				 const struct ipvs_bpf_tuple4 *old,
-				 struct ipvs_bpf_flow4 *flow)
+				 const struct ipvs_bpf_slot4 *flow,
+				 __u64 *forwarded)
 {
 	if (old->protocol == IPPROTO_UDP)
-		return forward4(skb, old, flow, IPPROTO_UDP);
+		return forward4(skb, old, flow, forwarded, IPPROTO_UDP);
 	if (old->protocol == IPPROTO_TCP)
-		return forward4(skb, old, flow, IPPROTO_TCP);
+		return forward4(skb, old, flow, forwarded, IPPROTO_TCP);
 	return TC_ACT_UNSPEC;
 }
 

@@ -8,8 +8,8 @@
 
 static __always_inline int forward6(struct __sk_buff *skb,
 				    const struct ipvs_bpf_tuple6 *old,
-				    struct ipvs_bpf_flow6 *flow,
-				    const __u8 protocol)
+				    const struct ipvs_bpf_slot6 *flow,
+				    __u64 *forwarded, const __u8 protocol)
 {
 	const __u32 network = sizeof(struct ipv6hdr);
 	struct ends6 new = {
@@ -17,7 +17,7 @@ static __always_inline int forward6(struct __sk_buff *skb,
 		.daddr = flow->daddr,
 		.ports = { { flow->sport, flow->dport } },
 	};
-	struct ipvs_bpf_lease *lease = &flow->lease;
+	const struct ipvs_bpf_lease *lease = &flow->lease;
 	struct headers6 *headers;
 	__sum16 *check;
 	void *frame;
@@ -37,26 +37,27 @@ static __always_inline int forward6(struct __sk_buff *skb,
 		if (!rewrite6(skb, old, &new))
 			return TC_ACT_SHOT;
 		frame = linear(skb, 0, sizeof(lease->macs));
-		return frame ? leave(frame, size, lease) : TC_ACT_SHOT;
+		return frame ? leave(frame, size, lease, forwarded) : TC_ACT_SHOT;
 	}
 	rewrite_header6(headers, &new);
 	headers->ports.both = new.ports.both;
 	change_whole(check, protocol, lease->transport);
 	/* See rewrite6(). */
 	bpf_csum_update(skb, fold32(difference(bpf_htons(1), 0)));
-	return leave(frame, size, lease);
+	return leave(frame, size, lease, forwarded);
 }
 
 /* TC_ACT_UNSPEC: the packet is unchanged, and the module's. Instantiated for each
  * protocol, so that the offsets of headers are constants.
  */
 static __always_inline int fast6(struct __sk_buff *skb, const struct ipvs_bpf_tuple6 *tuple,
-				 struct ipvs_bpf_flow6 *flow)
+				 const struct ipvs_bpf_slot6 *flow,
+				 __u64 *forwarded)
 {
 	if (tuple->protocol == IPPROTO_UDP)
-		return forward6(skb, tuple, flow, IPPROTO_UDP);
+		return forward6(skb, tuple, flow, forwarded, IPPROTO_UDP);
 	if (tuple->protocol == IPPROTO_TCP)
-		return forward6(skb, tuple, flow, IPPROTO_TCP);
+		return forward6(skb, tuple, flow, forwarded, IPPROTO_TCP);
 	return TC_ACT_UNSPEC;
 }
 

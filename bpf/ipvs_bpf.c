@@ -10,30 +10,52 @@
 
 #include "fast4.h"
 #include "fast6.h"
-#include "maps.h"
+#include "table.h"
 
 static __always_inline int ingress4(struct __sk_buff *skb)
 {
-	struct ipvs_bpf_flow4 *flow;
-	struct ipvs_bpf_tuple4 tuple;
+	struct ipvs_bpf_slot4 *slot, flow;
+	struct ipvs_bpf_set4 *set;
+	union words4 packet;
+	__u32 key, begun;
 
-	if (!parse4(skb, &tuple))
+	if (!parse4(skb, &packet.tuple))
 		return TC_ACT_UNSPEC;
-	flow = bpf_map_lookup_elem(&flows4, &tuple);
-	return flow && lease_is_valid(skb, &flow->lease) ? fast4(skb, &tuple, flow) :
-							   TC_ACT_UNSPEC;
+	key = set_of(packet.word, IPVS_BPF_WORDS4);
+	set = bpf_map_lookup_elem(&flows4, &key);
+	if (!set)
+		return TC_ACT_UNSPEC;
+	begun = begin(&set->sequence);
+	slot = find4(set, &packet);
+	if (!slot)
+		return TC_ACT_UNSPEC;
+	flow = *slot;
+	if (!is_whole(&set->sequence, begun) || !lease_is_valid(skb, &flow.lease))
+		return TC_ACT_UNSPEC;
+	return fast4(skb, &packet.tuple, &flow, &slot->lease.forwarded);
 }
 
 static __always_inline int ingress6(struct __sk_buff *skb)
 {
-	struct ipvs_bpf_flow6 *flow;
-	struct ipvs_bpf_tuple6 tuple;
+	struct ipvs_bpf_slot6 *slot, flow;
+	struct ipvs_bpf_set6 *set;
+	union words6 packet;
+	__u32 key, begun;
 
-	if (!parse6(skb, &tuple))
+	if (!parse6(skb, &packet.tuple))
 		return TC_ACT_UNSPEC;
-	flow = bpf_map_lookup_elem(&flows6, &tuple);
-	return flow && lease_is_valid(skb, &flow->lease) ? fast6(skb, &tuple, flow) :
-							   TC_ACT_UNSPEC;
+	key = set_of(packet.word, IPVS_BPF_WORDS6);
+	set = bpf_map_lookup_elem(&flows6, &key);
+	if (!set)
+		return TC_ACT_UNSPEC;
+	begun = begin(&set->sequence);
+	slot = find6(set, &packet);
+	if (!slot)
+		return TC_ACT_UNSPEC;
+	flow = *slot;
+	if (!is_whole(&set->sequence, begun) || !lease_is_valid(skb, &flow.lease))
+		return TC_ACT_UNSPEC;
+	return fast6(skb, &packet.tuple, &flow, &slot->lease.forwarded);
 }
 
 SEC("classifier")

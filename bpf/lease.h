@@ -77,13 +77,14 @@ static __always_inline __u32 fast_size(__u8 protocol, __u32 network)
 
 /* The packet is translated, and goes. */
 static __always_inline int leave(__u32 *frame, __u32 size,
-				 struct ipvs_bpf_lease *lease)
+				 const struct ipvs_bpf_lease *lease,
+				 __u64 *forwarded)
 {
 	frame[0] = lease->macs[0];
 	frame[1] = lease->macs[1];
 	frame[2] = lease->macs[2];
 	/* The packets of a flow may come in on several CPUs. */
-	__sync_fetch_and_add(&lease->forwarded,
+	__sync_fetch_and_add(forwarded,
 			     ((__u64)size << IPVS_BPF_PACKET_BITS) + 1);
 	return bpf_redirect(lease->ifindex, 0);
 }

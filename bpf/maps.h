@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The maps of the program. The CLI hands the first two to the module, which alone
+/* The maps of the program. The CLI hands the first three to the module, which alone
  * writes them, but for what the program counts in a lease.
  */
 #ifndef MAPS_H
@@ -10,22 +10,27 @@
 
 #include "ip_vs_bpf_abi.h"
 
-/* Two entries a session. The CLI sets max_entries when it creates the maps. */
+/* The CLI sets max_entries when it creates the maps: one set a session. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 2 * 1048576);
-	__type(key, struct ipvs_bpf_tuple4);
-	__type(value, struct ipvs_bpf_flow4);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ipvs_bpf_set4);
 } flows4 SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 2 * 1048576);
-	__type(key, struct ipvs_bpf_tuple6);
-	__type(value, struct ipvs_bpf_flow6);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ipvs_bpf_set6);
 } flows6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ipvs_bpf_control);
+} control SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

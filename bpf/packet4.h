@@ -7,11 +7,16 @@
 #include <bpf/bpf_endian.h>
 
 #include "checksum.h"
-#include "ip_vs_bpf_abi.h"
+#include "ip_vs_bpf_hash.h"
 #include "transport.h"
 
 #define IP_MORE_FRAGMENTS 0x2000
 #define IP_FRAGMENT_OFFSET 0x1fff
+
+union words4 {
+	struct ipvs_bpf_tuple4 tuple;
+	__u64 word[IPVS_BPF_WORDS4];
+};
 
 struct headers4 {
 	struct iphdr ip;

@@ -9,10 +9,15 @@
 #include <bpf/bpf_endian.h>
 
 #include "checksum.h"
-#include "ip_vs_bpf_abi.h"
+#include "ip_vs_bpf_hash.h"
 #include "transport.h"
 
 #define TRANSPORT6 (NETWORK + sizeof(struct ipv6hdr))
+
+union words6 {
+	struct ipvs_bpf_tuple6 tuple;
+	__u64 word[IPVS_BPF_WORDS6];
+};
 
 struct headers6 {
 	__u8 traffic[4]; /* version, traffic class and flow label */

@@ -41,7 +41,6 @@
 enum counter {
 	COUNT_SESSIONS_CREATED,
 	COUNT_SESSIONS_ENDED,
-	COUNT_DELETE_FAILED,
 	COUNT_PORT_COLLISIONS,
 	COUNT_SERVER_IS_LOCAL,
 	COUNT_ONE_PACKET,
@@ -178,6 +177,8 @@ struct unanswered_bucket {
 #define UNANSWERED_BUCKETS 256
 #define UNANSWERED_PROTOCOLS 3
 
+#define NO_SLOT U32_MAX
+
 /* A full-NAT connection: what cp->app_data points at while the connection is
  * bound to our application. Freed a grace period later: a packet may have read
  * the pointer.
@@ -191,10 +192,13 @@ struct session {
 	struct ip_vs_conn *conn; /* freed a grace period after the session ended */
 	__be16 local_port;
 	bool in_use[2];          /* by enum ipvs_bpf_direction; see lease_due() */
-	/* Under the lock of its original flow: */
+	spinlock_t lock;
+	/* Under the lock: */
 	bool ended;
 	bool had_lease;          /* so it may be listed */
-	u64 folded[2];           /* of each lease's "forwarded": what IPVS counts, too */
+	u32 slot[2];             /* in the maps, or NO_SLOT; and the set's lock */
+	u64 folded[2];           /* of each lease's "forwarded": what IPVS counts, too;
+				  * under the set's lock */
 	u64 lease[2];            /* until when; written under the lock */
 	struct kept_route route[2];
 	struct list_head leased; /* director->leased, under leased_lock */
@@ -224,7 +228,7 @@ struct service {
 	enum { SERVICE_UNTOUCHED, SERVICE_SET, SERVICE_REMOVE } pending;
 };
 
-#define FLOW_LOCKS 256
+#define SET_LOCKS 256
 #define ERROR_SIZE 192
 
 struct director {
@@ -244,8 +248,7 @@ struct director {
 	struct list_head pools;
 	DECLARE_HASHTABLE(pool_names, 10);
 	struct work_struct reap; /* frees services whose last session ended */
-	/* Serialise, by original flow, the entries of sessions in the maps. */
-	spinlock_t flow_locks[FLOW_LOCKS];
+	spinlock_t set_locks[SET_LOCKS]; /* of the maps' sets: flow_table.c */
 	struct unanswered_bucket unanswered[UNANSWERED_BUCKETS];
 	u32 unanswered_limit[UNANSWERED_PROTOCOLS]; /* in seconds; READ_ONCE */
 	bool fast_path;    /* asked for; under config */

@@ -4,18 +4,16 @@
  * values of the eBPF maps. This is the only place where they are written
  * down; src/datapath/abi.rs mirrors it, and a test compares the layouts.
  *
- * No structure has implicit padding: map keys are compared byte by byte, so
- * every writer zeroes what it does not set.
+ * No structure has implicit padding: tuples are compared word by word, so every writer
+ * zeroes what it does not set.
  */
 #ifndef IP_VS_BPF_ABI_H
 #define IP_VS_BPF_ABI_H
 
 #include <linux/types.h>
 
-/* A flow as it is on the wire: the key of the maps "flows4" and "flows6", one for
- * each family, so that IPv4 hashes no more bytes than it has. A session has up to
- * two entries, one for each direction: client -> VIP (original) and real server ->
- * local IP (reply). They are there from its first lease on.
+/* A flow as it is on the wire. A session has two, one for each direction: client ->
+ * VIP (original) and real server -> local IP (reply).
  */
 struct ipvs_bpf_tuple4 {
 	__be32 saddr;
@@ -65,10 +63,11 @@ struct ipvs_bpf_lease {
 	__u32 pad;
 };
 
-/* What full NAT makes of such a packet: the value of the same map. A map element
- * of IPv4 fills a slab of 128 bytes.
+/* A flow with a lease, or an empty slot, whose tuple is all zero: what comes in, and
+ * what full NAT makes of it.
  */
-struct ipvs_bpf_flow4 {
+struct ipvs_bpf_slot4 {
+	struct ipvs_bpf_tuple4 from;
 	__be32 saddr;
 	__be32 daddr;
 	__be16 sport;
@@ -77,13 +76,39 @@ struct ipvs_bpf_flow4 {
 	struct ipvs_bpf_lease lease;
 };
 
-struct ipvs_bpf_flow6 {
+struct ipvs_bpf_slot6 {
+	struct ipvs_bpf_tuple6 from;
 	__be32 saddr[4];
 	__be32 daddr[4];
 	__be16 sport;
 	__be16 dport;
 	__u32 pad;
 	struct ipvs_bpf_lease lease;
+};
+
+/* The values of the array maps "flows4" and "flows6". A flow is in the set that its
+ * hash says, in any slot. The sequence is odd while the module writes in the set, and
+ * another one after: who reads a slot reads the sequence before and after.
+ */
+#define IPVS_BPF_SLOTS 4
+
+struct ipvs_bpf_set4 {
+	__u32 sequence;
+	__u32 pad;
+	struct ipvs_bpf_slot4 slot[IPVS_BPF_SLOTS];
+};
+
+struct ipvs_bpf_set6 {
+	__u32 sequence;
+	__u32 pad;
+	struct ipvs_bpf_slot6 slot[IPVS_BPF_SLOTS];
+};
+
+/* The only value of the array map "control", which the module writes. */
+struct ipvs_bpf_control {
+	__u64 seed; /* of the hash; nobody else knows it */
+	__u32 sets; /* how many each of the two maps has; 0: not yet */
+	__u32 pad;
 };
 
 /* Index into the per-CPU array map "counters": what the eBPF programs did or

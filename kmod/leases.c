@@ -11,19 +11,12 @@
  * counts into IPVS's counters: with each renewal, each second while leases are
  * valid and once after, and at the session's end.
  *
- * A session enters the map of flows with its first lease, a direction at a time. The
- * map is a cache: where it is full, or another session has the entry, packets go on
- * through IPVS.
+ * A session enters the table of flows with its first lease, a direction at a time
+ * (flow_table.c).
  *
- * Two sessions can have one original flow: a client uses its port again while its old
- * connection still ends, or two CPUs see the first datagrams of a flow at once. The
- * entry is that of the session which wrote it last. Another one may write it only when
- * the last lease there has run out and its counts are folded.
- *
- * Locking. The entries of a session are written and deleted, and their counts are
- * folded, under a lock chosen by its original flow. leased_lock has the list of
- * sessions whose counts may have grown. It comes before the lock of a flow; who has
- * that one does not take this one.
+ * Locking. A session's lock serialises what happens to its leases. leased_lock has the
+ * list of sessions whose counts may have grown. It comes before the lock of a session;
+ * who has that one does not take this one.
  */
 #include <linux/delay.h>
 #include <linux/if_arp.h>
@@ -33,12 +26,10 @@
 #include <net/neighbour.h>
 #include <net/xfrm.h>
 
-#include "entries.h"
+#include "flow_table.h"
 #include "leases.h"
 #include "session_table.h"
 
-/* How long after its end a lease's counts are folded for certain. */
-#define SETTLED (2 * HZ)
 /* How many sessions are folded before others may have the lock. */
 #define FOLD_BATCH 64
 
@@ -113,121 +104,36 @@ static void read_flow(const struct session *session, u8 direction, struct flow *
 	flow->protocol = cp->protocol;
 }
 
-static spinlock_t *lock_of(const struct session *session)
-{
-	struct flow original;
-
-	read_flow(session, IPVS_BPF_ORIGINAL, &original);
-	return &session->director->flow_locks[flow_hash(&original, 0) % FLOW_LOCKS];
-}
-
-/* Under RCU and the lock. NULL: the session has no entry for that direction. */
-static struct ipvs_bpf_lease *lease_of(const struct session *session, u8 direction)
-{
-	struct maps *maps = rcu_dereference(session->director->maps);
-	struct flow flow, to;
-	union entry *entry;
-
-	read_flow(session, direction, &flow);
-	entry = maps ? entry_find(maps, &flow) : NULL;
-	if (!entry)
-		return NULL;
-	session_translate(session, session->conn, direction, &to);
-	return entry_makes(entry, &to) ? entry_lease(flow.family, entry) : NULL;
-}
-
-/* As lease_of(), and makes the entry if there is none. */
-static struct ipvs_bpf_lease *lease_make(struct session *session, u8 direction)
-{
-	struct director *director = session->director;
-	struct maps *maps = rcu_dereference(director->maps);
-	struct flow flow, to;
-	union entry *entry;
-
-	if (!maps)
-		return NULL;
-	read_flow(session, direction, &flow);
-	session_translate(session, session->conn, direction, &to);
-	entry = entry_find(maps, &flow);
-	if (entry && entry_makes(entry, &to))
-		return entry_lease(flow.family, entry);
-	/* Another session's, whose counts are not folded yet. */
-	if (entry && time_before64(get_jiffies_64(),
-				   entry_lease(flow.family, entry)->until + SETTLED))
-		return NULL;
-	if (entry_write(maps, &flow, &to)) {
-		count(director, COUNT_FLOWS_FULL);
-		return NULL;
-	}
-	session->folded[direction] = 0;
-	entry = entry_find(maps, &flow);
-	return entry ? entry_lease(flow.family, entry) : NULL;
-}
-
-/* Under RCU and the lock. */
-static void fold(struct session *session, u8 direction,
-		 const struct ipvs_bpf_lease *lease)
-{
-	u64 now = READ_ONCE(lease->forwarded);
-	u64 since = now - session->folded[direction];
-	u32 packets = since & (BIT(IPVS_BPF_PACKET_BITS) - 1);
-	u64 bytes = since >> IPVS_BPF_PACKET_BITS;
-
-	if (!since)
-		return;
-	session->folded[direction] = now;
-	account(session->conn, direction, packets, bytes);
-	count_many(session->director, direction == IPVS_BPF_ORIGINAL ?
-		   COUNT_FAST_ORIGINAL : COUNT_FAST_REPLY, packets);
-}
-
 /* Both directions. Under RCU and the lock. */
 static void fold_both(struct session *session)
 {
+	struct maps *maps = rcu_dereference(session->director->maps);
 	u8 direction;
 
-	for (direction = 0; direction < 2; direction++) {
-		struct ipvs_bpf_lease *lease;
-
-		/* Without a lease nothing was counted. */
-		if (!session->lease[direction])
-			continue;
-		lease = lease_of(session, direction);
-		if (lease)
-			fold(session, direction, lease);
-	}
+	for (direction = 0; maps && direction < 2; direction++)
+		flow_table_fold(maps, session, direction);
 }
 
 /* Under RCU and the lock. */
-static void delete_entries(struct session *session)
+static void remove_both(struct session *session)
 {
-	struct director *director = session->director;
-	struct maps *maps = rcu_dereference(director->maps);
-	struct flow flow;
+	struct maps *maps = rcu_dereference(session->director->maps);
 	u8 direction;
 
-	for (direction = 0; direction < 2; direction++) {
-		if (!lease_of(session, direction))
-			continue;
-		read_flow(session, direction, &flow);
-		if (entry_delete(maps, &flow))
-			count(director, COUNT_DELETE_FAILED);
-	}
+	for (direction = 0; maps && direction < 2; direction++)
+		flow_table_remove(maps, session, direction);
 }
 
 /* The session ends. Under RCU, with bottom halves off. */
 void leases_end(struct session *session)
 {
 	struct director *director = session->director;
-	spinlock_t *lock = lock_of(session);
 
-	spin_lock(lock);
+	spin_lock(&session->lock);
 	WRITE_ONCE(session->ended, true);
-	if (session->had_lease) {
-		fold_both(session);
-		delete_entries(session);
-	}
-	spin_unlock(lock);
+	if (session->had_lease)
+		remove_both(session);
+	spin_unlock(&session->lock);
 	if (!session->had_lease)
 		return;
 	spin_lock(&director->leased_lock);
@@ -258,10 +164,11 @@ void lease_renew(struct session *session, struct ip_vs_conn *cp, u8 direction,
 	const union nf_inet_addr *daddr =
 		direction == IPVS_BPF_ORIGINAL ? &cp->daddr : &cp->caddr;
 	u64 until = get_jiffies_64() + min_t(unsigned long, HZ, cp->timeout / 2);
-	struct ipvs_bpf_lease new = {};
-	struct ipvs_bpf_lease *lease = NULL;
-	spinlock_t *lock = lock_of(session);
-	struct flow flow, to;
+	struct ipvs_bpf_lease new = { .until = until };
+	struct director *director = session->director;
+	struct flow from, to;
+	struct maps *maps;
+	bool given = false;
 
 	/* What this host itself sends comes in at no interface, and what came in by
 	 * IPsec has to go on doing so. A reply of a removed server passes, as in
@@ -272,34 +179,25 @@ void lease_renew(struct session *session, struct ip_vs_conn *cp, u8 direction,
 	    !find_way(skb_dst(skb), daddr, &new))
 		return;
 	new.iif = skb->dev->ifindex;
-	read_flow(session, direction, &flow);
+	read_flow(session, direction, &from);
 	session_translate(session, cp, direction, &to);
-	find_sums(&flow, &to, &new);
-	spin_lock_bh(lock);
-	/* Another CPU may have been first, and counts go on in what it gave. */
-	if (!session->ended && !time_before64(get_jiffies_64(), session->lease[direction]))
-		lease = lease_make(session, direction);
-	if (lease) {
-		fold(session, direction, lease);
-		lease->iif = new.iif;
-		lease->ifindex = new.ifindex;
-		memcpy(lease->macs, new.macs, sizeof(lease->macs));
-		lease->mtu = new.mtu;
-		lease->header = new.header;
-		lease->transport = new.transport;
-		lease->pseudo = new.pseudo;
-		/* The old lease has run out, so no program looks at these but
-		 * one that began before; it sends one packet the old way, the
-		 * new one, or to nobody.
-		 */
-		smp_wmb();
-		WRITE_ONCE(lease->until, until);
+	find_sums(&from, &to, &new);
+	spin_lock_bh(&session->lock);
+	maps = rcu_dereference(director->maps);
+	/* Another CPU may have been first. */
+	if (maps && !session->ended &&
+	    !time_before64(get_jiffies_64(), session->lease[direction])) {
+		given = flow_table_put(maps, session, direction, &from, &to, &new);
+		if (!given)
+			count(director, COUNT_FLOWS_FULL);
+	}
+	if (given) {
 		WRITE_ONCE(session->lease[direction], until);
 		session->had_lease = true;
 	}
-	spin_unlock_bh(lock);
+	spin_unlock_bh(&session->lock);
 	/* Also where it is listed: it may be about to leave the list. */
-	if (lease)
+	if (given)
 		remember(session);
 }
 
@@ -308,12 +206,11 @@ static void fold_listed(struct session *session)
 {
 	struct director *director = session->director;
 	u64 now = get_jiffies_64();
-	spinlock_t *lock = lock_of(session);
 
-	spin_lock(lock);
+	spin_lock(&session->lock);
 	if (!session->ended)
 		fold_both(session);
-	spin_unlock(lock);
+	spin_unlock(&session->lock);
 	if (time_before64(now, READ_ONCE(session->lease[IPVS_BPF_ORIGINAL])) ||
 	    time_before64(now, READ_ONCE(session->lease[IPVS_BPF_REPLY])))
 		list_move_tail(&session->leased, &director->leased);
@@ -398,8 +295,8 @@ void leases_init(struct director *director)
 {
 	int i;
 
-	for (i = 0; i < FLOW_LOCKS; i++)
-		spin_lock_init(&director->flow_locks[i]);
+	for (i = 0; i < SET_LOCKS; i++)
+		spin_lock_init(&director->set_locks[i]);
 	spin_lock_init(&director->leased_lock);
 	INIT_LIST_HEAD(&director->leased);
 	INIT_DELAYED_WORK(&director->fold, fold_work);

@@ -3,39 +3,29 @@
  * The eBPF maps of the fast path, which userspace hands over by writing to
  * /proc/net/ip_vs_bpf/map:
  *
- *     flows4 FD flows6 FD
+ *     flows4 FD flows6 FD control FD
  *
- * with file descriptors of the writing process, or "none" to give them back. Both
- * may be written at any time, while sessions live: the maps are a cache, and other
- * ones begin empty. What is registered can be read, a line each: name, id, type, key
- * size, value size, entries.
+ * with file descriptors of the writing process, or "none" to give them back. They may be
+ * written at any time, while sessions live: the maps are a cache, and other ones begin
+ * empty. What is registered can be read, a line each: name, id, type, key size, value
+ * size, entries.
  */
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "flow_table.h"
 #include "leases.h"
 
-/* What a map must look like. Entries are not preallocated: memory follows the
- * number of flows.
- */
+/* The values of the arrays that the program brings. */
 struct shape {
 	const char *name;
-	u32 key_size;
 	u32 value_size;
 };
 
-static const struct shape flows4_shape = {
-	.name = "flows4",
-	.key_size = sizeof(struct ipvs_bpf_tuple4),
-	.value_size = sizeof(struct ipvs_bpf_flow4),
-};
-
-static const struct shape flows6_shape = {
-	.name = "flows6",
-	.key_size = sizeof(struct ipvs_bpf_tuple6),
-	.value_size = sizeof(struct ipvs_bpf_flow6),
-};
+static const struct shape flows4_shape = { "flows4", sizeof(struct ipvs_bpf_set4) };
+static const struct shape flows6_shape = { "flows6", sizeof(struct ipvs_bpf_set6) };
+static const struct shape control_shape = { "control", sizeof(struct ipvs_bpf_control) };
 
 static struct maps *maps_of(struct director *director)
 {
@@ -57,7 +47,7 @@ static struct bpf_map *take(struct director *director, char **text,
 	if (!name || strcmp(name, shape->name) || !number ||
 	    kstrtou32(number, 10, &fd))
 		return ERR_PTR(refuse(error, -EINVAL, 0,
-			"expected \"flows4 FD flows6 FD\" or \"none\""));
+			"expected \"flows4 FD flows6 FD control FD\" or \"none\""));
 	map = compat_map_get(fd);
 	if (IS_ERR(map)) {
 		refuse(error, 0, 0,
@@ -65,28 +55,29 @@ static struct bpf_map *take(struct director *director, char **text,
 		       shape->name, fd);
 		return map;
 	}
-	if (map->map_type == BPF_MAP_TYPE_HASH && map->key_size == shape->key_size &&
-	    map->value_size == shape->value_size &&
-	    map->map_flags == BPF_F_NO_PREALLOC && compat_map_is_plain(map) &&
-	    !READ_ONCE(map->frozen))
+	if (map->map_type == BPF_MAP_TYPE_ARRAY && map->value_size == shape->value_size &&
+	    !map->map_flags && compat_map_is_plain(map) && !READ_ONCE(map->frozen))
 		return map;
 	refuse(error, 0, 0,
-	       "%s: the map has type %u, key %u, value %u bytes, flags %#x; this module needs type %u, key %u, value %u, flags %#x, not frozen and without kernel fields",
-	       shape->name, map->map_type, map->key_size, map->value_size,
-	       map->map_flags, BPF_MAP_TYPE_HASH, shape->key_size,
-	       shape->value_size, BPF_F_NO_PREALLOC);
+	       "%s: the map has type %u, value %u bytes, flags %#x; this module needs type %u, value %u, no flags, not frozen and without kernel fields",
+	       shape->name, map->map_type, map->value_size, map->map_flags,
+	       BPF_MAP_TYPE_ARRAY, shape->value_size);
 	bpf_map_put(map);
 	return ERR_PTR(-EINVAL);
 }
 
 static void maps_free(struct maps *maps)
 {
+	int family;
+
 	if (!maps)
 		return;
-	if (maps->flows4)
-		bpf_map_put(maps->flows4);
-	if (maps->flows6)
-		bpf_map_put(maps->flows6);
+	flow_table_exit(maps);
+	for (family = 0; family < FAMILIES; family++)
+		if (maps->flows[family])
+			bpf_map_put(maps->flows[family]);
+	if (maps->control)
+		bpf_map_put(maps->control);
 	kfree(maps);
 }
 
@@ -98,24 +89,46 @@ void maps_release(struct director *director)
 
 static bool is_same(const struct maps *one, const struct maps *other)
 {
-	return one && one->flows4 == other->flows4 && one->flows6 == other->flows6;
+	return one && one->flows[IPV4] == other->flows[IPV4] &&
+	       one->flows[IPV6] == other->flows[IPV6] && one->control == other->control;
 }
 
-/* Takes both off the text. What was taken is put by maps_free(). */
-static int take_both(struct director *director, char *rest, struct maps *maps)
+/* Leases go on in the registered ones while others are prepared. */
+static bool is_shared(const struct maps *one, const struct maps *other)
 {
-	struct bpf_map *map = take(director, &rest, &flows4_shape);
+	return one && (one->flows[IPV4] == other->flows[IPV4] ||
+		       one->flows[IPV6] == other->flows[IPV6] ||
+		       one->control == other->control);
+}
 
-	if (IS_ERR(map))
-		return PTR_ERR(map);
-	maps->flows4 = map;
-	map = take(director, &rest, &flows6_shape);
-	if (IS_ERR(map))
-		return PTR_ERR(map);
-	maps->flows6 = map;
+/* Takes all off the text. What was taken is put by maps_free(). */
+static int take_all(struct director *director, char *rest, struct maps *maps)
+{
+	const struct {
+		const struct shape *shape;
+		struct bpf_map **map;
+	} wanted[] = {
+		{ &flows4_shape, &maps->flows[IPV4] },
+		{ &flows6_shape, &maps->flows[IPV6] },
+		{ &control_shape, &maps->control },
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(wanted); i++) {
+		struct bpf_map *map = take(director, &rest, wanted[i].shape);
+
+		if (IS_ERR(map))
+			return PTR_ERR(map);
+		*wanted[i].map = map;
+	}
 	if (rest)
 		return refuse(director->map_error, -EINVAL, 0,
 			      "unexpected \"%.40s\" at the end", rest);
+	if (maps->flows[IPV4]->max_entries != maps->flows[IPV6]->max_entries)
+		return refuse(director->map_error, -EINVAL, 0,
+			      "flows4 has %u entries and flows6 %u: as many are needed",
+			      maps->flows[IPV4]->max_entries,
+			      maps->flows[IPV6]->max_entries);
 	return 0;
 }
 
@@ -126,8 +139,11 @@ static void exchange(struct director *director, struct maps *maps)
 
 	leases_drain(director);
 	rcu_assign_pointer(director->maps, maps);
-	leases_allow(director);
+	/* A session that ends looks in the maps that it sees, so none may have a lease
+	 * in others.
+	 */
 	synchronize_rcu();
+	leases_allow(director);
 	maps_free(old);
 }
 
@@ -144,9 +160,17 @@ int map_write(struct director *director, char *text)
 	maps = kzalloc(sizeof(*maps), GFP_KERNEL_ACCOUNT);
 	if (!maps)
 		return -ENOMEM;
-	err = take_both(director, rest, maps);
+	err = take_all(director, rest, maps);
 	/* The same again changes nothing. */
 	if (err || is_same(maps_of(director), maps)) {
+		maps_free(maps);
+		return err;
+	}
+	err = is_shared(maps_of(director), maps) ?
+		refuse(director->map_error, -EBUSY, 0,
+		       "one of these maps is registered with others") :
+		flow_table_init(maps);
+	if (err) {
 		maps_free(maps);
 		return err;
 	}
@@ -167,6 +191,7 @@ void map_show(struct director *director, struct seq_file *seq)
 
 	if (!maps)
 		return;
-	show(seq, "flows4", maps->flows4);
-	show(seq, "flows6", maps->flows6);
+	show(seq, "flows4", maps->flows[IPV4]);
+	show(seq, "flows6", maps->flows[IPV6]);
+	show(seq, "control", maps->control);
 }

@@ -10,10 +10,12 @@
 
 struct director;
 
-/* What userspace handed over. */
+/* What userspace handed over, and whose each slot is. */
 struct maps {
-	struct bpf_map *flows4;
-	struct bpf_map *flows6;
+	struct bpf_map *flows[2]; /* by family_index(): their values are sets */
+	struct bpf_map *control;
+	struct ipvs_bpf_control *hash; /* the value of control */
+	unsigned long *owners[2];      /* of each slot: flow_table.c */
 };
 
 int map_write(struct director *director, char *text);

@@ -236,6 +236,9 @@ static struct session *session_create(struct director *director,
 	session->conn = cp;
 	session->route[IPVS_BPF_ORIGINAL].dst = route;
 	INIT_LIST_HEAD(&session->leased);
+	spin_lock_init(&session->lock);
+	session->slot[IPVS_BPF_ORIGINAL] = NO_SLOT;
+	session->slot[IPVS_BPF_REPLY] = NO_SLOT;
 	err = choose(ips, session);
 	if (err) {
 		kmem_cache_free(session_cache, session);

@@ -10,8 +10,6 @@
 static const char *const names[COUNTERS] = {
 	[COUNT_SESSIONS_CREATED] = "sessions_created",
 	[COUNT_SESSIONS_ENDED] = "sessions_ended",
-	/* A map entry that the kernel would not delete: it stays. */
-	[COUNT_DELETE_FAILED] = "session_delete_failed",
 	/* A local IP and port was taken, and another one was tried. */
 	[COUNT_PORT_COLLISIONS] = "port_collisions",
 	/* Connections of full-NAT services that were left to native IPVS:

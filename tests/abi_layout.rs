@@ -11,7 +11,8 @@ use std::path::Path;
 use std::process::Command;
 
 use ipvs_bpf::datapath::abi::{
-    COUNTERS_ROOM, Counter, Flow4, Flow6, Lease, ORIGINAL, PACKET_BITS, REPLY, Tuple4, Tuple6,
+    COUNTERS_ROOM, Control, Counter, Lease, ORIGINAL, PACKET_BITS, REPLY, SLOTS, Set4, Set6, Slot4,
+    Slot6, Tuple4, Tuple6,
 };
 
 /// What the header declares, by name.
@@ -122,8 +123,12 @@ fn mirror() -> BTreeSet<String> {
     structure!("ipvs_bpf_tuple4", Tuple4: saddr_be daddr_be sport_be dport_be protocol pad);
     structure!("ipvs_bpf_tuple6", Tuple6: saddr_be daddr_be sport_be dport_be protocol pad);
     structure!("ipvs_bpf_lease", Lease: until forwarded iif ifindex macs mtu header transport pseudo pad);
-    structure!("ipvs_bpf_flow4", Flow4: saddr_be daddr_be sport_be dport_be pad lease);
-    structure!("ipvs_bpf_flow6", Flow6: saddr_be daddr_be sport_be dport_be pad lease);
+    structure!("ipvs_bpf_slot4", Slot4: from saddr_be daddr_be sport_be dport_be pad lease);
+    structure!("ipvs_bpf_slot6", Slot6: from saddr_be daddr_be sport_be dport_be pad lease);
+    structure!("ipvs_bpf_set4", Set4: sequence pad slot);
+    structure!("ipvs_bpf_set6", Set6: sequence pad slot);
+    structure!("ipvs_bpf_control", Control: seed sets pad);
+    lines.insert(format!("IPVS_BPF_SLOTS = {SLOTS}"));
     lines.insert(format!("IPVS_BPF_ORIGINAL = {ORIGINAL}"));
     lines.insert(format!("IPVS_BPF_REPLY = {REPLY}"));
     lines.insert(format!("IPVS_BPF_PACKET_BITS = {PACKET_BITS}"));

@@ -3,10 +3,10 @@
 //! here. To give leases is the module's work; who measures the programs where
 //! there is no module does it himself.
 
-use aya::maps::{HashMap, MapData};
+use aya::maps::{Array, MapData};
 use aya::programs::tc::TcAttachType;
 use aya::{Ebpf, EbpfLoader, Pod};
-use ipvs_bpf::datapath::abi::{Flow4, Flow6, Lease, Tuple4, Tuple6};
+use ipvs_bpf::datapath::abi::{Control, Lease, Set4, Set6, Slot4, Slot6, Tuple4, Tuple6};
 use std::net::{IpAddr, SocketAddr};
 
 use crate::flow::{
@@ -26,8 +26,8 @@ const ALLOWED: &str = "root may load eBPF programs and write their maps";
 /// each family.
 pub fn set_up(director: &Namespace, flows: u32) {
     let mut object = EbpfLoader::new()
-        .map_max_entries("flows4", 2 * flows)
-        .map_max_entries("flows6", 2 * flows)
+        .map_max_entries("flows4", sets(flows))
+        .map_max_entries("flows6", sets(flows))
         .load(OBJECT)
         .expect(ALLOWED);
     director.within(|| {
@@ -41,20 +41,20 @@ pub fn set_up(director: &Namespace, flows: u32) {
             );
         }
     });
-    let mut flows4 = map::<Tuple4, Flow4>(&mut object, "flows4");
-    let mut flows6 = map::<Tuple6, Flow6>(&mut object, "flows6");
+    let mut control: Array<_, Control> = array(&mut object, "control");
+    let mut flows4: Array<_, Set4> = array(&mut object, "flows4");
+    let mut flows6: Array<_, Set6> = array(&mut object, "flows6");
+    let of_all = Control {
+        sets: sets(flows),
+        ..Control::default()
+    };
+    control.set(0, of_all, 0).expect(ALLOWED);
     for family in FAMILIES {
         for number in 0..flows {
             for translation in translations(family, number) {
                 match family {
-                    Family::Ipv4 => {
-                        let (tuple, flow) = translation.of_ipv4();
-                        flows4.insert(tuple, flow, 0).expect(ALLOWED);
-                    }
-                    Family::Ipv6 => {
-                        let (tuple, flow) = translation.of_ipv6();
-                        flows6.insert(tuple, flow, 0).expect(ALLOWED);
-                    }
+                    Family::Ipv4 => put(&mut flows4, &of_all, translation.of_ipv4()),
+                    Family::Ipv6 => put(&mut flows6, &of_all, translation.of_ipv6()),
                 }
             }
         }
@@ -62,9 +62,78 @@ pub fn set_up(director: &Namespace, flows: u32) {
     leave(object);
 }
 
-fn map<K: Pod, V: Pod>(object: &mut Ebpf, name: &str) -> HashMap<MapData, K, V> {
+/// So many that no set is full: the benchmark is of flows that have a lease.
+fn sets(flows: u32) -> u32 {
+    (8 * flows).max(64)
+}
+
+fn array<V: Pod>(object: &mut Ebpf, name: &str) -> Array<MapData, V> {
     let map = object.take_map(name).expect(name);
-    HashMap::try_from(map).expect(name)
+    Array::try_from(map).expect(name)
+}
+
+/// A set of either family.
+trait Set: Pod {
+    type Slot: Copy;
+    fn slots(&mut self) -> &mut [Self::Slot];
+    fn is_free(slot: &Self::Slot) -> bool;
+    fn words(slot: &Self::Slot) -> Vec<u64>;
+}
+
+impl Set for Set4 {
+    type Slot = Slot4;
+    fn slots(&mut self) -> &mut [Slot4] {
+        &mut self.slot
+    }
+    fn is_free(slot: &Slot4) -> bool {
+        slot.from.protocol == 0
+    }
+    fn words(slot: &Slot4) -> Vec<u64> {
+        words_of(&slot.from)
+    }
+}
+
+impl Set for Set6 {
+    type Slot = Slot6;
+    fn slots(&mut self) -> &mut [Slot6] {
+        &mut self.slot
+    }
+    fn is_free(slot: &Slot6) -> bool {
+        slot.from.protocol == 0
+    }
+    fn words(slot: &Slot6) -> Vec<u64> {
+        words_of(&slot.from)
+    }
+}
+
+fn words_of<T: Pod>(tuple: &T) -> Vec<u64> {
+    let bytes: Vec<u8> = bytes_of(tuple).to_vec();
+    let words = bytes.chunks_exact(8);
+    words
+        .map(|word| u64::from_ne_bytes(word.try_into().expect("eight bytes")))
+        .collect()
+}
+
+fn bytes_of<T: Pod>(value: &T) -> &[u8] {
+    // SAFETY: it is plain data without padding, and as long as that.
+    unsafe { std::slice::from_raw_parts((&raw const *value).cast(), size_of::<T>()) }
+}
+
+/// `ipvs_bpf_set()` in `kmod/ip_vs_bpf_hash.h`.
+fn set_of(control: &Control, words: &[u64]) -> u32 {
+    let hash = words.iter().fold(control.seed, |hash, word| {
+        let hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hash ^ hash >> 32
+    });
+    (((hash & 0xffff_ffff) * u64::from(control.sets)) >> 32) as u32
+}
+
+fn put<S: Set>(table: &mut Array<MapData, S>, control: &Control, slot: S::Slot) {
+    let index = set_of(control, &S::words(&slot));
+    let mut set = table.get(&index, 0).expect(ALLOWED);
+    let free = set.slots().iter_mut().find(|slot| S::is_free(slot));
+    *free.expect("a set has room") = slot;
+    table.set(index, set, 0).expect(ALLOWED);
 }
 
 /// One direction of a flow: source and destination before and after, and the way
@@ -169,7 +238,7 @@ impl Translation {
         }
     }
 
-    fn of_ipv4(&self) -> (Tuple4, Flow4) {
+    fn of_ipv4(&self) -> Slot4 {
         let [[saddr_be], [daddr_be]] = self.old.each_ref().map(words::<1>);
         let [sport_be, dport_be] = self.old.map(|end| end.port().to_be());
         let tuple = Tuple4 {
@@ -182,18 +251,18 @@ impl Translation {
         };
         let [[saddr_be], [daddr_be]] = self.new.each_ref().map(words::<1>);
         let [sport_be, dport_be] = self.new.map(|end| end.port().to_be());
-        let flow = Flow4 {
+        Slot4 {
+            from: tuple,
             saddr_be,
             daddr_be,
             sport_be,
             dport_be,
             pad: 0,
             lease: self.lease(),
-        };
-        (tuple, flow)
+        }
     }
 
-    fn of_ipv6(&self) -> (Tuple6, Flow6) {
+    fn of_ipv6(&self) -> Slot6 {
         let [saddr_be, daddr_be] = self.old.each_ref().map(words::<4>);
         let [sport_be, dport_be] = self.old.map(|end| end.port().to_be());
         let tuple = Tuple6 {
@@ -206,14 +275,14 @@ impl Translation {
         };
         let [saddr_be, daddr_be] = self.new.each_ref().map(words::<4>);
         let [sport_be, dport_be] = self.new.map(|end| end.port().to_be());
-        let flow = Flow6 {
+        Slot6 {
+            from: tuple,
             saddr_be,
             daddr_be,
             sport_be,
             dport_be,
             pad: 0,
             lease: self.lease(),
-        };
-        (tuple, flow)
+        }
     }
 }

@@ -6,10 +6,9 @@ use super::reader::{Section, array, string};
 use super::spelling::quoted;
 
 /// The default of `max_sessions`.
-pub(super) const MAX_SESSIONS: u32 = 1_048_576;
-/// The table of buckets that the kernel allocates at once for two entries a
-/// session is 2 GiB then.
-const MOST_SESSIONS: i64 = 1 << 26;
+pub(super) const MAX_SESSIONS: u32 = 65_536;
+/// Each takes 912 bytes from the beginning, so these take 14 GiB.
+const MOST_SESSIONS: i64 = 1 << 24;
 
 #[derive(Clone, Debug)]
 pub(super) struct Director {

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The keys and values of the eBPF maps: the mirror of `kmod/ip_vs_bpf_abi.h`,
+//! The values of the eBPF maps: the mirror of `kmod/ip_vs_bpf_abi.h`,
 //! compared with it by `tests/abi_layout.rs`. Fields named `*_be` are in
 //! network byte order, the others in the host's.
 
 use aya::Pod;
 
-/// `struct ipvs_bpf_tuple4`: a flow as it is on the wire, the key of the map
-/// `flows4`.
+/// `struct ipvs_bpf_tuple4`: a flow as it is on the wire.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tuple4 {
@@ -18,7 +17,7 @@ pub struct Tuple4 {
     pub pad: [u8; 3],
 }
 
-/// `struct ipvs_bpf_tuple6`: the same of IPv6, the key of the map `flows6`.
+/// `struct ipvs_bpf_tuple6`: the same of IPv6.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tuple6 {
@@ -63,11 +62,12 @@ pub const PACKET_BITS: u32 = 26;
 /// `IPVS_BPF_COUNTERS_ROOM`: the entries of the map `counters`.
 pub const COUNTERS_ROOM: usize = 64;
 
-/// `struct ipvs_bpf_flow4`: what full NAT makes of such a packet, the value of
-/// the map `flows4`.
+/// `struct ipvs_bpf_slot4`: a flow with a lease, and what full NAT makes of such a
+/// packet.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flow4 {
+pub struct Slot4 {
+    pub from: Tuple4,
     pub saddr_be: u32,
     pub daddr_be: u32,
     pub sport_be: u16,
@@ -76,16 +76,50 @@ pub struct Flow4 {
     pub lease: Lease,
 }
 
-/// `struct ipvs_bpf_flow6`: the same of IPv6, the value of the map `flows6`.
+/// `struct ipvs_bpf_slot6`: the same of IPv6.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flow6 {
+pub struct Slot6 {
+    pub from: Tuple6,
     pub saddr_be: [u32; 4],
     pub daddr_be: [u32; 4],
     pub sport_be: u16,
     pub dport_be: u16,
     pub pad: u32,
     pub lease: Lease,
+}
+
+/// `IPVS_BPF_SLOTS`.
+pub const SLOTS: usize = 4;
+
+/// `struct ipvs_bpf_set4`: the value of the array map `flows4`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Set4 {
+    /// Odd while the module writes.
+    pub sequence: u32,
+    pub pad: u32,
+    pub slot: [Slot4; SLOTS],
+}
+
+/// `struct ipvs_bpf_set6`: the value of the array map `flows6`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Set6 {
+    /// Odd while the module writes.
+    pub sequence: u32,
+    pub pad: u32,
+    pub slot: [Slot6; SLOTS],
+}
+
+/// `struct ipvs_bpf_control`: the value of the array map `control`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Control {
+    pub seed: u64,
+    /// Of each of the two maps.
+    pub sets: u32,
+    pub pad: u32,
 }
 
 macro_rules! counters {
@@ -128,6 +162,8 @@ unsafe impl Pod for Tuple6 {}
 // SAFETY: as above.
 unsafe impl Pod for Lease {}
 // SAFETY: as above.
-unsafe impl Pod for Flow4 {}
+unsafe impl Pod for Set4 {}
 // SAFETY: as above.
-unsafe impl Pod for Flow6 {}
+unsafe impl Pod for Set6 {}
+// SAFETY: as above.
+unsafe impl Pod for Control {}

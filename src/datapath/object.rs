@@ -21,7 +21,10 @@ pub(super) const INGRESS: &str = "ipvs_ingress";
 const FLOWS4: &str = "flows4";
 const FLOWS6: &str = "flows6";
 pub(super) const COUNTERS: &str = "counters";
-const PINNED: [&str; 4] = [INGRESS, FLOWS4, FLOWS6, COUNTERS];
+const CONTROL: &str = "control";
+/// What the module gets.
+const OF_MODULE: [&str; 3] = [FLOWS4, FLOWS6, CONTROL];
+const PINNED: [&str; 5] = [INGRESS, FLOWS4, FLOWS6, CONTROL, COUNTERS];
 
 /// The pin of what is about to take the place of that pin.
 fn next(name: &str) -> String {
@@ -54,7 +57,11 @@ pub fn replace(pins: &Pins, max_sessions: u32) -> Result<(), Error> {
             result => result?,
         }
     }
-    proc::register_maps(descriptor(&object, FLOWS4)?, descriptor(&object, FLOWS6)?)?;
+    let mut maps = Vec::new();
+    for name in OF_MODULE {
+        maps.push((name, descriptor(&object, name)?));
+    }
+    proc::register_maps(&maps)?;
     for name in PINNED {
         let to = pins.path(name);
         fs::rename(pins.path(&next(name)), &to).map_err(Error::file(to))?;
@@ -67,17 +74,17 @@ fn load(pins: &Pins, max_sessions: u32) -> Result<Ebpf, Error> {
     // Kernels before 5.11 count maps among the locked memory, of which a process may
     // have little. Where the limit cannot be raised, loading says what fails.
     let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
-    // Two flows a session.
-    let flows = max_sessions.saturating_mul(2);
+    // A set of four slots a session, which has two flows: half of the table is empty, so
+    // that few sets are full.
     let mut object = EbpfLoader::new()
-        .map_max_entries(FLOWS4, flows)
-        .map_max_entries(FLOWS6, flows)
+        .map_max_entries(FLOWS4, max_sessions)
+        .map_max_entries(FLOWS6, max_sessions)
         .load(OBJECT)?;
     for name in PINNED {
         pins.unpin(&next(name))?;
     }
     pin_program(&mut object, pins)?;
-    for name in [FLOWS4, FLOWS6, COUNTERS] {
+    for name in [FLOWS4, FLOWS6, CONTROL, COUNTERS] {
         let map = object.map(name).ok_or(Error::Missing(name))?;
         let path = pins.path(&next(name));
         map.pin(&path)
@@ -104,7 +111,7 @@ fn pin_program(object: &mut Ebpf, pins: &Pins) -> Result<(), Error> {
 }
 
 fn descriptor<'a>(object: &'a Ebpf, name: &'static str) -> Result<BorrowedFd<'a>, Error> {
-    let Map::HashMap(data) = object.map(name).ok_or(Error::Missing(name))? else {
+    let Map::Array(data) = object.map(name).ok_or(Error::Missing(name))? else {
         return Err(Error::Missing(name));
     };
     let data: &MapData = data;

@@ -99,7 +99,7 @@ pub(super) fn datapath() -> Result<Option<Datapath>, Error> {
         } else {
             datapath::attached_interfaces(&pins)?
         },
-        max_sessions: maps.flows / 2,
+        max_sessions: maps.sets,
         fast_path: proc::fast_path()?,
         other_build,
     }))

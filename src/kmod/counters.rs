@@ -11,10 +11,6 @@ const MEANINGS: &[(&str, &str)] = &[
         "unanswered sessions ended for a new connection, since every port was taken",
     ),
     (
-        "session_delete_failed",
-        "map entries that the kernel would not delete: they stay",
-    ),
-    (
         "port_collisions",
         "a local IP's port was taken, and another one was tried",
     ),

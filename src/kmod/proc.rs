@@ -116,28 +116,29 @@ pub fn registered_maps() -> Result<Option<RegisteredMaps>, Error> {
 }
 
 /// The line that hands over the maps, by descriptors of theirs or of programs.
-fn map_line<'a>(descriptors: impl IntoIterator<Item = BorrowedFd<'a>>) -> String {
-    let words: Vec<String> = ["flows4", "flows6"]
-        .iter()
-        .zip(descriptors)
+fn map_line<'a>(maps: impl IntoIterator<Item = (&'a str, BorrowedFd<'a>)>) -> String {
+    let words: Vec<String> = maps
+        .into_iter()
         .map(|(name, descriptor)| format!("{name} {}", descriptor.as_raw_fd()))
         .collect();
     words.join(" ") + "\n"
 }
 
-/// In the place of those that are registered.
-pub fn register_maps(flows4: BorrowedFd<'_>, flows6: BorrowedFd<'_>) -> Result<(), Error> {
-    let maps = [flows4, flows6];
+/// By name, in the place of those that are registered.
+pub fn register_maps(maps: &[(&str, BorrowedFd<'_>)]) -> Result<(), Error> {
     let path = path("map");
-    match attempt(&path, &map_line(maps))? {
+    match attempt(&path, &map_line(maps.iter().copied()))? {
         Ok(()) => Ok(()),
         Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
             let carriers = maps
-                .into_iter()
-                .map(carrier)
+                .iter()
+                .map(|(name, map)| Ok((*name, carrier(*map)?)))
                 .collect::<io::Result<Vec<_>>>()
                 .map_err(Error::Carrier)?;
-            write("map", &map_line(carriers.iter().map(AsFd::as_fd)))
+            let carriers = carriers
+                .iter()
+                .map(|(name, carrier)| (*name, carrier.as_fd()));
+            write("map", &map_line(carriers))
         }
         Err(error) => Err(refused(path, error)),
     }

@@ -26,8 +26,8 @@ pub struct FullNatLine {
 /// The maps that are registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegisteredMaps {
-    /// Of each family; two a session.
-    pub flows: u32,
+    /// Of each family; one a session.
+    pub sets: u32,
 }
 
 /// By the names of the protocols.
@@ -94,16 +94,17 @@ pub(super) fn full_nat(line: &str) -> Option<FullNatLine> {
     })
 }
 
-/// "flows4 id 2 type 1 key 16 value 64 entries 2097152", then "flows6 …"; `Ok(None)`:
-/// nothing is registered. `Err`: the line that is not understood, or the last one
+/// "flows4 id 2 type 2 key 4 value 328 entries 65536", then "flows6 …" and "control …";
+/// `Ok(None)`: nothing is registered. `Err`: the line that is not understood, or the last one
 /// where one is missing.
 pub(super) fn maps(lines: &[String]) -> Result<Option<RegisteredMaps>, String> {
     match lines {
         [] => Ok(None),
-        [flows4, flows6] => {
-            let flows = entries(flows4, "flows4").ok_or_else(|| flows4.clone())?;
+        [flows4, flows6, control] => {
+            let sets = entries(flows4, "flows4").ok_or_else(|| flows4.clone())?;
             entries(flows6, "flows6").ok_or_else(|| flows6.clone())?;
-            Ok(Some(RegisteredMaps { flows }))
+            entries(control, "control").ok_or_else(|| control.clone())?;
+            Ok(Some(RegisteredMaps { sets }))
         }
         [.., last] => Err(last.clone()),
     }
@@ -193,10 +194,11 @@ mod tests {
         assert_eq!(line.local_ip.address.to_string(), "fd00:2::100");
 
         let lines = [
-            "flows4 id 2 type 1 key 16 value 64 entries 2097152".to_owned(),
-            "flows6 id 3 type 1 key 40 value 88 entries 2097152".to_owned(),
+            "flows4 id 2 type 2 key 4 value 328 entries 65536".to_owned(),
+            "flows6 id 3 type 2 key 4 value 520 entries 65536".to_owned(),
+            "control id 4 type 2 key 4 value 16 entries 1".to_owned(),
         ];
-        assert_eq!(maps(&lines).unwrap().unwrap().flows, 2_097_152);
+        assert_eq!(maps(&lines).unwrap().unwrap().sets, 65_536);
     }
 
     #[test]
@@ -232,7 +234,7 @@ mod tests {
         // A module of an earlier version.
         let three = ["sessions4", "sessions6", "services"]
             .map(|name| format!("{name} id 2 type 1 key 16 value 16 entries 2"));
-        assert_eq!(maps(&three), Err(three[2].clone()));
+        assert_eq!(maps(&three), Err(three[0].clone()));
     }
 
     #[test]

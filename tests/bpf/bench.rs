@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The program under test, loaded as the CLI loads it, with its maps.
 
+use std::mem::zeroed;
 use std::os::fd::AsFd;
 
-use aya::maps::{HashMap, MapData, PerCpuArray};
+use aya::maps::{Array, MapData, PerCpuArray};
 use aya::programs::SchedClassifier;
 use aya::programs::tc::{NlOptions, TcAttachOptions, TcAttachType, qdisc_add_clsact};
 use aya::{Ebpf, EbpfLoader};
-use ipvs_bpf::datapath::abi::{Counter, Flow4, Flow6, Lease, Tuple4, Tuple6};
+use ipvs_bpf::datapath::abi::{Control, Counter, Lease, SLOTS, Set4, Set6};
 
-use crate::flow::entries;
+use crate::flow::slots;
 use crate::lease::{leased4, leased6};
-use crate::packet6::entries6;
+use crate::packet6::slots6;
 use crate::test_run::{Outcome, test_run};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
@@ -23,31 +24,37 @@ pub const TC_ACT_REDIRECT: i32 = 7;
 
 pub struct Bench {
     object: Ebpf,
-    flows4: HashMap<MapData, Tuple4, Flow4>,
-    flows6: HashMap<MapData, Tuple6, Flow6>,
+    flows4: Array<MapData, Set4>,
+    flows6: Array<MapData, Set6>,
+    /// Where in its set the session's first direction is; the second is next to it.
+    place: usize,
     counters: PerCpuArray<MapData, u64>,
 }
 
 impl Bench {
-    /// The program, with empty maps.
+    /// The program, with a table of one set, which is empty.
     pub fn empty() -> Self {
         assert!(
             nix::unistd::geteuid().is_root(),
             "these tests load eBPF programs into this host's kernel: run them as root"
         );
-        let mut object = EbpfLoader::new()
-            .map_max_entries("flows4", 1024)
-            .map_max_entries("flows6", 1024)
-            .load(OBJECT)
-            .unwrap_or_else(|error| {
-                panic!("bpf(2) is not permitted here, or this kernel has no eBPF: {error:?}")
-            });
+        let mut object = EbpfLoader::new().load(OBJECT).unwrap_or_else(|error| {
+            panic!("bpf(2) is not permitted here, or this kernel has no eBPF: {error:?}")
+        });
         program(&mut object)
             .load()
             .unwrap_or_else(|error| panic!("{INGRESS} does not load: {error:?}"));
+        let mut control = Array::try_from(object.take_map("control").unwrap()).unwrap();
+        let sets = Control {
+            seed: 0x0123_4567_89ab_cdef,
+            sets: 1,
+            pad: 0,
+        };
+        control.set(0, sets, 0).unwrap();
         Self {
-            flows4: HashMap::try_from(object.take_map("flows4").unwrap()).unwrap(),
-            flows6: HashMap::try_from(object.take_map("flows6").unwrap()).unwrap(),
+            place: 0,
+            flows4: Array::try_from(object.take_map("flows4").unwrap()).unwrap(),
+            flows6: Array::try_from(object.take_map("flows6").unwrap()).unwrap(),
             counters: PerCpuArray::try_from(object.take_map("counters").unwrap()).unwrap(),
             object,
         }
@@ -72,28 +79,52 @@ impl Bench {
         counts.iter().sum()
     }
 
-    /// The session of `flow.rs` has these leases, for requests and for replies.
-    pub fn set_leases4(&mut self, protocol: u8, leases: [Lease; 2]) {
-        for ((tuple, flow), lease) in entries(protocol).into_iter().zip(leases) {
-            let flow = leased4(&tuple, flow, lease);
-            self.flows4.insert(tuple, flow, 0).unwrap();
-        }
+    /// The session is elsewhere in its set from the next leases on.
+    pub fn move_to(&mut self, place: usize) {
+        self.place = place;
     }
 
-    pub fn leases4(&self, protocol: u8) -> [Lease; 2] {
-        entries(protocol).map(|(tuple, _)| self.flows4.get(&tuple, 0).unwrap().lease)
+    fn places(&self) -> [usize; 2] {
+        [self.place, (self.place + 1) % SLOTS]
+    }
+
+    /// The session of `flow.rs` has these leases, for requests and for replies, and the
+    /// table has nothing else.
+    pub fn set_leases4(&mut self, protocol: u8, leases: [Lease; 2]) {
+        // SAFETY: all of it are numbers.
+        let mut set: Set4 = unsafe { zeroed() };
+        for ((slot, lease), place) in slots(protocol).into_iter().zip(leases).zip(self.places()) {
+            set.slot[place] = leased4(slot, lease);
+        }
+        self.flows4.set(0, set, 0).unwrap();
+    }
+
+    pub fn leases4(&self) -> [Lease; 2] {
+        let set = self.flows4.get(&0, 0).unwrap();
+        self.places().map(|place| set.slot[place].lease)
     }
 
     /// The session of `packet6.rs` has these leases.
     pub fn set_leases6(&mut self, protocol: u8, leases: [Lease; 2]) {
-        for ((tuple, flow), lease) in entries6(protocol).into_iter().zip(leases) {
-            let flow = leased6(&tuple, flow, lease);
-            self.flows6.insert(tuple, flow, 0).unwrap();
+        // SAFETY: as above.
+        let mut set: Set6 = unsafe { zeroed() };
+        for ((slot, lease), place) in slots6(protocol).into_iter().zip(leases).zip(self.places()) {
+            set.slot[place] = leased6(slot, lease);
         }
+        self.flows6.set(0, set, 0).unwrap();
     }
 
-    pub fn leases6(&self, protocol: u8) -> [Lease; 2] {
-        entries6(protocol).map(|(tuple, _)| self.flows6.get(&tuple, 0).unwrap().lease)
+    pub fn leases6(&self) -> [Lease; 2] {
+        let set = self.flows6.get(&0, 0).unwrap();
+        self.places().map(|place| set.slot[place].lease)
+    }
+
+    /// As while the module writes in the set, and as after it.
+    pub fn set_sequence(&mut self, sequence: u32) {
+        let set = self.flows4.get(&0, 0).unwrap();
+        self.flows4.set(0, Set4 { sequence, ..set }, 0).unwrap();
+        let set = self.flows6.get(&0, 0).unwrap();
+        self.flows6.set(0, Set6 { sequence, ..set }, 0).unwrap();
     }
 
     /// Attaches the program to an interface of the caller's namespace, as the CLI

@@ -155,10 +155,10 @@ impl Family {
         }
     }
 
-    pub fn leases(self, bench: &Bench, protocol: u8) -> [Lease; 2] {
+    pub fn leases(self, bench: &Bench) -> [Lease; 2] {
         match self {
-            Self::V4 => bench.leases4(protocol),
-            Self::V6 => bench.leases6(protocol),
+            Self::V4 => bench.leases4(),
+            Self::V6 => bench.leases6(),
         }
     }
 }

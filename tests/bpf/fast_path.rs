@@ -81,7 +81,7 @@ fn fast_packets_and_their_bytes_are_counted_by_direction() {
     for protocol in PROTOCOLS {
         let bench = leased(protocol, lease());
         for (direction, (ends, _)) in directions().into_iter().enumerate() {
-            let before = bench.leases4(protocol)[direction];
+            let before = bench.leases4()[direction];
             let mut bytes = 0;
             for length in [0, 1, 700] {
                 let mut packet = Packet::new(protocol, ends);
@@ -92,7 +92,7 @@ fn fast_packets_and_their_bytes_are_counted_by_direction() {
                 frame.extend([0; 9]);
                 assert_eq!(bench.ingress(&frame).action, TC_ACT_REDIRECT);
             }
-            let counted = bench.leases4(protocol)[direction];
+            let counted = bench.leases4()[direction];
             assert_eq!(forwarded(&counted), (3, bytes));
             let told = Lease {
                 forwarded: 0,
@@ -114,7 +114,7 @@ fn packets_that_several_cpus_forward_at_once_are_all_counted() {
             scope.spawn(|| (0..packets).for_each(|_| drop(bench.ingress(&frame))));
         }
     });
-    let [counted, none] = bench.leases4(UDP);
+    let [counted, none] = bench.leases4();
     let all = cpus * packets;
     assert_eq!(forwarded(&counted), (all, all * bytes));
     assert_eq!(forwarded(&none), (0, 0));
@@ -132,7 +132,7 @@ fn the_difference_of_two_counts_is_right_where_packets_or_bytes_overflow_between
         };
         let bench = leased(TCP, before);
         (0..5).for_each(|_| drop(bench.ingress(&frame)));
-        let [after, _] = bench.leases4(TCP);
+        let [after, _] = bench.leases4();
         let difference = Lease {
             forwarded: after.forwarded.wrapping_sub(before.forwarded),
             ..after
@@ -244,7 +244,7 @@ fn a_lease_that_ran_out_or_was_never_given_leaves_packets_alone() {
         let bench = leased(TCP, Lease { until, ..lease() });
         for (direction, (ends, _)) in directions().into_iter().enumerate() {
             assert_untouched(&bench, &incoming(&Packet::new(TCP, ends)));
-            assert_eq!(bench.leases4(TCP)[direction].forwarded, 0);
+            assert_eq!(bench.leases4()[direction].forwarded, 0);
         }
     }
 }

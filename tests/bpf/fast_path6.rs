@@ -77,7 +77,7 @@ fn an_ipv6_checksum_is_right_also_where_it_passes_through_0_and_0xffff_and_each_
                 let outcome = bench.ingress(&incoming(&packet));
                 assert_eq!(outcome.frame, outgoing(&packet, new));
                 let size = outcome.frame.len() as u64 - 14;
-                let counted = bench.leases6(protocol)[direction];
+                let counted = bench.leases6()[direction];
                 assert_eq!(forwarded(&counted), (packets, packets * size));
             }
         }

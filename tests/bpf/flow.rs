@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The one session that the tests translate, and its entries as the module
-//! writes them (`kmod/entries.c`).
+//! The one session that the tests translate, and its slots as the module writes
+//! them (`kmod/flow_table.c`).
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use ipvs_bpf::datapath::abi::{Flow4, Lease, Tuple4};
+use ipvs_bpf::datapath::abi::{Lease, Slot4, Tuple4};
 
 pub const TCP: u8 = 6;
 pub const UDP: u8 = 17;
@@ -30,8 +30,9 @@ pub fn tuple(protocol: u8, [source, destination]: [SocketAddrV4; 2]) -> Tuple4 {
 }
 
 /// What full NAT makes of a packet is the other direction's tuple, reversed.
-fn flow(other: Tuple4) -> Flow4 {
-    Flow4 {
+fn slot(from: Tuple4, other: Tuple4) -> Slot4 {
+    Slot4 {
+        from,
         saddr_be: other.daddr_be,
         daddr_be: other.saddr_be,
         sport_be: other.dport_be,
@@ -41,9 +42,9 @@ fn flow(other: Tuple4) -> Flow4 {
     }
 }
 
-/// Both entries of the session.
-pub fn entries(protocol: u8) -> [(Tuple4, Flow4); 2] {
+/// Of both directions, without leases.
+pub fn slots(protocol: u8) -> [Slot4; 2] {
     let original = tuple(protocol, [CLIENT, VIP]);
     let reply = tuple(protocol, ANSWER);
-    [(original, flow(reply)), (reply, flow(original))]
+    [slot(original, reply), slot(reply, original)]
 }

@@ -2,7 +2,7 @@
 //! Leases as the module gives them, with the sums of the flow that they are
 //! of.
 
-use ipvs_bpf::datapath::abi::{Flow4, Flow6, Lease, PACKET_BITS, Tuple4, Tuple6};
+use ipvs_bpf::datapath::abi::{Lease, PACKET_BITS, Slot4, Slot6};
 
 use crate::packet::sum;
 
@@ -69,30 +69,32 @@ fn summed(lease: Lease, protocol: u8, old: [&[u8]; 2], new: [&[u8]; 2]) -> Lease
     }
 }
 
-pub fn leased4(tuple: &Tuple4, flow: Flow4, lease: Lease) -> Flow4 {
+pub fn leased4(slot: Slot4, lease: Lease) -> Slot4 {
+    let tuple = slot.from;
     let old = bytes(&[tuple.saddr_be, tuple.daddr_be]);
-    let new = bytes(&[flow.saddr_be, flow.daddr_be]);
+    let new = bytes(&[slot.saddr_be, slot.daddr_be]);
     let old_ports = ports([tuple.sport_be, tuple.dport_be]);
-    let new_ports = ports([flow.sport_be, flow.dport_be]);
+    let new_ports = ports([slot.sport_be, slot.dport_be]);
     let lease = summed(
         lease,
         tuple.protocol,
         [&old, &old_ports],
         [&new, &new_ports],
     );
-    Flow4 { lease, ..flow }
+    Slot4 { lease, ..slot }
 }
 
-pub fn leased6(tuple: &Tuple6, flow: Flow6, lease: Lease) -> Flow6 {
+pub fn leased6(slot: Slot6, lease: Lease) -> Slot6 {
+    let tuple = slot.from;
     let old = bytes(&[tuple.saddr_be, tuple.daddr_be].concat());
-    let new = bytes(&[flow.saddr_be, flow.daddr_be].concat());
+    let new = bytes(&[slot.saddr_be, slot.daddr_be].concat());
     let old_ports = ports([tuple.sport_be, tuple.dport_be]);
-    let new_ports = ports([flow.sport_be, flow.dport_be]);
+    let new_ports = ports([slot.sport_be, slot.dport_be]);
     let lease = summed(
         lease,
         tuple.protocol,
         [&old, &old_ports],
         [&new, &new_ports],
     );
-    Flow6 { lease, ..flow }
+    Slot6 { lease, ..slot }
 }

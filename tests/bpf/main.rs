@@ -15,5 +15,6 @@ mod option;
 mod packet;
 mod packet6;
 mod repaired;
+mod table;
 mod test_run;
 mod wire;

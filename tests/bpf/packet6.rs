@@ -4,7 +4,7 @@
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
-use ipvs_bpf::datapath::abi::{Flow6, Lease, Tuple6};
+use ipvs_bpf::datapath::abi::{Lease, Slot6, Tuple6};
 
 use crate::flow::{TCP, UDP};
 use crate::packet::{pseudo, set, sum, word};
@@ -39,8 +39,9 @@ pub fn tuple6(protocol: u8, [source, destination]: [SocketAddrV6; 2]) -> Tuple6 
     }
 }
 
-pub fn entries6(protocol: u8) -> [(Tuple6, Flow6); 2] {
-    let flow = |other: Tuple6| Flow6 {
+pub fn slots6(protocol: u8) -> [Slot6; 2] {
+    let slot = |from: Tuple6, other: Tuple6| Slot6 {
+        from,
         saddr_be: other.daddr_be,
         daddr_be: other.saddr_be,
         sport_be: other.dport_be,
@@ -50,7 +51,7 @@ pub fn entries6(protocol: u8) -> [(Tuple6, Flow6); 2] {
     };
     let original = tuple6(protocol, [CLIENT6, VIP6]);
     let reply = tuple6(protocol, ANSWER6);
-    [(original, flow(reply)), (reply, flow(original))]
+    [slot(original, reply), slot(reply, original)]
 }
 
 /// A frame to be built.

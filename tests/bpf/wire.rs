@@ -172,7 +172,7 @@ impl Wire {
 
     /// Packets and bytes that each lease counted.
     pub fn counted(&self) -> [(u64, u64); 2] {
-        let leases = self.family.leases(&self.bench, self.protocol);
+        let leases = self.family.leases(&self.bench);
         leases.map(|lease| forwarded(&lease))
     }
 }

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Whether sessions and IPVS's connections are the same ones.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use aya::maps::{Array, Map, MapData};
+use ipvs_bpf::datapath::abi::Set4;
+
 use crate::lab::{Lab, eventually, success};
 
 /// How many there are, as each of those says who knows.
@@ -37,16 +43,19 @@ pub fn balance(lab: &Lab) -> Balance {
 
 /// How many flows the eBPF map of IPv4 has. 0: there is no map.
 pub fn flows(lab: &Lab) -> usize {
-    let maps = lab.exec("director", &["cat", "/proc/net/ip_vs_bpf/map"]);
-    let id = maps
-        .lines()
-        .find_map(|line| line.strip_prefix("flows4 id "))
-        .and_then(|rest| rest.split(' ').next());
-    let Some(id) = id else { return 0 };
-    let dump = lab.exec("director", &["bpftool", "-j", "map", "dump", "id", id]);
-    // Each byte would be a string of its own.
-    let dump: Vec<serde::de::IgnoredAny> = serde_json::from_str(&dump).unwrap();
-    dump.len()
+    let Ok(map) = MapData::from_pin(pins(lab).join("flows4")) else {
+        return 0;
+    };
+    let map = Array::<_, Set4>::try_from(Map::Array(map)).unwrap();
+    let slots = map.iter().flat_map(|set| set.unwrap().slot);
+    slots.filter(|slot| slot.from.protocol != 0).count()
+}
+
+/// The folder of the director's pins, as the CLI sees it from another mount namespace.
+pub fn pins(lab: &Lab) -> PathBuf {
+    let namespace = format!("/run/netns/{}", lab.namespace("director"));
+    let inode = std::fs::metadata(namespace).unwrap().ino();
+    PathBuf::from(format!("/proc/1/root/sys/fs/bpf/ipvs-bpf/{inode}"))
 }
 
 /// Every connection of IPVS has its session, and no session is left over. They

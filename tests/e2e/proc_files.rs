@@ -34,10 +34,10 @@ fn what_the_module_does_not_understand_changes_nothing_and_is_explained() {
     let lab = Lab::new();
     lab.apply(FILE);
     let wrong = [
-        ("map", "flows4 0 flows6 1\n"),
+        ("map", "flows4 0 flows6 1 control 2\n"),
         ("map", "flows4 0 flows6\n"),
         ("map", "flows4\n"),
-        ("map", "flows4 99999 flows6 99999\n"),
+        ("map", "flows4 99999 flows6 99999 control 99999\n"),
         ("map", "commit\n"),
         ("map", "x"),
         ("local_ips", "+\n"),

@@ -4,9 +4,9 @@
 use serde_json::Value;
 
 use super::{all, found, needed, only, running, script};
+use crate::balance::pins;
 use crate::full_nat::FILE;
 use crate::lab::Lab;
-use crate::replace::pins;
 
 #[test]
 fn a_file_whose_plan_is_refused() {

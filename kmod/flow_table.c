@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The maps flows4 and flows6 as a table of flows, which the eBPF program reads: the only
+ * file that knows their shapes. A flow is in the set that its hash says, in any of four
+ * slots. The table is a cache: where a set is full, the flow stays without a lease.
+ *
+ * A slot is a session's until the session ends, or until another flow needs it: then it
+ * goes if its lease ran out so long ago that the program has counted the last packet, and
+ * that is folded. Sessions hold the number of their slot, and each slot has its owner,
+ * the session and the direction. Only where both agree is the slot the session's.
+ *
+ * Two sessions can have one original flow: a client uses its port again while its old
+ * connection still ends, or two CPUs see the first datagrams of a flow at once. A flow is
+ * in its set once, so the second session waits until the lease of the first is over.
+ *
+ * Locking. The slots of a set, their owners and what their sessions have folded are
+ * under a lock that is chosen by the set. An owner's session is there: it leaves its
+ * slots before it is freed. All is called under RCU, with bottom halves off.
+ */
+#include <linux/jiffies.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "flow_table.h"
+#include "ip_vs_bpf_hash.h"
+
+/* How long after its end a lease's slot may be another flow's. */
+#define SETTLED (2 * HZ)
+
+union flow_key {
+	struct ipvs_bpf_tuple4 v4;
+	struct ipvs_bpf_tuple6 v6;
+	u64 words[IPVS_BPF_WORDS6];
+};
+
+/* A slot, in either family's shape. */
+struct slot {
+	u32 *sequence;
+	union flow_key *from;
+	void *to; /* both ends: saddr, daddr, sport, dport */
+	struct ipvs_bpf_lease *lease;
+	unsigned long *owner;
+	u32 number;
+	u8 family;
+};
+
+static size_t key_size(u8 family)
+{
+	return family == AF_INET6 ? sizeof(struct ipvs_bpf_tuple6) :
+				    sizeof(struct ipvs_bpf_tuple4);
+}
+
+static void make_key(const struct flow *flow, union flow_key *key)
+{
+	memset(key, 0, sizeof(*key));
+	if (flow->family == AF_INET6) {
+		memcpy(key->v6.saddr, &flow->saddr, sizeof(key->v6.saddr));
+		memcpy(key->v6.daddr, &flow->daddr, sizeof(key->v6.daddr));
+		key->v6.sport = flow->sport;
+		key->v6.dport = flow->dport;
+		key->v6.protocol = flow->protocol;
+		return;
+	}
+	key->v4.saddr = flow->saddr.ip;
+	key->v4.daddr = flow->daddr.ip;
+	key->v4.sport = flow->sport;
+	key->v4.dport = flow->dport;
+	key->v4.protocol = flow->protocol;
+}
+
+static void read_slot(const struct maps *maps, u8 family, u32 number, struct slot *slot)
+{
+	struct bpf_map *map = maps->flows[family_index(family)];
+	u32 set = number / IPVS_BPF_SLOTS;
+	u32 at = number % IPVS_BPF_SLOTS;
+	void *value = map->ops->map_lookup_elem(map, &set);
+
+	slot->owner = &maps->owners[family_index(family)][number];
+	slot->number = number;
+	slot->family = family;
+	slot->sequence = value;
+	if (family == AF_INET6) {
+		struct ipvs_bpf_slot6 *six = &((struct ipvs_bpf_set6 *)value)->slot[at];
+
+		slot->from = (union flow_key *)&six->from;
+		slot->to = &six->saddr;
+		slot->lease = &six->lease;
+	} else {
+		struct ipvs_bpf_slot4 *four = &((struct ipvs_bpf_set4 *)value)->slot[at];
+
+		slot->from = (union flow_key *)&four->from;
+		slot->to = &four->saddr;
+		slot->lease = &four->lease;
+	}
+}
+
+static spinlock_t *lock_of(const struct session *session, u32 number)
+{
+	return &session->director->set_locks[number / IPVS_BPF_SLOTS % SET_LOCKS];
+}
+
+static unsigned long owner_of(const struct session *session, u8 direction)
+{
+	return (unsigned long)session | direction;
+}
+
+/* Under the set's lock: the program reads nothing of the set that is written between the
+ * two.
+ */
+static void write_begin(const struct slot *slot)
+{
+	WRITE_ONCE(*slot->sequence, *slot->sequence + 1);
+	smp_wmb();
+}
+
+static void write_end(const struct slot *slot)
+{
+	smp_wmb();
+	WRITE_ONCE(*slot->sequence, *slot->sequence + 1);
+}
+
+/* What the program has counted since the last time is IPVS's. */
+static void fold(struct session *session, u8 direction, const struct slot *slot)
+{
+	u64 now = READ_ONCE(slot->lease->forwarded);
+	u64 since = now - session->folded[direction];
+	u32 packets = since & (BIT(IPVS_BPF_PACKET_BITS) - 1);
+
+	if (!since)
+		return;
+	session->folded[direction] = now;
+	account(session->conn, direction, packets, since >> IPVS_BPF_PACKET_BITS);
+	count_many(session->director, direction == IPVS_BPF_ORIGINAL ?
+		   COUNT_FAST_ORIGINAL : COUNT_FAST_REPLY, packets);
+}
+
+static bool is_settled(const struct slot *slot)
+{
+	return !time_before64(get_jiffies_64(), slot->lease->until + SETTLED);
+}
+
+/* The slot in which the flow may be. false: there is none. */
+static bool choose(const struct maps *maps, const struct flow *from,
+		   const union flow_key *key, u32 set, unsigned long owner,
+		   struct slot *chosen)
+{
+	bool found = false;
+	struct slot slot;
+	u32 at;
+
+	for (at = 0; at < IPVS_BPF_SLOTS; at++) {
+		read_slot(maps, from->family, set * IPVS_BPF_SLOTS + at, &slot);
+		if (*slot.owner == owner) {
+			*chosen = slot;
+			return true;
+		}
+		if (!memcmp(slot.from, key, key_size(from->family))) {
+			*chosen = slot;
+			return is_settled(&slot);
+		}
+		/* A slot that is nobody's rather than another flow's. */
+		if (is_settled(&slot) && (!found || !*slot.owner)) {
+			*chosen = slot;
+			found = true;
+		}
+	}
+	return found;
+}
+
+static void write_ends(const struct slot *slot, const struct flow *to)
+{
+	if (slot->family == AF_INET6) {
+		struct ipvs_bpf_slot6 *six =
+			container_of(slot->to, struct ipvs_bpf_slot6, saddr);
+
+		memcpy(six->saddr, &to->saddr, sizeof(six->saddr));
+		memcpy(six->daddr, &to->daddr, sizeof(six->daddr));
+		six->sport = to->sport;
+		six->dport = to->dport;
+	} else {
+		struct ipvs_bpf_slot4 *four =
+			container_of(slot->to, struct ipvs_bpf_slot4, saddr);
+
+		four->saddr = to->saddr.ip;
+		four->daddr = to->daddr.ip;
+		four->sport = to->sport;
+		four->dport = to->dport;
+	}
+}
+
+static void write_lease(struct ipvs_bpf_lease *lease, const struct ipvs_bpf_lease *new)
+{
+	lease->until = new->until;
+	lease->iif = new->iif;
+	lease->ifindex = new->ifindex;
+	memcpy(lease->macs, new->macs, sizeof(lease->macs));
+	lease->mtu = new->mtu;
+	lease->header = new->header;
+	lease->transport = new->transport;
+	lease->pseudo = new->pseudo;
+}
+
+/* Another flow had the slot, or nobody. Its counts go on from where they are. */
+static void take(struct session *session, u8 direction, const struct slot *slot)
+{
+	struct session *old = (void *)(*slot->owner & ~1UL);
+
+	if (old)
+		fold(old, *slot->owner & 1, slot);
+	*slot->owner = owner_of(session, direction);
+	session->slot[direction] = slot->number;
+	session->folded[direction] = READ_ONCE(slot->lease->forwarded);
+}
+
+/* Gives the session's direction a lease, which turns from into to. false: there is no
+ * room for it. Under the session's lock.
+ */
+bool flow_table_put(const struct maps *maps, struct session *session, u8 direction,
+		    const struct flow *from, const struct flow *to,
+		    const struct ipvs_bpf_lease *lease)
+{
+	unsigned long owner = owner_of(session, direction);
+	struct slot slot;
+	union flow_key key;
+	bool found;
+	u32 set;
+
+	make_key(from, &key);
+	set = ipvs_bpf_set(maps->hash, key.words, key_size(from->family) / sizeof(u64));
+	spin_lock(lock_of(session, set * IPVS_BPF_SLOTS));
+	found = choose(maps, from, &key, set, owner, &slot);
+	if (found) {
+		write_begin(&slot);
+		if (*slot.owner != owner) {
+			take(session, direction, &slot);
+			memcpy(slot.from, &key, key_size(from->family));
+			write_ends(&slot, to);
+		}
+		write_lease(slot.lease, lease);
+		write_end(&slot);
+	}
+	spin_unlock(lock_of(session, set * IPVS_BPF_SLOTS));
+	return found;
+}
+
+/* Locks the set of the session's slot. false: the session has none in these maps. */
+static bool lock_own(const struct maps *maps, const struct session *session,
+		     u8 direction, struct slot *slot)
+{
+	u32 number = session->slot[direction];
+	u8 family = session->conn->af;
+
+	if (number / IPVS_BPF_SLOTS >= maps->flows[family_index(family)]->max_entries)
+		return false;
+	spin_lock(lock_of(session, number));
+	read_slot(maps, family, number, slot);
+	if (*slot->owner == owner_of(session, direction))
+		return true;
+	spin_unlock(lock_of(session, number));
+	return false;
+}
+
+/* Under the session's lock. */
+void flow_table_fold(const struct maps *maps, struct session *session, u8 direction)
+{
+	struct slot slot;
+
+	if (!lock_own(maps, session, direction, &slot))
+		return;
+	fold(session, direction, &slot);
+	spin_unlock(lock_of(session, slot.number));
+}
+
+/* The flow ends. The program may be counting a last packet, so the slot is free when it
+ * has settled. Under the session's lock.
+ */
+void flow_table_remove(const struct maps *maps, struct session *session, u8 direction)
+{
+	struct slot slot;
+
+	if (!lock_own(maps, session, direction, &slot))
+		return;
+	fold(session, direction, &slot);
+	write_begin(&slot);
+	memset(slot.from, 0, key_size(slot.family));
+	slot.lease->until = min(slot.lease->until, get_jiffies_64());
+	write_end(&slot);
+	*slot.owner = 0;
+	session->slot[direction] = NO_SLOT;
+	spin_unlock(lock_of(session, slot.number));
+}
+
+/* The maps are registered: nobody else knows where a flow will be. */
+int flow_table_init(struct maps *maps)
+{
+	u32 sets = maps->flows[IPV4]->max_entries;
+	u32 first = 0;
+	int family;
+
+	for (family = 0; family < FAMILIES; family++) {
+		maps->owners[family] = kvcalloc(sets, IPVS_BPF_SLOTS * sizeof(long),
+						GFP_KERNEL_ACCOUNT);
+		if (!maps->owners[family])
+			return -ENOMEM;
+	}
+	maps->hash = maps->control->ops->map_lookup_elem(maps->control, &first);
+	maps->hash->seed = get_random_u64();
+	/* The program finds nothing before this. */
+	WRITE_ONCE(maps->hash->sets, sets);
+	return 0;
+}
+
+void flow_table_exit(struct maps *maps)
+{
+	int family;
+
+	for (family = 0; family < FAMILIES; family++)
+		kvfree(maps->owners[family]);
+}

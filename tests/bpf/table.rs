@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The table of flows: a flow is found in any slot of its set, and not while the
+//! module writes there.
+
+use crate::bench::{Bench, TC_ACT_REDIRECT, TC_ACT_UNSPEC};
+use crate::family::FAMILIES;
+use crate::flow::PROTOCOLS;
+use crate::lease::{TO_US, lease};
+
+#[test]
+fn a_flow_is_found_in_any_slot_of_its_set() {
+    for family in FAMILIES {
+        for protocol in PROTOCOLS {
+            let mut bench = Bench::empty();
+            for place in 0..4 {
+                bench.move_to(place);
+                family.set_leases(&mut bench, protocol, [lease(); 2]);
+                for [old, new] in family.directions() {
+                    let mut frame = family.frame(protocol, old, b"hello");
+                    frame[..6].copy_from_slice(&TO_US);
+                    let outcome = bench.ingress(&frame);
+                    assert_eq!(outcome.action, TC_ACT_REDIRECT, "{family:?}, slot {place}");
+                    assert_eq!(family.ends(&outcome.frame), new);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_set_in_which_the_module_writes_leaves_packets_to_it() {
+    for family in FAMILIES {
+        let mut bench = Bench::empty();
+        let protocol = PROTOCOLS[0];
+        family.set_leases(&mut bench, protocol, [lease(); 2]);
+        for [old, _] in family.directions() {
+            let mut frame = family.frame(protocol, old, b"hello");
+            frame[..6].copy_from_slice(&TO_US);
+            for (sequence, action) in [
+                (1, TC_ACT_UNSPEC),
+                (2, TC_ACT_REDIRECT),
+                (u32::MAX, TC_ACT_UNSPEC),
+                (0, TC_ACT_REDIRECT),
+            ] {
+                bench.set_sequence(sequence);
+                assert_eq!(bench.ingress(&frame).action, action, "{sequence}");
+            }
+        }
+    }
+}
