@@ -10,7 +10,7 @@ use crate::director;
 use crate::model::State;
 use crate::output;
 
-/// What a file asks for on this host.
+/// A file, read on this host.
 pub(super) struct Desired {
     pub state: State,
     /// The interfaces that the file lists and this host lacks: the state is without

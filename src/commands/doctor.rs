@@ -24,7 +24,7 @@ struct Json<'a> {
     notes: usize,
 }
 
-/// What the file asks for, and what `plan` would say of it.
+/// The state that the file asks for, and what `plan` would say of it.
 fn compared(path: &Path, global: &Global) -> Result<(State, Compared), Error> {
     let Desired { state, absent } = desired::read(path)?;
     let actual = director::observe_loaded()?;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What this host lacks for the steps of a plan. Only what they need is looked for.
+//! The steps of a plan that this host cannot carry out. Only what they need is looked
+//! for.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -69,7 +70,7 @@ fn taken_ports(plan: &Plan) -> Vec<Refusal> {
 
 /// Each scheduler and each engine is named with the first service that needs it.
 fn missing_parts(plan: &Plan, actual: &State) -> Vec<Refusal> {
-    // What a service has is there, whatever registered it.
+    // A service has it, so it is there, whatever registered it.
     let mut schedulers: BTreeSet<&str> = actual.services.values().map(scheduler).collect();
     let mut engines: BTreeSet<&str> = actual.services.values().filter_map(engine).collect();
     let mut refusals = Vec::new();

@@ -42,7 +42,7 @@ impl Config {
     }
 }
 
-/// What is to be at these waits for them.
+/// `apply` does without these until they come.
 fn absent(config: &Config, interfaces: &[String], warnings: &Mistakes) {
     let names = || interfaces.iter().map(String::as_str);
     for (name, span) in config.absences(interfaces) {

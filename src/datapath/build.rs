@@ -20,12 +20,12 @@ fn name() -> String {
     format!("{PREFIX}{:016x}", hasher.finish())
 }
 
-/// Whether there are pins and the programs are those of this build.
+/// There are pins, and the programs are those of this build.
 pub fn is_this(pins: &Pins) -> bool {
     pins.path(&name()).exists() && is_pinned(pins)
 }
 
-/// Whether there are programs and counters, of whatever build. They may work without:
+/// Programs and counters are pinned, of whatever build. They work without pins too:
 /// other tools can remove pins.
 pub fn is_pinned(pins: &Pins) -> bool {
     [INGRESS, COUNTERS]

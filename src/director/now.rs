@@ -78,7 +78,7 @@ pub fn service_keys_now() -> Result<BTreeSet<ServiceKey>, Error> {
     })
 }
 
-/// Whether the programs work without the pins by which they and their counters are
+/// True where the programs work without the pins by which they and their counters are
 /// found.
 pub fn pins_are_lost() -> Result<bool, Error> {
     Ok(proc::registered_maps()?.is_some() && !datapath::is_pinned(&Pins::of_this_namespace()?))

@@ -7,7 +7,7 @@ use super::finding::Severity::{Error, Note, Warning};
 use super::{Facts, Finding};
 use crate::plan::Refusal;
 
-/// What a file differs in from this host.
+/// A file, compared with this host.
 #[derive(Clone, Debug, Default)]
 pub struct Compared {
     /// How the user named it.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What is wrong, why it matters, and what mends it.
+//! What is wrong, why it matters, and what fixes it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -69,10 +69,10 @@ const FEW: usize = 3;
 /// As many of the others are named; `--json` has all of them.
 const NAMED: usize = 8;
 
-/// What people read of findings that have one cause.
+/// Findings that have one cause, as people read them.
 pub struct Group<'a> {
     first: &'a Finding,
-    /// What the others are about.
+    /// The subjects of the others.
     others: Vec<&'a str>,
 }
 

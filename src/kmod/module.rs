@@ -92,7 +92,7 @@ pub fn load_parts<'a>(schedulers: &BTreeSet<&'a str>, engines: &BTreeSet<&'a str
     }
 }
 
-/// Whether [`load`] has nothing to load.
+/// True where [`load`] has nothing to load.
 pub fn is_missing(file: Option<&Path>) -> bool {
     !is_loaded()
         && match file {
@@ -101,7 +101,7 @@ pub fn is_missing(file: Option<&Path>) -> bool {
         }
 }
 
-/// Whether the kernel has no such scheduler, and no module that brings it.
+/// True where the kernel has no such scheduler, and no module that brings it.
 pub fn lacks_scheduler(name: &str) -> bool {
     // A word of IPVS's own.
     name != "none" && lacks(&format!("ip_vs_{name}"))

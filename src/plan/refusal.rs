@@ -50,7 +50,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// What it is about.
+    /// The object that it is about.
     pub fn subject(&self) -> String {
         match self {
             Refusal::AddressInTwoPools { address, .. } => address.to_string(),

@@ -48,7 +48,7 @@ pub enum Step {
     /// and put them in the place of those that are attached, wherever these are.
     /// Sessions go on.
     ChangeDatapath {
-        /// What runs is of another build or without pins; else only the number changes.
+        /// The programs are of another build or have no pins; else only the number changes.
         other_build: bool,
         old: u32,
         new: u32,
