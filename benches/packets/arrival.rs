@@ -7,27 +7,34 @@ use std::net::{IpAddr, SocketAddr};
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 
 use crate::flow::{Direction, SERVER_PORT, Segment, server};
-use crate::measure::{cost, frames};
+use crate::measure::cost;
 use crate::network::Network;
 use crate::path::Path;
 use crate::report::Subject;
 
 /// Of the first flow, whose connection is open.
 pub fn check(network: &Network, subject: &Subject) {
-    let (path, family) = (network.path, subject.family);
-    let client = subject.flow(0).client();
+    check_as(network, network.path, subject, 0);
+}
+
+/// Of a flow of that number, which uses the network as it would that path.
+pub fn check_as(network: &Network, path: Path, subject: &Subject, number: u32) {
+    let family = subject.family;
+    let client = subject.flow(number).client();
     let server = (server(family), SERVER_PORT);
     for (direction, from, to) in [
         (Direction::Original, path.peer(family, client), server),
         (Direction::Reply, path.destination(family), client),
     ] {
-        let frames = frames(network, subject, 0..1, direction, Segment::Data);
+        let frame = subject.flow(number);
+        let frames = [frame.frame(path, direction, Segment::Data, subject.size)];
         let heard = network.overheard(direction, || {
             cost(network, direction, &frames);
         });
         let hops = u8::from(path != Path::TcRedirect);
         let expected = (SocketAddr::from(from), SocketAddr::from(to), 64 - hops);
-        let what = format!("{}, {direction:?}: the frame that arrives", path.name());
+        let name = network.path.name();
+        let what = format!("{name}, {direction:?}: the frame that arrives");
         let found: Vec<_> = heard.iter().filter_map(|frame| read(frame)).collect();
         assert_eq!(found, [expected], "{what}");
         assert_eq!(heard[0].len(), frames[0].len(), "{what}");

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use crate::flow::{self, FAMILIES, Family, LOCAL_IPS, Protocol, SERVER_PORT, VIP_PORT};
 use crate::leases;
 use crate::namespace::Namespace;
+use crate::nft;
 use crate::path::Path;
 use crate::programs::{LAST, attach};
 
@@ -50,24 +51,25 @@ pub fn set_up(director: &Namespace, path: Path, full_nat: FullNat) {
         Path::Ipvs => ipvs(director),
         Path::IpvsMasquerade => {
             director.sysctl("net.ipv4.vs.conntrack=1");
-            masquerade(director).expect("nft takes it");
+            nft::masquerade(director).expect("nft takes it");
             ipvs(director);
         }
-        Path::IpvsBpf | Path::IpvsBpfFast => apply(director, path, full_nat),
-        Path::Masquerade => {
-            masquerade(director)
-                .and_then(|()| translate_vip(director))
+        Path::NftMasquerade => nft::set_up(director).expect("nft takes it"),
+        Path::NftFlowtable => {
+            nft::set_up(director)
+                .and_then(|()| nft::add_flowtable(director))
                 .expect("nft takes it");
         }
+        Path::IpvsBpf | Path::IpvsBpfFast => apply(director, path, full_nat),
         Path::FastAlone => leases::set_up(director, full_nat.max_sessions),
     }
 }
 
-fn service(family: Family) -> SocketAddr {
+pub fn service(family: Family) -> SocketAddr {
     SocketAddr::new(flow::vip(family, 0), VIP_PORT)
 }
 
-fn server(family: Family) -> SocketAddr {
+pub fn server(family: Family) -> SocketAddr {
     SocketAddr::new(flow::server(family), SERVER_PORT)
 }
 
@@ -91,41 +93,11 @@ fn keep_connections(director: &Namespace) {
     director.run("ipvsadm", &["--set", "7200", "7200", "7200"]);
 }
 
-/// By conntrack: what leaves for the server has the director's address. Fails
-/// where the kernel or nft cannot.
-pub fn masquerade(director: &Namespace) -> Result<(), String> {
-    let rules = "add table inet nat
-add chain inet nat postrouting { type nat hook postrouting priority srcnat; }
-add rule inet nat postrouting oifname eth1 masquerade";
-    director.feed("nft", &["-f", "-"], rules)?;
-    for key in ["udp_timeout", "udp_timeout_stream"] {
-        director.sysctl(&format!("net.netfilter.nf_conntrack_{key}=7200"));
-    }
-    Ok(())
-}
-
-/// By conntrack, beside the above: what is for a VIP goes to the server.
-fn translate_vip(director: &Namespace) -> Result<(), String> {
-    let mut rules =
-        "add chain inet nat prerouting { type nat hook prerouting priority dstnat; }\n".to_owned();
-    for family in FAMILIES {
-        let ip = match family {
-            Family::Ipv4 => "ip",
-            Family::Ipv6 => "ip6",
-        };
-        let (vip, server) = (flow::vip(family, 0), server(family));
-        rules += &format!(
-            "add rule inet nat prerouting {ip} daddr {vip} udp dport {VIP_PORT} dnat {ip} to {server}\n"
-        );
-    }
-    director.feed("nft", &["-f", "-"], &rules)
-}
-
 /// Makes the director have that full NAT.
 pub fn apply(director: &Namespace, path: Path, full_nat: FullNat) {
     let mut file = format!(
         "[director]\ninterfaces = [\"eth0\", \"eth1\"]\nmax_sessions = {}\n\
-         fast_path = {}\n[local_ips.default]\naddresses = [",
+         fast_path = {}\n[timeouts]\nudp_unanswered = \"2h\"\n[local_ips.default]\naddresses = [",
         full_nat.max_sessions,
         path == Path::IpvsBpfFast,
     );

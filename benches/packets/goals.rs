@@ -5,11 +5,16 @@ use serde::Serialize;
 
 use crate::flow::{Direction, FAMILIES, Family, Protocol};
 use crate::path::Path;
-use crate::report::{Per, Row, SMALL};
+use crate::report::{Memory, Per, Row, SMALL};
 use Direction::{Original, Reply};
-use Path::{IpvsBpf, IpvsBpfFast, IpvsMasquerade, Route, TcRedirect};
+use Family::{Ipv4, Ipv6};
+use Path::{
+    Ipvs, IpvsBpf, IpvsBpfFast, IpvsMasquerade, NftFlowtable, NftMasquerade, Route, TcRedirect,
+};
+use Per::{Connection, OthersPacket, Packet, Session, SparsePacket};
+use Protocol::{Tcp, Udp};
 
-/// A quotient that is to be at most so much.
+/// A figure that is to be at most so much: a quotient of instructions, or bytes.
 #[derive(Debug, Serialize)]
 pub struct Goal {
     pub goal: String,
@@ -21,103 +26,99 @@ pub struct Goal {
 pub struct Figure {
     /// None: of both, a packet each way.
     pub direction: Option<Direction>,
-    pub quotient: f64,
+    pub value: f64,
     pub reached: bool,
 }
 
-/// UDP packets, small and of one flow, or what new flows cost: this path against
-/// that.
-struct Quotient {
+/// What is compared.
+struct What {
     name: &'static str,
     per: Per,
-    path: Path,
-    against: Path,
-    at_most: f64,
+    family: Family,
+    protocol: Protocol,
 }
 
-const fn quotient(
-    name: &'static str,
-    per: Per,
-    path: Path,
-    against: Path,
-    at_most: f64,
-) -> Quotient {
-    Quotient {
+const fn what(name: &'static str, per: Per, family: Family, protocol: Protocol) -> What {
+    What {
         name,
         per,
-        path,
-        against,
-        at_most,
+        family,
+        protocol,
     }
 }
 
-const QUOTIENTS: [Quotient; 8] = [
-    quotient("classic", Per::Packet, IpvsBpf, IpvsMasquerade, 0.58),
-    quotient("fast path", Per::Packet, IpvsBpfFast, IpvsMasquerade, 0.22),
-    quotient("fast path ÷ route", Per::Packet, IpvsBpfFast, Route, 0.42),
-    quotient(
-        "fast path ÷ tc_redirect",
-        Per::Packet,
-        IpvsBpfFast,
-        TcRedirect,
-        1.5,
-    ),
-    quotient(
-        "new session, classic",
-        Per::Session,
-        IpvsBpf,
-        IpvsMasquerade,
-        0.50,
-    ),
-    quotient(
-        "new session, fast path",
-        Per::Session,
-        IpvsBpfFast,
-        IpvsMasquerade,
-        0.50,
-    ),
-    quotient(
-        "short TCP connection, classic",
-        Per::Connection,
-        IpvsBpf,
-        IpvsMasquerade,
-        0.60,
-    ),
-    quotient(
-        "short TCP connection, fast path",
-        Per::Connection,
-        IpvsBpfFast,
-        IpvsMasquerade,
-        0.60,
-    ),
+const UDP: What = what("UDP packet", Packet, Ipv4, Udp);
+const TCP: What = what("TCP packet", Packet, Ipv4, Tcp);
+const UDP6: What = what("UDP packet, IPv6", Packet, Ipv6, Udp);
+const TCP6: What = what("TCP packet, IPv6", Packet, Ipv6, Tcp);
+const NEW: What = what("new session", Session, Ipv4, Udp);
+const SHORT: What = what("short TCP connection", Connection, Ipv4, Tcp);
+const SPARSE: What = what("a packet a second each way", SparsePacket, Ipv4, Udp);
+const OTHERS: What = what("packet of others", OthersPacket, Ipv4, Udp);
+const OTHERS6: What = what("packet of others, IPv6", OthersPacket, Ipv6, Udp);
+
+/// This path against that, and what is to be reached.
+const QUOTIENTS: &[(What, Path, Path, f64)] = &[
+    (UDP, IpvsBpfFast, IpvsMasquerade, FAST),
+    (UDP, IpvsBpfFast, NftFlowtable, 0.68),
+    (TCP, IpvsBpfFast, NftFlowtable, 0.68),
+    (UDP6, IpvsBpfFast, NftFlowtable, 0.68),
+    (TCP6, IpvsBpfFast, NftFlowtable, 0.68),
+    (UDP, IpvsBpfFast, Route, 0.42),
+    (UDP, IpvsBpfFast, TcRedirect, 1.5),
+    (UDP, IpvsBpf, IpvsMasquerade, 0.48),
+    (NEW, IpvsBpf, IpvsMasquerade, 0.48),
+    (NEW, IpvsBpfFast, IpvsMasquerade, 0.48),
+    (NEW, IpvsBpf, NftMasquerade, 0.65),
+    (NEW, IpvsBpfFast, NftMasquerade, 0.65),
+    (SHORT, IpvsBpf, IpvsMasquerade, 0.60),
+    (SHORT, IpvsBpfFast, IpvsMasquerade, 0.60),
+    (SHORT, IpvsBpfFast, NftMasquerade, 0.65),
+    (SPARSE, IpvsBpfFast, NftFlowtable, 1.0),
+    (OTHERS, IpvsBpfFast, Route, 1.05),
+    (OTHERS6, IpvsBpfFast, Route, 1.05),
+    (OTHERS, IpvsBpfFast, Ipvs, 1.05),
+    (OTHERS6, IpvsBpfFast, Ipvs, 1.05),
 ];
 
+/// The fast path against `IpvsMasquerade`, and where programs are attached by tcx.
+const FAST: f64 = 0.20;
+const FAST_BY_TCX: f64 = 0.17;
+/// Since that kernel.
+const TCX: (u32, u32) = (6, 6);
 /// The quotients of IPv6 against those of IPv4.
 const IPV6: f64 = 1.15;
 /// A million sessions against a thousand.
 const MILLION: f64 = 1.05;
+/// A session that never got a lease, and one that has leases in both directions.
+const BYTES: [f64; 2] = [480.0, 700.0];
+/// With so many sessions.
+const MANY: u32 = 50_000;
 
-/// Those that the rows tell of.
-pub fn goals(rows: &[Row]) -> Vec<Goal> {
+/// Those that the figures tell of, by this kernel.
+pub fn goals(kernel: &str, rows: &[Row], memory: &[Memory]) -> Vec<Goal> {
     let mut goals = Vec::new();
-    for quotient in &QUOTIENTS {
-        goals.extend(goal(
-            quotient.name.to_owned(),
-            quotient.at_most,
-            |direction| quotient.of(rows, Family::Ipv4, direction),
-        ));
+    for (what, path, against, at_most) in QUOTIENTS {
+        let name = format!("{}: {} ÷ {}", what.name, path.name(), against.name());
+        let at_most = match (path, against) {
+            (IpvsBpfFast, IpvsMasquerade) if what.per == Packet && has_tcx(kernel) => FAST_BY_TCX,
+            _ => *at_most,
+        };
+        goals.extend(goal(name, at_most, |direction| {
+            quotient(rows, what, what.family, [*path, *against], direction)
+        }));
     }
-    for quotient in &QUOTIENTS {
-        goals.extend(goal(
-            format!("IPv6 against IPv4: {}", quotient.name),
-            IPV6,
-            |direction| {
-                let [ipv4, ipv6] = FAMILIES.map(|family| quotient.of(rows, family, direction));
+    for (what, path, against, _) in QUOTIENTS {
+        if *against == IpvsMasquerade {
+            let name = format!("IPv6 ÷ IPv4, {}: {}", what.name, path.name());
+            goals.extend(goal(name, IPV6, |direction| {
+                let [ipv4, ipv6] = FAMILIES
+                    .map(|family| quotient(rows, what, family, [*path, *against], direction));
                 Some(ipv6? / ipv4?)
-            },
-        ));
+            }));
+        }
     }
-    for (name, path) in [("classic", IpvsBpf), ("fast path", IpvsBpfFast)] {
+    for path in [IpvsBpf, IpvsBpfFast] {
         let of = |sessions: u32| {
             let mut rows = rows.iter().filter(|row| row.path == path);
             let row = rows.find(|row| {
@@ -126,27 +127,48 @@ pub fn goals(rows: &[Row]) -> Vec<Goal> {
             });
             row.map(|row| row.instructions as f64)
         };
-        goals.extend(goal(
-            format!("1 000 000 sessions against 1 000: {name}"),
-            MILLION,
-            |direction| match direction {
-                Some(Original) => Some(of(1_000_000)? / of(1_000)?),
+        let name = format!("1 000 000 sessions ÷ 1 000: {}", path.name());
+        goals.extend(goal(name, MILLION, |direction| match direction {
+            Some(Original) => Some(of(1_000_000)? / of(1_000)?),
+            _ => None,
+        }));
+    }
+    for family in FAMILIES {
+        for (in_use, at_most) in [false, true].into_iter().zip(BYTES) {
+            let leases = if in_use {
+                "leases both ways"
+            } else {
+                "no lease"
+            };
+            let name = format!("bytes a session, {}, {leases}", family.name());
+            let mut memory = memory.iter().filter(|memory| {
+                (memory.path, memory.family, memory.sessions) == (IpvsBpfFast, family, MANY)
+            });
+            let bytes = memory.find(|memory| memory.in_use == in_use);
+            goals.extend(goal(name, at_most, |direction| match direction {
+                None => bytes.map(|memory| memory.bytes_a_session as f64),
                 _ => None,
-            },
-        ));
+            }));
+        }
     }
     goals
+}
+
+fn has_tcx(kernel: &str) -> bool {
+    let mut numbers = kernel.split(|letter: char| !letter.is_ascii_digit());
+    let mut next = || numbers.next()?.parse().ok();
+    matches!((next(), next()), (Some(major), Some(minor)) if (major, minor) >= TCX)
 }
 
 fn goal(goal: String, at_most: f64, of: impl Fn(Option<Direction>) -> Option<f64>) -> Option<Goal> {
     let figures: Vec<Figure> = [Some(Original), Some(Reply), None]
         .into_iter()
         .filter_map(|direction| {
-            let quotient = of(direction)?;
+            let value = of(direction)?;
             Some(Figure {
                 direction,
-                quotient,
-                reached: quotient <= at_most,
+                value,
+                reached: value <= at_most,
             })
         })
         .collect();
@@ -157,35 +179,40 @@ fn goal(goal: String, at_most: f64, of: impl Fn(Option<Direction>) -> Option<f64
     })
 }
 
-impl Quotient {
-    fn of(&self, rows: &[Row], family: Family, direction: Option<Direction>) -> Option<f64> {
-        let directions: &[Direction] = match (&direction, self.per) {
-            (Some(one), Per::Packet) => std::slice::from_ref(one),
-            (None, Per::Packet) => &[Original, Reply],
-            // These have one figure.
-            (None, _) => &[Original],
-            (Some(_), _) => return None,
-        };
-        let cost = |path: Path| -> Option<f64> {
-            let mut sum = 0.0;
-            for direction in directions {
-                let row = rows.iter().find(|row| {
-                    let subject = &row.subject;
-                    row.path == path
-                        && subject.per == self.per
-                        && subject.family == family
-                        && subject.direction == *direction
-                        && !subject.verified
-                        && subject.sessions == 1
-                        && (subject.per != Per::Packet
-                            || subject.protocol == Protocol::Udp
-                                && subject.flows == 1
-                                && subject.size == SMALL)
-                })?;
-                sum += row.instructions as f64;
-            }
-            Some(sum)
-        };
-        Some(cost(self.path)? / cost(self.against)?)
-    }
+/// One path by the other: small frames that nobody has verified, of one flow where
+/// there may be many.
+fn quotient(
+    rows: &[Row],
+    what: &What,
+    family: Family,
+    paths: [Path; 2],
+    direction: Option<Direction>,
+) -> Option<f64> {
+    let directions: &[Direction] = match (&direction, what.per) {
+        (Some(one), Packet | OthersPacket) => std::slice::from_ref(one),
+        (None, Packet | OthersPacket) => &[Original, Reply],
+        // These have one figure.
+        (None, _) => &[Original],
+        (Some(_), _) => return None,
+    };
+    let cost = |path: Path| -> Option<f64> {
+        let mut sum = 0.0;
+        for direction in directions {
+            let row = rows.iter().find(|row| {
+                let subject = &row.subject;
+                row.path == path
+                    && subject.per == what.per
+                    && subject.family == family
+                    && subject.protocol == what.protocol
+                    && subject.direction == *direction
+                    && !subject.verified
+                    && subject.sessions == 1
+                    && (subject.per != Packet || subject.flows == 1 && subject.size == SMALL)
+            })?;
+            sum += row.instructions as f64;
+        }
+        Some(sum)
+    };
+    let [path, against] = paths;
+    Some(cost(path)? / cost(against)?)
 }

@@ -38,6 +38,9 @@ pub fn growth(networks: &[&Network], family: Family) -> Findings {
             findings.memory.extend(memory);
         }
         known = sessions;
+        for network in &grown {
+            assert_eq!(network.counter("sessions"), u64::from(known));
+        }
         measure(&measured, family, known, 1, &mut findings);
     }
     for services in SERVICES {
@@ -73,6 +76,7 @@ fn open(networks: &[&Network], family: Family, numbers: std::ops::Range<u32>) ->
             path: network.path,
             family,
             sessions: numbers.len() as u32,
+            in_use: false,
             bytes_a_session: slab().saturating_sub(before) / numbers.len() as u64,
         });
     }

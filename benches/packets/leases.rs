@@ -4,7 +4,6 @@
 //! there is no module does it himself.
 
 use aya::maps::{Array, MapData};
-use aya::programs::tc::TcAttachType;
 use aya::{Ebpf, EbpfLoader, Pod};
 use ipvs_bpf::datapath::abi::{Control, Lease, Set4, Set6, Slot4, Slot6, Tuple4, Tuple6};
 use std::net::{IpAddr, SocketAddr};
@@ -32,13 +31,7 @@ pub fn set_up(director: &Namespace, flows: u32) {
         .expect(ALLOWED);
     director.within(|| {
         for interface in ["eth0", "eth1"] {
-            at(
-                &mut object,
-                "ipvs_ingress",
-                interface,
-                TcAttachType::Ingress,
-                0,
-            );
+            at(&mut object, "ipvs_ingress", interface, 0);
         }
     });
     let mut control: Array<_, Control> = array(&mut object, "control");

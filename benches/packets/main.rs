@@ -22,13 +22,16 @@ mod measure;
 mod namespace;
 mod native;
 mod network;
+mod nft;
 mod packet_socket;
 mod parts;
 mod path;
 mod programs;
 mod report;
+mod sparse;
 mod subjects;
 mod table;
+mod way;
 
 use std::process::ExitCode;
 

@@ -22,7 +22,8 @@ const SLICE: usize = 500;
 /// Soft interrupts that take long are left to a thread of the kernel.
 const YIELDS: usize = 10_000;
 
-fn now() -> u64 {
+/// Instructions, or nanoseconds.
+pub fn now() -> u64 {
     let time = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("a clock");
     time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
 }
@@ -62,10 +63,11 @@ fn cost_of_slice(network: &Network, direction: Direction, frames: &[Vec<u8>]) ->
     (end - begin) as f64
 }
 
-/// The same of flows that are in use. Where packets take the fast path, each flow
-/// has got its lease just now: a packet a second is not what is measured.
+/// The same of flows that are in use. Where packets take a fast path, each flow has
+/// got its lease, or its entry in the flowtable, just now: the packet that does so now
+/// and then is not what is measured.
 pub fn cost_in_use(network: &Network, direction: Direction, frames: &[Vec<u8>]) -> Vec<f64> {
-    if network.path == Path::IpvsBpfFast {
+    if network.path.is_fast() {
         cost(network, direction, frames);
     }
     cost(network, direction, frames)

@@ -12,11 +12,12 @@ use nix::unistd::Pid;
 use serde::Serialize;
 
 use crate::arrival;
-use crate::director::{FullNat, USUAL, masquerade, set_up};
+use crate::director::{FullNat, USUAL, set_up};
 use crate::flow::{Direction, FAMILIES, Family, Protocol, Segment};
 use crate::measure::{cost, frames, median};
 use crate::namespace::Namespace;
 use crate::network::Network;
+use crate::nft;
 use crate::path::Path;
 use crate::report::{Per, Subject, release};
 use crate::subjects::repeated;
@@ -57,7 +58,7 @@ pub struct Row {
     pub flows: u32,
     /// Of a packet, without the generator's.
     pub nanoseconds: Spread,
-    /// To `masquerade`, round by round.
+    /// To `nft_masquerade`, round by round.
     pub ratio: Spread,
 }
 
@@ -133,7 +134,7 @@ fn open(networks: &[Network], subject: &Subject) {
             cost(network, direction, &frames);
         }
         arrival::check(network, subject);
-        if network.path == Path::Masquerade {
+        if network.path == Path::NftMasquerade {
             let file = "/proc/sys/net/netfilter/nf_conntrack_count";
             let known = network.director.run("cat", &[file]);
             let known: u32 = known.trim().parse().expect("a number");
@@ -162,7 +163,7 @@ fn interleaved(networks: &[Network], subject: &Subject, rounds: usize) -> Vec<Ro
             costs.insert(network.path, median(cost(network, direction, frames)));
         }
         let generator = costs.remove(&Path::Drop).expect("it is always measured");
-        let whole = costs[&Path::Masquerade] - generator;
+        let whole = costs[&Path::NftMasquerade] - generator;
         for (path, cost) in costs {
             let cost = cost - generator;
             nanoseconds.entry(path).or_default().push(cost);
@@ -192,15 +193,15 @@ fn can_compare() -> Result<(), String> {
     }
     let there = Namespace::new();
     let missing = there.within(|| {
-        masquerade(&there)?;
+        nft::set_up(&there)?;
         fs::metadata("/proc/sys/net/netfilter/nf_conntrack_count")
             .map(|_| ())
             .map_err(|error| error.to_string())
     });
     missing.map_err(|error| {
         format!(
-            "this host has no masquerade by conntrack to compare with (Linux with \
-             CONFIG_NF_CONNTRACK and CONFIG_NFT_MASQ, and nft): {error}"
+            "this host has no NAT by conntrack to compare with (Linux with \
+             CONFIG_NF_CONNTRACK, CONFIG_NFT_MASQ and CONFIG_NFT_NUMGEN, and nft): {error}"
         )
     })
 }

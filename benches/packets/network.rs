@@ -103,8 +103,12 @@ impl Network {
         listener.heard().expect("a packet socket")
     }
 
-    /// The director has no neighbour but those that it was given.
+    /// The director has no neighbour but those that it was given, and room for every
+    /// flow that has a lease.
     pub fn check(&self) {
+        if self.path.is_ours() {
+            assert_eq!(self.counter("flows_full"), 0, "{}", self.path.name());
+        }
         let unresolved = ["incomplete", "failed", "stale", "delay", "probe"];
         for state in unresolved {
             let neighbours = self.director.run("ip", &["neigh", "show", "nud", state]);
@@ -119,6 +123,14 @@ impl Network {
         }
         let counters = self.director.run("cat", &["/proc/net/ip_vs_bpf/stats"]);
         format!("\n{counters}")
+    }
+
+    /// A counter of full NAT.
+    pub fn counter(&self, name: &str) -> u64 {
+        let counters = self.counters();
+        let mut lines = counters.lines().filter_map(|line| line.split_once(' '));
+        let value = lines.find_map(|(word, value)| (word == name).then(|| value.parse()));
+        value.expect(name).expect("a number")
     }
 
     /// Whether frames reach the director with their checksums verified, as from

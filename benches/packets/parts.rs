@@ -7,7 +7,7 @@ use crate::namespace::run as command;
 use crate::network::Network;
 use crate::path::Path;
 use crate::report::{Memory, Report, Row};
-use crate::{growth, subjects};
+use crate::{growth, sparse, subjects};
 use Family::{Ipv4, Ipv6};
 use Protocol::{Tcp, Udp};
 
@@ -51,6 +51,9 @@ pub const PARTS: &[Part] = &[
     part("connections-ipv6", |all| {
         subjects::short_connections(all, Ipv6).into()
     }),
+    part("others-ipv4", |all| subjects::others(all, Ipv4).into()),
+    part("others-ipv6", |all| subjects::others(all, Ipv6).into()),
+    part("sparse-ipv4", |all| sparse::sparse(all, Ipv4)),
     part("flows-ipv4", |all| subjects::many_flows(all, Ipv4)),
     part("flows-ipv6", |all| subjects::many_flows(all, Ipv6)),
     part("growth", |all| growth::growth(all, Ipv4)),

@@ -20,12 +20,14 @@ pub enum Path {
     /// IPVS with conntrack and an nft masquerade rule: what kube-proxy's IPVS
     /// mode does, and what everything is compared with.
     IpvsMasquerade,
+    /// Destination NAT and masquerade by conntrack and nft, without IPVS.
+    NftMasquerade,
+    /// The same with a flowtable, which forwards established flows at ingress.
+    NftFlowtable,
     /// Full NAT of this project, every packet through IPVS.
     IpvsBpf,
     /// The same with the fast path.
     IpvsBpfFast,
-    /// Destination NAT and masquerade by conntrack and nft, without IPVS.
-    Masquerade,
     /// The eBPF programs of this project alone, see `leases.rs`.
     #[serde(rename = "fast_path")]
     FastAlone,
@@ -33,12 +35,14 @@ pub enum Path {
 
 impl Path {
     /// Where there is IPVS.
-    pub const ALL: [Path; 7] = [
+    pub const ALL: [Path; 9] = [
         Path::Drop,
         Path::TcRedirect,
         Path::Route,
         Path::Ipvs,
         Path::IpvsMasquerade,
+        Path::NftMasquerade,
+        Path::NftFlowtable,
         Path::IpvsBpf,
         Path::IpvsBpfFast,
     ];
@@ -48,7 +52,7 @@ impl Path {
         Path::Drop,
         Path::TcRedirect,
         Path::Route,
-        Path::Masquerade,
+        Path::NftMasquerade,
         Path::FastAlone,
     ];
 
@@ -59,9 +63,10 @@ impl Path {
             Path::Route => "route",
             Path::Ipvs => "ipvs",
             Path::IpvsMasquerade => "ipvs_masquerade",
+            Path::NftMasquerade => "nft_masquerade",
+            Path::NftFlowtable => "nft_flowtable",
             Path::IpvsBpf => "ipvs_bpf",
             Path::IpvsBpfFast => "ipvs_bpf_fast",
-            Path::Masquerade => "masquerade",
             Path::FastAlone => "fast_path",
         }
     }
@@ -69,6 +74,20 @@ impl Path {
     /// Whether packets belong to connections that the director knows.
     pub fn has_sessions(self) -> bool {
         !matches!(self, Path::Drop | Path::TcRedirect | Path::Route)
+    }
+
+    /// Whether conntrack knows the connections.
+    pub fn has_conntrack(self) -> bool {
+        matches!(
+            self,
+            Path::IpvsMasquerade | Path::NftMasquerade | Path::NftFlowtable
+        )
+    }
+
+    /// Whether flows that are in use leave most of the kernel out, for as long as a
+    /// lease or an entry of the flowtable lasts.
+    pub fn is_fast(self) -> bool {
+        matches!(self, Path::IpvsBpfFast | Path::NftFlowtable)
     }
 
     /// Whether it is full NAT of this project, by the module.
@@ -90,7 +109,9 @@ impl Path {
     /// were it otherwise, the answers would not arrive, which is checked.
     pub fn peer(self, family: Family, client: (IpAddr, u16)) -> (IpAddr, u16) {
         match self {
-            Path::IpvsMasquerade | Path::Masquerade => (flow::address(family, 2, 1), client.1),
+            Path::IpvsMasquerade | Path::NftMasquerade | Path::NftFlowtable => {
+                (flow::address(family, 2, 1), client.1)
+            }
             Path::IpvsBpf | Path::IpvsBpfFast | Path::FastAlone => {
                 (flow::local_ip(family, 0), client.1)
             }

@@ -19,13 +19,7 @@ pub const LAST: u16 = 60_000;
 /// One of `programs.bpf.c`, at ingress.
 pub fn attach(program: &str, interface: &str, priority: u16) {
     let mut object = Ebpf::load(object()).expect("root may load eBPF programs");
-    at(
-        &mut object,
-        program,
-        interface,
-        TcAttachType::Ingress,
-        priority,
-    );
+    at(&mut object, program, interface, priority);
     leave(object);
 }
 
@@ -36,8 +30,7 @@ impl Arrivals {
     /// Of the caller's network namespace.
     pub fn at(interface: &str) -> Self {
         let mut object = Ebpf::load(object()).expect("root may load eBPF programs");
-        let ingress = TcAttachType::Ingress;
-        at(&mut object, "count_and_drop", interface, ingress, LAST);
+        at(&mut object, "count_and_drop", interface, LAST);
         let map = object.take_map("arrived").expect("it is in programs.bpf.c");
         leave(object);
         Arrivals(Array::try_from(map).expect("an array of numbers"))
@@ -48,14 +41,8 @@ impl Arrivals {
     }
 }
 
-/// At an interface that has a clsact qdisc. Priority 0: the kernel chooses.
-pub fn at(
-    object: &mut Ebpf,
-    program: &str,
-    interface: &str,
-    direction: TcAttachType,
-    priority: u16,
-) {
+/// At ingress of an interface that has a clsact qdisc. Priority 0: the kernel chooses.
+pub fn at(object: &mut Ebpf, program: &str, interface: &str, priority: u16) {
     let program: &mut SchedClassifier = object
         .program_mut(program)
         .and_then(|program| program.try_into().ok())
@@ -68,7 +55,7 @@ pub fn at(
         ..NlOptions::default()
     });
     program
-        .attach_with_options(interface, direction, options)
+        .attach_with_options(interface, TcAttachType::Ingress, options)
         .expect(interface);
 }
 

@@ -19,6 +19,11 @@ pub enum Per {
     Session,
     /// A TCP connection from SYN to the last ACK.
     Connection,
+    /// A packet of flows that have one a second each way, and whatever the kernel does
+    /// beside packets to keep them.
+    SparsePacket,
+    /// A packet that the director forwards and that is none of its services'.
+    OthersPacket,
 }
 
 /// What is measured, whatever the path.
@@ -86,6 +91,9 @@ pub struct Memory {
     pub family: Family,
     /// So many were opened.
     pub sessions: u32,
+    /// Whether each has sent more than a packet each way, so that it has what a fast
+    /// path gives it.
+    pub in_use: bool,
     pub bytes_a_session: u64,
 }
 
@@ -113,7 +121,7 @@ impl Report {
     pub fn add(&mut self, findings: Findings, complete: bool) {
         self.rows.extend(findings.rows);
         self.memory.extend(findings.memory);
-        self.goals = goals(&self.rows);
+        self.goals = goals(&self.kernel, &self.rows, &self.memory);
         self.complete = complete;
     }
 }

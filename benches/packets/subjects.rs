@@ -8,6 +8,7 @@ use crate::network::Network;
 use crate::parts::Findings;
 use crate::path::Path;
 use crate::report::{Memory, Per, Row, SMALL, Subject};
+use crate::way;
 use Direction::{Original, Reply};
 
 /// Packets of one flow, a round.
@@ -19,7 +20,7 @@ const NEW: u32 = 2_000;
 
 /// Opens the connections of these flows, so that both directions are known. The
 /// memory that each takes.
-fn open(
+pub fn open(
     networks: &[&Network],
     subject: &Subject,
     numbers: impl ExactSizeIterator<Item = u32> + Clone,
@@ -43,12 +44,21 @@ fn open(
             let frames = frames(network, subject, numbers.clone(), *direction, *segment);
             cost(network, *direction, &frames);
         }
-        memory.push(Memory {
+        let now_takes = |in_use: bool| Memory {
             path: network.path,
             family: subject.family,
             sessions: sessions as u32,
+            in_use,
             bytes_a_session: slab().saturating_sub(before) / sessions as u64,
-        });
+        };
+        memory.push(now_takes(false));
+        if network.path.is_fast() {
+            for direction in [Original, Reply, Original, Reply] {
+                let frames = frames(network, subject, numbers.clone(), direction, Segment::Data);
+                cost(network, direction, &frames);
+            }
+            memory.push(now_takes(true));
+        }
     }
     memory
 }
@@ -66,6 +76,7 @@ pub fn one_flow(networks: &[&Network], family: Family, protocol: Protocol) -> Ve
     for network in networks {
         if network.path != Path::Drop {
             arrival::check(network, &subject);
+            way::check(network, &subject);
         }
     }
     let mut rows = Vec::new();
@@ -169,4 +180,36 @@ pub fn short_connections(networks: &[&Network], family: Family) -> Vec<Row> {
         }
         slices
     })
+}
+
+/// A packet that the director forwards, and that is none of its services': the client
+/// and the server talk to each other.
+pub fn others(networks: &[&Network], family: Family) -> Vec<Row> {
+    /// Of no flow that the director has seen.
+    const NUMBER: u32 = MANY + 10 * NEW;
+    let forwards = |path: Path| matches!(path, Path::Route | Path::Ipvs) || path.is_ours();
+    let subject = Subject::of(Per::OthersPacket, family, Protocol::Udp);
+    let mut measured = Vec::new();
+    for network in networks {
+        if forwards(network.path) {
+            arrival::check_as(network, Path::Route, &subject, NUMBER);
+        }
+        if forwards(network.path) || network.path == Path::Drop {
+            measured.push(*network);
+        }
+    }
+    let mut rows = Vec::new();
+    for direction in [Original, Reply] {
+        let subject = Subject {
+            direction,
+            ..subject.clone()
+        };
+        let flow = subject.flow(NUMBER);
+        let frame = flow.frame(Path::Route, direction, Segment::Data, subject.size);
+        let frames = repeated(vec![frame]);
+        rows.extend(interleaved(&measured, &subject, |network, _| {
+            cost(network, direction, &frames)
+        }));
+    }
+    rows
 }

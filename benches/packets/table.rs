@@ -9,11 +9,13 @@ use crate::path::Path;
 use crate::report::{Per, Report, Row, Subject};
 
 /// The columns: what is compared.
-const PATHS: [Path; 6] = [
+const PATHS: [Path; 8] = [
     Path::TcRedirect,
     Path::Route,
     Path::Ipvs,
     Path::IpvsMasquerade,
+    Path::NftMasquerade,
+    Path::NftFlowtable,
     Path::IpvsBpf,
     Path::IpvsBpfFast,
 ];
@@ -90,6 +92,8 @@ fn per(subject: &Subject) -> &'static str {
         Per::Packet => "per packet of one flow",
         Per::Session => "per new session",
         Per::Connection => "per short TCP connection",
+        Per::SparsePacket => "per packet of flows with one a second each way, all included",
+        Per::OthersPacket => "per packet that is none of the services'",
     }
 }
 
@@ -110,6 +114,7 @@ fn what(subject: &Subject) -> String {
             let size = subject.size;
             format!("{family} {protocol} {direction}, {size} bytes{verified}")
         }
+        Per::OthersPacket => format!("{family} {protocol} {direction}"),
         _ => format!("{family} {protocol}"),
     }
 }
@@ -117,8 +122,10 @@ fn what(subject: &Subject) -> String {
 fn memory(report: &Report) -> Table {
     let mut table = table(&["kernel memory a session", "sessions", "bytes"]);
     for memory in &report.memory {
+        let in_use = if memory.in_use { ", in use" } else { "" };
+        let what = format!("  {} {}{in_use}", memory.path.name(), memory.family.name());
         table.add_row([
-            Cell::new(format!("  {} {}", memory.path.name(), memory.family.name())),
+            Cell::new(what),
             right(number(memory.sessions.into())),
             right(number(memory.bytes_a_session as i64)),
         ]);
@@ -131,19 +138,19 @@ fn goals(report: &Report) -> Table {
     for goal in &report.goals {
         let mut cells = vec![
             Cell::new(format!("  {}", goal.goal)),
-            right(format!("{:.2}", goal.at_most)),
+            right(figure(goal.at_most, 2)),
         ];
         use crate::flow::Direction::{Original, Reply};
         for direction in [Some(Original), Some(Reply), None] {
             let mut figures = goal.figures.iter();
-            let figure = figures.find(|figure| figure.direction == direction);
-            cells.push(right(figure.map_or(String::new(), |figure| {
-                let verdict = if figure.reached {
+            let found = figures.find(|figure| figure.direction == direction);
+            cells.push(right(found.map_or(String::new(), |found| {
+                let verdict = if found.reached {
                     "reached"
                 } else {
                     "not reached"
                 };
-                format!("{:.3} {verdict}", figure.quotient)
+                format!("{} {verdict}", figure(found.value, 3))
             })));
         }
         table.add_row(cells);
@@ -151,10 +158,19 @@ fn goals(report: &Report) -> Table {
     table
 }
 
+/// A quotient, or bytes.
+fn figure(value: f64, digits: usize) -> String {
+    if value < 100.0 {
+        format!("{value:.digits$}")
+    } else {
+        number(value as i64)
+    }
+}
+
 /// Columns: paths; in a cell nanoseconds, and the ratio with its quartiles.
 pub fn print_native(report: &native::Report) {
     println!(
-        "Nanoseconds a packet, median of {} rounds, and the ratio to masquerade within a round:\n\
+        "Nanoseconds a packet, median of {} rounds, and the ratio to nft_masquerade within a round:\n\
          median and quartiles. Linux {}, {}.\n",
         report.rounds, report.kernel, report.processor
     );

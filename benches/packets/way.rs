@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! That packets of a path take the way that its name says: whether netfilter sees them,
+//! whether conntrack knows their connection, and who counted them.
+
+use std::net::{IpAddr, SocketAddr};
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::flow::{Direction, Segment};
+use crate::measure::{cost, frames};
+use crate::network::Network;
+use crate::path::Path;
+use crate::report::Subject;
+use Direction::{Original, Reply};
+
+/// Each way.
+const PACKETS: u64 = 100;
+/// How often the module is asked for what it counts once a second.
+const PATIENCE: u32 = 100;
+
+/// At PREROUTING, before all else.
+const WATCH: &str = "add table inet watch
+add chain inet watch prerouting { type filter hook prerouting priority -450; }
+add rule inet watch prerouting meta l4proto { tcp, udp } counter";
+
+/// Of the first flow, whose connection is open.
+pub fn check(network: &Network, subject: &Subject) {
+    let (path, name) = (network.path, network.path.name());
+    let counted = path.is_ours().then(|| fast_packets(network));
+    let watched = watched(network, subject);
+    if path == Path::TcRedirect {
+        assert_eq!(watched, 0, "{name}: packets that netfilter saw");
+    } else if path.is_fast() {
+        // One each way may be that which gets a lease, or the entry in the flowtable.
+        assert!(watched <= 2, "{name}: netfilter saw {watched} packets");
+    } else {
+        assert_eq!(watched, 2 * PACKETS, "{name}: packets that netfilter saw");
+    }
+    let entry = entry(network, subject);
+    assert_eq!(
+        entry.is_some(),
+        path.has_conntrack(),
+        "{name}: conntrack has {entry:?}"
+    );
+    if let Some(entry) = entry {
+        let offloaded = path == Path::NftFlowtable;
+        assert_eq!(entry.contains("[OFFLOAD]"), offloaded, "{name}: {entry}");
+        // The flowtable's `counter` is conntrack's accounting.
+        assert!(
+            !offloaded || packets(&entry) >= 2 * PACKETS,
+            "{name}: the flowtable does not count: {entry}"
+        );
+    }
+    if let Some(before) = counted {
+        let least = match path {
+            Path::IpvsBpfFast => before + 2 * PACKETS - watched,
+            _ => before,
+        };
+        let all = (0..PATIENCE).any(|_| {
+            sleep(Duration::from_millis(100));
+            fast_packets(network) >= least
+        });
+        assert!(all, "{name}: the program alone has not forwarded packets");
+        if path == Path::IpvsBpf {
+            assert_eq!(fast_packets(network), 0, "{name}: leases are off");
+        }
+    }
+}
+
+/// How many of some packets each way netfilter sees.
+fn watched(network: &Network, subject: &Subject) -> u64 {
+    let director = &network.director;
+    director
+        .feed("nft", &["-f", "-"], WATCH)
+        .expect("nft takes it");
+    for direction in [Original, Reply] {
+        let frame = frames(network, subject, 0..1, direction, Segment::Data);
+        let frames = frame.into_iter().cycle().take(PACKETS as usize);
+        cost(network, direction, &frames.collect::<Vec<_>>());
+    }
+    let table = director.run("nft", &["list", "table", "inet", "watch"]);
+    director.run("nft", &["delete", "table", "inet", "watch"]);
+    number_after(&table, "counter packets ").expect("the rule's counter")
+}
+
+/// What the program alone has forwarded, as far as the module knows by now.
+fn fast_packets(network: &Network) -> u64 {
+    ["fast_packets_original", "fast_packets_reply"]
+        .map(|counter| network.counter(counter))
+        .iter()
+        .sum()
+}
+
+/// Conntrack's line of the flow, as the client and the server see it.
+fn entry(network: &Network, subject: &Subject) -> Option<String> {
+    let client = subject.flow(0).client();
+    let vip = network.path.destination(subject.family);
+    let peer = network.path.peer(subject.family, client);
+    let table = network.director.run("cat", &["/proc/net/nf_conntrack"]);
+    let ends = [client, vip].map(SocketAddr::from);
+    let mut lines = table.lines();
+    let line = lines.find(|line| {
+        let sources = ends_of(line, "src", "sport");
+        let destinations = ends_of(line, "dst", "dport");
+        sources.first() == ends.first()
+            && destinations.first() == ends.last()
+            && destinations.last() == Some(&peer.into())
+            && line.contains(subject.protocol.name())
+    });
+    line.map(str::to_owned)
+}
+
+/// Of both directions of an entry.
+fn ends_of(line: &str, address: &str, port: &str) -> Vec<SocketAddr> {
+    let values = |key: &str| {
+        let key = format!("{key}=");
+        let values = line.split_whitespace();
+        let values: Vec<_> = values.filter_map(|word| word.strip_prefix(&key)).collect();
+        values
+    };
+    let both = values(address).into_iter().zip(values(port));
+    both.filter_map(|(address, port)| {
+        let address: IpAddr = address.parse().ok()?;
+        Some((address, port.parse::<u16>().ok()?).into())
+    })
+    .collect()
+}
+
+/// Of both directions of an entry.
+fn packets(entry: &str) -> u64 {
+    let words = entry.split_whitespace();
+    let counts = words.filter_map(|word| word.strip_prefix("packets="));
+    counts.filter_map(|count| count.parse::<u64>().ok()).sum()
+}
+
+fn number_after(text: &str, words: &str) -> Option<u64> {
+    let (_, rest) = text.split_once(words)?;
+    rest.split_whitespace().next()?.parse().ok()
+}
