@@ -12,7 +12,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use crate::report::{Choice, PATHS, Report, WHOLE, number};
 
 const FILE: &str = "docs/benchmark.svg";
-const SIZE: (u32, u32) = (880, 760);
+const SIZE: (u32, u32) = (880, 960);
 
 const PANELS: [(Choice, &str); 3] = [
     (
@@ -30,11 +30,13 @@ const PAPER: RGBColor = RGBColor(255, 255, 255);
 const INK: RGBColor = RGBColor(31, 35, 40);
 const LINES: RGBColor = RGBColor(209, 217, 224);
 /// In the order of `PATHS`: grey is what translates less than full NAT does.
-const BARS: [RGBColor; 6] = [
+const BARS: [RGBColor; 8] = [
     RGBColor(175, 184, 193),
     RGBColor(175, 184, 193),
     RGBColor(175, 184, 193),
     RGBColor(212, 123, 58),
+    RGBColor(214, 150, 96),
+    RGBColor(196, 166, 60),
     RGBColor(76, 154, 180),
     RGBColor(38, 142, 108),
 ];

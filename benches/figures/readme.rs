@@ -10,22 +10,36 @@ const FILE: &str = "README.md";
 const BEGIN: &str = "<!-- written by make benchmark-svg -->\n";
 const END: &str = "<!-- end -->\n";
 
-const ROWS: [(Choice, &str); 9] = [
-    (Choice::of("packet", "ipv4"), "packet of one flow, IPv4"),
-    (Choice::of("packet", "ipv6"), "packet of one flow, IPv6"),
+const ROWS: [(Choice, &str); 13] = [
+    (Choice::of("packet", "ipv4"), "UDP packet of one flow, IPv4"),
+    (Choice::of("packet", "ipv6"), "UDP packet of one flow, IPv6"),
+    (
+        Choice {
+            protocol: "tcp",
+            ..Choice::of("packet", "ipv4")
+        },
+        "TCP packet of one flow, IPv4",
+    ),
+    (
+        Choice {
+            protocol: "tcp",
+            ..Choice::of("packet", "ipv6")
+        },
+        "TCP packet of one flow, IPv6",
+    ),
     (
         Choice {
             flows: 50_000,
             ..Choice::of("packet", "ipv4")
         },
-        "packet of 50 000 flows, IPv4",
+        "UDP packet of 50 000 flows, IPv4",
     ),
     (
         Choice {
             flows: 50_000,
             ..Choice::of("packet", "ipv6")
         },
-        "packet of 50 000 flows, IPv6",
+        "UDP packet of 50 000 flows, IPv6",
     ),
     (
         Choice {
@@ -34,6 +48,14 @@ const ROWS: [(Choice, &str); 9] = [
             ..Choice::of("packet", "ipv4")
         },
         "packet to the server, with 1 000 000 sessions, IPv4",
+    ),
+    (
+        Choice::of("sparse_packet", "ipv4"),
+        "packet of flows with one a second each way, IPv4",
+    ),
+    (
+        Choice::of("others_packet", "ipv4"),
+        "packet of no service, IPv4",
     ),
     (Choice::of("session", "ipv4"), "new session, IPv4"),
     (Choice::of("session", "ipv6"), "new session, IPv6"),
@@ -83,12 +105,18 @@ fn table(report: &Report) -> String {
         }
         text += "\n";
     }
-    text += "| bytes of memory a session, IPv4 |";
-    for (path, _) in PATHS {
-        text += &match report.memory("ipv4", 50_000, path) {
-            Some(bytes) => format!(" {} |", number(bytes.into())),
-            None => " – |".to_owned(),
-        };
+    for (name, in_use) in [
+        ("bytes of memory a session, IPv4", false),
+        ("the same, in use", true),
+    ] {
+        text += &format!("| {name} |");
+        for (path, _) in PATHS {
+            text += &match report.memory("ipv4", 50_000, in_use, path) {
+                Some(bytes) => format!(" {} |", number(bytes.into())),
+                None => " – |".to_owned(),
+            };
+        }
+        text += "\n";
     }
-    text + "\n\n"
+    text + "\n"
 }

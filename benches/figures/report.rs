@@ -35,15 +35,18 @@ struct Memory {
     path: String,
     family: String,
     sessions: u32,
+    in_use: bool,
     bytes_a_session: u32,
 }
 
 /// Each path, as people say it.
-pub const PATHS: [(&str, &str); 6] = [
+pub const PATHS: [(&str, &str); 8] = [
     ("tc_redirect", "eBPF redirect alone"),
     ("route", "plain routing"),
     ("ipvs", "IPVS, no source NAT"),
     ("ipvs_masquerade", "IPVS + conntrack + masquerade"),
+    ("nft_masquerade", "nft DNAT + masquerade"),
+    ("nft_flowtable", "nft DNAT + masquerade + flowtable"),
     ("ipvs_bpf", "ipvs-bpf, classic path"),
     ("ipvs_bpf_fast", "ipvs-bpf, fast path"),
 ];
@@ -51,11 +54,16 @@ pub const PATHS: [(&str, &str); 6] = [
 /// What all others are compared with.
 pub const WHOLE: &str = "ipvs_masquerade";
 
+/// Bytes that a small frame has, at least.
+const SMALL: u32 = 64;
+
 /// A choice of rows: small packets whose checksums nobody has verified.
 #[derive(Clone, Copy)]
 pub struct Choice {
     pub per: &'static str,
     pub family: &'static str,
+    /// Of packets.
+    pub protocol: &'static str,
     pub flows: u32,
     pub sessions: u32,
 }
@@ -65,6 +73,7 @@ impl Choice {
         Choice {
             per,
             family,
+            protocol: "udp",
             flows: 1,
             sessions: 1,
         }
@@ -78,7 +87,10 @@ impl Choice {
             && !row.verified;
         match self.per {
             // Of the others there is one.
-            "packet" => same && row.protocol == "udp" && row.size == 64 && row.flows == self.flows,
+            "packet" => {
+                let small = row.size == SMALL;
+                same && small && row.protocol == self.protocol && row.flows == self.flows
+            }
             _ => same,
         }
     }
@@ -95,12 +107,14 @@ impl Report {
         (!costs.is_empty()).then(|| costs.iter().sum::<f64>() / costs.len() as f64)
     }
 
-    pub fn memory(&self, family: &str, sessions: u32, path: &str) -> Option<u32> {
-        let mut all = self.memory.iter();
-        let memory = all.find(|memory| {
+    /// Of a session that is in use, where that takes more, or was just opened.
+    pub fn memory(&self, family: &str, sessions: u32, in_use: bool, path: &str) -> Option<u32> {
+        let of_path = |memory: &&Memory| {
             memory.path == path && memory.family == family && memory.sessions == sessions
-        });
-        memory.map(|memory| memory.bytes_a_session)
+        };
+        let all: Vec<_> = self.memory.iter().filter(of_path).collect();
+        let wanted = all.iter().find(|memory| memory.in_use == in_use);
+        wanted.or(all.first()).map(|memory| memory.bytes_a_session)
     }
 }
 

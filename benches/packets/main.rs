@@ -59,7 +59,10 @@ fn main() -> ExitCode {
         if let Some(part) = PARTS.iter().find(|part| part.name == name) {
             parts.push(part);
         } else if let Some(path) = Path::ALL.iter().find(|path| path.name() == name) {
-            paths.push(*path);
+            // The first one is always measured.
+            if *path != Path::Drop {
+                paths.push(*path);
+            }
         } else {
             let parts = PARTS.iter().map(|part| part.name);
             let all: Vec<_> = parts.chain(Path::ALL.map(Path::name)).collect();

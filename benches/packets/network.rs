@@ -121,8 +121,7 @@ impl Network {
         if !self.path.is_ours() {
             return String::new();
         }
-        let counters = self.director.run("cat", &["/proc/net/ip_vs_bpf/stats"]);
-        format!("\n{counters}")
+        format!("\n{}", self.director.proc_net("ip_vs_bpf/stats"))
     }
 
     /// A counter of full NAT.

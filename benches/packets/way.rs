@@ -27,7 +27,7 @@ add rule inet watch prerouting meta l4proto { tcp, udp } counter";
 pub fn check(network: &Network, subject: &Subject) {
     let (path, name) = (network.path, network.path.name());
     let counted = path.is_ours().then(|| fast_packets(network));
-    let watched = watched(network, subject);
+    let (watched, entry) = watched(network, subject);
     if path == Path::TcRedirect {
         assert_eq!(watched, 0, "{name}: packets that netfilter saw");
     } else if path.is_fast() {
@@ -36,7 +36,6 @@ pub fn check(network: &Network, subject: &Subject) {
     } else {
         assert_eq!(watched, 2 * PACKETS, "{name}: packets that netfilter saw");
     }
-    let entry = entry(network, subject);
     assert_eq!(
         entry.is_some(),
         path.has_conntrack(),
@@ -67,8 +66,9 @@ pub fn check(network: &Network, subject: &Subject) {
     }
 }
 
-/// How many of some packets each way netfilter sees.
-fn watched(network: &Network, subject: &Subject) -> u64 {
+/// How many of some packets each way netfilter sees, and conntrack's entry just after
+/// them: a flowtable forgets flows that are idle.
+fn watched(network: &Network, subject: &Subject) -> (u64, Option<String>) {
     let director = &network.director;
     director
         .feed("nft", &["-f", "-"], WATCH)
@@ -78,9 +78,11 @@ fn watched(network: &Network, subject: &Subject) -> u64 {
         let frames = frame.into_iter().cycle().take(PACKETS as usize);
         cost(network, direction, &frames.collect::<Vec<_>>());
     }
+    let entry = entry(network, subject);
     let table = director.run("nft", &["list", "table", "inet", "watch"]);
     director.run("nft", &["delete", "table", "inet", "watch"]);
-    number_after(&table, "counter packets ").expect("the rule's counter")
+    let watched = number_after(&table, "counter packets ");
+    (watched.expect("the rule's counter"), entry)
 }
 
 /// What the program alone has forwarded, as far as the module knows by now.
@@ -96,7 +98,7 @@ fn entry(network: &Network, subject: &Subject) -> Option<String> {
     let client = subject.flow(0).client();
     let vip = network.path.destination(subject.family);
     let peer = network.path.peer(subject.family, client);
-    let table = network.director.run("cat", &["/proc/net/nf_conntrack"]);
+    let table = network.director.proc_net("nf_conntrack");
     let ends = [client, vip].map(SocketAddr::from);
     let mut lines = table.lines();
     let line = lines.find(|line| {
