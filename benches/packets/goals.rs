@@ -64,7 +64,6 @@ const QUOTIENTS: &[(What, Path, Path, f64)] = &[
     (TCP, IpvsBpfFast, NftFlowtable, 0.68),
     (UDP6, IpvsBpfFast, NftFlowtable, 0.68),
     (TCP6, IpvsBpfFast, NftFlowtable, 0.68),
-    (UDP, IpvsBpfFast, Route, 0.42),
     (UDP, IpvsBpfFast, TcRedirect, 1.5),
     (UDP, IpvsBpf, IpvsMasquerade, 0.48),
     (NEW, IpvsBpf, IpvsMasquerade, 0.48),
