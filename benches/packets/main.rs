@@ -17,6 +17,7 @@ mod director;
 mod flow;
 mod goals;
 mod growth;
+mod idle;
 mod leases;
 mod measure;
 mod namespace;

@@ -3,14 +3,12 @@
 //! the kernel executes counts, whether for a packet or beside: timers, workers that
 //! renew, fold or look for what has expired.
 //!
-//! The only processor never idles: this program executes instructions that it counts
-//! whenever nobody else wants to. The clock counts all instructions, so the rest of
-//! them is what the kernel and the generator took.
-
-use std::arch::asm;
+//! The only processor never idles (`idle.rs`), and the clock counts all instructions, so
+//! those that are not of waiting are what the kernel and the generator took.
 
 use crate::director::{USUAL, set_up};
 use crate::flow::{Direction, Family, Protocol, Segment};
+use crate::idle::{Round, SECOND, settle, wait_until};
 use crate::measure::{frames, now};
 use crate::network::Network;
 use crate::parts::Findings;
@@ -24,11 +22,8 @@ const FLOWS: u32 = 2_000;
 const SECONDS: u64 = 60;
 /// Before it is measured: every flow has what it gets by being used.
 const BEFORE: u64 = 3;
-/// After that no path has work left, and flowtables have forgotten the flows.
-const AFTER: u64 = 35;
 /// Of packets, a second.
 const BATCHES: u64 = 100;
-const SECOND: u64 = 1_000_000_000;
 
 /// Per packet, both directions alike. On networks of its own, so that no other part's
 /// flows are kept beside.
@@ -50,7 +45,7 @@ pub fn sparse(networks: &[&Network], family: Family) -> Findings {
         flows.use_for(BEFORE, &round);
         let taken = flows.use_for(SECONDS, &round);
         network.check();
-        round.wait_until(now() + AFTER * SECOND);
+        settle();
         costs.push((
             path,
             taken / (2 * u64::from(FLOWS) * SECONDS) as f64,
@@ -110,7 +105,7 @@ impl<'a> Flows<'a> {
             {
                 self.network.send(Original, originals);
                 self.network.send(Reply, replies);
-                waited += round.wait_until(begin + second * SECOND + batch * SECOND / BATCHES);
+                waited += wait_until(begin + second * SECOND + batch * SECOND / BATCHES);
             }
         }
         let taken = (now() - begin) as f64 - waited as f64 * round.instructions;
@@ -134,41 +129,5 @@ impl<'a> Flows<'a> {
             self.originals.swap(last, other);
             self.replies.swap(last, other);
         }
-    }
-}
-
-/// A round of waiting: instructions that do nothing, which an emulator does fast.
-struct Round {
-    instructions: f64,
-}
-
-impl Round {
-    /// Of many rounds, in which no tick of the kernel fell.
-    fn measured() -> Self {
-        const ROUNDS: u32 = 1_000;
-        let tries = (0..50).map(|_| {
-            let begin = now();
-            (0..ROUNDS).for_each(|_| Self::pass());
-            now() - begin
-        });
-        let least = tries.min().expect("tries");
-        Round {
-            instructions: least as f64 / f64::from(ROUNDS),
-        }
-    }
-
-    fn pass() {
-        unsafe { asm!(".rept 500", "nop", ".endr", options(nomem, nostack)) };
-    }
-
-    /// How many rounds it took.
-    fn wait_until(&self, due: u64) -> u64 {
-        const BETWEEN: u64 = 20;
-        let mut rounds = 0;
-        while now() < due {
-            (0..BETWEEN).for_each(|_| Self::pass());
-            rounds += BETWEEN;
-        }
-        rounds
     }
 }
