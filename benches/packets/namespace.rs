@@ -91,7 +91,7 @@ fn feed(program: &str, arguments: &[&str], input: &str) -> Result<(), String> {
     let fail = |error: io::Error| format!("{program}: {error}; run `make deps`");
     let mut child = command(program, arguments)
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(fail)?;
@@ -102,10 +102,11 @@ fn feed(program: &str, arguments: &[&str], input: &str) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
+    // A plan that is refused says why where the plan is.
+    let said = [output.stdout, output.stderr].concat();
     Err(format!(
         "{program} {}: {}",
         arguments.join(" "),
-        said.trim()
+        String::from_utf8_lossy(&said).trim()
     ))
 }
