@@ -211,13 +211,16 @@ fn vip_is_local_ip(service: &ServiceEntry, local_ips: &LocalIps, mistakes: &Mist
     let Some((ports, place)) = local_ips.get(&address.ip()) else {
         return;
     };
-    let shared = address.port() == 0 || (ports.first..=ports.last).contains(&address.port());
-    if service.snat.is_some() || shared {
+    if address.port() == 0 || (ports.first..=ports.last).contains(&address.port()) {
         mistakes.add(
             Mistake::new(
                 span,
-                format!("{} is a VIP and a local IP", address.ip()),
-                "requests to a VIP and replies to a local IP must be told apart: take another local IP",
+                format!("{address} is a VIP with its port, and a port of a local IP"),
+                format!(
+                    "requests and replies must be told apart: the local IP has the ports {}-{}, \
+                     leave this one out of them (`ports`), or take another local IP",
+                    ports.first, ports.last
+                ),
             )
             .see(place, IS_LOCAL_IP),
         );
