@@ -72,8 +72,7 @@ unsigned int error_pass4(struct director *director, struct sk_buff *skb,
 		return transmit_drop(director, skb, COUNT_ERROR_CHECKSUM);
 	if (ip_hdr(skb)->ttl <= 1)
 		return transmit_drop(director, skb, COUNT_ERROR_TTL);
-	rt = route4(director->net, skb, to->flow.daddr.ip,
-		    to->direction == IPVS_BPF_REPLY ? to->flow.saddr.ip : 0);
+	rt = route4(director->net, skb, &to->flow);
 	if (IS_ERR(rt))
 		return transmit_drop(director, skb, COUNT_ERROR_NO_ROUTE);
 	if (too_big4(skb, dst_mtu(&rt->dst))) {

@@ -88,8 +88,7 @@ unsigned int error_pass6(struct director *director, struct sk_buff *skb,
 	if (ipv6_hdr(skb)->hop_limit <= 1)
 		return transmit_drop(director, skb, COUNT_ERROR_TTL);
 	/* Always a counted reference, which set_route() takes over. */
-	dst = route6(director->net, skb, &flow->daddr.in6,
-		     to->direction == IPVS_BPF_REPLY ? &flow->saddr.in6 : NULL);
+	dst = route6(director->net, skb, flow);
 	if (dst->error) {
 		dst_release(dst);
 		return transmit_drop(director, skb, COUNT_ERROR_NO_ROUTE);

@@ -80,7 +80,8 @@ static unsigned int reply_in4(struct session *session, struct ip_vs_conn *cp,
 		reply_error(skb, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
 		return reply_drop(director, skb, cp, COUNT_REPLY_TTL);
 	}
-	rt = session_route4(session, IPVS_BPF_REPLY, skb, cp->caddr.ip, cp->vaddr.ip);
+	session_translate(session, cp, IPVS_BPF_REPLY, &to);
+	rt = session_route4(session, IPVS_BPF_REPLY, skb, &to);
 	if (IS_ERR(rt)) {
 		reply_error(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
 		return reply_drop(director, skb, cp, COUNT_REPLY_NO_ROUTE);
@@ -92,7 +93,6 @@ static unsigned int reply_in4(struct session *session, struct ip_vs_conn *cp,
 		reply_error(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, mtu);
 		return reply_drop(director, skb, cp, COUNT_REPLY_TOO_BIG);
 	}
-	session_translate(session, cp, IPVS_BPF_REPLY, &to);
 	if (nat_rewrite(skb, packet, &to)) {
 		ip_rt_put(rt);
 		return reply_drop(director, skb, cp, COUNT_REPLY_REWRITE);

@@ -22,9 +22,9 @@ unsigned int reply_in6(struct session *session, struct ip_vs_conn *cp,
 		icmpv6_send(skb, ICMPV6_TIME_EXCEED, ICMPV6_EXC_HOPLIMIT, 0);
 		return reply_drop(director, skb, cp, COUNT_REPLY_TTL);
 	}
+	session_translate(session, cp, IPVS_BPF_REPLY, &to);
 	/* Always a counted reference, which set_route() takes over. */
-	dst = session_route6(session, IPVS_BPF_REPLY, skb, &cp->caddr.in6,
-			     &cp->vaddr.in6);
+	dst = session_route6(session, IPVS_BPF_REPLY, skb, &to);
 	if (dst->error) {
 		dst_release(dst);
 		icmpv6_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_NOROUTE, 0);
@@ -35,7 +35,6 @@ unsigned int reply_in6(struct session *session, struct ip_vs_conn *cp,
 		dst_release(dst);
 		return reply_drop(director, skb, cp, COUNT_REPLY_TOO_BIG);
 	}
-	session_translate(session, cp, IPVS_BPF_REPLY, &to);
 	if (nat_rewrite(skb, packet, &to)) {
 		dst_release(dst);
 		return reply_drop(director, skb, cp, COUNT_REPLY_REWRITE);

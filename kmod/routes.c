@@ -3,7 +3,7 @@
  * The way out of a packet. A session keeps the route of each of its directions
  * as a socket does (sk_dst_check()): the route itself tells when it is no more
  * valid. Only packets without a mark and a traffic class share one, since rules
- * may route others by them.
+ * may route others by them. Which ports a session has does not change.
  *
  * A new session begins with the route that is kept for its server.
  *
@@ -14,6 +14,7 @@
 #include <net/inet_ecn.h>
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
+#include <net/l3mdev.h>
 #include <net/route.h>
 
 #include "routes.h"
@@ -75,19 +76,41 @@ void session_routes_end(struct session *session)
 		dst_release(xchg(&session->route[direction].dst, NO_MORE));
 }
 
-/* saddr: 0 if nobody should care. */
-struct rtable *route4(struct net *net, const struct sk_buff *skb, __be32 daddr,
-		      __be32 saddr)
+/* A packet in a VRF stays there (l3mdev). What this host sends has come in nowhere. */
+static int master_of(const struct sk_buff *skb)
+{
+	return skb->dev ? l3mdev_master_ifindex_rcu(skb->dev) : 0;
+}
+
+/* The way of a packet that is translated to that flow, by all that rules may ask about
+ * it but where it came in: as for what this host itself sends.
+ */
+struct rtable *route4(struct net *net, const struct sk_buff *skb, const struct flow *to)
 {
 	struct flowi4 fl4 = {
-		.daddr = daddr,
-		.saddr = saddr,
+		.daddr = to->daddr.ip,
+		.saddr = to->saddr.ip,
+		.fl4_sport = to->sport,
+		.fl4_dport = to->dport,
+		.flowi4_proto = to->protocol,
+		.flowi4_oif = master_of(skb),
 		.flowi4_flags = FLOWI_FLAG_ANYSRC,
 		.flowi4_mark = skb->mark,
 		compat_flow_tos(ip_hdr(skb)),
 	};
 
-	return ip_route_output_key(net, &fl4);
+	/* Not ip_route_output_key(), which would ask IPsec policies: set_route() does. */
+	return __ip_route_output_key(net, &fl4);
+}
+
+/* Whether there are rules of the administrator's, or of a VRF. */
+bool routes_by_rules4(const struct net *net)
+{
+#ifdef CONFIG_IP_MULTIPLE_TABLES
+	return net->ipv4.fib_has_custom_rules;
+#else
+	return false;
+#endif
 }
 
 /* The route that is kept where IPVS keeps that to a server; or NULL. */
@@ -138,7 +161,8 @@ static void keep_by(struct ip_vs_dest *dest, struct dst_entry *dst)
 }
 
 /* Of a new connection's server, for a packet without a mark and a traffic class.
- * Under RCU; with a reference of the caller's.
+ * Under RCU; with a reference of the caller's. Rules may ask about more than is known
+ * here: then it is not kept.
  */
 struct rtable *server_route4(struct net *net, const struct ip_vs_conn *cp)
 {
@@ -151,15 +175,15 @@ struct rtable *server_route4(struct net *net, const struct ip_vs_conn *cp)
 
 	if (likely(dst))
 		return (struct rtable *)dst;
-	rt = ip_route_output_key(net, &fl4);
-	if (cp->dest && !IS_ERR(rt))
+	rt = __ip_route_output_key(net, &fl4);
+	if (cp->dest && !IS_ERR(rt) && !routes_by_rules4(net))
 		keep_by(cp->dest, &rt->dst);
 	return rt;
 }
 
 /* Under RCU; with a reference of the caller's. */
 struct rtable *session_route4(struct session *session, u8 direction,
-			      const struct sk_buff *skb, __be32 daddr, __be32 saddr)
+			      const struct sk_buff *skb, const struct flow *to)
 {
 	bool plain = !skb->mark && !(ip_hdr(skb)->tos & ~INET_ECN_MASK);
 	struct dst_entry *dst = plain ? kept(session, direction) : NULL;
@@ -167,26 +191,27 @@ struct rtable *session_route4(struct session *session, u8 direction,
 
 	if (likely(dst))
 		return (struct rtable *)dst;
-	rt = route4(session->director->net, skb, daddr, saddr);
+	rt = route4(session->director->net, skb, to);
 	if (plain && !IS_ERR(rt))
 		keep(session, direction, &rt->dst, 0);
 	return rt;
 }
 
 #ifdef CONFIG_IP_VS_IPV6
-/* saddr: NULL if nobody should care. Always a counted reference. */
-struct dst_entry *route6(struct net *net, const struct sk_buff *skb,
-			 const struct in6_addr *daddr,
-			 const struct in6_addr *saddr)
+/* See route4(). Always a counted reference. */
+struct dst_entry *route6(struct net *net, const struct sk_buff *skb, const struct flow *to)
 {
 	struct flowi6 fl6 = {
-		.daddr = *daddr,
+		.daddr = to->daddr.in6,
+		.saddr = to->saddr.in6,
+		.fl6_sport = to->sport,
+		.fl6_dport = to->dport,
+		.flowi6_proto = to->protocol,
+		.flowi6_oif = master_of(skb),
 		.flowi6_mark = skb->mark,
 		.flowlabel = ip6_flowinfo(ipv6_hdr(skb)),
 	};
 
-	if (saddr)
-		fl6.saddr = *saddr;
 	return ip6_route_output(net, NULL, &fl6);
 }
 
@@ -194,9 +219,7 @@ struct dst_entry *route6(struct net *net, const struct sk_buff *skb,
  * to get another of several ways (net/ipv6: flowlabel_reflect, txhash).
  */
 struct dst_entry *session_route6(struct session *session, u8 direction,
-				 const struct sk_buff *skb,
-				 const struct in6_addr *daddr,
-				 const struct in6_addr *saddr)
+				 const struct sk_buff *skb, const struct flow *to)
 {
 	const struct ipv6hdr *iph = ipv6_hdr(skb);
 	__be32 label = ip6_flowlabel(iph);
@@ -207,7 +230,7 @@ struct dst_entry *session_route6(struct session *session, u8 direction,
 		dst = kept(session, direction);
 	if (likely(dst))
 		return dst;
-	dst = route6(session->director->net, skb, daddr, saddr);
+	dst = route6(session->director->net, skb, to);
 	if (plain && !dst->error) {
 		WRITE_ONCE(session->route[direction].label, label);
 		keep(session, direction, dst, rt6_get_cookie((struct rt6_info *)dst));

@@ -350,7 +350,10 @@ static bool is_local(struct net *net, const struct ip_vs_conn *cp,
 		ip_rt_put(rt);
 		return true;
 	}
-	*route = &rt->dst;
+	if (routes_by_rules4(net))
+		ip_rt_put(rt);
+	else
+		*route = &rt->dst;
 	return false;
 }
 

@@ -132,7 +132,8 @@ int transmit4(struct sk_buff *skb, struct ip_vs_conn *cp,
 		icmp_send(skb, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
 		return transmit_drop(director, skb, COUNT_DROP_TTL);
 	}
-	rt = session_route4(session, IPVS_BPF_ORIGINAL, skb, cp->daddr.ip, 0);
+	session_translate(session, cp, IPVS_BPF_ORIGINAL, &to);
+	rt = session_route4(session, IPVS_BPF_ORIGINAL, skb, &to);
 	if (IS_ERR(rt)) {
 		icmp_send(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
 		return transmit_drop(director, skb, COUNT_DROP_NO_ROUTE);
@@ -143,7 +144,6 @@ int transmit4(struct sk_buff *skb, struct ip_vs_conn *cp,
 		ip_rt_put(rt);
 		return transmit_drop(director, skb, COUNT_DROP_TOO_BIG);
 	}
-	session_translate(session, cp, IPVS_BPF_ORIGINAL, &to);
 	if (nat_rewrite(skb, &packet, &to)) {
 		ip_rt_put(rt);
 		return transmit_drop(director, skb, COUNT_DROP_REWRITE);

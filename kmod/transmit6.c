@@ -68,8 +68,9 @@ int transmit6(struct sk_buff *skb, struct ip_vs_conn *cp,
 		icmpv6_send(skb, ICMPV6_TIME_EXCEED, ICMPV6_EXC_HOPLIMIT, 0);
 		return transmit_drop(director, skb, COUNT_DROP_TTL);
 	}
+	session_translate(session, cp, IPVS_BPF_ORIGINAL, &to);
 	/* Always a counted reference, which set_route() takes over. */
-	dst = session_route6(session, IPVS_BPF_ORIGINAL, skb, &cp->daddr.in6, NULL);
+	dst = session_route6(session, IPVS_BPF_ORIGINAL, skb, &to);
 	if (dst->error) {
 		icmpv6_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_NOROUTE, 0);
 		dst_release(dst);
@@ -80,7 +81,6 @@ int transmit6(struct sk_buff *skb, struct ip_vs_conn *cp,
 		dst_release(dst);
 		return transmit_drop(director, skb, COUNT_DROP_TOO_BIG);
 	}
-	session_translate(session, cp, IPVS_BPF_ORIGINAL, &to);
 	if (nat_rewrite(skb, &packet, &to)) {
 		dst_release(dst);
 		return transmit_drop(director, skb, COUNT_DROP_REWRITE);

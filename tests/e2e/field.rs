@@ -137,7 +137,7 @@ fn frames_with_a_priority_tag_are_untagged_frames() {
 
 /// Docker and kubeadm load br_netfilter.
 #[test]
-fn br_netfilter_sees_packets_of_full_nat_before_the_bridge_and_others_stay_alone() {
+fn br_netfilter_sees_packets_of_full_nat_before_the_bridge() {
     let lab = Lab::alone();
     run(Command::new("modprobe").arg("br_netfilter"));
     script(
@@ -156,49 +156,81 @@ fn br_netfilter_sees_packets_of_full_nat_before_the_bridge_and_others_stay_alone
         lab.exec("director", &["sysctl", "-qw", &key]);
         works(&lab);
     }
-    lab.exec(
-        "director",
-        &["sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=1"],
-    );
-    bridged_to_another_host(&lab);
     drop(lab);
     run(Command::new("modprobe").args(["-r", "br_netfilter"]));
 }
 
-/// Two hosts behind another bridge of the director; one of them has the VIP, too.
-fn bridged_to_another_host(lab: &Lab) {
-    let (a, b, director) = (
-        lab.namespace("host-a"),
-        lab.namespace("host-b"),
-        lab.namespace("director"),
+/// One interface, and one address that is VIP and local IP; clients and servers are on
+/// its link, and each of them is a client.
+#[test]
+fn a_director_may_have_one_address_for_everything() {
+    let mut lab = Lab::new();
+    script(
+        &lab,
+        "director",
+        "ip link set eth0 down\nip addr del 10.2.0.100/24 dev eth1",
     );
-    let hosts = format!(
-        "ip -n {director} link add br9 type bridge forward_delay 0 mcast_snooping 0\n\
-         ip -n {director} link set br9 up\n\
-         for host in {a} {b}; do\n\
-         ip netns add $host\n\
-         ip -n $host link add eth0 type veth peer name p$host netns {director}\n\
-         ip -n $host link set lo up\n\
-         ip -n $host link set eth0 up\n\
-         ip -n {director} link set p$host master br9 up\n\
-         done\n\
-         ip -n {a} addr add 10.8.0.1/24 dev eth0\n\
-         ip -n {b} addr add 10.8.0.2/24 dev eth0\n\
-         ip -n {b} addr add 10.0.0.1/32 dev lo\n\
-         ip -n {a} route add 10.0.0.1/32 via 10.8.0.2"
-    );
-    run(Command::new("sh").args(["-ec", &hosts]));
-    let created = lab.counter("sessions_created");
-    let mut there = lab.spawn_at("host-b", &["nc", "-lk", "-s", "10.0.0.1", "-p", "80"]);
-    // Nobody else would accept it.
-    crate::lab::eventually("the other host answers", || {
-        let connect = ["nc", "-z", "-w", "5", "10.0.0.1", "80"];
-        lab.try_exec("host-a", &connect).status.success()
-    });
-    assert_eq!(lab.counter("sessions_created"), created);
-    let _ = there.kill();
-    let _ = there.wait();
-    for host in [a, b] {
-        run(Command::new("ip").args(["netns", "del", &host]));
+    let file = FILE
+        .replace(r#""eth0", "#, "")
+        .replace("\"10.2.0.100\"]", "\"10.2.0.1\"]\nports = \"10000-65535\"")
+        .replace("10.0.0.1:", "10.2.0.1:");
+    lab.apply(&file);
+    lab.start("director", &["lab/server", "director"], "ready");
+    for host in ["server1", "server2", "director"] {
+        for _ in 0..5 {
+            let get = [
+                "curl",
+                "-sS",
+                "--fail",
+                "--max-time",
+                "60",
+                "http://10.2.0.1/",
+            ];
+            assert_eq!(answer(&lab.exec(host, &get)).peer, "10.2.0.1");
+        }
     }
+    let mut talk = Talk::from(&lab, "server1", "udp", ("10.2.0.2", 0), ("10.2.0.1", 7));
+    for _ in 0..5 {
+        assert_eq!(talk.ask().peer, "10.2.0.1");
+    }
+    // The director's own ports and connections are its own.
+    for (host, url) in [
+        ("server1", "http://10.2.0.1:8080/"),
+        ("director", "http://10.2.0.2:8080/"),
+    ] {
+        lab.exec(host, &["curl", "-sS", "--fail", "--max-time", "60", url]);
+    }
+}
+
+#[test]
+fn routes_may_hang_on_the_source_that_packets_leave_with() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    script(
+        &lab,
+        "director",
+        "ip route add table 100 10.1.0.0/24 dev eth0\n\
+         ip route del 10.1.0.0/24 dev eth0\n\
+         ip rule add from 10.0.0.1 lookup 100 pref 100\n\
+         ip route add table 101 10.2.0.0/24 dev eth1\n\
+         ip route del 10.2.0.0/24 dev eth1\n\
+         ip rule add from 10.2.0.100 lookup 101 pref 101",
+    );
+    works(&lab);
+}
+
+#[test]
+fn a_director_may_be_in_a_vrf() {
+    let lab = Lab::new();
+    script(
+        &lab,
+        "director",
+        "ip link add red type vrf table 10\n\
+         ip link set red up\n\
+         for i in eth0 eth1; do ip link set $i master red; done\n\
+         ip addr del 10.0.0.1/32 dev lo\n\
+         ip addr add 10.0.0.1/32 dev red",
+    );
+    lab.apply(FILE);
+    works(&lab);
 }
