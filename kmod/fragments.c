@@ -6,11 +6,10 @@
  * can be translated. What nobody completes expires there as always, with its
  * ICMP error.
  *
- * All fragments for this host are gathered, not only those for a VIP or a
- * local IP: the host would gather them in any case, and a local IP that was
- * removed from its pool still has sessions. Those for a local IP that is only
- * routed here are gathered while it is in a pool. Fragments that the host forwards
- * are left alone.
+ * Only those for a VIP or a local IP come here, and few others (destinations.h), which
+ * this host would gather in any case. A local IP that was removed from its pool still
+ * has sessions; one that is only routed here is gathered for while it is in a pool.
+ * Fragments that the host forwards are left alone.
  *
  * For IPv6, IPVS has this done (nf_defrag_ipv6_enable()).
  */

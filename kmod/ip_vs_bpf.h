@@ -229,6 +229,7 @@ struct service {
 };
 
 #define SET_LOCKS 256
+#define DESTINATION_BITS 12
 #define ERROR_SIZE 192
 
 struct director {
@@ -245,6 +246,7 @@ struct director {
 	struct list_head dying_port_apps; /* until port_apps_purge() */
 	DECLARE_HASHTABLE(local_ips, 8);
 	unsigned int local_ip_count; /* in that table */
+	atomic_t destinations[1 << DESTINATION_BITS]; /* destinations.h */
 	struct list_head pools;
 	DECLARE_HASHTABLE(pool_names, 10);
 	struct work_struct reap; /* frees services whose last session ended */
@@ -304,7 +306,7 @@ void pool_cede(struct director *director, struct pool *from, struct pool *to,
 	       int family);
 bool is_local_ip(struct director *director, u8 family,
 		 const union nf_inet_addr *addr);
-void local_ip_put(struct local_ip *ip);
+void local_ip_put(struct director *director, struct local_ip *ip);
 void local_ips_free(struct director *director);
 
 /* host_ports.c */

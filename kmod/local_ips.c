@@ -18,7 +18,7 @@
 #include <linux/sort.h>
 #include <linux/string.h>
 
-#include "ip_vs_bpf.h"
+#include "destinations.h"
 
 /* Where the administrator allows it, who may write is not root of the host. */
 #define LOCAL_IPS_MAX 65536
@@ -60,10 +60,12 @@ struct pool *pool_find(struct director *director, const char *name)
 }
 
 /* From any context. */
-void local_ip_put(struct local_ip *ip)
+void local_ip_put(struct director *director, struct local_ip *ip)
 {
-	if (refcount_dec_and_test(&ip->refs))
-		kfree_rcu(ip, rcu);
+	if (!refcount_dec_and_test(&ip->refs))
+		return;
+	destination_goes(director, ip->family, &ip->addr);
+	kfree_rcu(ip, rcu);
 }
 
 static struct pool *pool_get(struct director *director, const char *name)
@@ -104,6 +106,7 @@ static int prepare_set(struct director *director, struct local_ip *ip, u8 family
 		ip->addr = *addr;
 		ip->own = host_ports_unknown(director->net);
 		refcount_set(&ip->refs, 1);
+		destination_comes(director, family, addr);
 		hash_add_rcu(director->local_ips, &ip->node, address_hash(family, addr));
 	}
 	ip->next_pool = pool_get(director, pool_name);
@@ -315,7 +318,7 @@ static void finish(struct director *director, bool committed)
 		if (!ip->listed || (committed && ip->pending == LIP_REMOVE)) {
 			hash_del_rcu(&ip->node);
 			director->local_ip_count--;
-			local_ip_put(ip);
+			local_ip_put(director, ip);
 			continue;
 		}
 		ip->pending = LIP_UNTOUCHED;

@@ -15,7 +15,7 @@
 #include <net/route.h>
 #include <net/xfrm.h>
 
-#include "ip_vs_bpf.h"
+#include "destinations.h"
 
 /* Goes into IPVS as if at LOCAL_IN. */
 static unsigned int request_in4(struct sk_buff *skb, const struct nf_hook_state *state)
@@ -125,7 +125,10 @@ static unsigned int prerouting4(void *priv, struct sk_buff *skb,
 	struct service *service;
 	struct packet packet;
 
-	if (!director || !is_for_host(skb))
+	/* An error about one of our packets may be sent to any address. */
+	if (!director || (ip_hdr(skb)->protocol != IPPROTO_ICMP &&
+			  !atomic_read(destination4(director, ip_hdr(skb)->daddr))) ||
+	    !is_for_host(skb))
 		return NF_ACCEPT;
 	if (unlikely(ip_is_fragment(ip_hdr(skb)))) {
 		unsigned int verdict = gather4(director, skb);

@@ -9,7 +9,7 @@
 #include <net/ip6_fib.h>
 #include <net/ip6_route.h>
 
-#include "ip_vs_bpf.h"
+#include "destinations.h"
 
 /* As ip6_route_input(), which older kernels do not export: the packet gets an
  * uncounted reference to its route. It is good as long as RCU is held, which
@@ -69,7 +69,9 @@ unsigned int prerouting6(void *priv, struct sk_buff *skb,
 	struct service *service;
 	struct packet packet;
 
-	if (!director || !is_for_host(skb))
+	if (!director || (has_ports(ipv6_hdr(skb)->nexthdr) &&
+			  !atomic_read(destination6(director, &ipv6_hdr(skb)->daddr))) ||
+	    !is_for_host(skb))
 		return NF_ACCEPT;
 	if (!packet_read6(skb, &packet))
 		return error_in6(director, skb, state->hook);

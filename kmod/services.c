@@ -26,7 +26,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "ip_vs_bpf.h"
+#include "destinations.h"
 
 /* One more than the longest ADDRESS:PORT. */
 #define ENDPOINT_SIZE 56
@@ -116,6 +116,7 @@ static struct service *service_new(struct director *director,
 		kfree(service);
 		return ERR_PTR(err);
 	}
+	destination_comes(director, key->family, &key->vaddr);
 	hash_add_rcu(director->services, &service->node,
 		     key->family == AF_INET6 ?
 			     hash6(key->protocol, &key->vaddr.in6, key->vport) :
@@ -127,6 +128,7 @@ static struct service *service_new(struct director *director,
 static void service_delete(struct director *director, struct service *service)
 {
 	hash_del_rcu(&service->node);
+	destination_goes(director, service->family, &service->vaddr);
 	port_app_put(director, service->app);
 	kfree_rcu(service, rcu);
 }

@@ -263,7 +263,7 @@ static void session_end(struct session *session)
 	/* Given up, it has nothing left that others could see. */
 	if (unanswered_end(session))
 		vacate(session);
-	local_ip_put(session->local_ip);
+	local_ip_put(session->director, session->local_ip);
 	call_rcu(&session->rcu, session_free);
 }
 
