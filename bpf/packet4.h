@@ -23,7 +23,7 @@ struct headers4 {
 	union ports ports;
 };
 
-/* Whether the packet may have a lease: it is whole, and has no options and no tag. */
+/* True if the packet may have a lease: it is whole, and has no options and no tag. */
 static __always_inline int parse4(struct __sk_buff *skb, struct ipvs_bpf_tuple4 *tuple)
 {
 	struct headers4 *headers;

@@ -29,7 +29,7 @@ struct headers6 {
 	union ports ports;
 };
 
-/* Whether the packet may have a lease: it has no extension headers and no tag. */
+/* True if the packet may have a lease: it has no extension headers and no tag. */
 static __always_inline int parse6(struct __sk_buff *skb, struct ipvs_bpf_tuple6 *tuple)
 {
 	struct headers6 *headers;

@@ -35,7 +35,7 @@ static __always_inline __u32 begin(const __u32 *sequence)
 	return now;
 }
 
-/* Whether what was read since then belongs together. */
+/* True if all that was read since then belongs together. */
 static __always_inline int is_whole(const __u32 *sequence, __u32 begun)
 {
 	order_loads();

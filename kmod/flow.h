@@ -6,7 +6,7 @@
 #include <linux/jhash.h>
 #include <linux/netfilter.h>
 
-/* Of an IPv4 address, only the first word counts. The addresses come first, and are
+/* An IPv4 address has only its first word. The addresses come first, and are
  * hashed together.
  */
 struct flow {

@@ -120,7 +120,7 @@ static void write_end(const struct slot *slot)
 	WRITE_ONCE(*slot->sequence, *slot->sequence + 1);
 }
 
-/* What the program has counted since the last time is IPVS's. */
+/* Adds to IPVS's counters how much the program has counted since the last time. */
 static void fold(struct session *session, u8 direction, const struct slot *slot)
 {
 	u64 now = READ_ONCE(slot->lease->forwarded);

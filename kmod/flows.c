@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What full NAT makes of a flow, of either direction: for packets that name a
+ * The flow that full NAT makes of one of either direction: for packets that name a
  * flow without being of it, which are ICMP errors.
  */
 #include "flows.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What full NAT makes of a flow (flows.c). */
+/* The flow that full NAT makes of another (flows.c). */
 #ifndef IP_VS_BPF_FLOWS_H
 #define IP_VS_BPF_FLOWS_H
 

@@ -15,7 +15,7 @@ static inline __attribute__((always_inline)) __u64 ipvs_bpf_mix(__u64 hash, __u6
 	return hash ^ hash >> 32;
 }
 
-/* Of a tuple's words of 64 bits: IPv4 has 2, IPv6 has 5. */
+/* The set of a tuple, given as words of 64 bits: IPv4 has 2, IPv6 has 5. */
 static inline __attribute__((always_inline)) __u32
 ipvs_bpf_set(const struct ipvs_bpf_control *control, const __u64 *words, int count)
 {

@@ -61,7 +61,7 @@ static bool find_way(const struct dst_entry *dst, const union nf_inet_addr *dadd
 	return valid;
 }
 
-/* Of both ends, whichever way round they are: a sum is the same in any order. */
+/* The sum of both ends, whichever way round they are: it is the same in any order. */
 static __wsum sum_addresses(const struct flow *flow)
 {
 	if (flow->family == AF_INET6)
@@ -74,7 +74,7 @@ static __wsum sum_ports(const struct flow *flow)
 	return csum_add((__force __wsum)flow->sport, (__force __wsum)flow->dport);
 }
 
-/* What it does to the sums in a packet to turn one flow into the other. */
+/* Finds how the sums in a packet change when one flow becomes the other. */
 static void find_sums(const struct flow *from, const struct flow *to,
 		      struct ipvs_bpf_lease *lease)
 {
@@ -170,7 +170,7 @@ void lease_renew(struct session *session, struct ip_vs_conn *cp, u8 direction,
 	struct maps *maps;
 	bool given = false;
 
-	/* What this host itself sends comes in at no interface, and what came in by
+	/* A packet of this host comes in at no interface, and one that came in by
 	 * IPsec has to go on doing so. A reply of a removed server passes, as in
 	 * native IPVS.
 	 */

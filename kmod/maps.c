@@ -132,7 +132,7 @@ static int take_all(struct director *director, char *rest, struct maps *maps)
 	return 0;
 }
 
-/* What was counted in the old ones is folded before they go. maps: NULL for none. */
+/* The counts in the old ones are folded before they go. maps: NULL for none. */
 static void exchange(struct director *director, struct maps *maps)
 {
 	struct maps *old = maps_of(director);

@@ -10,7 +10,7 @@
 
 struct director;
 
-/* What userspace handed over, and whose each slot is. */
+/* The maps that userspace handed over, and whose each slot is. */
 struct maps {
 	struct bpf_map *flows[2]; /* by family_index(): their values are sets */
 	struct bpf_map *control;

@@ -48,7 +48,7 @@ static unsigned int request_in4(struct sk_buff *skb, const struct nf_hook_state 
 	return verdict;
 }
 
-/* Whether the host would take the packet where it came in, as rp_filter says
+/* True if the host would take the packet where it came in, as rp_filter says
  * (Documentation/networking/ip-sysctl.rst). Routing it is what asks.
  */
 bool source_is_valid4(struct sk_buff *skb)
@@ -65,7 +65,7 @@ bool source_is_valid4(struct sk_buff *skb)
 	return valid;
 }
 
-/* Whether IPsec policies allow the packet to come in as it did. */
+/* True if IPsec policies allow the packet to come in as it did. */
 bool policy_lets_in(struct sk_buff *skb, u8 family)
 {
 	return xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, family);

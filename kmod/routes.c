@@ -103,7 +103,7 @@ struct rtable *route4(struct net *net, const struct sk_buff *skb, const struct f
 	return __ip_route_output_key(net, &fl4);
 }
 
-/* Whether there are rules of the administrator's, or of a VRF. */
+/* True if there are rules of the administrator's, or of a VRF. */
 bool routes_by_rules4(const struct net *net)
 {
 #ifdef CONFIG_IP_MULTIPLE_TABLES

@@ -76,7 +76,7 @@ struct session *session_find(struct director *director, const struct flow *reply
 	return rhashtable_lookup(&director->sessions, reply, params);
 }
 
-/* Whether another session has the reply flow, under RCU. */
+/* True if another session has the reply flow. Under RCU. */
 bool session_has_twin(const struct session *session)
 {
 	struct flow flow;

@@ -47,7 +47,7 @@ bool set_route(struct sk_buff *skb, struct dst_entry *dst)
 
 	skb_dst_drop(skb);
 	skb_dst_set(skb, dst);
-	/* What this host itself sends has come in by no interface; the policies'
+	/* A packet of this host itself has come in by no interface; the policies'
 	 * namespace is found by one.
 	 */
 	skb->dev = dev ?: dst->dev;

@@ -34,7 +34,7 @@ pub struct State {
 }
 
 impl State {
-    /// Whether the module has something to do.
+    /// True if the module has something to do.
     pub fn needs_module(&self) -> bool {
         self.datapath.is_some() || !self.local_ips.is_empty() || !self.full_nat.is_empty()
     }

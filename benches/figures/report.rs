@@ -62,7 +62,7 @@ const SMALL: u32 = 64;
 pub struct Choice {
     pub per: &'static str,
     pub family: &'static str,
-    /// Of packets.
+    /// For packets.
     pub protocol: &'static str,
     pub flows: u32,
     pub sessions: u32,
@@ -107,7 +107,7 @@ impl Report {
         (!costs.is_empty()).then(|| costs.iter().sum::<f64>() / costs.len() as f64)
     }
 
-    /// Of a session that is in use, where that takes more, or was just opened.
+    /// For a session that is in use, where that takes more, or was just opened.
     pub fn memory(&self, family: &str, sessions: u32, in_use: bool, path: &str) -> Option<u32> {
         let of_path = |memory: &&Memory| {
             memory.path == path && memory.family == family && memory.sessions == sessions

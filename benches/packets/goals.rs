@@ -30,7 +30,7 @@ pub struct Figure {
     pub reached: bool,
 }
 
-/// What is compared.
+/// The two that are compared.
 struct What {
     name: &'static str,
     per: Per,

@@ -76,7 +76,7 @@ impl Path {
         !matches!(self, Path::Drop | Path::TcRedirect | Path::Route)
     }
 
-    /// Whether conntrack knows the connections.
+    /// True if conntrack knows the connections.
     pub fn has_conntrack(self) -> bool {
         matches!(
             self,
@@ -84,7 +84,7 @@ impl Path {
         )
     }
 
-    /// Whether flows that are in use leave most of the kernel out, for as long as a
+    /// True if flows that are in use leave most of the kernel out, for as long as a
     /// lease or an entry of the flowtable lasts.
     pub fn is_fast(self) -> bool {
         matches!(self, Path::IpvsBpfFast | Path::NftFlowtable)

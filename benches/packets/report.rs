@@ -91,7 +91,7 @@ pub struct Memory {
     pub family: Family,
     /// So many were opened.
     pub sessions: u32,
-    /// Whether each has sent more than a packet each way, so that it has what a fast
+    /// True if each has sent more than a packet each way, so that it has what a fast
     /// path gives it.
     pub in_use: bool,
     pub bytes_a_session: u64,

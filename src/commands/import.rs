@@ -12,7 +12,7 @@ use crate::config::{Failure, Report, read_text};
 use crate::ipvsadm::{Names, import};
 use crate::output;
 
-/// What `--json` prints of a text without mistakes.
+/// The answer of `--json` to a text without mistakes.
 #[derive(Serialize)]
 struct Json<'a> {
     text: &'a str,

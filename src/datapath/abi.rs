@@ -117,7 +117,7 @@ pub struct Set6 {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Control {
     pub seed: u64,
-    /// Of each of the two maps.
+    /// How many each of the two maps has.
     pub sets: u32,
     pub pad: u32,
 }

@@ -22,7 +22,7 @@ const FLOWS4: &str = "flows4";
 const FLOWS6: &str = "flows6";
 pub(super) const COUNTERS: &str = "counters";
 const CONTROL: &str = "control";
-/// What the module gets.
+/// The maps that the module gets.
 const OF_MODULE: [&str; 3] = [FLOWS4, FLOWS6, CONTROL];
 const PINNED: [&str; 5] = [INGRESS, FLOWS4, FLOWS6, CONTROL, COUNTERS];
 
@@ -69,7 +69,7 @@ pub fn replace(pins: &Pins, max_sessions: u32) -> Result<(), Error> {
     build::mark(pins)
 }
 
-/// What is pinned is what comes next.
+/// Loads and pins them as those that come next.
 fn load(pins: &Pins, max_sessions: u32) -> Result<Ebpf, Error> {
     // Kernels before 5.11 count maps among the locked memory, of which a process may
     // have little. Where the limit cannot be raised, loading says what fails.

@@ -46,7 +46,7 @@ impl LocalAddresses {
             .any(|(length, networks)| networks.contains(&network(address, *length)))
     }
 
-    /// Whether the module keeps a local IP from the ports of this host's sockets
+    /// True if the module keeps a local IP from the ports of this host's sockets
     /// (`kmod/host_ports.c: is_own()`): an address of IPv4 wherever it is local,
     /// one of IPv6 where an interface has it.
     pub fn shares_ports(&self, address: IpAddr) -> bool {

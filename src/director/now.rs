@@ -70,7 +70,7 @@ pub fn named_services_now(keys: &[ServiceKey]) -> Result<Vec<ServiceNow>, Error>
     with_full_nat(found)
 }
 
-/// What names the services.
+/// The names of the services.
 pub fn service_keys_now() -> Result<BTreeSet<ServiceKey>, Error> {
     Ok(match ipvs()? {
         Some(mut ipvs) => ipvs.service_keys()?,

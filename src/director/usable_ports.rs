@@ -17,7 +17,7 @@ pub struct UsablePorts {
 }
 
 impl UsablePorts {
-    /// Of the caller's network namespace, with these full-NAT services.
+    /// Those in the caller's network namespace, with these full-NAT services.
     pub fn observe(services: impl Iterator<Item = ServiceKey>) -> Result<Self, Error> {
         Ok(UsablePorts {
             host: HostPorts::observe()?,

@@ -89,7 +89,7 @@ impl<T: Transport> Ipvs<T> {
         Ok(services)
     }
 
-    /// What names the services: one listing, whatever servers they have.
+    /// The names of the services: one listing, whatever servers they have.
     pub fn service_keys(&mut self) -> Result<BTreeSet<ServiceKey>, Error> {
         let entries = self.service_entries()?;
         Ok(entries.into_iter().map(|entry| entry.key).collect())

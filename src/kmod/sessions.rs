@@ -21,7 +21,7 @@ pub struct Session {
     pub protocol: Protocol,
     pub client: SocketAddr,
     pub vip: SocketAddr,
-    /// What the server sees as its peer.
+    /// The peer that the server sees.
     pub local_ip: SocketAddr,
     pub server: SocketAddr,
     /// The directions that the eBPF program forwards just now.

@@ -26,7 +26,7 @@ pub struct FullNatLine {
 /// The maps that are registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegisteredMaps {
-    /// Of each family; one a session.
+    /// How many each family has; one a session.
     pub sets: u32,
 }
 

@@ -46,7 +46,7 @@ impl Family {
         }
     }
 
-    /// Of requests and of replies: source and destination as they come in, and as
+    /// For requests and for replies: source and destination as they come in, and as
     /// they leave.
     pub fn directions(self) -> [[[SocketAddr; 2]; 2]; 2] {
         let session = self.session();
@@ -77,7 +77,7 @@ impl Family {
         }
     }
 
-    /// What the IP header says of a frame's content.
+    /// The protocol that the IP header names.
     pub fn protocol(self, frame: &[u8]) -> u8 {
         match self {
             Self::V4 => frame[14 + 9],

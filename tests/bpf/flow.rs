@@ -42,7 +42,7 @@ fn slot(from: Tuple4, other: Tuple4) -> Slot4 {
     }
 }
 
-/// Of both directions, without leases.
+/// One for each direction, without leases.
 pub fn slots(protocol: u8) -> [Slot4; 2] {
     let original = tuple(protocol, [CLIENT, VIP]);
     let reply = tuple(protocol, ANSWER);

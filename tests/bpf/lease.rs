@@ -8,7 +8,7 @@ use crate::packet::sum;
 
 /// Of a frame for the loopback device, whose test run it is.
 pub const TO_US: [u8; 6] = [0; 6];
-/// Of the frame that leaves: destination and source.
+/// The addresses of the frame that leaves: destination and source.
 pub const MACS: [[u8; 6]; 2] = [[2, 1, 3, 5, 7, 9], [2, 4, 6, 8, 10, 12]];
 
 /// The addresses of a frame as a lease has them.

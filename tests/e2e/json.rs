@@ -22,7 +22,7 @@ fn every_command_prints_json_or_says_that_it_has_none() {
     let rules = path.with_extension("rules");
     std::fs::write(&rules, "-A -t 10.0.0.9:80 -s rr\n").unwrap();
     let rules = rules.to_str().unwrap();
-    // What a command cannot do without.
+    // The words that a command cannot do without.
     let mut needs = BTreeMap::from([
         ("apply", vec!["-f", file]),
         ("plan", vec!["-f", file]),

@@ -163,7 +163,7 @@ fn a_port_that_is_exhausted_is_seen_as_used_up_and_as_refusals() {
     assert!(value(&text, refused, &reason) >= 1);
 }
 
-/// Whether an alert of the documentation fires where these samples have come up
+/// True if an alert of the documentation fires where these samples have come up
 /// from nothing.
 fn fires(lab: &Lab, alert: &str, text: &str) -> bool {
     let documented = fs::read_to_string("docs/metrics.md").unwrap();

@@ -121,7 +121,7 @@ fn ipsec_policies_are_obeyed_in_both_directions_and_no_lease_is_given_under_one(
         "src 10.0.0.0/24 dst 10.1.0.0/24 dir out action block".to_owned(),
         format!("src 10.0.0.0/24 dst 10.1.0.0/24 dir out {no_association}"),
         "src 10.2.0.100/32 dst 10.2.0.0/24 dir out action block".to_owned(),
-        // What comes in unprotected.
+        // For packets that come in unprotected.
         "src 10.1.0.0/24 dst 10.0.0.0/24 dir in tmpl proto esp mode transport".to_owned(),
         "src 10.2.0.0/24 dst 10.2.0.100/32 dir in tmpl proto esp mode transport".to_owned(),
     ] {
@@ -133,7 +133,7 @@ fn ipsec_policies_are_obeyed_in_both_directions_and_no_lease_is_given_under_one(
             lab.counter("fast_packets_original") > fast
         });
         script(&lab, "director", &format!("ip xfrm policy add {policy}"));
-        // What is leased runs out.
+        // Leases run out.
         eventually(&format!("no answer comes under {policy}"), || {
             talk.try_ask(1).is_err()
         });
