@@ -103,11 +103,13 @@ impl Network {
         listener.heard().expect("a packet socket")
     }
 
-    /// The director has no neighbour but those that it was given, and room for every
-    /// flow that has a lease.
+    /// The director has no neighbour but those that it was given, and room for nearly
+    /// every flow: with half as many as there is room for, one in 250 finds its set full.
     pub fn check(&self) {
         if self.path.is_ours() {
-            assert_eq!(self.counter("flows_full"), 0, "{}", self.path.name());
+            let full = self.counter("flows_full");
+            let fast = self.counter("fast_packets_original") + self.counter("fast_packets_reply");
+            assert!(full * 100 <= fast, "{}: {full} of {fast}", self.path.name());
         }
         let unresolved = ["incomplete", "failed", "stale", "delay", "probe"];
         for state in unresolved {
