@@ -11,7 +11,7 @@
 static __always_inline int forward4(struct __sk_buff *skb,
 				    const struct ipvs_bpf_tuple4 *old,
 				    const struct ipvs_bpf_slot4 *flow,
-				    __u64 *forwarded, const __u8 protocol)
+				    const struct tally *tally, const __u8 protocol)
 {
 	struct ends4 new = {
 		.saddr = flow->saddr,
@@ -38,7 +38,7 @@ static __always_inline int forward4(struct __sk_buff *skb,
 		if (!rewrite4(skb, old, &new))
 			return TC_ACT_SHOT;
 		frame = linear(skb, 0, sizeof(lease->macs));
-		return frame ? leave(frame, size, lease, forwarded) : TC_ACT_SHOT;
+		return frame ? leave(frame, size, lease, tally) : TC_ACT_SHOT;
 	}
 	iph->check = ~add16(~iph->check, lease->header);
 	iph->ttl--;
@@ -50,7 +50,7 @@ static __always_inline int forward4(struct __sk_buff *skb,
 	 * and by the time to live.
 	 */
 	bpf_csum_update(skb, ~((__u32)lease->header + bpf_htons(1 << 8)));
-	return leave(frame, size, lease, forwarded);
+	return leave(frame, size, lease, tally);
 }
 
 /* TC_ACT_UNSPEC: the packet is unchanged, and the module's. Instantiated for each
@@ -59,12 +59,12 @@ static __always_inline int forward4(struct __sk_buff *skb,
 static __always_inline int fast4(struct __sk_buff *skb,
 				 const struct ipvs_bpf_tuple4 *old,
 				 const struct ipvs_bpf_slot4 *flow,
-				 __u64 *forwarded)
+				 const struct tally *tally)
 {
 	if (old->protocol == IPPROTO_UDP)
-		return forward4(skb, old, flow, forwarded, IPPROTO_UDP);
+		return forward4(skb, old, flow, tally, IPPROTO_UDP);
 	if (old->protocol == IPPROTO_TCP)
-		return forward4(skb, old, flow, forwarded, IPPROTO_TCP);
+		return forward4(skb, old, flow, tally, IPPROTO_TCP);
 	return TC_ACT_UNSPEC;
 }
 

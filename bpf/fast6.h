@@ -9,7 +9,7 @@
 static __always_inline int forward6(struct __sk_buff *skb,
 				    const struct ipvs_bpf_tuple6 *old,
 				    const struct ipvs_bpf_slot6 *flow,
-				    __u64 *forwarded, const __u8 protocol)
+				    const struct tally *tally, const __u8 protocol)
 {
 	const __u32 network = sizeof(struct ipv6hdr);
 	struct ends6 new = {
@@ -37,14 +37,14 @@ static __always_inline int forward6(struct __sk_buff *skb,
 		if (!rewrite6(skb, old, &new))
 			return TC_ACT_SHOT;
 		frame = linear(skb, 0, sizeof(lease->macs));
-		return frame ? leave(frame, size, lease, forwarded) : TC_ACT_SHOT;
+		return frame ? leave(frame, size, lease, tally) : TC_ACT_SHOT;
 	}
 	rewrite_header6(headers, &new);
 	headers->ports.both = new.ports.both;
 	change_whole(check, protocol, lease->transport);
 	/* See rewrite6(). */
 	bpf_csum_update(skb, fold32(difference(bpf_htons(1), 0)));
-	return leave(frame, size, lease, forwarded);
+	return leave(frame, size, lease, tally);
 }
 
 /* TC_ACT_UNSPEC: the packet is unchanged, and the module's. Instantiated for each
@@ -52,12 +52,12 @@ static __always_inline int forward6(struct __sk_buff *skb,
  */
 static __always_inline int fast6(struct __sk_buff *skb, const struct ipvs_bpf_tuple6 *tuple,
 				 const struct ipvs_bpf_slot6 *flow,
-				 __u64 *forwarded)
+				 const struct tally *tally)
 {
 	if (tuple->protocol == IPPROTO_UDP)
-		return forward6(skb, tuple, flow, forwarded, IPPROTO_UDP);
+		return forward6(skb, tuple, flow, tally, IPPROTO_UDP);
 	if (tuple->protocol == IPPROTO_TCP)
-		return forward6(skb, tuple, flow, forwarded, IPPROTO_TCP);
+		return forward6(skb, tuple, flow, tally, IPPROTO_TCP);
 	return TC_ACT_UNSPEC;
 }
 

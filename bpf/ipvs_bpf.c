@@ -14,14 +14,20 @@
 
 static __always_inline int ingress4(struct __sk_buff *skb)
 {
+	const struct ipvs_bpf_control *of_all;
 	struct ipvs_bpf_slot4 *slot, flow;
 	struct ipvs_bpf_set4 *set;
 	union words4 packet;
+	struct tally tally;
 	__u32 key, begun;
+	__u64 now;
 
 	if (!parse4(skb, &packet.tuple))
 		return TC_ACT_UNSPEC;
-	key = set_of(packet.word, IPVS_BPF_WORDS4);
+	of_all = find_control();
+	if (!of_all)
+		return TC_ACT_UNSPEC;
+	key = ipvs_bpf_set(of_all, packet.word, IPVS_BPF_WORDS4);
 	set = bpf_map_lookup_elem(&flows4, &key);
 	if (!set)
 		return TC_ACT_UNSPEC;
@@ -30,21 +36,30 @@ static __always_inline int ingress4(struct __sk_buff *skb)
 	if (!slot)
 		return TC_ACT_UNSPEC;
 	flow = *slot;
-	if (!is_whole(&set->sequence, begun) || !lease_is_valid(skb, &flow.lease))
+	now = bpf_jiffies64();
+	if (!is_whole(&set->sequence, begun) ||
+	    !lease_is_valid(skb, &flow.lease, of_all, now))
 		return TC_ACT_UNSPEC;
-	return fast4(skb, &packet.tuple, &flow, &slot->lease.forwarded);
+	tally = (struct tally){ &slot->lease.forwarded, &slot->last, now };
+	return fast4(skb, &packet.tuple, &flow, &tally);
 }
 
 static __always_inline int ingress6(struct __sk_buff *skb)
 {
+	const struct ipvs_bpf_control *of_all;
 	struct ipvs_bpf_slot6 *slot, flow;
 	struct ipvs_bpf_set6 *set;
 	union words6 packet;
+	struct tally tally;
 	__u32 key, begun;
+	__u64 now;
 
 	if (!parse6(skb, &packet.tuple))
 		return TC_ACT_UNSPEC;
-	key = set_of(packet.word, IPVS_BPF_WORDS6);
+	of_all = find_control();
+	if (!of_all)
+		return TC_ACT_UNSPEC;
+	key = ipvs_bpf_set(of_all, packet.word, IPVS_BPF_WORDS6);
 	set = bpf_map_lookup_elem(&flows6, &key);
 	if (!set)
 		return TC_ACT_UNSPEC;
@@ -53,9 +68,12 @@ static __always_inline int ingress6(struct __sk_buff *skb)
 	if (!slot)
 		return TC_ACT_UNSPEC;
 	flow = *slot;
-	if (!is_whole(&set->sequence, begun) || !lease_is_valid(skb, &flow.lease))
+	now = bpf_jiffies64();
+	if (!is_whole(&set->sequence, begun) ||
+	    !lease_is_valid(skb, &flow.lease, of_all, now))
 		return TC_ACT_UNSPEC;
-	return fast6(skb, &packet.tuple, &flow, &slot->lease.forwarded);
+	tally = (struct tally){ &slot->lease.forwarded, &slot->last, now };
+	return fast6(skb, &packet.tuple, &flow, &tally);
 }
 
 SEC("classifier")

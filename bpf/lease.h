@@ -25,11 +25,20 @@
  * forward; nor is one that comes in elsewhere than the flow did.
  */
 static __always_inline int lease_is_valid(struct __sk_buff *skb,
-					  const struct ipvs_bpf_lease *lease)
+					  const struct ipvs_bpf_lease *lease,
+					  const struct ipvs_bpf_control *of_all,
+					  __u64 now)
 {
-	return lease->until > bpf_jiffies64() && skb->pkt_type == PACKET_HOST &&
-	       lease->iif == skb->ifindex;
+	return lease->until > now && lease->generation == of_all->generation &&
+	       skb->pkt_type == PACKET_HOST && lease->iif == skb->ifindex;
 }
+
+/* Where a packet that goes is counted, and the time that is noted. */
+struct tally {
+	__u64 *forwarded;
+	__u32 *last;
+	__u32 now;
+};
 
 /* Whether a packet that is larger than the next link takes will be cut into
  * segments that are not. headers: of IP and transport.
@@ -78,13 +87,14 @@ static __always_inline __u32 fast_size(__u8 protocol, __u32 network)
 /* The packet is translated, and goes. */
 static __always_inline int leave(__u32 *frame, __u32 size,
 				 const struct ipvs_bpf_lease *lease,
-				 __u64 *forwarded)
+				 const struct tally *tally)
 {
 	frame[0] = lease->macs[0];
 	frame[1] = lease->macs[1];
 	frame[2] = lease->macs[2];
 	/* The packets of a flow may come in on several CPUs. */
-	__sync_fetch_and_add(forwarded,
+	*tally->last = tally->now;
+	__sync_fetch_and_add(tally->forwarded,
 			     ((__u64)size << IPVS_BPF_PACKET_BITS) + 1);
 	return bpf_redirect(lease->ifindex, 0);
 }

@@ -42,12 +42,12 @@ static __always_inline int is_whole(const __u32 *sequence, __u32 begun)
 	return !(begun & 1) && *(const volatile __u32 *)sequence == begun;
 }
 
-static __always_inline __u32 set_of(const __u64 *words, int count)
+/* The same for all flows; it is always there. */
+static __always_inline const struct ipvs_bpf_control *find_control(void)
 {
 	__u32 key = 0;
-	const struct ipvs_bpf_control *of_all = bpf_map_lookup_elem(&control, &key);
 
-	return of_all ? ipvs_bpf_set(of_all, words, count) : 0;
+	return bpf_map_lookup_elem(&control, &key);
 }
 
 static __always_inline struct ipvs_bpf_slot4 *find4(struct ipvs_bpf_set4 *set,

@@ -10,6 +10,7 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
+#include "fold.h"
 #include "leases.h"
 #include "session_table.h"
 #include "unanswered.h"
@@ -130,7 +131,7 @@ static void __net_exit director_net_exit(struct net *net)
 	 * freed with the director.
 	 */
 	cancel_work_sync(&director->reap);
-	leases_exit(director);
+	fold_exit(director);
 	director_put(director);
 }
 

@@ -39,6 +39,7 @@ struct slot {
 	u32 *sequence;
 	union flow_key *from;
 	void *to; /* both ends: saddr, daddr, sport, dport */
+	u32 *last;
 	struct ipvs_bpf_lease *lease;
 	unsigned long *owner;
 	u32 number;
@@ -85,12 +86,14 @@ static void read_slot(const struct maps *maps, u8 family, u32 number, struct slo
 
 		slot->from = (union flow_key *)&six->from;
 		slot->to = &six->saddr;
+		slot->last = &six->last;
 		slot->lease = &six->lease;
 	} else {
 		struct ipvs_bpf_slot4 *four = &((struct ipvs_bpf_set4 *)value)->slot[at];
 
 		slot->from = (union flow_key *)&four->from;
 		slot->to = &four->saddr;
+		slot->last = &four->last;
 		slot->lease = &four->lease;
 	}
 }
@@ -120,19 +123,22 @@ static void write_end(const struct slot *slot)
 	WRITE_ONCE(*slot->sequence, *slot->sequence + 1);
 }
 
-/* Adds to IPVS's counters how much the program has counted since the last time. */
-static void fold(struct session *session, u8 direction, const struct slot *slot)
+/* Adds to IPVS's counters how much the program has counted since the last time. false:
+ * nothing.
+ */
+static bool fold(struct session *session, u8 direction, const struct slot *slot)
 {
 	u64 now = READ_ONCE(slot->lease->forwarded);
 	u64 since = now - session->folded[direction];
 	u32 packets = since & (BIT(IPVS_BPF_PACKET_BITS) - 1);
 
 	if (!since)
-		return;
+		return false;
 	session->folded[direction] = now;
 	account(session->conn, direction, packets, since >> IPVS_BPF_PACKET_BITS);
 	count_many(session->director, direction == IPVS_BPF_ORIGINAL ?
 		   COUNT_FAST_ORIGINAL : COUNT_FAST_REPLY, packets);
+	return true;
 }
 
 static bool is_settled(const struct slot *slot)
@@ -199,6 +205,7 @@ static void write_lease(struct ipvs_bpf_lease *lease, const struct ipvs_bpf_leas
 	lease->header = new->header;
 	lease->transport = new->transport;
 	lease->pseudo = new->pseudo;
+	lease->generation = new->generation;
 }
 
 /* Another flow had the slot, or nobody. Its counts go on from where they are. */
@@ -227,7 +234,7 @@ bool flow_table_put(const struct maps *maps, struct session *session, u8 directi
 	u32 set;
 
 	make_key(from, &key);
-	set = ipvs_bpf_set(maps->hash, key.words, key_size(from->family) / sizeof(u64));
+	set = ipvs_bpf_set(maps->of_all, key.words, key_size(from->family) / sizeof(u64));
 	spin_lock(lock_of(session, set * IPVS_BPF_SLOTS));
 	found = choose(maps, from, &key, set, owner, &slot);
 	if (found) {
@@ -261,15 +268,21 @@ static bool lock_own(const struct maps *maps, const struct session *session,
 	return false;
 }
 
-/* Under the session's lock. */
-void flow_table_fold(const struct maps *maps, struct session *session, u8 direction)
+/* False: the program has forwarded nothing since the last time. last: when its last packet
+ * came, in jiffies. Under the session's lock.
+ */
+bool flow_table_fold(const struct maps *maps, struct session *session, u8 direction,
+		     u32 *last)
 {
 	struct slot slot;
+	bool forwarded;
 
 	if (!lock_own(maps, session, direction, &slot))
-		return;
-	fold(session, direction, &slot);
+		return false;
+	forwarded = fold(session, direction, &slot);
+	*last = READ_ONCE(*slot.last);
 	spin_unlock(lock_of(session, slot.number));
+	return forwarded;
 }
 
 /* The flow ends. The program may be counting a last packet, so the slot is free when it
@@ -304,10 +317,10 @@ int flow_table_init(struct maps *maps)
 		if (!maps->owners[family])
 			return -ENOMEM;
 	}
-	maps->hash = maps->control->ops->map_lookup_elem(maps->control, &first);
-	maps->hash->seed = get_random_u64();
+	maps->of_all = maps->control->ops->map_lookup_elem(maps->control, &first);
+	maps->of_all->seed = get_random_u64();
 	/* The program finds nothing before this. */
-	WRITE_ONCE(maps->hash->sets, sets);
+	WRITE_ONCE(maps->of_all->sets, sets);
 	return 0;
 }
 

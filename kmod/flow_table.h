@@ -10,7 +10,8 @@ void flow_table_exit(struct maps *maps);
 bool flow_table_put(const struct maps *maps, struct session *session, u8 direction,
 		    const struct flow *from, const struct flow *to,
 		    const struct ipvs_bpf_lease *lease);
-void flow_table_fold(const struct maps *maps, struct session *session, u8 direction);
+bool flow_table_fold(const struct maps *maps, struct session *session, u8 direction,
+		     u32 *last);
 void flow_table_remove(const struct maps *maps, struct session *session, u8 direction);
 
 #endif

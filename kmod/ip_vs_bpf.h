@@ -179,6 +179,16 @@ struct unanswered_bucket {
 
 #define NO_SLOT U32_MAX
 
+/* Until when a direction has a lease, in jiffies, and of which generation it is. That
+ * of no lease is NO_GENERATION.
+ */
+struct session_lease {
+	u32 until;
+	u32 generation;
+};
+
+#define NO_GENERATION 0
+
 /* A full-NAT connection: what cp->app_data points at while the connection is
  * bound to our application. Freed a grace period later: a packet may have read
  * the pointer.
@@ -199,7 +209,7 @@ struct session {
 	u32 slot[2];             /* in the maps, or NO_SLOT; and the set's lock */
 	u64 folded[2];           /* of each lease's "forwarded": what IPVS counts, too;
 				  * under the set's lock */
-	u64 lease[2];            /* until when; written under the lock */
+	struct session_lease lease[2]; /* written under the lock */
 	struct kept_route route[2];
 	struct list_head leased; /* director->leased, under leased_lock */
 	struct rcu_head rcu;
@@ -226,6 +236,13 @@ struct service {
 	/* Of the transaction under way, under config: */
 	struct pool *next_pool;
 	enum { SERVICE_UNTOUCHED, SERVICE_SET, SERVICE_REMOVE } pending;
+};
+
+/* What tells that routes have changed: fold.c. */
+struct route_numbers {
+	u32 ipv4;
+	u32 ipv6;
+	u32 ipv6_entries;
 };
 
 #define SET_LOCKS 256
@@ -255,9 +272,13 @@ struct director {
 	u32 unanswered_limit[UNANSWERED_PROTOCOLS]; /* in seconds; READ_ONCE */
 	bool fast_path;    /* asked for; under config */
 	bool gives_leases; /* READ_ONCE */
-	bool ending;       /* under leased_lock: the fold is not queued any more */
+	u32 generation;    /* of the leases that are valid; written under leased_lock */
+	bool neighbour_changed; /* READ_ONCE */
+	struct route_numbers routes; /* fold.c's alone, as the next one */
+	bool folds;        /* the next look adds counts up */
+	bool ending;       /* under leased_lock: there are no more looks */
 	spinlock_t leased_lock;
-	struct list_head leased; /* sessions whose leases may have counts */
+	struct list_head leased; /* sessions that have leases: fold.c */
 	struct delayed_work fold;
 	struct stats __percpu *stats;
 	struct proc_dir_entry *proc;
@@ -384,7 +405,7 @@ unsigned int error_in6(struct director *director, struct sk_buff *skb,
 unsigned int reply_in(struct director *director, struct sk_buff *skb,
 		      const struct packet *packet);
 void reply_pass(struct ip_vs_conn *cp, struct sk_buff *skb,
-		const struct packet *packet, struct session *session);
+		const struct packet *packet, struct session *session, u32 generation);
 unsigned int reply_drop(struct director *director, struct sk_buff *skb,
 			struct ip_vs_conn *cp, enum counter why);
 

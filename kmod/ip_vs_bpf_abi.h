@@ -41,7 +41,7 @@ enum ipvs_bpf_direction {
 /* What a lease forwarded is one number, so that one addition counts both: bytes,
  * as the IP header counts them, above that many bits of packets. The difference of
  * two such numbers has what lies between as long as it fits, 2^26 packets and 2^38
- * bytes: the module looks once in a lease's second.
+ * bytes: the module looks every second or two.
  */
 #define IPVS_BPF_PACKET_BITS 26
 
@@ -60,7 +60,7 @@ struct ipvs_bpf_lease {
 	__u16 header;    /* what it adds to IPv4's header: addresses, and a TTL one less */
 	__u16 transport; /* what it adds to the transport's sum: addresses and ports */
 	__u16 pseudo;    /* sum of the addresses that come in, and the protocol */
-	__u32 pad;
+	__u32 generation; /* valid while struct ipvs_bpf_control has the same */
 };
 
 /* A flow with a lease, or an empty slot, whose tuple is all zero: what comes in, and
@@ -72,7 +72,7 @@ struct ipvs_bpf_slot4 {
 	__be32 daddr;
 	__be16 sport;
 	__be16 dport;
-	__u32 pad;
+	__u32 last; /* bpf_jiffies64() of the last packet, its low half; the program writes it */
 	struct ipvs_bpf_lease lease;
 };
 
@@ -82,7 +82,7 @@ struct ipvs_bpf_slot6 {
 	__be32 daddr[4];
 	__be16 sport;
 	__be16 dport;
-	__u32 pad;
+	__u32 last; /* bpf_jiffies64() of the last packet, its low half; the program writes it */
 	struct ipvs_bpf_lease lease;
 };
 
@@ -108,7 +108,7 @@ struct ipvs_bpf_set6 {
 struct ipvs_bpf_control {
 	__u64 seed; /* of the hash; nobody else knows it */
 	__u32 sets; /* how many each of the two maps has; 0: not yet */
-	__u32 pad;
+	__u32 generation; /* of leases: another one ends all that there are */
 };
 
 /* Index into the per-CPU array map "counters": what the eBPF programs did or

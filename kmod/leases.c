@@ -2,23 +2,22 @@
 /*
  * The fast path. While the lease of a direction of a session is valid, the
  * ingress program alone forwards its packets, by what the lease says of the way
- * out. Only this file gives leases, and only for a packet that IPVS accepted:
- * one for a second, so that a packet a second refreshes IPVS's timers, and where
- * IPVS refuses (the server is removed, the connection expired), or the route or
- * the neighbour changed, the fast path ends within that second by itself.
+ * out. Only this file gives leases, and only for a packet that IPVS accepted.
  *
- * The program counts what it forwards in the lease, and the module folds the
- * counts into IPVS's counters: with each renewal, each second while leases are
- * valid and once after, and at the session's end.
+ * A lease lasts LEASE_MAX, or less than half of what IPVS lets the connection idle, so
+ * that IPVS sees packets of every connection that lives. All leases of a director are of
+ * one generation, which the program compares; another generation ends them at once
+ * (leases_revoke()). That is done when the configuration changes, here or in IPVS by the
+ * CLI, by devices.c, and by fold.c, which looks once a second at what else a lease says.
+ *
+ * Where this host tells others of its connections (ip_vs_sync.c, a master), it does so by
+ * the number of packets that IPVS sees: there a lease lasts a second.
  *
  * A session enters the table of flows with its first lease, a direction at a time
  * (flow_table.c).
  *
- * Locking. A session's lock serialises what happens to its leases. leased_lock has the
- * list of sessions whose counts may have grown. It comes before the lock of a session;
- * who has that one does not take this one.
+ * Locking. A session's lock serialises what happens to its leases.
  */
-#include <linux/delay.h>
 #include <linux/if_arp.h>
 #include <linux/string.h>
 #include <net/checksum.h>
@@ -27,15 +26,14 @@
 #include <net/xfrm.h>
 
 #include "flow_table.h"
+#include "fold.h"
 #include "leases.h"
+#include "neighbours.h"
 #include "session_table.h"
 
-/* How many sessions are folded before others may have the lock. */
-#define FOLD_BATCH 64
-
 /* What the program needs to send a packet that way; false: it cannot. */
-static bool find_way(const struct dst_entry *dst, const union nf_inet_addr *daddr,
-		     struct ipvs_bpf_lease *lease)
+static bool find_way(struct maps *maps, const struct dst_entry *dst,
+		     const union nf_inet_addr *daddr, struct ipvs_bpf_lease *lease)
 {
 	struct net_device *dev = dst->dev;
 	struct neighbour *neigh;
@@ -52,8 +50,7 @@ static bool find_way(const struct dst_entry *dst, const union nf_inet_addr *dadd
 	neigh = dst_neigh_lookup(dst, daddr);
 	if (IS_ERR_OR_NULL(neigh))
 		return false;
-	valid = READ_ONCE(neigh->nud_state) & NUD_VALID & ~NUD_NOARP;
-	neigh_ha_snapshot(macs, neigh, dev);
+	valid = neighbour_address(maps, neigh, macs);
 	neigh_release(neigh);
 	memcpy(macs + ETH_ALEN, dev->dev_addr, ETH_ALEN);
 	lease->ifindex = dev->ifindex;
@@ -104,16 +101,6 @@ static void read_flow(const struct session *session, u8 direction, struct flow *
 	flow->protocol = cp->protocol;
 }
 
-/* Both directions. Under RCU and the lock. */
-static void fold_both(struct session *session)
-{
-	struct maps *maps = rcu_dereference(session->director->maps);
-	u8 direction;
-
-	for (direction = 0; maps && direction < 2; direction++)
-		flow_table_fold(maps, session, direction);
-}
-
 /* Under RCU and the lock. */
 static void remove_both(struct session *session)
 {
@@ -127,119 +114,89 @@ static void remove_both(struct session *session)
 /* The session ends. Under RCU, with bottom halves off. */
 void leases_end(struct session *session)
 {
-	struct director *director = session->director;
-
 	spin_lock(&session->lock);
 	WRITE_ONCE(session->ended, true);
 	if (session->had_lease)
 		remove_both(session);
 	spin_unlock(&session->lock);
-	if (!session->had_lease)
-		return;
-	spin_lock(&director->leased_lock);
-	list_del_init(&session->leased);
-	spin_unlock(&director->leased_lock);
+	if (session->had_lease)
+		fold_end(session);
 }
 
-static void remember(struct session *session)
+static unsigned long duration(const struct ip_vs_conn *cp)
 {
-	struct director *director = session->director;
+	unsigned long most = cp->ipvs->sync_state & IP_VS_STATE_MASTER ? HZ : LEASE_MAX;
 
-	spin_lock_bh(&director->leased_lock);
-	/* Ended meanwhile, its leases_end() has been here, or will find it. */
-	if (!READ_ONCE(session->ended) && !director->ending &&
-	    list_empty(&session->leased)) {
-		list_add_tail(&session->leased, &director->leased);
-		schedule_delayed_work(&director->fold, HZ);
-	}
-	spin_unlock_bh(&director->leased_lock);
+	return min(most, cp->timeout / 2);
 }
 
 /* For a packet of that direction, which came in as skb says and leaves by its route,
- * under RCU.
+ * under RCU. generation: leases_generation() before its route was looked up; what has
+ * changed since then ends the lease.
  */
 void lease_renew(struct session *session, struct ip_vs_conn *cp, u8 direction,
-		 const struct sk_buff *skb)
+		 const struct sk_buff *skb, u32 generation)
 {
 	const union nf_inet_addr *daddr =
 		direction == IPVS_BPF_ORIGINAL ? &cp->daddr : &cp->caddr;
-	u64 until = get_jiffies_64() + min_t(unsigned long, HZ, cp->timeout / 2);
-	struct ipvs_bpf_lease new = { .until = until };
+	struct ipvs_bpf_lease new = {
+		.until = get_jiffies_64() + duration(cp),
+		.generation = generation,
+	};
+	struct session_lease *lease = &session->lease[direction];
 	struct director *director = session->director;
+	struct maps *maps = rcu_dereference(director->maps);
 	struct flow from, to;
-	struct maps *maps;
 	bool given = false;
 
 	/* A packet of this host comes in at no interface, and one that came in by
 	 * IPsec has to go on doing so. A reply of a removed server passes, as in
 	 * native IPVS.
 	 */
-	if (!skb->dev || secpath_exists(skb) || !cp->dest ||
+	if (!maps || !skb->dev || secpath_exists(skb) || !cp->dest ||
 	    !compat_dest_available(cp->dest) ||
-	    !find_way(skb_dst(skb), daddr, &new))
+	    !find_way(maps, skb_dst(skb), daddr, &new))
 		return;
 	new.iif = skb->dev->ifindex;
 	read_flow(session, direction, &from);
 	session_translate(session, cp, direction, &to);
 	find_sums(&from, &to, &new);
 	spin_lock_bh(&session->lock);
-	maps = rcu_dereference(director->maps);
 	/* Another CPU may have been first. */
-	if (maps && !session->ended &&
-	    !time_before64(get_jiffies_64(), session->lease[direction])) {
+	if (!session->ended && !has_lease(session, direction)) {
 		given = flow_table_put(maps, session, direction, &from, &to, &new);
 		if (!given)
 			count(director, COUNT_FLOWS_FULL);
 	}
 	if (given) {
-		WRITE_ONCE(session->lease[direction], until);
+		WRITE_ONCE(lease->until, (u32)new.until);
+		WRITE_ONCE(lease->generation, generation);
 		session->had_lease = true;
 	}
 	spin_unlock_bh(&session->lock);
 	/* Also where it is listed: it may be about to leave the list. */
 	if (given)
-		remember(session);
+		fold_begin(session);
 }
 
-/* Under leased_lock, which keeps the session and its connection. */
-static void fold_listed(struct session *session)
+/* No lease that there is now is valid any more, in whichever map. A packet that the
+ * program has found a lease for goes on.
+ */
+void leases_revoke(struct director *director)
 {
-	struct director *director = session->director;
-	u64 now = get_jiffies_64();
-
-	spin_lock(&session->lock);
-	if (!session->ended)
-		fold_both(session);
-	spin_unlock(&session->lock);
-	if (time_before64(now, READ_ONCE(session->lease[IPVS_BPF_ORIGINAL])) ||
-	    time_before64(now, READ_ONCE(session->lease[IPVS_BPF_REPLY])))
-		list_move_tail(&session->leased, &director->leased);
-	else
-		list_del_init(&session->leased);
-}
-
-static void fold_work(struct work_struct *work)
-{
-	struct director *director = container_of(to_delayed_work(work),
-						 struct director, fold);
-	LIST_HEAD(due);
+	struct maps *maps;
+	u32 generation;
 
 	rcu_read_lock();
 	spin_lock_bh(&director->leased_lock);
-	list_splice_init(&director->leased, &due);
-	while (!list_empty(&due)) {
-		unsigned int count;
-
-		for (count = 0; count < FOLD_BATCH && !list_empty(&due); count++)
-			fold_listed(list_first_entry(&due, struct session, leased));
-		spin_unlock_bh(&director->leased_lock);
-		rcu_read_unlock();
-		cond_resched();
-		rcu_read_lock();
-		spin_lock_bh(&director->leased_lock);
-	}
-	if (!list_empty(&director->leased) && !director->ending)
-		schedule_delayed_work(&director->fold, HZ);
+	generation = director->generation + 1;
+	if (generation == NO_GENERATION)
+		generation++;
+	/* Who sees it sees the reason for it. */
+	smp_store_release(&director->generation, generation);
+	maps = rcu_dereference(director->maps);
+	if (maps)
+		WRITE_ONCE(maps->of_all->generation, generation);
 	spin_unlock_bh(&director->leased_lock);
 	rcu_read_unlock();
 }
@@ -251,23 +208,17 @@ void leases_allow(struct director *director)
 		   director->fast_path && rcu_access_pointer(director->maps));
 }
 
-/* Under config: gives no more, and waits until the last one is over and its counts
- * are folded, which takes a second or two.
+/* Under config: ends all leases and gives no more, until all that was forwarded is
+ * counted.
  */
 void leases_drain(struct director *director)
 {
-	bool none;
-
 	WRITE_ONCE(director->gives_leases, false);
 	synchronize_rcu();
-	do {
-		flush_delayed_work(&director->fold);
-		spin_lock_bh(&director->leased_lock);
-		none = list_empty(&director->leased);
-		spin_unlock_bh(&director->leased_lock);
-		if (!none)
-			msleep(50);
-	} while (!none);
+	leases_revoke(director);
+	/* No program counts in them any more. */
+	synchronize_rcu();
+	fold_rest(director);
 }
 
 int fast_path_write(struct director *director, char *text)
@@ -278,11 +229,11 @@ int fast_path_write(struct director *director, char *text)
 		director->fast_path = true;
 	else if (!strcmp(word, "off"))
 		director->fast_path = false;
-	else
+	else if (strcmp(word, "revoke"))
 		return refuse(director->fast_path_error, -EINVAL, 0,
-			      "expected \"on\" or \"off\"");
-	/* Off, what is leased runs out within a second. */
+			      "expected \"on\", \"off\" or \"revoke\"");
 	leases_allow(director);
+	leases_revoke(director);
 	return 0;
 }
 
@@ -297,16 +248,6 @@ void leases_init(struct director *director)
 
 	for (i = 0; i < SET_LOCKS; i++)
 		spin_lock_init(&director->set_locks[i]);
-	spin_lock_init(&director->leased_lock);
-	INIT_LIST_HEAD(&director->leased);
-	INIT_DELAYED_WORK(&director->fold, fold_work);
-}
-
-/* The namespace ends. What is still listed is folded as it ends. */
-void leases_exit(struct director *director)
-{
-	spin_lock_bh(&director->leased_lock);
-	director->ending = true;
-	spin_unlock_bh(&director->leased_lock);
-	cancel_delayed_work_sync(&director->fold);
+	director->generation = NO_GENERATION + 1;
+	fold_init(director);
 }

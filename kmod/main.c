@@ -7,7 +7,7 @@
  */
 #include <linux/module.h>
 
-#include "ip_vs_bpf.h"
+#include "neighbours.h"
 
 static int __init ip_vs_bpf_init(void)
 {
@@ -21,8 +21,13 @@ static int __init ip_vs_bpf_init(void)
 	err = devices_module_init();
 	if (err)
 		goto devices_failed;
+	err = neighbours_module_init();
+	if (err)
+		goto neighbours_failed;
 	return 0;
 
+neighbours_failed:
+	devices_module_exit();
 devices_failed:
 	director_module_exit();
 directors_failed:
@@ -32,6 +37,7 @@ directors_failed:
 
 static void __exit ip_vs_bpf_exit(void)
 {
+	neighbours_module_exit();
 	devices_module_exit();
 	director_module_exit();
 	/* IPVS may still read our application under RCU, and our own RCU

@@ -78,7 +78,7 @@ static void maps_free(struct maps *maps)
 			bpf_map_put(maps->flows[family]);
 	if (maps->control)
 		bpf_map_put(maps->control);
-	kfree(maps);
+	kvfree(maps);
 }
 
 /* With the last reference to the director. */
@@ -139,6 +139,7 @@ static void exchange(struct director *director, struct maps *maps)
 
 	leases_drain(director);
 	rcu_assign_pointer(director->maps, maps);
+	leases_revoke(director);
 	/* A session that ends looks in the maps that it sees, so none may have a lease
 	 * in others.
 	 */
@@ -157,7 +158,7 @@ int map_write(struct director *director, char *text)
 		exchange(director, NULL);
 		return 0;
 	}
-	maps = kzalloc(sizeof(*maps), GFP_KERNEL_ACCOUNT);
+	maps = kvzalloc(sizeof(*maps), GFP_KERNEL_ACCOUNT);
 	if (!maps)
 		return -ENOMEM;
 	err = take_all(director, rest, maps);

@@ -10,12 +10,15 @@
 
 struct director;
 
+#define NEIGHBOUR_PLACES 4096
+
 /* The maps that userspace handed over, and whose each slot is. */
 struct maps {
 	struct bpf_map *flows[2]; /* by family_index(): their values are sets */
 	struct bpf_map *control;
-	struct ipvs_bpf_control *hash; /* the value of control */
+	struct ipvs_bpf_control *of_all; /* the value of control */
 	unsigned long *owners[2];      /* of each slot: flow_table.c */
+	u32 neighbours[NEIGHBOUR_PLACES]; /* neighbours.c */
 };
 
 int map_write(struct director *director, char *text);

@@ -47,14 +47,14 @@ static void advance(struct ip_vs_conn *cp, struct sk_buff *skb,
 
 /* IPVS has seen the translated reply, which has its route. Puts the connection. */
 void reply_pass(struct ip_vs_conn *cp, struct sk_buff *skb,
-		const struct packet *packet, struct session *session)
+		const struct packet *packet, struct session *session, u32 generation)
 {
 	account(cp, IPVS_BPF_REPLY, 1, skb->len);
 	advance(cp, skb, packet);
 	if (is_unanswered(session))
 		unanswered_reply(session, cp, skb, packet->transport);
 	if (lease_due(session, cp, IPVS_BPF_REPLY))
-		lease_renew(session, cp, IPVS_BPF_REPLY, skb);
+		lease_renew(session, cp, IPVS_BPF_REPLY, skb, generation);
 	ip_vs_conn_put(cp);
 }
 
@@ -71,6 +71,7 @@ static unsigned int reply_in4(struct session *session, struct ip_vs_conn *cp,
 			      struct sk_buff *skb, const struct packet *packet)
 {
 	struct director *director = session->director;
+	u32 generation = leases_generation(director);
 	struct rtable *rt;
 	struct flow to;
 
@@ -100,7 +101,7 @@ static unsigned int reply_in4(struct session *session, struct ip_vs_conn *cp,
 	ip_decrease_ttl(ip_hdr(skb));
 	if (!set_route(skb, &rt->dst))
 		return reply_drop(director, skb, cp, COUNT_DROP_POLICY);
-	reply_pass(cp, skb, packet, session);
+	reply_pass(cp, skb, packet, session, generation);
 	return send4(director, skb);
 }
 

@@ -7,6 +7,7 @@
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
 
+#include "leases.h"
 #include "routes.h"
 #include "session_table.h"
 
@@ -15,6 +16,7 @@ unsigned int reply_in6(struct session *session, struct ip_vs_conn *cp,
 		       struct sk_buff *skb, const struct packet *packet)
 {
 	struct director *director = session->director;
+	u32 generation = leases_generation(director);
 	struct dst_entry *dst;
 	struct flow to;
 
@@ -42,6 +44,6 @@ unsigned int reply_in6(struct session *session, struct ip_vs_conn *cp,
 	ipv6_hdr(skb)->hop_limit--;
 	if (!set_route(skb, dst))
 		return reply_drop(director, skb, cp, COUNT_DROP_POLICY);
-	reply_pass(cp, skb, packet, session);
+	reply_pass(cp, skb, packet, session, generation);
 	return send6(director, skb);
 }

@@ -27,6 +27,7 @@
 #include <linux/string.h>
 
 #include "destinations.h"
+#include "leases.h"
 
 /* One more than the longest ADDRESS:PORT. */
 #define ENDPOINT_SIZE 56
@@ -418,6 +419,8 @@ int services_write(struct director *director, char *text)
 		cond_resched();
 	}
 	finish(director, !err);
+	if (!err)
+		leases_revoke(director);
 	return err;
 }
 

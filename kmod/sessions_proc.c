@@ -8,9 +8,9 @@
  * "original" (to the server), "reply", or "-". The table may be resized between two
  * reads: a session that is there all the time is listed, and may be listed twice.
  */
-#include <linux/jiffies.h>
 #include <linux/seq_file.h>
 
+#include "leases.h"
 #include "session_table.h"
 
 struct walk {
@@ -74,10 +74,9 @@ static void show_end(struct seq_file *seq, u8 family, const union nf_inet_addr *
 static const char *fast_words(const struct session *session)
 {
 	static const char *const words[] = { "-", "original", "reply", "both" };
-	u64 now = get_jiffies_64();
 
-	return words[time_before64(now, READ_ONCE(session->lease[IPVS_BPF_ORIGINAL])) |
-		     time_before64(now, READ_ONCE(session->lease[IPVS_BPF_REPLY])) << 1];
+	return words[has_lease(session, IPVS_BPF_ORIGINAL) |
+		     has_lease(session, IPVS_BPF_REPLY) << 1];
 }
 
 static int show(struct seq_file *seq, void *object)

@@ -122,10 +122,12 @@ int transmit4(struct sk_buff *skb, struct ip_vs_conn *cp,
 	struct director *director;
 	struct rtable *rt;
 	struct flow to;
+	u32 generation;
 
 	if (!session)
 		return transmit_lost(skb, cp);
 	director = session->director;
+	generation = leases_generation(director);
 	if (is_unanswered(session))
 		unanswered_request(session, cp, skb, packet.transport);
 	if (ip_hdr(skb)->ttl <= 1) {
@@ -152,7 +154,7 @@ int transmit4(struct sk_buff *skb, struct ip_vs_conn *cp,
 	if (!set_route(skb, &rt->dst))
 		return transmit_drop(director, skb, COUNT_DROP_POLICY);
 	if (lease_due(session, cp, IPVS_BPF_ORIGINAL))
-		lease_renew(session, cp, IPVS_BPF_ORIGINAL, skb);
+		lease_renew(session, cp, IPVS_BPF_ORIGINAL, skb, generation);
 	return send4(director, skb);
 }
 

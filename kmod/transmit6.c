@@ -56,10 +56,12 @@ int transmit6(struct sk_buff *skb, struct ip_vs_conn *cp,
 	struct dst_entry *dst;
 	struct packet packet;
 	struct flow to;
+	u32 generation;
 
 	if (!session)
 		return transmit_lost(skb, cp);
 	director = session->director;
+	generation = leases_generation(director);
 	if (!read(skb, iph, &packet))
 		return transmit_drop(director, skb, COUNT_DROP_EXTENSION_HEADERS);
 	if (is_unanswered(session))
@@ -89,7 +91,7 @@ int transmit6(struct sk_buff *skb, struct ip_vs_conn *cp,
 	if (!set_route(skb, dst))
 		return transmit_drop(director, skb, COUNT_DROP_POLICY);
 	if (lease_due(session, cp, IPVS_BPF_ORIGINAL))
-		lease_renew(session, cp, IPVS_BPF_ORIGINAL, skb);
+		lease_renew(session, cp, IPVS_BPF_ORIGINAL, skb, generation);
 	return send6(director, skb);
 }
 

@@ -122,12 +122,12 @@ fn mirror() -> BTreeSet<String> {
     }
     structure!("ipvs_bpf_tuple4", Tuple4: saddr_be daddr_be sport_be dport_be protocol pad);
     structure!("ipvs_bpf_tuple6", Tuple6: saddr_be daddr_be sport_be dport_be protocol pad);
-    structure!("ipvs_bpf_lease", Lease: until forwarded iif ifindex macs mtu header transport pseudo pad);
-    structure!("ipvs_bpf_slot4", Slot4: from saddr_be daddr_be sport_be dport_be pad lease);
-    structure!("ipvs_bpf_slot6", Slot6: from saddr_be daddr_be sport_be dport_be pad lease);
+    structure!("ipvs_bpf_lease", Lease: until forwarded iif ifindex macs mtu header transport pseudo generation);
+    structure!("ipvs_bpf_slot4", Slot4: from saddr_be daddr_be sport_be dport_be last lease);
+    structure!("ipvs_bpf_slot6", Slot6: from saddr_be daddr_be sport_be dport_be last lease);
     structure!("ipvs_bpf_set4", Set4: sequence pad slot);
     structure!("ipvs_bpf_set6", Set6: sequence pad slot);
-    structure!("ipvs_bpf_control", Control: seed sets pad);
+    structure!("ipvs_bpf_control", Control: seed sets generation);
     lines.insert(format!("IPVS_BPF_SLOTS = {SLOTS}"));
     lines.insert(format!("IPVS_BPF_ORIGINAL = {ORIGINAL}"));
     lines.insert(format!("IPVS_BPF_REPLY = {REPLY}"));

@@ -250,7 +250,7 @@ impl Translation {
             daddr_be,
             sport_be,
             dport_be,
-            pad: 0,
+            last: 0,
             lease: self.lease(),
         }
     }
@@ -274,7 +274,7 @@ impl Translation {
             daddr_be,
             sport_be,
             dport_be,
-            pad: 0,
+            last: 0,
             lease: self.lease(),
         }
     }

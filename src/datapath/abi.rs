@@ -53,7 +53,7 @@ pub struct Lease {
     pub transport: u16,
     /// That of the addresses that come in, and the protocol.
     pub pseudo: u16,
-    pub pad: u32,
+    pub generation: u32,
 }
 
 /// `IPVS_BPF_PACKET_BITS`.
@@ -72,7 +72,8 @@ pub struct Slot4 {
     pub daddr_be: u32,
     pub sport_be: u16,
     pub dport_be: u16,
-    pub pad: u32,
+    /// When the last packet came: `bpf_jiffies64()`, its low half.
+    pub last: u32,
     pub lease: Lease,
 }
 
@@ -85,7 +86,8 @@ pub struct Slot6 {
     pub daddr_be: [u32; 4],
     pub sport_be: u16,
     pub dport_be: u16,
-    pub pad: u32,
+    /// When the last packet came: `bpf_jiffies64()`, its low half.
+    pub last: u32,
     pub lease: Lease,
 }
 
@@ -119,7 +121,8 @@ pub struct Control {
     pub seed: u64,
     /// How many each of the two maps has.
     pub sets: u32,
-    pub pad: u32,
+    /// Of the leases that are valid.
+    pub generation: u32,
 }
 
 macro_rules! counters {

@@ -83,6 +83,10 @@ impl Kernel {
         );
         let ipvs = self.ipvs().map_err(Stopped::before_anything)?;
         let results = ipvs.carry_out(&changes);
+        // The module would find out by itself, within a second.
+        if changes.iter().any(Change::ends_connections) {
+            proc::revoke_leases();
+        }
         let done = results.iter().map(Result::is_ok).collect();
         match results.into_iter().find_map(Result::err) {
             Some(error) => Err(Stopped {

@@ -28,6 +28,11 @@ pub enum Change<'a> {
 }
 
 impl Change<'_> {
+    /// Whether connections lose their server.
+    pub fn ends_connections(&self) -> bool {
+        matches!(self, Change::RemoveService(_) | Change::RemoveServer(..))
+    }
+
     pub(super) fn message(&self) -> Result<IpvsMessage, Failure> {
         let (command, key, service, server) = match *self {
             Change::AddService(key, service) => (Command::NewService, key, Some(service), None),

@@ -193,9 +193,15 @@ pub fn fast_path() -> Result<bool, Error> {
     }
 }
 
-/// Off, leases that are given run out within a second.
+/// Leases that are given end at once.
 pub fn set_fast_path(on: bool) -> Result<(), Error> {
     write("fast_path", if on { "on\n" } else { "off\n" })
+}
+
+/// Ends all leases; flows that are still good get others at once. Without the module
+/// there are none, and one that refuses looks for what has changed once a second.
+pub fn revoke_leases() {
+    let _ = attempt(&path("fast_path"), "revoke\n");
 }
 
 /// How long a session lives that nobody has answered, in seconds; empty where the

@@ -28,6 +28,7 @@ pub struct Bench {
     flows6: Array<MapData, Set6>,
     /// Where in its set the session's first direction is; the second is next to it.
     place: usize,
+    control: Array<MapData, Control>,
     counters: PerCpuArray<MapData, u64>,
 }
 
@@ -44,20 +45,26 @@ impl Bench {
         program(&mut object)
             .load()
             .unwrap_or_else(|error| panic!("{INGRESS} does not load: {error:?}"));
-        let mut control = Array::try_from(object.take_map("control").unwrap()).unwrap();
-        let sets = Control {
-            seed: 0x0123_4567_89ab_cdef,
-            sets: 1,
-            pad: 0,
-        };
-        control.set(0, sets, 0).unwrap();
-        Self {
+        let mut bench = Self {
             place: 0,
+            control: Array::try_from(object.take_map("control").unwrap()).unwrap(),
             flows4: Array::try_from(object.take_map("flows4").unwrap()).unwrap(),
             flows6: Array::try_from(object.take_map("flows6").unwrap()).unwrap(),
             counters: PerCpuArray::try_from(object.take_map("counters").unwrap()).unwrap(),
             object,
-        }
+        };
+        bench.set_generation(0);
+        bench
+    }
+
+    /// Leases of that generation are valid.
+    pub fn set_generation(&mut self, generation: u32) {
+        let control = Control {
+            seed: 0x0123_4567_89ab_cdef,
+            sets: 1,
+            generation,
+        };
+        self.control.set(0, control, 0).unwrap();
     }
 
     pub fn ingress(&self, frame: &[u8]) -> Outcome {
@@ -117,6 +124,17 @@ impl Bench {
     pub fn leases6(&self) -> [Lease; 2] {
         let set = self.flows6.get(&0, 0).unwrap();
         self.places().map(|place| set.slot[place].lease)
+    }
+
+    /// When the last packet of each direction came.
+    pub fn last4(&self) -> [u32; 2] {
+        let set = self.flows4.get(&0, 0).unwrap();
+        self.places().map(|place| set.slot[place].last)
+    }
+
+    pub fn last6(&self) -> [u32; 2] {
+        let set = self.flows6.get(&0, 0).unwrap();
+        self.places().map(|place| set.slot[place].last)
     }
 
     /// As while the module writes in the set, and as after it.

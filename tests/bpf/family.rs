@@ -155,6 +155,13 @@ impl Family {
         }
     }
 
+    pub fn last(self, bench: &Bench) -> [u32; 2] {
+        match self {
+            Self::V4 => bench.last4(),
+            Self::V6 => bench.last6(),
+        }
+    }
+
     pub fn leases(self, bench: &Bench) -> [Lease; 2] {
         match self {
             Self::V4 => bench.leases4(),

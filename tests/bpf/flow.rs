@@ -37,7 +37,7 @@ fn slot(from: Tuple4, other: Tuple4) -> Slot4 {
         daddr_be: other.saddr_be,
         sport_be: other.dport_be,
         dport_be: other.sport_be,
-        pad: 0,
+        last: 0,
         lease: Lease::default(),
     }
 }

@@ -46,7 +46,7 @@ pub fn slots6(protocol: u8) -> [Slot6; 2] {
         daddr_be: other.saddr_be,
         sport_be: other.dport_be,
         dport_be: other.sport_be,
-        pad: 0,
+        last: 0,
         lease: Lease::default(),
     };
     let original = tuple6(protocol, [CLIENT6, VIP6]);

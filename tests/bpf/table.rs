@@ -2,6 +2,8 @@
 //! The table of flows: a flow is found in any slot of its set, and not while the
 //! module writes there.
 
+use ipvs_bpf::datapath::abi::Lease;
+
 use crate::bench::{Bench, TC_ACT_REDIRECT, TC_ACT_UNSPEC};
 use crate::family::FAMILIES;
 use crate::flow::PROTOCOLS;
@@ -45,6 +47,54 @@ fn a_set_in_which_the_module_writes_leaves_packets_to_it() {
                 bench.set_sequence(sequence);
                 assert_eq!(bench.ingress(&frame).action, action, "{sequence}");
             }
+        }
+    }
+}
+
+#[test]
+fn leases_of_another_generation_are_none() {
+    for family in FAMILIES {
+        let mut bench = Bench::empty();
+        let protocol = PROTOCOLS[0];
+        let of = |generation| Lease {
+            generation,
+            ..lease()
+        };
+        family.set_leases(&mut bench, protocol, [of(7), of(8)]);
+        for (generation, actions) in [
+            (7, [TC_ACT_REDIRECT, TC_ACT_UNSPEC]),
+            (8, [TC_ACT_UNSPEC, TC_ACT_REDIRECT]),
+            (9, [TC_ACT_UNSPEC; 2]),
+            (0, [TC_ACT_UNSPEC; 2]),
+        ] {
+            bench.set_generation(generation);
+            for ([old, _], action) in family.directions().into_iter().zip(actions) {
+                let mut frame = family.frame(protocol, old, b"hello");
+                frame[..6].copy_from_slice(&TO_US);
+                assert_eq!(bench.ingress(&frame).action, action, "{generation}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_time_of_the_last_packet_is_kept_of_each_direction() {
+    for family in FAMILIES {
+        for protocol in PROTOCOLS {
+            let mut bench = Bench::empty();
+            let over = Lease {
+                until: 1,
+                ..lease()
+            };
+            family.set_leases(&mut bench, protocol, [lease(), over]);
+            for [old, _] in family.directions() {
+                let mut frame = family.frame(protocol, old, b"hello");
+                frame[..6].copy_from_slice(&TO_US);
+                bench.ingress(&frame);
+            }
+            let [first, none] = family.last(&bench);
+            assert_ne!(first, 0);
+            assert_eq!(none, 0, "what the program does not forward counts for IPVS");
         }
     }
 }

@@ -11,7 +11,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// On also where all tests run without it.
-fn fast() -> String {
+pub fn fast() -> String {
     FILE.replace("[director]\n", "[director]\nfast_path = true\n")
 }
 
@@ -20,12 +20,12 @@ fn slow() -> String {
 }
 
 /// Packets of both directions.
-fn fast_packets(lab: &Lab) -> [u64; 2] {
+pub fn fast_packets(lab: &Lab) -> [u64; 2] {
     ["fast_packets_original", "fast_packets_reply"].map(|name| lab.counter(name))
 }
 
 /// Asks until packets of both directions have taken the fast path.
-fn warm(lab: &Lab, talk: &mut Talk) {
+pub fn warm(lab: &Lab, talk: &mut Talk) {
     let before = fast_packets(lab);
     eventually("packets take the fast path in both directions", || {
         talk.ask();

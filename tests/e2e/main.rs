@@ -30,6 +30,7 @@ mod ipvs_netlink;
 mod ipvsadm_options;
 mod json;
 mod lab;
+mod leases;
 mod lifecycle;
 mod lifetimes;
 mod many;

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! How long a lease lasts, and what ends it before.
+
+use crate::fast_path::{fast, fast_packets, warm};
+use crate::lab::{Lab, eventually};
+use crate::talk::{Answer, Talk};
+use std::thread::sleep;
+use std::time::Duration;
+
+#[test]
+fn a_lease_outlives_a_second_and_ipvs_counts_what_it_forwards() {
+    let lab = Lab::new();
+    lab.apply(&fast());
+    let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
+    warm(&lab, &mut talk);
+    eventually("seven of eight packets in a row take the fast path", || {
+        let before = fast_packets(&lab);
+        for _ in 0..8 {
+            talk.ask();
+            sleep(Duration::from_millis(300));
+        }
+        // The counts are folded within two seconds.
+        sleep(Duration::from_secs(3));
+        let now = fast_packets(&lab);
+        (0..2).all(|direction| now[direction] - before[direction] >= 7)
+    });
+}
+
+/// Seconds until IPVS ends the only connection.
+fn expires(lab: &Lab) -> u64 {
+    let table = lab.exec("director", &["cat", "/proc/net/ip_vs_conn"]);
+    let line = table.lines().nth(1).expect("a connection");
+    let expires = line.split_whitespace().nth(8).expect("its timer");
+    expires.parse().expect("seconds")
+}
+
+#[test]
+fn the_timer_of_a_connection_begins_from_its_last_packet_on_the_fast_path() {
+    let lab = Lab::new();
+    lab.apply(&(fast() + "[timeouts]\nudp = \"300s\"\n"));
+    let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
+    warm(&lab, &mut talk);
+    eventually(
+        "the timer stays near its timeout for a lease's time",
+        || {
+            (0..30).all(|_| {
+                talk.ask();
+                sleep(Duration::from_millis(300));
+                expires(&lab) >= 296
+            })
+        },
+    );
+}
+
+/// A lease that was just given ends long before its time: until the flow starves, fewer
+/// packets pass than in five seconds of its ten.
+fn ends_early(command: impl Fn(&Answer) -> String) {
+    let lab = Lab::new();
+    lab.apply(&fast());
+    let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
+    let first = talk.ask();
+    warm(&lab, &mut talk);
+    let revoke = "echo revoke >/proc/net/ip_vs_bpf/fast_path";
+    lab.exec("director", &["sh", "-c", revoke]);
+    warm(&lab, &mut talk);
+    lab.exec("director", &["sh", "-c", &command(&first)]);
+    let answers = (0..25).take_while(|_| {
+        let answered = talk.try_ask(1).is_ok();
+        sleep(Duration::from_millis(200));
+        answered
+    });
+    assert!(answers.count() < 25);
+}
+
+fn address(server: &Answer) -> &'static str {
+    match server.server.as_str() {
+        "server1" => "10.2.0.2",
+        _ => "10.2.0.3",
+    }
+}
+
+#[test]
+fn a_lease_ends_when_the_server_is_removed_by_hand() {
+    ends_early(|first| format!("ipvsadm -d -u 10.0.0.1:7 -r {}:7", address(first)));
+}
+
+#[test]
+fn a_lease_ends_when_routes_change() {
+    ends_early(|first| format!("ip route add unreachable {}", address(first)));
+}
+
+#[test]
+fn a_lease_ends_when_the_neighbour_has_another_address() {
+    ends_early(|first| {
+        let server = address(first);
+        format!("ip neigh replace {server} lladdr 02:00:00:00:99:99 dev eth1 nud permanent")
+    });
+}
+
+#[test]
+fn a_lease_ends_when_somebody_says_so() {
+    let rules = "table inet t { chain c { type filter hook prerouting priority -450; \
+                 ip daddr 10.0.0.1 drop; }; }";
+    let revoke = "echo revoke >/proc/net/ip_vs_bpf/fast_path";
+    ends_early(|_| format!("nft '{rules}' && {revoke}"));
+}
