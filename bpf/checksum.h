@@ -113,14 +113,13 @@ static __always_inline enum change rewrite_transport(struct __sk_buff *skb,
 					     union ports old, union ports new)
 {
 	__u32 offset = checksum_at(transport, protocol);
-	union ports *ports = at(skb, transport, sizeof(*ports));
+	union ports *ports;
 	__sum16 *check;
 
-	if (!ports)
+	if (!at(skb, transport, sizeof(*ports), (void **)&ports))
 		return NOT_CHANGED;
 	ports->both = new.both;
-	check = at(skb, offset, sizeof(*check));
-	if (!check)
+	if (!at(skb, offset, sizeof(*check), (void **)&check))
 		return NOT_CHANGED;
 	if (may_be_partial(skb, *check, fold16(pseudo)))
 		return change_partial(skb, offset, protocol, addresses, old.both,

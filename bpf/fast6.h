@@ -6,59 +6,63 @@
 #include "lease.h"
 #include "packet6.h"
 
-static __always_inline int forward6(struct __sk_buff *skb,
-				    const struct ipvs_bpf_tuple6 *old,
-				    const struct ipvs_bpf_slot6 *flow,
-				    const struct tally *tally, const __u8 protocol)
+struct flow6 {
+	__u64 addresses[4];
+	__be32 ports;
+	struct way way;
+};
+
+static __always_inline void read6(struct flow6 *flow, struct ipvs_bpf_slot6 *slot)
+{
+	flow->addresses[0] = load(&slot->saddr[0]);
+	flow->addresses[1] = load(&slot->saddr[2]);
+	flow->addresses[2] = load(&slot->daddr[0]);
+	flow->addresses[3] = load(&slot->daddr[2]);
+	flow->ports = *(const __be32 *)&slot->sport;
+	read_lease(&flow->way, &slot->lease, &slot->last);
+}
+
+static __always_inline int forward6(struct __sk_buff *skb, struct headers6 *headers,
+				    const struct flow6 *flow, const __u8 protocol)
 {
 	const __u32 network = sizeof(struct ipv6hdr);
-	struct ends6 new = {
-		.saddr = flow->saddr,
-		.daddr = flow->daddr,
-		.ports = { { flow->sport, flow->dport } },
-	};
-	const struct ipvs_bpf_lease *lease = &flow->lease;
-	struct headers6 *headers;
+	const struct way *way = &flow->way;
 	__sum16 *check;
 	void *frame;
 	__u32 size;
 
-	frame = at(skb, 0, fast_size(protocol, network));
-	if (!frame)
+	if (protocol == IPPROTO_TCP &&
+	    !more(skb, NETWORK, network + sizeof(struct tcphdr), (void **)&headers))
 		return TC_ACT_UNSPEC;
-	headers = frame + NETWORK;
 	size = network + bpf_ntohs(headers->payload_len);
 	/* A jumbogram says 0 (RFC 2675). */
 	if (headers->hop_limit <= 1 || !headers->payload_len ||
-	    !is_for_fast_path(skb, frame, protocol, network, size, lease))
+	    !is_for_fast_path(skb, headers, protocol, network, size, way))
 		return TC_ACT_UNSPEC;
-	check = frame + checksum_at(NETWORK + network, protocol);
-	if (may_be_partial(skb, *check, add16(lease->pseudo, headers->payload_len))) {
-		if (!rewrite6(skb, old, &new))
-			return TC_ACT_SHOT;
-		frame = linear(skb, 0, sizeof(lease->macs));
-		return frame ? leave(frame, size, lease, tally) : TC_ACT_SHOT;
+	check = (void *)headers + checksum_at(network, protocol);
+	if (may_be_partial(skb, *check, add16(pseudo_sum(way), headers->payload_len))) {
+		if (!rewrite6(skb, protocol, flow->addresses, flow->ports))
+			return rewrite_failed();
+		return linear(skb, 0, MACS_SIZE, &frame) ?
+			leave(frame, size, way) : rewrite_failed();
 	}
-	rewrite_header6(headers, &new);
-	headers->ports.both = new.ports.both;
-	change_whole(check, protocol, lease->transport);
+	rewrite_header6(headers, flow->addresses);
+	headers->ports.both = flow->ports;
+	change_whole(check, protocol, transport_sum(way));
 	/* See rewrite6(). */
 	bpf_csum_update(skb, fold32(difference(bpf_htons(1), 0)));
-	return leave(frame, size, lease, tally);
+	return leave((void *)headers - NETWORK, size, way);
 }
 
 /* TC_ACT_UNSPEC: the packet is unchanged, and the module's. Instantiated for each
  * protocol, so that the offsets of headers are constants.
  */
-static __always_inline int fast6(struct __sk_buff *skb, const struct ipvs_bpf_tuple6 *tuple,
-				 const struct ipvs_bpf_slot6 *flow,
-				 const struct tally *tally)
+static __always_inline int fast6(struct __sk_buff *skb, struct headers6 *headers,
+				 const struct flow6 *flow)
 {
-	if (tuple->protocol == IPPROTO_UDP)
-		return forward6(skb, tuple, flow, tally, IPPROTO_UDP);
-	if (tuple->protocol == IPPROTO_TCP)
-		return forward6(skb, tuple, flow, tally, IPPROTO_TCP);
-	return TC_ACT_UNSPEC;
+	if (headers->nexthdr == IPPROTO_UDP)
+		return forward6(skb, headers, flow, IPPROTO_UDP);
+	return forward6(skb, headers, flow, IPPROTO_TCP);
 }
 
 #endif

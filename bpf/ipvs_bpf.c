@@ -14,80 +14,66 @@
 
 static __always_inline int ingress4(struct __sk_buff *skb)
 {
-	const struct ipvs_bpf_control *of_all;
-	struct ipvs_bpf_slot4 *slot, flow;
+	__u64 words[IPVS_BPF_WORDS4];
+	struct ipvs_bpf_slot4 *slot;
 	struct ipvs_bpf_set4 *set;
-	union words4 packet;
-	struct tally tally;
+	struct headers4 *headers;
+	struct flow4 flow;
 	__u32 key, begun;
-	__u64 now;
 
-	if (!parse4(skb, &packet.tuple))
+	if (!parse4(skb, &headers, words))
 		return TC_ACT_UNSPEC;
-	of_all = find_control();
-	if (!of_all)
-		return TC_ACT_UNSPEC;
-	key = ipvs_bpf_set(of_all, packet.word, IPVS_BPF_WORDS4);
+	key = ipvs_bpf_set(&control, words, IPVS_BPF_WORDS4);
+	/* Early: a call spills registers, and there is little in them yet. */
+	flow.way.now = bpf_jiffies64();
 	set = bpf_map_lookup_elem(&flows4, &key);
 	if (!set)
 		return TC_ACT_UNSPEC;
 	begun = begin(&set->sequence);
-	slot = find4(set, &packet);
+	slot = find4(set, words);
 	if (!slot)
 		return TC_ACT_UNSPEC;
-	flow = *slot;
-	now = bpf_jiffies64();
-	if (!is_whole(&set->sequence, begun) ||
-	    !lease_is_valid(skb, &flow.lease, of_all, now))
+	read4(&flow, slot);
+	if (!is_whole(&set->sequence, begun) || !is_valid(skb, &flow.way))
 		return TC_ACT_UNSPEC;
-	tally = (struct tally){ &slot->lease.forwarded, &slot->last, now };
-	return fast4(skb, &packet.tuple, &flow, &tally);
+	return fast4(skb, headers, &flow);
 }
 
 static __always_inline int ingress6(struct __sk_buff *skb)
 {
-	const struct ipvs_bpf_control *of_all;
-	struct ipvs_bpf_slot6 *slot, flow;
+	__u64 words[IPVS_BPF_WORDS6];
+	struct ipvs_bpf_slot6 *slot;
 	struct ipvs_bpf_set6 *set;
-	union words6 packet;
-	struct tally tally;
+	struct headers6 *headers;
+	struct flow6 flow;
 	__u32 key, begun;
-	__u64 now;
 
-	if (!parse6(skb, &packet.tuple))
+	if (!parse6(skb, &headers, words))
 		return TC_ACT_UNSPEC;
-	of_all = find_control();
-	if (!of_all)
-		return TC_ACT_UNSPEC;
-	key = ipvs_bpf_set(of_all, packet.word, IPVS_BPF_WORDS6);
+	key = ipvs_bpf_set(&control, words, IPVS_BPF_WORDS6);
+	/* Early: a call spills registers, and there is little in them yet. */
+	flow.way.now = bpf_jiffies64();
 	set = bpf_map_lookup_elem(&flows6, &key);
 	if (!set)
 		return TC_ACT_UNSPEC;
 	begun = begin(&set->sequence);
-	slot = find6(set, &packet);
+	slot = find6(set, words);
 	if (!slot)
 		return TC_ACT_UNSPEC;
-	flow = *slot;
-	now = bpf_jiffies64();
-	if (!is_whole(&set->sequence, begun) ||
-	    !lease_is_valid(skb, &flow.lease, of_all, now))
+	read6(&flow, slot);
+	if (!is_whole(&set->sequence, begun) || !is_valid(skb, &flow.way))
 		return TC_ACT_UNSPEC;
-	tally = (struct tally){ &slot->lease.forwarded, &slot->last, now };
-	return fast6(skb, &packet.tuple, &flow, &tally);
+	return fast6(skb, headers, &flow);
 }
 
 SEC("classifier")
 int ipvs_ingress(struct __sk_buff *skb)
 {
-	int verdict = TC_ACT_UNSPEC;
-
-	if (skb->protocol == bpf_htons(ETH_P_IP))
-		verdict = ingress4(skb);
-	else if (skb->protocol == bpf_htons(ETH_P_IPV6))
-		verdict = ingress6(skb);
-	if (verdict == TC_ACT_SHOT)
-		count(IPVS_BPF_REWRITE_FAILED);
-	return verdict;
+	if (__builtin_expect(skb->protocol == bpf_htons(ETH_P_IP), 1))
+		return ingress4(skb);
+	if (skb->protocol == bpf_htons(ETH_P_IPV6))
+		return ingress6(skb);
+	return TC_ACT_UNSPEC;
 }
 
 char _license[] SEC("license") = "GPL";

@@ -13,90 +13,130 @@
 #include <bpf/bpf_helpers.h>
 
 #include "ip_vs_bpf_abi.h"
+#include "table.h"
 #include "transport.h"
 
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
-/* Of the flags in the TCP header. */
+/* Two addresses, at the beginning of a frame. */
+#define MACS_SIZE 12
+
+/* Where the TCP header has its size, and its flags. */
+#define TCP_SIZE_AT 12
 #define TCP_FLAGS_AT 13
+
+/* What a lease says, read at one moment, and where it counts. */
+struct way {
+	__u64 until;
+	__u32 generation;
+	__u32 iif;
+	__u32 ifindex;
+	__u64 macs; /* the first 8 of their bytes, and the last 4 */
+	__u32 macs_rest;
+	__u64 sums; /* mtu, header, transport, pseudo */
+	__u64 *forwarded;
+	__u32 *last;
+	__u64 now;
+};
+
+static __always_inline void read_lease(struct way *way, struct ipvs_bpf_lease *lease,
+				       __u32 *last)
+{
+	way->until = lease->until;
+	way->generation = lease->generation;
+	way->iif = lease->iif;
+	way->ifindex = lease->ifindex;
+	way->macs = load(&lease->macs[0]);
+	way->macs_rest = lease->macs[2];
+	way->sums = load(&lease->mtu);
+	way->forwarded = &lease->forwarded;
+	way->last = last;
+}
+
+static __always_inline __u16 mtu(const struct way *way)
+{
+	return quarter(way->sums, 0);
+}
+
+static __always_inline __u16 header_sum(const struct way *way)
+{
+	return quarter(way->sums, 1);
+}
+
+static __always_inline __u16 transport_sum(const struct way *way)
+{
+	return quarter(way->sums, 2);
+}
+
+static __always_inline __u16 pseudo_sum(const struct way *way)
+{
+	return quarter(way->sums, 3);
+}
 
 /* A frame for another host, which a promiscuous interface hears, is nobody's to
  * forward; nor is one that comes in elsewhere than the flow did.
  */
-static __always_inline int lease_is_valid(struct __sk_buff *skb,
-					  const struct ipvs_bpf_lease *lease,
-					  const struct ipvs_bpf_control *of_all,
-					  __u64 now)
+static __always_inline int is_valid(struct __sk_buff *skb, const struct way *way)
 {
-	return lease->until > now && lease->generation == of_all->generation &&
-	       skb->pkt_type == PACKET_HOST && lease->iif == skb->ifindex;
+	return way->until > way->now && way->generation == control.generation &&
+	       way->iif == skb->ifindex && skb->pkt_type == PACKET_HOST;
 }
-
-/* Where a packet that goes is counted, and the time that is noted. */
-struct tally {
-	__u64 *forwarded;
-	__u32 *last;
-	__u32 now;
-};
 
 /* Whether a packet that is larger than the next link takes will be cut into
  * segments that are not. headers: of IP and transport.
  */
 static __always_inline int fits_cut(struct __sk_buff *skb, __u32 headers,
-				    const struct ipvs_bpf_lease *lease)
+				    const struct way *way)
 {
 	__u32 segment = skb->gso_size;
 
-	return segment && headers + segment <= lease->mtu;
+	return segment && headers + segment <= mtu(way);
 }
 
 /* Whether a packet leaves everything to the program: it advances no state of
  * IPVS's, its lengths are right (ip_rcv_core() drops what is longer than its frame or
- * shorter than its headers), and its frame fits where it goes. frame has its headers,
- * of which the IP header is of that size.
+ * shorter than its headers), and its frame fits where it goes. The IP header is of that
+ * size, and the packet of the other one.
  */
 static __always_inline int is_for_fast_path(struct __sk_buff *skb,
-					    const void *frame, __u8 protocol,
+					    const void *iph, __u8 protocol,
 					    __u32 network, __u32 size,
-					    const struct ipvs_bpf_lease *lease)
+					    const struct way *way)
 {
-	const __u8 *transport = frame + NETWORK + network;
+	const __u8 *transport = iph + network;
 	__u32 headers = network + sizeof(struct udphdr);
 	__u32 length = skb->len - NETWORK;
 
 	if (protocol == IPPROTO_TCP) {
 		if (transport[TCP_FLAGS_AT] & (TCP_FIN | TCP_SYN | TCP_RST))
 			return 0;
-		headers = network + (transport[TCP_FLAGS_AT - 1] >> 4) * 4;
+		headers = network + (transport[TCP_SIZE_AT] >> 4) * 4;
 		if (headers < network + sizeof(struct tcphdr))
 			return 0;
 	}
 	if (size > length || size < headers)
 		return 0;
-	return length <= lease->mtu || fits_cut(skb, headers, lease);
+	return length <= mtu(way) || fits_cut(skb, headers, way);
 }
 
-/* How much of a frame the fast path reads and writes. */
-static __always_inline __u32 fast_size(__u8 protocol, __u32 network)
+/* The packet is half translated. */
+static __always_inline int rewrite_failed(void)
 {
-	return NETWORK + network + (protocol == IPPROTO_TCP ?
-				    sizeof(struct tcphdr) : sizeof(struct udphdr));
+	count(IPVS_BPF_REWRITE_FAILED);
+	return TC_ACT_SHOT;
 }
 
 /* The packet is translated, and goes. */
-static __always_inline int leave(__u32 *frame, __u32 size,
-				 const struct ipvs_bpf_lease *lease,
-				 const struct tally *tally)
+static __always_inline int leave(__u32 *frame, __u32 size, const struct way *way)
 {
-	frame[0] = lease->macs[0];
-	frame[1] = lease->macs[1];
-	frame[2] = lease->macs[2];
+	store(&frame[0], way->macs);
+	frame[2] = way->macs_rest;
+	*way->last = way->now;
 	/* The packets of a flow may come in on several CPUs. */
-	*tally->last = tally->now;
-	__sync_fetch_and_add(tally->forwarded,
+	__sync_fetch_and_add(way->forwarded,
 			     ((__u64)size << IPVS_BPF_PACKET_BITS) + 1);
-	return bpf_redirect(lease->ifindex, 0);
+	return bpf_redirect(way->ifindex, 0);
 }
 
 #endif

@@ -25,12 +25,8 @@ struct {
 	__type(value, struct ipvs_bpf_set6);
 } flows6 SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct ipvs_bpf_control);
-} control SEC(".maps");
+/* An array map of one value, too, whose address is in the program. */
+struct ipvs_bpf_control control SEC(".data.control") = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -4,86 +4,86 @@
 #define PACKET4_H
 
 #include <linux/ip.h>
+#include <linux/udp.h>
 #include <bpf/bpf_endian.h>
 
 #include "checksum.h"
-#include "ip_vs_bpf_hash.h"
+#include "table.h"
 #include "transport.h"
 
 #define IP_MORE_FRAGMENTS 0x2000
 #define IP_FRAGMENT_OFFSET 0x1fff
+#define IP_VERSION_4_WITHOUT_OPTIONS 0x45
 
-union words4 {
-	struct ipvs_bpf_tuple4 tuple;
-	__u64 word[IPVS_BPF_WORDS4];
-};
-
+/* The beginning of a packet, as long as that of UDP. */
 struct headers4 {
-	struct iphdr ip;
-	union ports ports;
-};
-
-/* True if the packet may have a lease: it is whole, and has no options and no tag. */
-static __always_inline int parse4(struct __sk_buff *skb, struct ipvs_bpf_tuple4 *tuple)
-{
-	struct headers4 *headers;
-
-	if (skb->vlan_present)
-		return 0;
-	headers = at(skb, NETWORK, sizeof(*headers));
-	if (!headers || headers->ip.version != 4 || headers->ip.ihl != 5 ||
-	    !has_lease(headers->ip.protocol) ||
-	    headers->ip.frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET))
-		return 0;
-	tuple->saddr = headers->ip.saddr;
-	tuple->daddr = headers->ip.daddr;
-	tuple->sport = headers->ports.source;
-	tuple->dport = headers->ports.dest;
-	tuple->protocol = headers->ip.protocol;
-	__builtin_memset(tuple->pad, 0, sizeof(tuple->pad));
-	return 1;
-}
-
-/* Both ends of a flow. */
-struct ends4 {
+	__u8 version_and_ihl;
+	__u8 tos;
+	__be16 tot_len;
+	__be16 id;
+	__be16 frag_off;
+	__u8 ttl;
+	__u8 protocol;
+	__sum16 check;
 	__be32 saddr;
 	__be32 daddr;
 	union ports ports;
+	__u8 rest[sizeof(struct udphdr) - sizeof(union ports)];
 };
 
-static __always_inline __u64 pseudo4(const struct iphdr *iph,
-				     const struct ipvs_bpf_tuple4 *tuple)
+/* Finds the headers, and the words of the packet's tuple. false: it has no lease, since it
+ * is a fragment, or has options or a tag.
+ */
+static __always_inline bool parse4(struct __sk_buff *skb, struct headers4 **found,
+				   __u64 *words)
 {
-	return (__u64)tuple->saddr + tuple->daddr + bpf_htons(tuple->protocol) +
-	       bpf_htons(bpf_ntohs(iph->tot_len) - sizeof(*iph));
+	const struct headers4 *headers;
+
+	if (skb->vlan_present || !at(skb, NETWORK, sizeof(*headers), (void **)found))
+		return false;
+	headers = *found;
+	if (headers->version_and_ihl != IP_VERSION_4_WITHOUT_OPTIONS ||
+	    !has_lease(headers->protocol) ||
+	    headers->frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET))
+		return false;
+	words[0] = load(&headers->saddr);
+	words[1] = last_word(headers->ports.both, headers->protocol);
+	return true;
+}
+
+static __always_inline __u64 pseudo4(const struct headers4 *headers, __u8 protocol)
+{
+	return (__u64)headers->saddr + headers->daddr + bpf_htons(protocol) +
+	       bpf_htons(bpf_ntohs(headers->tot_len) - sizeof(struct iphdr));
 }
 
 /* Gives the packet these ends and one hop less, whatever state its checksum is in.
- * 0: that failed half way.
+ * addresses: both, in one word. 0: that failed half way.
  */
-static __always_inline int rewrite4(struct __sk_buff *skb,
-				    const struct ipvs_bpf_tuple4 *old,
-				    const struct ends4 *new)
+static __always_inline int rewrite4(struct __sk_buff *skb, __u8 protocol,
+				    __u64 addresses, __be32 ports)
 {
-	union ports old_ports = { { old->sport, old->dport } };
-	__u64 addresses = difference(old->saddr, new->saddr) +
-			  difference(old->daddr, new->daddr);
-	struct iphdr *iph = linear(skb, NETWORK, sizeof(*iph));
+	struct headers4 *headers;
+	__u64 changes, pseudo;
+	union ports old, new;
 	enum change change;
-	__u64 pseudo;
 
-	if (!iph)
+	if (!linear(skb, NETWORK, sizeof(*headers), (void **)&headers))
 		return 0;
-	pseudo = pseudo4(iph, old);
-	iph->check = changed(iph->check, addresses + difference(bpf_htons(1 << 8), 0));
-	iph->ttl--;
-	iph->saddr = new->saddr;
-	iph->daddr = new->daddr;
-	change = rewrite_transport(skb, NETWORK + sizeof(*iph), old->protocol, pseudo,
-				   addresses, old_ports, new->ports);
+	old = headers->ports;
+	new.both = ports;
+	pseudo = pseudo4(headers, protocol);
+	changes = difference(headers->saddr, first_half(addresses)) +
+		  difference(headers->daddr, second_half(addresses));
+	headers->check = changed(headers->check,
+				 changes + difference(bpf_htons(1 << 8), 0));
+	headers->ttl--;
+	store(&headers->saddr, addresses);
+	change = rewrite_transport(skb, NETWORK + sizeof(struct iphdr), protocol, pseudo,
+				   changes, old, new);
 	/* See enum change; does nothing where the device summed up nothing. */
 	if (change == CHANGED)
-		bpf_csum_update(skb, ~fold32(addresses));
+		bpf_csum_update(skb, ~fold32(changes));
 	return change != NOT_CHANGED;
 }
 

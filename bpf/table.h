@@ -1,15 +1,73 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Finds the flow of a packet in a map of sets (ip_vs_bpf_abi.h), and reads its slot as
  * it was at one moment: the module may give the slot to another flow meanwhile.
+ *
+ * Tuples and slots are read as words of 64 bits, which takes half of the instructions.
  */
 #ifndef TABLE_H
 #define TABLE_H
 
 #include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 #include "ip_vs_bpf_hash.h"
 #include "maps.h"
+
+/* A word as it lies in memory: of two halves, or a byte and zeros after it. */
+static __always_inline __u64 join(__u32 first, __u32 second)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return first | (__u64)second << 32;
+#else
+	return (__u64)first << 32 | second;
+#endif
+}
+
+static __always_inline __u32 first_half(__u64 word)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return word;
+#else
+	return word >> 32;
+#endif
+}
+
+static __always_inline __u32 second_half(__u64 word)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return word >> 32;
+#else
+	return word;
+#endif
+}
+
+/* The n-th 16 bits of a word. */
+static __always_inline __u16 quarter(__u64 word, int n)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return word >> (16 * n);
+#else
+	return word >> (48 - 16 * n);
+#endif
+}
+
+/* The last word of a tuple. */
+static __always_inline __u64 last_word(__be32 ports, __u8 protocol)
+{
+	return join(ports, bpf_htonl((__u32)protocol << 24));
+}
+
+/* Wherever it is: eBPF is for processors that can do that. */
+static __always_inline __u64 load(const void *word)
+{
+	return *(const __u64 *)word;
+}
+
+static __always_inline void store(void *word, __u64 value)
+{
+	*(__u64 *)word = value;
+}
 
 /* Loads before it are done before loads after it. A processor of x86 keeps them in
  * order; elsewhere an atomic operation that fetches is a full barrier.
@@ -35,31 +93,26 @@ static __always_inline __u32 begin(const __u32 *sequence)
 	return now;
 }
 
-/* True if all that was read since then belongs together. */
+/* True if all that was read since then belongs together. A number that was odd is never
+ * the one before it again.
+ */
 static __always_inline int is_whole(const __u32 *sequence, __u32 begun)
 {
 	order_loads();
-	return !(begun & 1) && *(const volatile __u32 *)sequence == begun;
-}
-
-/* The same for all flows; it is always there. */
-static __always_inline const struct ipvs_bpf_control *find_control(void)
-{
-	__u32 key = 0;
-
-	return bpf_map_lookup_elem(&control, &key);
+	return *(const volatile __u32 *)sequence == (begun & ~1U);
 }
 
 static __always_inline struct ipvs_bpf_slot4 *find4(struct ipvs_bpf_set4 *set,
-						    const union words4 *flow)
+						    const __u64 *words)
 {
 	int at;
 
 #pragma unroll
 	for (at = 0; at < IPVS_BPF_SLOTS; at++) {
-		const __u64 *from = (const __u64 *)&set->slot[at].from;
+		const struct ipvs_bpf_slot4 *slot = &set->slot[at];
 
-		if (from[0] == flow->word[0] && from[1] == flow->word[1])
+		if (load(&slot->from.saddr) == words[0] &&
+		    load(&slot->from.sport) == words[1])
 			return &set->slot[at];
 	}
 	return NULL;
@@ -67,17 +120,19 @@ static __always_inline struct ipvs_bpf_slot4 *find4(struct ipvs_bpf_set4 *set,
 
 /* Ports and protocol first: they differ most often. */
 static __always_inline struct ipvs_bpf_slot6 *find6(struct ipvs_bpf_set6 *set,
-						    const union words6 *flow)
+						    const __u64 *words)
 {
 	int at;
 
 #pragma unroll
 	for (at = 0; at < IPVS_BPF_SLOTS; at++) {
-		const __u64 *from = (const __u64 *)&set->slot[at].from;
+		const struct ipvs_bpf_slot6 *slot = &set->slot[at];
 
-		if (from[4] == flow->word[4] && from[0] == flow->word[0] &&
-		    from[1] == flow->word[1] && from[2] == flow->word[2] &&
-		    from[3] == flow->word[3])
+		if (load(&slot->from.sport) == words[4] &&
+		    load(&slot->from.saddr[0]) == words[0] &&
+		    load(&slot->from.saddr[2]) == words[1] &&
+		    load(&slot->from.daddr[0]) == words[2] &&
+		    load(&slot->from.daddr[2]) == words[3])
 			return &set->slot[at];
 	}
 	return NULL;

@@ -7,6 +7,7 @@
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <bpf/bpf_helpers.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Where the network header begins. */
@@ -39,24 +40,31 @@ static __always_inline int has_lease(__u8 protocol)
 		pointer;                                                       \
 	})
 
-static __always_inline void *linear(struct __sk_buff *skb, __u32 offset, __u32 size)
+/* Finds that part of the packet. false: the linear part ends before. (A pointer that may
+ * be NULL would be compared with it once more.)
+ */
+static __always_inline bool linear(struct __sk_buff *skb, __u32 offset, __u32 size,
+				   void **found)
 {
-	void *found = POINTER(skb, data) + offset;
-
-	return found + size > POINTER(skb, data_end) ? NULL : found;
+	*found = POINTER(skb, data) + offset;
+	return *found + size <= POINTER(skb, data_end);
 }
 
-/* That part of the packet, fetched into its linear part if need be, which ends
- * the life of every earlier pointer; NULL: the packet ends before. Every call of
- * a helper that changes the packet does so, too.
+/* The same, fetched into the linear part if need be, which ends the life of every earlier
+ * pointer. false: the packet ends before. Every call of a helper that changes the packet
+ * ends them, too.
  */
-static __always_inline void *at(struct __sk_buff *skb, __u32 offset, __u32 size)
+static __always_inline bool at(struct __sk_buff *skb, __u32 offset, __u32 size, void **found)
 {
-	void *found = linear(skb, offset, size);
+	return linear(skb, offset, size, found) ||
+	       (!bpf_skb_pull_data(skb, offset + size) &&
+		linear(skb, offset, size, found));
+}
 
-	if (found || bpf_skb_pull_data(skb, offset + size))
-		return found;
-	return linear(skb, offset, size);
+/* The same of what was found with a smaller size. */
+static __always_inline bool more(struct __sk_buff *skb, __u32 offset, __u32 size, void **found)
+{
+	return *found + size <= POINTER(skb, data_end) || at(skb, offset, size, found);
 }
 
 #endif

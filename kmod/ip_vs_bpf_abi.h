@@ -55,11 +55,12 @@ struct ipvs_bpf_lease {
 	__u64 forwarded; /* bytes and packets: see IPVS_BPF_PACKET_BITS */
 	__u32 iif;       /* of the interface that they come in by; others' are not forwarded */
 	__u32 ifindex;   /* of the interface that they leave by */
-	__u32 macs[3];   /* the first 12 bytes of the frame: its addresses */
 	__u16 mtu;       /* host endianness; a larger packet goes to the module */
 	__u16 header;    /* what it adds to IPv4's header: addresses, and a TTL one less */
 	__u16 transport; /* what it adds to the transport's sum: addresses and ports */
-	__u16 pseudo;    /* sum of the addresses that come in, and the protocol */
+	__u16 pseudo;    /* that of the pseudo-header that comes in, less the length that the
+			  * IP header says */
+	__u32 macs[3];   /* the first 12 bytes of the frame: its addresses */
 	__u32 generation; /* valid while struct ipvs_bpf_control has the same */
 };
 

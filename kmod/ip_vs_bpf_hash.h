@@ -22,10 +22,14 @@ ipvs_bpf_set(const struct ipvs_bpf_control *control, const __u64 *words, int cou
 	__u64 hash = control->seed;
 	int word;
 
+#ifdef __clang__
+#pragma unroll
+#else
 #pragma GCC unroll 5
+#endif
 	for (word = 0; word < count; word++)
 		hash = ipvs_bpf_mix(hash, words[word]);
-	return (hash & 0xffffffff) * control->sets >> 32;
+	return (hash >> 32) * control->sets >> 32;
 }
 
 #define IPVS_BPF_WORDS4 (sizeof(struct ipvs_bpf_tuple4) / sizeof(__u64))

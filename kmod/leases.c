@@ -19,6 +19,7 @@
  * Locking. A session's lock serialises what happens to its leases.
  */
 #include <linux/if_arp.h>
+#include <linux/ip.h>
 #include <linux/string.h>
 #include <net/checksum.h>
 #include <net/dst.h>
@@ -77,11 +78,15 @@ static void find_sums(const struct flow *from, const struct flow *to,
 {
 	__wsum old = sum_addresses(from);
 	__wsum header = csum_sub(sum_addresses(to), old);
-	__wsum transport = csum_add(header, csum_sub(sum_ports(to), sum_ports(from)));
+	__wsum pseudo, transport = csum_add(header, csum_sub(sum_ports(to), sum_ports(from)));
 
 	lease->header = ~csum_fold(csum_sub(header, (__force __wsum)htons(1 << 8)));
 	lease->transport = ~csum_fold(transport);
-	lease->pseudo = ~csum_fold(csum_add(old, (__force __wsum)htons(from->protocol)));
+	pseudo = csum_add(old, (__force __wsum)htons(from->protocol));
+	/* The length in the header of IPv6 is that of the pseudo-header. */
+	if (from->family == AF_INET)
+		pseudo = csum_sub(pseudo, (__force __wsum)htons(sizeof(struct iphdr)));
+	lease->pseudo = ~csum_fold(pseudo);
 }
 
 /* A session's flow of one direction. */

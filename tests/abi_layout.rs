@@ -122,7 +122,7 @@ fn mirror() -> BTreeSet<String> {
     }
     structure!("ipvs_bpf_tuple4", Tuple4: saddr_be daddr_be sport_be dport_be protocol pad);
     structure!("ipvs_bpf_tuple6", Tuple6: saddr_be daddr_be sport_be dport_be protocol pad);
-    structure!("ipvs_bpf_lease", Lease: until forwarded iif ifindex macs mtu header transport pseudo generation);
+    structure!("ipvs_bpf_lease", Lease: until forwarded iif ifindex mtu header transport pseudo macs generation);
     structure!("ipvs_bpf_slot4", Slot4: from saddr_be daddr_be sport_be dport_be last lease);
     structure!("ipvs_bpf_slot6", Slot6: from saddr_be daddr_be sport_be dport_be last lease);
     structure!("ipvs_bpf_set4", Set4: sequence pad slot);

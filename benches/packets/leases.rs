@@ -34,7 +34,7 @@ pub fn set_up(director: &Namespace, flows: u32) {
             at(&mut object, "ipvs_ingress", interface, 0);
         }
     });
-    let mut control: Array<_, Control> = array(&mut object, "control");
+    let mut control: Array<_, Control> = array(&mut object, ".data.control");
     let mut flows4: Array<_, Set4> = array(&mut object, "flows4");
     let mut flows6: Array<_, Set6> = array(&mut object, "flows6");
     let of_all = Control {
@@ -118,7 +118,7 @@ fn set_of(control: &Control, words: &[u64]) -> u32 {
         let hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         hash ^ hash >> 32
     });
-    (((hash & 0xffff_ffff) * u64::from(control.sets)) >> 32) as u32
+    (((hash >> 32) * u64::from(control.sets)) >> 32) as u32
 }
 
 fn put<S: Set>(table: &mut Array<MapData, S>, control: &Control, slot: S::Slot) {
@@ -212,6 +212,8 @@ impl Translation {
         let ports = self.old.map(|end| !end.port().to_be()).into_iter();
         let ports = ports.chain(self.new.map(|end| end.port().to_be()));
         let one_hop = !0x0100u16.to_be();
+        // The length in the header of IPv6 is that of the pseudo-header.
+        let less_header = self.old[0].is_ipv4().then_some(!20u16.to_be());
         let incoming = self.old.iter().flat_map(halves);
         let macs: Vec<u8> = self.macs.concat();
         let mut macs = macs.chunks_exact(4).map(|word| {
@@ -226,7 +228,9 @@ impl Translation {
             mtu: MTU,
             header: sum(addresses.iter().copied().chain([one_hop])),
             transport: sum(addresses.iter().copied().chain(ports)),
-            pseudo: sum(incoming.chain([u16::from(PROTOCOL).to_be()])),
+            pseudo: sum(incoming
+                .chain([u16::from(PROTOCOL).to_be()])
+                .chain(less_header)),
             ..Lease::default()
         }
     }

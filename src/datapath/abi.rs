@@ -44,8 +44,6 @@ pub struct Lease {
     pub forwarded: u64,
     pub iif: u32,
     pub ifindex: u32,
-    /// The frame's first 12 bytes.
-    pub macs: [u32; 3],
     pub mtu: u16,
     /// One's complement sums of 16-bit words in network byte order: what the
     /// translation adds to the IPv4 header's, and to the transport's.
@@ -53,6 +51,8 @@ pub struct Lease {
     pub transport: u16,
     /// That of the addresses that come in, and the protocol.
     pub pseudo: u16,
+    /// The frame's first 12 bytes.
+    pub macs: [u32; 3],
     pub generation: u32,
 }
 

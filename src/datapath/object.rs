@@ -22,6 +22,8 @@ const FLOWS4: &str = "flows4";
 const FLOWS6: &str = "flows6";
 pub(super) const COUNTERS: &str = "counters";
 const CONTROL: &str = "control";
+/// The program has it as a section of its data.
+const CONTROL_SECTION: &str = ".data.control";
 /// The maps that the module gets.
 const OF_MODULE: [&str; 3] = [FLOWS4, FLOWS6, CONTROL];
 const PINNED: [&str; 5] = [INGRESS, FLOWS4, FLOWS6, CONTROL, COUNTERS];
@@ -85,7 +87,7 @@ fn load(pins: &Pins, max_sessions: u32) -> Result<Ebpf, Error> {
     }
     pin_program(&mut object, pins)?;
     for name in [FLOWS4, FLOWS6, CONTROL, COUNTERS] {
-        let map = object.map(name).ok_or(Error::Missing(name))?;
+        let map = map(&object, name)?;
         let path = pins.path(&next(name));
         map.pin(&path)
             .map_err(|source| Error::Pin { path, source })?;
@@ -110,8 +112,16 @@ fn pin_program(object: &mut Ebpf, pins: &Pins) -> Result<(), Error> {
         .map_err(|source| Error::Pin { path, source })
 }
 
+fn map<'a>(object: &'a Ebpf, name: &'static str) -> Result<&'a Map, Error> {
+    let map = match name {
+        CONTROL => object.map(CONTROL_SECTION),
+        name => object.map(name),
+    };
+    map.ok_or(Error::Missing(name))
+}
+
 fn descriptor<'a>(object: &'a Ebpf, name: &'static str) -> Result<BorrowedFd<'a>, Error> {
-    let Map::Array(data) = object.map(name).ok_or(Error::Missing(name))? else {
+    let Map::Array(data) = map(object, name)? else {
         return Err(Error::Missing(name));
     };
     let data: &MapData = data;

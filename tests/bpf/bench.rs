@@ -47,7 +47,7 @@ impl Bench {
             .unwrap_or_else(|error| panic!("{INGRESS} does not load: {error:?}"));
         let mut bench = Self {
             place: 0,
-            control: Array::try_from(object.take_map("control").unwrap()).unwrap(),
+            control: Array::try_from(object.take_map(".data.control").unwrap()).unwrap(),
             flows4: Array::try_from(object.take_map("flows4").unwrap()).unwrap(),
             flows6: Array::try_from(object.take_map("flows6").unwrap()).unwrap(),
             counters: PerCpuArray::try_from(object.take_map("counters").unwrap()).unwrap(),

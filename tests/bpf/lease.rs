@@ -60,11 +60,14 @@ fn summed(lease: Lease, protocol: u8, old: [&[u8]; 2], new: [&[u8]; 2]) -> Lease
     };
     let addresses = change(&[(old[0], new[0])]);
     let one_hop = (!0x0100u16).to_be_bytes();
+    // The length in the header of IPv6 is that of the pseudo-header.
+    let less_header = (!20u16).to_be_bytes();
+    let header: &[u8] = if old[0].len() == 8 { &less_header } else { &[] };
     let ends = change(&[(old[0], new[0]), (old[1], new[1])]);
     Lease {
         header: sum(&[&addresses, &one_hop]).to_be(),
         transport: sum(&[&ends]).to_be(),
-        pseudo: sum(&[old[0], &[0, protocol]]).to_be(),
+        pseudo: sum(&[old[0], &[0, protocol], header]).to_be(),
         ..lease
     }
 }
