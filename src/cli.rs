@@ -112,7 +112,7 @@ pub enum Command {
     /// is an error (exit 1).
     ///
     /// On a terminal a table has the columns that fit, and names the others
-    /// below it. Elsewhere its lines are whole.
+    /// below it; long text ends in `…`. Elsewhere its lines are whole.
     #[command(after_long_help = manual::SHOW)]
     Show(Show),
     /// Give a server no new connections, and wait until its present ones end

@@ -16,8 +16,11 @@ pub struct Grid {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
     pub name: &'static str,
-    /// Numbers stand at the right.
+    /// Numbers are at the right.
     pub right: bool,
+    /// Its text may be shortened where the table does not fit. Numbers and addresses
+    /// are not: a part of one looks like another.
+    pub shortens: bool,
 }
 
 /// A line, and those that belong beneath it: a service and its servers.
@@ -49,11 +52,27 @@ pub enum Value {
 
 impl Column {
     pub const fn text(name: &'static str) -> Self {
-        Column { name, right: false }
+        Column {
+            name,
+            right: false,
+            shortens: false,
+        }
+    }
+
+    pub const fn long_text(name: &'static str) -> Self {
+        Column {
+            name,
+            right: false,
+            shortens: true,
+        }
     }
 
     pub const fn number(name: &'static str) -> Self {
-        Column { name, right: true }
+        Column {
+            name,
+            right: true,
+            shortens: false,
+        }
     }
 
     /// How `--sort` names it: "Full NAT" is `full-nat`.

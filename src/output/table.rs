@@ -2,7 +2,7 @@
 //! From a [`Grid`] to lines of text, close to those of `ipvsadm -Ln`.
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, CellAlignment, Table};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, Row, Table, Width};
 
 use super::grid::{Column, Grid, Value};
 use super::names::Names;
@@ -18,6 +18,8 @@ pub struct Style<'a> {
 
 /// Blanks between columns.
 const GAP: u16 = 2;
+/// Text is shortened to no less than so many characters, which is more than any header.
+const SHORT: u16 = 16;
 
 /// A header and the rows, without blanks at the ends of lines.
 pub fn lines(grid: &Grid, style: Style) -> Vec<String> {
@@ -36,11 +38,20 @@ pub struct Fitted {
 
 /// Columns that do not fit are left out from the right, after `skipped` of them
 /// were at the left, but no more than it takes to see the last one. The first
-/// column is always there; it alone is ever cut.
+/// column is always there. Text that may be shortened is, before a column is left
+/// out for it; the first column is where it is wider than all the room.
 pub fn lines_within(grid: &Grid, style: Style, width: u16, skipped: usize) -> Fitted {
-    let widths = table(grid, &all(grid), style).column_max_content_widths();
-    let first = widths.first().copied().unwrap_or_default();
-    let room = width.saturating_sub(first);
+    let whole = table(grid, &all(grid), style).column_max_content_widths();
+    let least: Vec<u16> = whole
+        .iter()
+        .zip(&grid.columns)
+        .map(|(whole, column)| match column.shortens {
+            true => (*whole).min(SHORT),
+            false => *whole,
+        })
+        .collect();
+    let first = least.first().copied().unwrap_or_default().min(width);
+    let room = width - first;
     let fitting = |columns: &mut dyn Iterator<Item = &u16>| {
         let mut room = room;
         columns
@@ -55,17 +66,28 @@ pub fn lines_within(grid: &Grid, style: Style, width: u16, skipped: usize) -> Fi
             )
             .count()
     };
-    let others = widths.get(1..).unwrap_or_default();
+    let others = least.get(1..).unwrap_or_default();
     let last = others.len() - fitting(&mut others.iter().rev());
     let skipped = skipped.min(last);
     let shown = fitting(&mut others.iter().skip(skipped));
     let shown = 1 + skipped..1 + skipped + shown;
-    let columns: Vec<usize> = std::iter::once(0).chain(shown.clone()).collect();
+    let columns: Vec<usize> = std::iter::once(0).chain(shown).collect();
+
+    let mut table = table(grid, &columns, style);
+    let at = |widths: &[u16], index: usize| widths.get(index).copied().unwrap_or_default();
+    let taken = columns.iter().skip(1).map(|index| at(&least, *index) + GAP);
+    let mut rest = room.saturating_sub(taken.sum());
+    for (column, index) in table.column_iter_mut().zip(&columns) {
+        let least = at(&least, *index).min(width);
+        let more = (at(&whole, *index) - least).min(rest);
+        rest -= more;
+        shorten(column, least + more);
+    }
     Fitted {
-        lines: text(&table(grid, &columns, style))
-            .into_iter()
-            .map(|line| cut(line, width))
-            .collect(),
+        lines: match width {
+            0 => Vec::new(),
+            _ => text(&table),
+        },
         hidden: grid
             .columns
             .iter()
@@ -75,6 +97,12 @@ pub fn lines_within(grid: &Grid, style: Style, width: u16, skipped: usize) -> Fi
             .collect(),
         skipped,
     }
+}
+
+/// Text that does not fit ends in `…`.
+fn shorten(column: &mut comfy_table::Column, characters: u16) {
+    let width = characters.saturating_add(GAP);
+    column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
 }
 
 fn all(grid: &Grid) -> Vec<usize> {
@@ -95,8 +123,11 @@ pub fn cut(line: String, width: u16) -> String {
 fn table(grid: &Grid, columns: &[usize], style: Style) -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING);
+    // A cell is cut anywhere, not between words: no text has this character.
+    table.set_delimiter('\0');
     let header = columns.iter().filter_map(|index| grid.columns.get(*index));
-    table.set_header(header.map(|column| cell(column.name.to_owned(), column)));
+    let header = header.map(|column| cell(column.name.to_owned(), column));
+    table.set_header(line(header.collect()));
     let cells = |values: &[Value], prefix: &str| -> Vec<Cell> {
         columns
             .iter()
@@ -111,15 +142,22 @@ fn table(grid: &Grid, columns: &[usize], style: Style) -> Table {
             .collect()
     };
     for row in &grid.rows {
-        table.add_row(cells(&row.values, ""));
+        table.add_row(line(cells(&row.values, "")));
         for server in &row.servers {
-            table.add_row(cells(server, "  → "));
+            table.add_row(line(cells(server, "  → ")));
         }
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, GAP));
     }
     table
+}
+
+/// A row of one line, whatever is in it.
+fn line(cells: Vec<Cell>) -> Row {
+    let mut row = Row::from(cells);
+    row.max_height(1);
+    row
 }
 
 fn cell(text: String, column: &Column) -> Cell {
@@ -219,6 +257,50 @@ a�[2J                123456K  14:59
         assert_eq!(fitted.lines[0], "Service            Time");
         assert_eq!(fitted.skipped, 1);
         assert_eq!(at(10, 9).hidden, ["InBytes", "Time"]);
+    }
+
+    fn counters(meaning: &str) -> Grid {
+        Grid::new(
+            [
+                Column::text("Counter"),
+                Column::long_text("Meaning"),
+                Column::number("Value"),
+            ],
+            vec![Row::new([
+                Value::text("drop_xfrm_policy"),
+                Value::text(meaning),
+                Value::Large(17),
+            ])],
+        )
+    }
+
+    #[test]
+    fn long_text_is_shortened_before_a_column_is_left_out_for_it() {
+        let names = Names::default();
+        let long = counters("packets dropped: a policy of IPsec forbids them");
+        let at = |width| lines_within(&long, style(&names, false), width, 0);
+        snapbox::assert_data_eq!(
+            at(60).lines.join("\n"),
+            snapbox::str![[r#"
+Counter           Meaning                              Value
+drop_xfrm_policy  packets dropped: a policy of IPsec…     17
+"#]]
+        );
+        assert_eq!(at(41).lines[1], "drop_xfrm_policy  packets dropped…     17");
+        assert_eq!(at(40).hidden, ["Value"]);
+        assert_eq!(at(72).lines, lines(&long, style(&names, false)));
+    }
+
+    #[test]
+    fn wide_characters_are_cut_by_the_room_that_they_take() {
+        let names = Names::default();
+        let wide = counters(&"東".repeat(30));
+        for width in 16..80 {
+            for line in lines_within(&wide, style(&names, false), width, 0).lines {
+                let taken: usize = line.chars().map(|c| if c == '東' { 2 } else { 1 }).sum();
+                assert!(taken <= width.into(), "{width}: {line}");
+            }
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ fn protocol(connection: &Connection) -> Option<Protocol> {
 }
 
 /// The last two columns are there where a persistence engine is.
-fn grid(connections: &[Connection]) -> Grid {
+pub(super) fn grid(connections: &[Connection]) -> Grid {
     let mut columns = vec![
         Column::text("Protocol"),
         Column::number("Expires"),
@@ -52,7 +52,7 @@ fn grid(connections: &[Connection]) -> Grid {
         .iter()
         .any(|connection| connection.persistence_engine.is_some());
     if engines {
-        columns.extend([Column::text("Engine"), Column::text("Data")]);
+        columns.extend([Column::text("Engine"), Column::long_text("Data")]);
     }
     let rows = connections.iter().map(|connection| {
         let protocol = protocol(connection);

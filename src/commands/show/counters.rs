@@ -16,7 +16,7 @@ struct Document {
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct Counted {
+pub(super) struct Counted {
     /// Who counts.
     source: &'static str,
     name: String,
@@ -53,7 +53,7 @@ fn join(module: Vec<(String, u64)>, programs: Vec<(Counter, u64)>) -> Vec<Counte
     module.chain(programs).collect()
 }
 
-fn grid(counters: &[Counted]) -> Grid {
+pub(super) fn grid(counters: &[Counted]) -> Grid {
     let rows = counters.iter().map(|counted| {
         Row::new([
             Value::text(counted.source),
@@ -67,7 +67,7 @@ fn grid(counters: &[Counted]) -> Grid {
             Column::text("Source"),
             Column::text("Counter"),
             Column::number("Value"),
-            Column::text("Meaning"),
+            Column::long_text("Meaning"),
         ],
         rows.collect(),
     )

@@ -23,7 +23,7 @@ pub(super) fn look(query: &Query) -> Result<Look, Error> {
     )
 }
 
-fn grid(local_ips: &[LocalIpNow]) -> Grid {
+pub(super) fn grid(local_ips: &[LocalIpNow]) -> Grid {
     let rows = local_ips.iter().map(|now| {
         Row::new([
             Value::text(&now.pool),
@@ -41,7 +41,7 @@ fn grid(local_ips: &[LocalIpNow]) -> Grid {
     });
     Grid::new(
         [
-            Column::text("Pool"),
+            Column::long_text("Pool"),
             Column::text("Local IP"),
             Column::text("Ports"),
             Column::number("Usable"),

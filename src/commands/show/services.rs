@@ -100,7 +100,7 @@ type Filled = (
     fn(&Server, &ServerStatistics) -> Value,
 );
 
-fn grid(services: &[ServiceNow], query: &Query) -> Grid {
+pub(super) fn grid(services: &[ServiceNow], query: &Query) -> Grid {
     let columns = match query.kind {
         Kind::Stats => totals(),
         Kind::Rate => per_second(),
@@ -146,12 +146,12 @@ fn nothing(_: &ServiceNow) -> Value {
 fn configuration() -> Vec<Filled> {
     let mut columns: Vec<Filled> = vec![
         (
-            Column::text("Scheduler"),
+            Column::long_text("Scheduler"),
             |now| Value::Text(scheduler(&now.service)),
             |_, _| Value::Empty,
         ),
         full_nat(),
-        (Column::text("Forward"), nothing, |server, _| {
+        (Column::long_text("Forward"), nothing, |server, _| {
             Value::Text(forward(&server.forward))
         }),
         weight(),
@@ -170,7 +170,7 @@ fn live() -> Vec<Filled> {
 
 fn full_nat() -> Filled {
     (
-        Column::text("Full NAT"),
+        Column::long_text("Full NAT"),
         |now| Value::text(now.pool.as_deref().unwrap_or("-")),
         |_, _| Value::Empty,
     )
