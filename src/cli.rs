@@ -189,6 +189,10 @@ pub enum Command {
     #[command(after_long_help = manual::MAN)]
     Man(Man),
     /// Print the completions of a shell
+    ///
+    /// They offer commands, options and files, and what the kernel has at that
+    /// moment: services, servers and network namespaces. For those the shell runs
+    /// `ipvs-bpf`, which offers none where the user may not ask for them.
     #[command(after_long_help = manual::COMPLETIONS)]
     Completions(Completions),
 }

@@ -9,5 +9,5 @@ use ipvs_bpf::{cli, commands};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    commands::run(&cli::parse())
+    commands::complete().unwrap_or_else(|| commands::run(&cli::parse()))
 }

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Completions, asked for in the real shells: a subcommand, an option and a
-//! value complete as a person would have them.
+//! value complete as a person would have them. What the kernel knows is completed in
+//! `tests/e2e/completions.rs`.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+#[path = "completions/bash.rs"]
+mod bash;
 
 /// The script of a shell, in a folder of its own.
 fn script(shell: &str, name: &str) -> PathBuf {
@@ -21,13 +25,18 @@ fn script(shell: &str, name: &str) -> PathBuf {
 }
 
 fn run(shell: &str, arguments: &[&str]) -> String {
+    // The scripts ask the program that the user would start.
+    let program = Path::new(env!("CARGO_BIN_EXE_ipvs-bpf")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     let output = Command::new(shell)
         .args(arguments)
+        .env("PATH", path)
         .stdin(Stdio::null())
         .output()
         .unwrap_or_else(|error| panic!("{shell}: {error}; `make deps` installs it"));
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{shell}: {stderr}");
+    assert_eq!(stderr, "", "{shell}");
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -47,9 +56,26 @@ const CASES: &[Case] = &[
     ),
     ("ipvs-bpf flush --y", &["--yes"], &["--json"]),
     ("ipvs-bpf apply --file READ", &["README.md"], &["Makefile"]),
+    ("ipvs-bpf completions z", &["zsh"], &["bash"]),
+    // Nothing is said where there is nothing to offer, or nobody may ask for it.
+    ("ipvs-bpf drain tcp://", &[], &["--timeout"]),
+    ("ipvs-bpf drain --netns nowhere t", &[], &["--timeout"]),
+    ("ipvs-bpf show --sort ", &["service", "weight"], &["inbps"]),
+    (
+        "ipvs-bpf show --rate --sort in",
+        &["inbps", "inpps"],
+        &["weight"],
+    ),
+    (
+        "ipvs-bpf show --local-ips --reverse --sort ports",
+        &["ports-used"],
+        &["towards"],
+    ),
 ];
-/// What the generator for fish leaves out.
-const VALUE: Case = ("ipvs-bpf completions z", &["zsh"], &["bash"]);
+/// Bash takes `--sort` and `=` for words of their own.
+const BASH: &[Case] = &[("ipvs-bpf show --sort=sch", &["scheduler"], &["service"])];
+/// The others replace the whole word.
+const OTHERS: &[Case] = &[("ipvs-bpf show --sort=sch", &["--sort=scheduler"], &[])];
 
 fn check(shell: &str, cases: &[Case], mut complete: impl FnMut(&str) -> String) {
     for (line, some, none) in cases {
@@ -69,23 +95,16 @@ fn check(shell: &str, cases: &[Case], mut complete: impl FnMut(&str) -> String) 
 #[test]
 fn bash_completes_commands_options_and_values() {
     let path = script("bash", "ipvs-bpf");
-    check("bash", &[CASES, &[VALUE]].concat(), |line| {
-        let words = format!(
-            "source {}; read -ra COMP_WORDS <<<'{line}'; COMP_LINE='{line}'; COMP_POINT=${{#COMP_LINE}}
-             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
-             function=$(complete -p ipvs-bpf | grep -oP '(?<=-F )\\S+')
-             $function ipvs-bpf \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD - 1]}}\"
-             printf '%s\\n' \"${{COMPREPLY[@]}}\"",
-            path.display()
-        );
+    check("bash", &[CASES, BASH].concat(), |line| {
+        let words = bash::program(&format!("source {}", path.display()), line);
         run("bash", &["--norc", "-c", &words])
     });
 }
 
 #[test]
-fn fish_completes_commands_and_options() {
+fn fish_completes_commands_options_and_values() {
     let path = script("fish", "ipvs-bpf.fish");
-    check("fish", CASES, |line| {
+    check("fish", &[CASES, OTHERS].concat(), |line| {
         let words = format!("source {}; complete --do-complete '{line}'", path.display());
         run("fish", &["--no-config", "-c", &words])
     });
@@ -97,7 +116,7 @@ fn fish_completes_commands_and_options() {
 fn zsh_completes_commands_options_and_values() {
     let path = script("zsh", "_ipvs-bpf");
     let folder = path.parent().unwrap();
-    check("zsh", &[CASES, &[VALUE]].concat(), |line| {
+    check("zsh", &[CASES, OTHERS].concat(), |line| {
         let words = format!(
             r#"
 zmodload zsh/zpty

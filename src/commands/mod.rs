@@ -33,6 +33,7 @@ use crate::cli::{Cli, Command};
 use crate::config::Failure;
 use crate::director;
 use crate::output;
+pub use completions::complete;
 use error::Error;
 
 /// Exit status of `plan` where there are changes, and of nothing else.

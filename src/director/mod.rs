@@ -28,7 +28,7 @@ pub use flush::{flush, flushable};
 pub use host_ports::HostPorts;
 pub use local_addresses::LocalAddresses;
 pub use lock::Lock;
-pub use namespace::enter;
+pub use namespace::{NAMESPACES, enter};
 pub use now::{
     DataPlaneNow, ServiceNow, daemons_now, data_plane_now, has_ipvs, named_services_now,
     pins_are_lost, service_keys_now, services_now, state_now, timeouts_now, unserved_now,

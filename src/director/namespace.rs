@@ -9,8 +9,10 @@ use nix::sched::{CloneFlags, setns};
 
 use super::Error;
 
-/// Only the network changes; files and mounts stay the caller's. The process
-/// has one thread.
+/// Where `ip netns` keeps them.
+pub const NAMESPACES: &str = "/run/netns";
+
+/// Only the network of the calling thread changes; files and mounts stay the caller's.
 pub fn enter(name: &str) -> Result<(), Error> {
     let fail = |source: io::Error| Error::Namespace {
         name: name.to_owned(),
@@ -19,6 +21,6 @@ pub fn enter(name: &str) -> Result<(), Error> {
     if name.is_empty() || name.contains('/') {
         return Err(fail(io::ErrorKind::InvalidInput.into()));
     }
-    let file = File::open(Path::new("/run/netns").join(name)).map_err(fail)?;
+    let file = File::open(Path::new(NAMESPACES).join(name)).map_err(fail)?;
     setns(file, CloneFlags::CLONE_NEWNET).map_err(|errno| fail(errno.into()))
 }

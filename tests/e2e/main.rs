@@ -4,6 +4,7 @@
 mod accounting;
 mod balance;
 mod changes;
+mod completions;
 mod devices;
 mod doctor;
 mod documents;

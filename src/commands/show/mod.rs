@@ -2,6 +2,7 @@
 //! `ipvs-bpf show`: one file for each view of what runs, one for looking again
 //! and again.
 
+mod columns;
 mod connections;
 mod counters;
 mod flow;
@@ -22,12 +23,13 @@ use crate::cli::{Global, Show};
 use crate::output;
 use crate::output::grid::Grid;
 use crate::output::table::{self, Style};
+pub(super) use columns::columns;
 use query::{Kind, Look, Query};
 use resolver::Resolver;
 use services::Before;
 
 pub(super) fn run(args: &Show, global: &Global) -> Result<ExitCode, Error> {
-    let query = Query::new(args, global);
+    let query = Query::new(args, global.json);
     if matches!(query.kind, Kind::Counters) {
         warnings::say_of_counters();
     }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use super::super::Error;
-use crate::cli::{Global, Show};
+use crate::cli::Show;
 use crate::config::argument::near;
 use crate::director::{self, ServiceNow};
 use crate::model::ServiceKey;
@@ -56,7 +56,7 @@ pub(super) enum Look {
 }
 
 impl Query {
-    pub fn new(args: &Show, global: &Global) -> Self {
+    pub fn new(args: &Show, json: bool) -> Self {
         let view = &args.view;
         let kinds = [
             (view.stats, Kind::Stats),
@@ -81,7 +81,7 @@ impl Query {
             reverse: args.reverse,
             exact: args.exact,
             names: args.names,
-            json: global.json,
+            json,
             watch: args.watch.is_some(),
         }
     }

@@ -30,7 +30,7 @@ pub(super) fn look(query: &Query) -> Result<Look, Error> {
     )
 }
 
-fn grid(sessions: &[Session]) -> Grid {
+pub(super) fn grid(sessions: &[Session]) -> Grid {
     let rows = sessions.iter().map(|session| {
         let address = |address| Value::address(address, Some(session.protocol));
         Row::new([

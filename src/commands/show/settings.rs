@@ -50,7 +50,7 @@ fn timeouts_document(timeouts: Option<Timeouts>) -> TimeoutsDocument {
 }
 
 /// Named as in the file.
-fn timeouts_grid(timeouts: Timeouts) -> Grid {
+pub(super) fn timeouts_grid(timeouts: Timeouts) -> Grid {
     Grid::new(
         [Column::text("Timeout"), Column::number("Seconds")],
         Timeout::ALL
@@ -111,7 +111,7 @@ fn daemons_document(daemons: &SyncDaemons) -> DaemonsDocument<'_> {
     }
 }
 
-fn daemons_grid(daemons: &SyncDaemons) -> Grid {
+pub(super) fn daemons_grid(daemons: &SyncDaemons) -> Grid {
     let rows = running(daemons).map(|(state, daemon)| {
         Row::new([
             Value::text(state),

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Values that the kernel knows. Where it does not answer, or takes long, there are none.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use clap_complete::engine::CompletionCandidate;
+
+use super::super::show;
+use super::line::Line;
+use crate::director;
+
+/// Somebody waits at a prompt.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+pub(super) fn services() -> Vec<CompletionCandidate> {
+    let found = in_time(|| {
+        let line = Line::asked();
+        enter(&line)?;
+        let services = director::service_keys_now().ok()?.into_iter();
+        let others = services.filter(|key| !line.services.contains(key));
+        Some(others.map(|key| key.to_string()).collect())
+    });
+    candidates(found)
+}
+
+/// Those of the services that the line names, or of all.
+pub(super) fn servers() -> Vec<CompletionCandidate> {
+    let found = in_time(|| {
+        let line = Line::asked();
+        enter(&line)?;
+        let services = if line.services.is_empty() {
+            director::services_now()
+        } else {
+            director::named_services_now(&line.services)
+        };
+        let services = services.ok()?;
+        let servers: BTreeSet<_> = services
+            .iter()
+            .flat_map(|now| now.service.servers.keys())
+            .collect();
+        Some(servers.iter().map(ToString::to_string).collect())
+    });
+    candidates(found)
+}
+
+/// The names that `ip netns` gave.
+pub(super) fn namespaces() -> Vec<CompletionCandidate> {
+    let names = fs::read_dir(director::NAMESPACES).into_iter().flatten();
+    let mut names: Vec<String> = names
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| is_plain(name))
+        .collect();
+    names.sort();
+    candidates(Some(names))
+}
+
+/// What `--sort` takes in the table that the line asks for.
+pub(super) fn columns() -> Vec<CompletionCandidate> {
+    candidates(Line::asked().show.map(|args| show::columns(&args)))
+}
+
+fn enter(line: &Line) -> Option<()> {
+    match &line.netns {
+        Some(name) => director::enter(name).ok(),
+        None => Some(()),
+    }
+}
+
+/// A thread of its own, which enters a network namespace by itself.
+fn in_time<T: Send + 'static>(ask: impl FnOnce() -> Option<T> + Send + 'static) -> Option<T> {
+    let (sender, receiver) = mpsc::channel();
+    let asked = thread::Builder::new().spawn(move || sender.send(ask()));
+    asked.ok()?;
+    receiver.recv_timeout(PATIENCE).ok()?
+}
+
+/// Without a letter that means something to a shell.
+fn is_plain(name: &str) -> bool {
+    let plain = |letter: char| letter.is_alphanumeric() || "-_.:@+".contains(letter);
+    name.chars().all(plain)
+}
+
+fn candidates(values: Option<Vec<String>>) -> Vec<CompletionCandidate> {
+    let values = values.into_iter().flatten();
+    values.map(CompletionCandidate::new).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_long_or_panics_has_no_candidates() {
+        let (forever, waits) = mpsc::channel::<()>();
+        assert_eq!(in_time(move || waits.recv().ok()), None);
+        drop(forever);
+        assert_eq!(in_time(|| -> Option<()> { panic!("on purpose") }), None);
+        assert_eq!(in_time(|| Some(7)), Some(7));
+    }
+
+    #[test]
+    fn names_that_a_shell_would_read_are_left_out() {
+        assert!(is_plain("lb-1.test") && is_plain("späti"));
+        for name in ["a b", "$(id)", "a;b", "`id`", "a\nb", "a'b"] {
+            assert!(!is_plain(name), "{name}");
+        }
+    }
+}

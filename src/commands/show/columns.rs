@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The columns that a view has, by the names that `--sort` takes.
+
+use super::query::{Kind, Query};
+use super::{connections, counters, local_ips, services, sessions, settings};
+use crate::cli::Show;
+use crate::output::grid::Column;
+
+/// Those of persistence engines are not among them: they are there only where an engine is.
+pub fn columns(args: &Show) -> Vec<String> {
+    let query = Query::new(args, false);
+    let grid = match query.kind {
+        Kind::Services | Kind::Stats | Kind::Rate | Kind::Thresholds | Kind::PersistentConn => {
+            services::grid(&[], &query)
+        }
+        Kind::Connections => connections::grid(&[]),
+        Kind::Sessions => sessions::grid(&[]),
+        Kind::LocalIps => local_ips::grid(&[]),
+        Kind::Timeouts => settings::timeouts_grid(Default::default()),
+        Kind::Daemon => settings::daemons_grid(&Default::default()),
+        Kind::Counters => counters::grid(&[]),
+    };
+    grid.columns.iter().map(Column::key).collect()
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Completions of what the kernel knows: services, servers and namespaces.
+
+use std::path::Path;
+
+use crate::lab::{Lab, success};
+
+#[path = "../completions/bash.rs"]
+mod bash;
+
+/// What bash adds to the line at Tab, on that host.
+fn complete(lab: &Lab, host: &str, line: &str) -> Vec<String> {
+    let program = Path::new(env!("CARGO_BIN_EXE_ipvs-bpf")).parent().unwrap();
+    let script = format!(
+        "PATH={}:$PATH; source <(ipvs-bpf completions bash)",
+        program.display()
+    );
+    let program = bash::program(&script, line);
+    let output = lab.try_exec(host, &["bash", "--norc", "-c", &program]);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(stderr, "", "{line}");
+    let found = success(&output);
+    found.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn services_servers_and_namespaces_are_completed_from_what_runs() {
+    let lab = Lab::new();
+    for rule in [
+        "-A -t 10.0.0.1:80 -s rr",
+        "-a -t 10.0.0.1:80 -r 10.2.0.2:8080 -m",
+        "-a -t 10.0.0.1:80 -r 10.2.0.3:8080 -m",
+        "-A -t 10.0.0.1:443 -s rr",
+        "-a -t 10.0.0.1:443 -r 10.2.0.4:8443 -m",
+        "-A -f 7 -6 -s rr",
+        "-a -f 7 -6 -r [fd00::2]:0 -g",
+    ] {
+        let words: Vec<&str> = ["ipvsadm"].into_iter().chain(rule.split(' ')).collect();
+        lab.exec("director", &words);
+    }
+    let director = |line: &str| complete(&lab, "director", line);
+    // Bash replaces what is behind the last colon, so only that is answered.
+    assert_eq!(director("ipvs-bpf drain tcp://10.0.0.1:"), ["80", "443"]);
+    assert_eq!(director("ipvs-bpf weight tcp://10.0.0.1:4"), ["443"]);
+    assert_eq!(director("ipvs-bpf zero f"), ["fwmark6://7"]);
+    assert_eq!(
+        director("ipvs-bpf show tcp:"),
+        ["//10.0.0.1:80", "//10.0.0.1:443"]
+    );
+    assert_eq!(
+        director("ipvs-bpf show tcp://10.0.0.1:80 tcp"),
+        ["tcp://10.0.0.1:443"],
+        "that is there already"
+    );
+    assert_eq!(
+        director("ipvs-bpf drain tcp://10.0.0.1:80 1"),
+        ["10.2.0.2:8080", "10.2.0.3:8080"]
+    );
+    assert_eq!(director("ipvs-bpf weight fwmark6://7 [fd00::"), ["2]:0"]);
+    assert_eq!(
+        director("ipvs-bpf show --server 10.2.0."),
+        ["10.2.0.2:8080", "10.2.0.3:8080", "10.2.0.4:8443"]
+    );
+    assert_eq!(
+        director("ipvs-bpf show tcp://10.0.0.1:443 --server "),
+        ["10.2.0.4:8443"]
+    );
+
+    // Another namespace, by its name; where IPVS has nothing, nothing is said.
+    let name = lab.namespace("director");
+    let line = format!("ipvs-bpf --netns {name} drain tcp://10.0.0.1:8");
+    assert_eq!(complete(&lab, "client", &line), ["80"]);
+    let line = format!("ipvs-bpf show --netns {}", &name[..name.len() - 1]);
+    assert_eq!(complete(&lab, "client", &line), [name]);
+    for line in ["ipvs-bpf drain t", "ipvs-bpf drain --netns nowhere t"] {
+        assert_eq!(complete(&lab, "client", line), [""], "{line}");
+    }
+}
