@@ -8,6 +8,9 @@
 //! `BLESS=1 cargo test --test config` writes what comes out into the files;
 //! `git diff` then shows what changed.
 
+#[path = "config/suggestions.rs"]
+mod suggestions;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -301,6 +304,19 @@ fn read(case: &Path) -> Result<(State, Option<Diagnostics>), Diagnostics> {
 
 fn state(text: &str) -> Result<State, Diagnostics> {
     Ok(config::parse("lb.toml", text)?.desired(&HOST.map(str::to_owned)))
+}
+
+/// The records of mistakes, or else of warnings, that a text gives.
+fn said(text: &str) -> Vec<serde_json::Value> {
+    match config::parse("lb.toml", text) {
+        Err(mistakes) => records(mistakes),
+        Ok(config) => {
+            let warnings = config.warnings_on(&HOST.map(str::to_owned));
+            let report = Report::of_warnings(warnings.as_ref());
+            let json = serde_json::to_value(report).unwrap();
+            json["warnings"].as_array().unwrap().clone()
+        }
+    }
 }
 
 /// As `validate --json` prints them.

@@ -83,7 +83,10 @@ fn servers(config: &Config, service: &ServiceEntry, mistakes: &Mistakes) {
             seen.insert(*address, span);
         }
         if let Some((key, _)) = &service.key {
-            family_of_server(server, *address, span, key, mistakes);
+            let may_tunnel = service.snat.is_none()
+                && config.sync.is_none()
+                && port_of(key).is_none_or(|port| port == address.port());
+            family_of_server(server, *address, span, key, may_tunnel, mistakes);
             sync_of_server(config, *address, span, key, mistakes);
             port_of_server(server, *address, span, key, mistakes);
         }
@@ -91,12 +94,13 @@ fn servers(config: &Config, service: &ServiceEntry, mistakes: &Mistakes) {
 }
 
 /// Only tunnels lead from one family to the other (ip_vs_ctl.c,
-/// ip_vs_genl_set_cmd()).
+/// ip_vs_genl_set_cmd()). `may_tunnel`: nothing else forbids one.
 fn family_of_server(
     server: &ServerEntry,
     address: SocketAddr,
     span: &Span,
     key: &ServiceKey,
+    may_tunnel: bool,
     mistakes: &Mistakes,
 ) {
     let family = Family::of(address.ip());
@@ -107,11 +111,22 @@ fn family_of_server(
         mistakes.add(Mistake::new(
             span,
             format!("{key} is {wanted}, its server {address} {family}"),
-            format!(
-                "take an {wanted} address of the server, or `forward = \"tunnel\"`, \
-                 which alone joins the two"
-            ),
+            match may_tunnel {
+                true => format!(
+                    "take an {wanted} address of the server, or `forward = \"tunnel\"`, \
+                     which alone joins the two"
+                ),
+                false => format!("take an {wanted} address of the server"),
+            },
         ));
+    }
+}
+
+/// `None`: a firewall mark, which has the ports of the packets.
+fn port_of(key: &ServiceKey) -> Option<u16> {
+    match key {
+        ServiceKey::Address { address, .. } => Some(address.port()),
+        ServiceKey::Fwmark { .. } => None,
     }
 }
 
@@ -143,11 +158,11 @@ fn port_of_server(
     key: &ServiceKey,
     mistakes: &Mistakes,
 ) {
-    if let ServiceKey::Address { address: vip, .. } = key
+    if let Some(wanted) = port_of(key)
         && let Some((Forward::Route | Forward::Tunnel(_), _)) = &server.forward
-        && address.port() != vip.port()
+        && address.port() != wanted
     {
-        let (found, wanted) = (address.port(), vip.port());
+        let found = address.port();
         let right = SocketAddr::new(address.ip(), wanted);
         mistakes.add(Mistake::new(
             span,

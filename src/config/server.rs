@@ -161,7 +161,7 @@ fn tunnel(section: Section) -> Tunnel {
         u16::try_from(port).ok()
     });
     let kind = section
-        .require("type", "`type = \"gue\"`, or ipip or gre")
+        .require("type", "`type = \"ipip\"`, or gue or gre")
         .and_then(|value| string(value, "type", mistakes));
     let useless = |what: &str, span: &Span| {
         mistakes.add(Mistake::new(
