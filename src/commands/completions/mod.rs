@@ -61,28 +61,58 @@ pub fn complete() -> Option<ExitCode> {
 
 /// The command line, with what the kernel knows as values of its arguments.
 fn command() -> Command {
-    let services = || ArgValueCandidates::new(candidates::services);
-    let servers = || ArgValueCandidates::new(candidates::servers);
-    let mut command = Cli::command().mut_arg("netns", |arg| {
-        arg.add(ArgValueCandidates::new(candidates::namespaces))
+    with_candidates(Cli::command())
+}
+
+fn with_candidates(command: Command) -> Command {
+    // By `mut_arg` an argument would become the last one of the positional ones.
+    let command = command.mut_args(|arg| match arg.get_id().as_str() {
+        "service" | "services" => arg.add(ArgValueCandidates::new(candidates::services)),
+        "server" | "servers" => arg.add(ArgValueCandidates::new(candidates::servers)),
+        "netns" => arg.add(ArgValueCandidates::new(candidates::namespaces)),
+        "sort" => arg.add(ArgValueCandidates::new(candidates::columns)),
+        _ => arg,
     });
-    for name in ["drain", "weight"] {
-        command = command.mut_subcommand(name, |command| {
+    command.mut_subcommands(with_candidates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The arguments with candidates and all positional ones, in their order.
+    fn arguments(name: &str) -> (Vec<String>, Vec<String>) {
+        let mut whole = command();
+        whole.build();
+        let command = whole.find_subcommand(name).unwrap();
+        let named = |arg: &clap::Arg| arg.get_id().to_string();
+        let has = |arg: &&clap::Arg| arg.get::<ArgValueCandidates>().is_some();
+        let positional = |index| {
             command
-                .mut_arg("service", |arg| arg.add(services()))
-                .mut_arg("server", |arg| arg.add(servers()))
-        });
+                .get_positionals()
+                .find(|arg| arg.get_index() == index)
+        };
+        (
+            command.get_arguments().filter(has).map(named).collect(),
+            (1..)
+                .map_while(|index| positional(Some(index)).map(named))
+                .collect(),
+        )
     }
-    command
-        .mut_subcommand("zero", |command| {
-            command.mut_arg("service", |arg| arg.add(services()))
-        })
-        .mut_subcommand("show", |command| {
-            command
-                .mut_arg("services", |arg| arg.add(services()))
-                .mut_arg("servers", |arg| arg.add(servers()))
-                .mut_arg("sort", |arg| {
-                    arg.add(ArgValueCandidates::new(candidates::columns))
-                })
-        })
+
+    #[test]
+    fn what_the_kernel_knows_is_offered_and_arguments_keep_their_order() {
+        let (offered, positional) = arguments("weight");
+        assert_eq!(offered, ["service", "server", "netns"]);
+        assert_eq!(positional, ["service", "server", "weight"]);
+        let (offered, positional) = arguments("drain");
+        assert_eq!(offered, ["service", "server", "netns"]);
+        assert_eq!(positional, ["service", "server"]);
+        assert_eq!(arguments("zero").0, ["service", "netns"]);
+        assert_eq!(
+            arguments("show").0,
+            ["services", "servers", "sort", "netns"]
+        );
+        assert_eq!(arguments("apply").0, ["netns"]);
+    }
 }
