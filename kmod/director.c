@@ -12,6 +12,7 @@
 
 #include "fold.h"
 #include "leases.h"
+#include "rules.h"
 #include "session_table.h"
 #include "unanswered.h"
 
@@ -40,6 +41,7 @@ static void director_free(struct work_struct *work)
 
 	session_table_exit(director);
 	services_free(director);
+	rules_exit(director);
 	local_ips_free(director);
 	maps_release(director);
 	free_percpu(director->stats);
@@ -91,6 +93,7 @@ static struct director *director_new(struct net *net)
 	INIT_LIST_HEAD(&director->port_apps);
 	INIT_LIST_HEAD(&director->dying_port_apps);
 	INIT_WORK(&director->reap, director_reap);
+	rule_services_init(director);
 	leases_init(director);
 	unanswered_init(director);
 	return director;
@@ -126,6 +129,7 @@ static void __net_exit director_net_exit(struct net *net)
 	mutex_lock(&director->config);
 	services_exit(director);
 	mutex_unlock(&director->config);
+	rule_services_exit(director);
 
 	/* The last session's end may have asked for it; what it would free is
 	 * freed with the director.

@@ -79,6 +79,13 @@ enum counter {
 	COUNT_FLOWS_FULL,
 	COUNT_DROP_SOURCE_PORT_0,
 	COUNT_DROP_POLICY,
+	COUNT_RULE_SERVICES_MADE,
+	COUNT_RULE_SERVICES_ENDED,
+	COUNT_RULE_SERVICE_UNREGISTERED,
+	COUNT_REFUSED_RULE_SERVICES,
+	COUNT_RULE_NOT_MASQUERADED,
+	COUNT_RULE_OTHER_APPLICATION,
+	COUNT_RULE_NATIVE,
 	COUNTERS
 };
 
@@ -226,12 +233,15 @@ struct service {
 	u8 protocol;
 	u8 family;
 	bool listed; /* new connections become sessions; load with acquire */
+	bool by_rule; /* a rule listed it; READ_ONCE */
 	struct pool __rcu *pool;
-	struct port_app *app;
+	struct port_app *app; /* NULL: not registered yet; load with acquire */
 	atomic_t sessions;
 	atomic_t bound; /* connections bound to our application: sessions, and
 			 * those that were refused one */
 	struct session refused; /* stands for all of the latter */
+	unsigned long used;     /* by rule: when the last packet came; READ_ONCE */
+	struct list_head arrival; /* director->arrivals, until app is there */
 	struct rcu_head rcu;
 	/* Of the transaction under way, under config: */
 	struct pool *next_pool;
@@ -246,6 +256,7 @@ struct route_numbers {
 };
 
 #define SET_LOCKS 256
+#define ADOPTION_LOCKS 64
 #define DESTINATION_BITS 12
 #define ERROR_SIZE 192
 
@@ -257,6 +268,14 @@ struct director {
 	struct maps __rcu *maps; /* NULL: there is no fast path */
 	bool hooked;             /* under config: services.c */
 	DECLARE_HASHTABLE(services, 10);
+	spinlock_t services_lock;   /* see services.c */
+	struct rules __rcu *rules;  /* NULL: there are none */
+	unsigned int rule_services; /* by rule; under services_lock */
+	bool rule_services_full;    /* under services_lock */
+	struct list_head arrivals;  /* services by rule; under services_lock */
+	struct work_struct arrive;  /* registers their ports' applications */
+	struct delayed_work sweep;  /* ends those that are idle */
+	spinlock_t adoption_locks[ADOPTION_LOCKS]; /* by flow: adopt.c */
 	struct rhashtable sessions; /* session_table.c */
 	atomic_t session_count;
 	struct list_head port_apps;
@@ -288,6 +307,7 @@ struct director {
 	char map_error[ERROR_SIZE];
 	char fast_path_error[ERROR_SIZE];
 	char unanswered_error[ERROR_SIZE];
+	char rules_error[ERROR_SIZE];
 };
 
 /* director.c */
@@ -297,9 +317,11 @@ void director_put(struct director *director);
 int director_module_init(void);
 void director_module_exit(void);
 
-/* services.c */
+/* services_proc.c */
 int services_write(struct director *director, char *text);
 void services_show(struct director *director, struct seq_file *seq);
+
+/* services.c */
 struct service *service_find4(struct director *director, u8 protocol,
 			      __be32 vaddr, __be16 vport);
 struct service *service_find6(struct director *director, u8 protocol,
@@ -343,6 +365,11 @@ typedef int conn_xmit(struct sk_buff *skb, struct ip_vs_conn *cp,
 int session_init_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp);
 int session_done_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp);
 struct session *session_of(const struct ip_vs_conn *cp);
+bool session_bind(struct director *director, struct service *service,
+		  struct ip_vs_conn *cp, struct dst_entry *route);
+bool session_transmit(struct ip_vs_conn *cp);
+bool server_is_local(struct net *net, const struct ip_vs_conn *cp,
+		     struct dst_entry **route);
 
 int sessions_module_init(void);
 void sessions_module_exit(void);
@@ -377,8 +404,8 @@ bool is_for_host(const struct sk_buff *skb);
 bool source_is_valid4(struct sk_buff *skb);
 bool policy_lets_in(struct sk_buff *skb, u8 family);
 bool is_ours(const struct ip_vs_conn *cp);
-bool is_bound(struct director *director, const struct service *service,
-	      const union nf_inet_addr *client, __be16 client_port);
+bool is_forbidden(struct sk_buff *skb, const struct packet *packet,
+		  enum counter *why);
 
 /* transmit.c, transmit6.c */
 conn_xmit transmit4;
@@ -402,8 +429,8 @@ unsigned int error_in6(struct director *director, struct sk_buff *skb,
 		       unsigned int hook);
 
 /* replies.c, replies6.c */
-unsigned int reply_in(struct director *director, struct sk_buff *skb,
-		      const struct packet *packet);
+bool reply_in(struct director *director, struct sk_buff *skb,
+	      const struct packet *packet, unsigned int *verdict);
 void reply_pass(struct ip_vs_conn *cp, struct sk_buff *skb,
 		const struct packet *packet, struct session *session, u32 generation);
 unsigned int reply_drop(struct director *director, struct sk_buff *skb,

@@ -190,7 +190,7 @@ static int build_half(struct director *director, struct pool *pool, int family)
 		return 0;
 	if (!half->next_count && half->users)
 		return refuse(director->local_ips_error, -EBUSY, 0,
-			      "pool \"%s\" would have no %s address, and %u services use it",
+			      "pool \"%s\" would have no %s address, and %u services or rules use it",
 			      pool->name, family == IPV6 ? "IPv6" : "IPv4",
 			      half->users);
 	if (!half->next_count)

@@ -16,9 +16,13 @@
 #include <net/xfrm.h>
 
 #include "destinations.h"
+#include "rules.h"
 
 /* Goes into IPVS as if at LOCAL_IN. */
-static unsigned int request_in4(struct sk_buff *skb, const struct nf_hook_state *state)
+static unsigned int request_in4(struct director *director, struct sk_buff *skb,
+				const struct nf_hook_state *state,
+				const struct packet *packet,
+				const struct question *question)
 {
 	const struct iphdr *iph = ip_hdr(skb);
 	struct nf_hook_state local_in = *state;
@@ -38,7 +42,7 @@ static unsigned int request_in4(struct sk_buff *skb, const struct nf_hook_state 
 		return NF_ACCEPT;
 	if (skb_rtable(skb)->rt_flags & RTCF_LOCAL) {
 		local_in.hook = NF_INET_LOCAL_IN;
-		verdict = hook(NULL, skb, &local_in);
+		verdict = ask_ipvs(director, question, hook, skb, packet, &local_in);
 	}
 	/* Routed only after the rest of PREROUTING, which may yet change where
 	 * it goes.
@@ -81,26 +85,19 @@ bool is_ours(const struct ip_vs_conn *cp)
 	       cp->packet_xmit == transmit_refusal;
 }
 
-/* Whether the packet is of a connection that is bound to us, which is all that
- * a service which is not listed any more still serves.
- */
-bool is_bound(struct director *director, const struct service *service,
-	      const union nf_inet_addr *client, __be16 client_port)
+/* True if no packet of a full-NAT service may be such, and why. */
+bool is_forbidden(struct sk_buff *skb, const struct packet *packet, enum counter *why)
 {
-	struct ip_vs_conn_param param;
-	struct ip_vs_conn *cp;
-	bool bound;
-
-	ip_vs_conn_fill_param(net_ipvs(director->net), service->family,
-			      service->protocol, client, client_port,
-			      &service->vaddr, service->vport, &param);
-	cp = ip_vs_conn_in_get(&param);
-	if (!cp)
+	/* IPVS would not find the connection again, and make one for each. */
+	if (unlikely(!packet->ports[0]))
+		*why = COUNT_DROP_SOURCE_PORT_0;
+	else if (packet->family == AF_INET && unlikely(!options_pass4(skb)))
+		*why = COUNT_DROP_IP_OPTIONS;
+	else if (!policy_lets_in(skb, packet->family))
+		*why = COUNT_DROP_POLICY;
+	else
 		return false;
-	bound = is_ours(cp);
-	/* Leaves the timer alone. */
-	__ip_vs_conn_put(cp);
-	return bound;
+	return true;
 }
 
 /* Frames that a bridge passes on to other hosts look here like the host's own
@@ -121,18 +118,20 @@ static unsigned int prerouting4(void *priv, struct sk_buff *skb,
 				const struct nf_hook_state *state)
 {
 	struct director *director = director_of(state->net);
-	union nf_inet_addr client;
+	struct question question;
 	struct service *service;
 	struct packet packet;
+	unsigned int verdict;
+	enum counter why;
 
 	/* An error about one of our packets may be sent to any address. */
 	if (!director || (ip_hdr(skb)->protocol != IPPROTO_ICMP &&
-			  !atomic_read(destination4(director, ip_hdr(skb)->daddr))) ||
+			  !atomic_read(destination4(director, ip_hdr(skb)->daddr)) &&
+			  !rules_have4(director, ip_hdr(skb)->daddr)) ||
 	    !is_for_host(skb))
 		return NF_ACCEPT;
 	if (unlikely(ip_is_fragment(ip_hdr(skb)))) {
-		unsigned int verdict = gather4(director, skb);
-
+		verdict = gather4(director, skb);
 		if (verdict != NF_ACCEPT)
 			return verdict;
 	}
@@ -142,21 +141,13 @@ static unsigned int prerouting4(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 	service = service_find4(director, packet.protocol, ip_hdr(skb)->daddr,
 				packet.ports[1]);
-	if (!service)
-		return reply_in(director, skb, &packet);
-	if (!smp_load_acquire(&service->listed)) {
-		client.ip = ip_hdr(skb)->saddr;
-		if (!is_bound(director, service, &client, packet.ports[0]))
-			return NF_ACCEPT;
-	}
-	/* IPVS would not find the connection again, and make one for each. */
-	if (unlikely(!packet.ports[0]))
-		return transmit_drop(director, skb, COUNT_DROP_SOURCE_PORT_0);
-	if (unlikely(!options_pass4(skb)))
-		return transmit_drop(director, skb, COUNT_DROP_IP_OPTIONS);
-	if (!policy_lets_in(skb, AF_INET))
-		return transmit_drop(director, skb, COUNT_DROP_POLICY);
-	return request_in4(skb, state);
+	if (!service && reply_in(director, skb, &packet, &verdict))
+		return verdict;
+	if (!is_request(director, skb, &packet, service, &question))
+		return NF_ACCEPT;
+	if (!question.rule && is_forbidden(skb, &packet, &why))
+		return transmit_drop(director, skb, why);
+	return request_in4(director, skb, state, &packet, &question);
 }
 
 /* Errors that this host itself reports, because a neighbour does not answer: to

@@ -10,6 +10,7 @@
 #include <net/ip6_route.h>
 
 #include "destinations.h"
+#include "rules.h"
 
 /* As ip6_route_input(), which older kernels do not export: the packet gets an
  * uncounted reference to its route. It is good as long as RCU is held, which
@@ -37,8 +38,11 @@ static void route_input(struct net *net, struct sk_buff *skb)
 						      RT6_LOOKUP_F_DST_NOREF));
 }
 
-/* Goes into IPVS as if at LOCAL_IN. */
-static unsigned int request_in6(struct sk_buff *skb, const struct nf_hook_state *state)
+/* See request_in4(). */
+static unsigned int request_in6(struct director *director, struct sk_buff *skb,
+				const struct nf_hook_state *state,
+				const struct packet *packet,
+				const struct question *question)
 {
 	struct nf_hook_state local_in = *state;
 	nf_hookfn *hook = ipvs_in_hook(state->net, AF_INET6);
@@ -53,7 +57,7 @@ static unsigned int request_in6(struct sk_buff *skb, const struct nf_hook_state 
 	rt = container_of(skb_dst(skb), struct rt6_info, dst);
 	if (rt->rt6i_flags & RTF_LOCAL && !rt->dst.error) {
 		local_in.hook = NF_INET_LOCAL_IN;
-		verdict = hook(NULL, skb, &local_in);
+		verdict = ask_ipvs(director, question, hook, skb, packet, &local_in);
 	}
 	/* Routed after the rest of PREROUTING. */
 	if (verdict == NF_ACCEPT && !had_route)
@@ -65,30 +69,28 @@ unsigned int prerouting6(void *priv, struct sk_buff *skb,
 			 const struct nf_hook_state *state)
 {
 	struct director *director = director_of(state->net);
-	union nf_inet_addr client;
+	struct question question;
 	struct service *service;
 	struct packet packet;
+	unsigned int verdict;
+	enum counter why;
 
 	if (!director || (has_ports(ipv6_hdr(skb)->nexthdr) &&
-			  !atomic_read(destination6(director, &ipv6_hdr(skb)->daddr))) ||
+			  !atomic_read(destination6(director, &ipv6_hdr(skb)->daddr)) &&
+			  !rules_have6(director, &ipv6_hdr(skb)->daddr)) ||
 	    !is_for_host(skb))
 		return NF_ACCEPT;
 	if (!packet_read6(skb, &packet))
 		return error_in6(director, skb, state->hook);
 	service = service_find6(director, packet.protocol, &ipv6_hdr(skb)->daddr,
 				packet.ports[1]);
-	if (!service)
-		return reply_in(director, skb, &packet);
-	if (!smp_load_acquire(&service->listed)) {
-		client.in6 = ipv6_hdr(skb)->saddr;
-		if (!is_bound(director, service, &client, packet.ports[0]))
-			return NF_ACCEPT;
-	}
-	if (unlikely(!packet.ports[0]))
-		return transmit_drop(director, skb, COUNT_DROP_SOURCE_PORT_0);
-	if (!policy_lets_in(skb, AF_INET6))
-		return transmit_drop(director, skb, COUNT_DROP_POLICY);
-	return request_in6(skb, state);
+	if (!service && reply_in(director, skb, &packet, &verdict))
+		return verdict;
+	if (!is_request(director, skb, &packet, service, &question))
+		return NF_ACCEPT;
+	if (!question.rule && is_forbidden(skb, &packet, &why))
+		return transmit_drop(director, skb, why);
+	return request_in6(director, skb, state, &packet, &question);
 }
 
 /* See local_out4(). */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /proc/net/ip_vs_bpf: the files map, services, local_ips, fast_path, unanswered and stats, and
- * sessions, which is sessions_proc.c's.
+ * /proc/net/ip_vs_bpf: the files map, services, local_ips, rules, fast_path, unanswered
+ * and stats, and sessions, which is sessions_proc.c's.
  *
  * Each write(2) is one transaction: all of it takes effect, or none of it and
  * the first line that the file then reads, "# error: …", says why. Writing
@@ -17,6 +17,7 @@
 #include <linux/uaccess.h>
 
 #include "leases.h"
+#include "rules.h"
 #include "session_table.h"
 #include "unanswered.h"
 
@@ -119,6 +120,7 @@ PROC_FILE(services, services_error);
 PROC_FILE(local_ips, local_ips_error);
 PROC_FILE(fast_path, fast_path_error);
 PROC_FILE(unanswered, unanswered_error);
+PROC_FILE(rules, rules_error);
 
 static int stats_seq(struct seq_file *seq, void *unused)
 {
@@ -151,6 +153,7 @@ int proc_create_all(struct director *director)
 	    add(director, "local_ips", 0644, &local_ips_proc_ops) &&
 	    add(director, "fast_path", 0644, &fast_path_proc_ops) &&
 	    add(director, "unanswered", 0644, &unanswered_proc_ops) &&
+	    add(director, "rules", 0644, &rules_proc_ops) &&
 	    add(director, "sessions", 0440, &sessions_proc_ops) &&
 	    proc_create_single_data("stats", 0444, director->proc, stats_seq,
 				    director))

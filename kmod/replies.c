@@ -121,18 +121,12 @@ static void read_flow(const struct sk_buff *skb, const struct packet *packet,
 	}
 }
 
-/* From the hook at PREROUTING, under RCU: a packet to no service. */
-unsigned int reply_in(struct director *director, struct sk_buff *skb,
-		      const struct packet *packet)
+static unsigned int answer(struct session *session, struct sk_buff *skb,
+			   const struct packet *packet)
 {
-	struct session *session;
+	struct director *director = session->director;
 	struct ip_vs_conn *cp;
-	struct flow flow;
 
-	read_flow(skb, packet, &flow);
-	session = session_find(director, &flow);
-	if (!session)
-		return NF_ACCEPT;
 	/* The host goes on with it, and drops it. */
 	if (packet->family == AF_INET && !source_is_valid4(skb))
 		return NF_ACCEPT;
@@ -146,4 +140,21 @@ unsigned int reply_in(struct director *director, struct sk_buff *skb,
 		return reply_in6(session, cp, skb, packet);
 #endif
 	return reply_in4(session, cp, skb, packet);
+}
+
+/* From the hook at PREROUTING, under RCU: a packet to no service. False if it is not a
+ * reply; else verdict is what becomes of it.
+ */
+bool reply_in(struct director *director, struct sk_buff *skb,
+	      const struct packet *packet, unsigned int *verdict)
+{
+	struct session *session;
+	struct flow flow;
+
+	read_flow(skb, packet, &flow);
+	session = session_find(director, &flow);
+	if (!session)
+		return false;
+	*verdict = answer(session, skb, packet);
+	return true;
 }

@@ -11,6 +11,7 @@
 
 #include "leases.h"
 #include "routes.h"
+#include "rules.h"
 #include "session_table.h"
 #include "unanswered.h"
 
@@ -288,23 +289,6 @@ static conn_xmit *transmitter(const struct ip_vs_conn *cp)
 	return transmit4;
 }
 
-/* The connection stays bound to the service, with a session or without one: a
- * refused connection's transmitter is code of this module, too.
- */
-static void bind(struct director *director, struct service *service,
-		 struct ip_vs_conn *cp, struct dst_entry *route)
-{
-	struct session *session;
-
-	refcount_inc(&director->refs);
-	atomic_inc(&service->bound);
-	session = session_create(director, service, cp, route);
-	if (!session)
-		dst_release(route);
-	cp->app_data = session ?: &service->refused;
-	cp->packet_xmit = session ? transmitter(cp) : transmit_refusal;
-}
-
 /* Under RCU: after the last put, nothing of the director is touched that is
  * not freed by RCU.
  */
@@ -320,6 +304,41 @@ static void unbind(struct director *director, struct service *service)
 	director_put(director);
 }
 
+/* Gives the bound connection our transmitter. false: it is being bound just now. */
+bool session_transmit(struct ip_vs_conn *cp)
+{
+	const struct session *session = READ_ONCE(cp->app_data);
+
+	if (!session)
+		return false;
+	cp->packet_xmit = session->local_ip ? transmitter(cp) : transmit_refusal;
+	return true;
+}
+
+/* The connection stays bound to the service, with a session or without one: a
+ * refused connection's transmitter is code of this module, too. Takes over the route,
+ * if there is one. false: the connection is bound already, see adopt.c.
+ */
+bool session_bind(struct director *director, struct service *service,
+		  struct ip_vs_conn *cp, struct dst_entry *route)
+{
+	struct session *session;
+
+	refcount_inc(&director->refs);
+	atomic_inc(&service->bound);
+	session = session_create(director, service, cp, route);
+	if (!session)
+		dst_release(route);
+	if (cmpxchg(&cp->app_data, NULL, session ?: &service->refused)) {
+		if (session)
+			session_end(session);
+		unbind(director, service);
+		return false;
+	}
+	session_transmit(cp);
+	return true;
+}
+
 /* Leaves the connection exactly as native IPVS makes it: the incarnation's use
  * count and the reference to this module are what tcp_app_conn_bind() took.
  */
@@ -333,7 +352,7 @@ static void stay_native(struct ip_vs_app *inc, struct ip_vs_conn *cp)
 /* Also the route to the server, which its first packet will need, if asking
  * yields one: with a reference.
  */
-static bool is_local(struct net *net, const struct ip_vs_conn *cp,
+bool server_is_local(struct net *net, const struct ip_vs_conn *cp,
 		     struct dst_entry **route)
 {
 	struct rtable *rt;
@@ -364,17 +383,25 @@ static bool is_native(struct director *director, struct service *service,
 	/* A template of persistence stands for no packets. */
 	if (cp->flags & IP_VS_CONN_F_TEMPLATE)
 		return true;
-	if (!service || !smp_load_acquire(&service->listed)) {
-		count(director, COUNT_OTHER_SERVICE);
+	/* adopt.c binds the first connections of a service by rule. */
+	if (!service || !smp_load_acquire(&service->listed) ||
+	    !smp_load_acquire(&service->app)) {
+		if (!rules_find(director, NULL, cp->af, cp->protocol, &cp->vaddr,
+				cp->vport))
+			count(director, COUNT_OTHER_SERVICE);
 		return true;
 	}
+	/* By rule, it is for packets that the rule covers. */
+	if (READ_ONCE(service->by_rule) && !adopt_is_asking() &&
+	    !(cp->flags & IP_VS_CONN_F_SYNC))
+		return true;
 	/* Ends when its packet is sent: a reply would find nothing. */
 	if (cp->flags & IP_VS_CONN_F_ONE_PACKET) {
 		count(director, COUNT_ONE_PACKET);
 		return true;
 	}
 	/* Its answers come in at no interface. */
-	if (is_local(director->net, cp, route)) {
+	if (server_is_local(director->net, cp, route)) {
 		count(director, COUNT_SERVER_IS_LOCAL);
 		return true;
 	}
@@ -397,10 +424,13 @@ int session_init_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp)
 	if (director && cp->af == cp->daf)
 		service = service_find(director, cp->af, cp->protocol, &cp->vaddr,
 				       cp->vport);
-	if (!director || is_native(director, service, cp, &route))
+	if (!director || is_native(director, service, cp, &route)) {
 		stay_native(inc, cp);
-	else
-		bind(director, service, cp, route);
+	} else if (!session_bind(director, service, cp, route)) {
+		/* adopt.c did, and IPVS has put its transmitter there since. */
+		session_transmit(cp);
+		adopter_put();
+	}
 	local_bh_enable();
 	rcu_read_unlock();
 	return 0;

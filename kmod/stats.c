@@ -95,6 +95,23 @@ static const char *const names[COUNTERS] = {
 	 * an association that there is not.
 	 */
 	[COUNT_DROP_POLICY] = "drop_xfrm_policy",
+	/* Services that rules made, that ended because they were idle, and those
+	 * for whose port no application could be registered, which is tried again.
+	 */
+	[COUNT_RULE_SERVICES_MADE] = "rule_services_made",
+	[COUNT_RULE_SERVICES_ENDED] = "rule_services_ended",
+	[COUNT_RULE_SERVICE_UNREGISTERED] = "rule_services_unregistered",
+	/* Connections that got no session: there are as many services by rule as
+	 * there may be.
+	 */
+	[COUNT_REFUSED_RULE_SERVICES] = "refused_rule_services",
+	/* Packets that a rule covers and that went on to native IPVS: their server
+	 * is not masqueraded; another application (ip_vs_ftp) has the connection;
+	 * it is older than the rule, or its server is this host.
+	 */
+	[COUNT_RULE_NOT_MASQUERADED] = "rule_native_not_masqueraded",
+	[COUNT_RULE_OTHER_APPLICATION] = "rule_native_other_application",
+	[COUNT_RULE_NATIVE] = "rule_native_connection",
 };
 
 void stats_show(struct director *director, struct seq_file *seq)

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::{Error, observe};
-use crate::kmod::proc::{self, FullNatChange};
+use crate::kmod::proc::{self, FullNatChange, FullNatLine};
 use crate::model::ServiceKey;
 
 /// The virtual services, and whether the module does full NAT for each. One
@@ -33,7 +33,7 @@ pub fn flush() -> Result<(), Error> {
 fn full_nat() -> Result<Vec<ServiceKey>, Error> {
     let lines = proc::full_nat()?.into_iter();
     Ok(lines
-        .filter(|line| line.pool.is_some())
+        .filter(FullNatLine::is_listed)
         .map(|line| line.key)
         .collect())
 }

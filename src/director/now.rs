@@ -88,7 +88,7 @@ pub fn pins_are_lost() -> Result<bool, Error> {
 pub fn unserved_now() -> Result<BTreeSet<ServiceKey>, Error> {
     let served = service_keys_now()?;
     let lines = proc::full_nat()?.into_iter();
-    let unserved = lines.filter(|line| line.pool.is_some() && !served.contains(&line.key));
+    let unserved = lines.filter(|line| line.is_listed() && !served.contains(&line.key));
     Ok(unserved.map(|line| line.key).collect())
 }
 

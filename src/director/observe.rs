@@ -10,7 +10,7 @@ use super::now::has_ipvs;
 use super::{Error, older, sysctl};
 use crate::datapath::{self, Pins};
 use crate::ipvs_netlink::{Ipvs, Reason};
-use crate::kmod::proc;
+use crate::kmod::proc::{self, FullNatLine};
 use crate::model::{Datapath, LocalIp, PortRange, Service, ServiceKey, State, Timeouts};
 
 /// The names of the interfaces of the caller's network namespace.
@@ -115,6 +115,7 @@ fn local_ips() -> Result<BTreeMap<LocalIp, PortRange>, Error> {
 fn full_nat() -> Result<BTreeMap<ServiceKey, String>, Error> {
     Ok(proc::full_nat()?
         .into_iter()
+        .filter(FullNatLine::is_listed)
         .filter_map(|line| Some((line.key, line.pool?)))
         .collect())
 }

@@ -10,7 +10,7 @@ use super::carry_out::stop_datapath;
 use super::{Error, observe};
 use crate::datapath::{self, Pins};
 use crate::kmod::module;
-use crate::kmod::proc::{self, FullNatChange, LocalIpChange};
+use crate::kmod::proc::{self, FullNatChange, FullNatLine, LocalIpChange};
 
 /// How long no session may end. Each is gone as soon as no packet uses
 /// its connection.
@@ -21,6 +21,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub fn teardown(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), Error> {
     remove_services(keep_native, done)?;
     if module::is_loaded() {
+        if proc::clear_rules()? {
+            done("the rules of the module");
+        }
         remove_full_nat(done)?;
         end_sessions(done)?;
         remove_local_ips(done)?;
@@ -45,7 +48,11 @@ fn remove_services(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), 
     };
     let full_nat = proc::full_nat()?;
     for key in &ipvs.service_keys()? {
-        if keep_native && !full_nat.iter().any(|line| line.key == *key) {
+        if keep_native
+            && !full_nat
+                .iter()
+                .any(|line| line.key == *key && !line.by_rule)
+        {
             continue;
         }
         ipvs.remove_service(key)?;
@@ -57,7 +64,7 @@ fn remove_services(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), 
 fn remove_full_nat(done: &mut dyn FnMut(&str)) -> Result<(), Error> {
     let changes: Vec<_> = proc::full_nat()?
         .into_iter()
-        .filter(|line| line.pool.is_some())
+        .filter(FullNatLine::is_listed)
         .map(|line| FullNatChange::Remove(line.key))
         .collect();
     proc::change_full_nat(&changes)?;

@@ -27,6 +27,31 @@ const MEANINGS: &[(&str, &str)] = &[
         "connections of native services on the port of a full-NAT service",
     ),
     (
+        "rule_native_not_masqueraded",
+        "packets that a rule covers, left to native IPVS: their server is not masqueraded",
+    ),
+    (
+        "rule_native_other_application",
+        "packets that a rule covers, left to native IPVS: another application has the port",
+    ),
+    (
+        "rule_native_connection",
+        "packets that a rule covers, left to native IPVS: their connection is older than the rule, or its server is this host",
+    ),
+    ("rule_services_made", "services that rules made"),
+    (
+        "rule_services_ended",
+        "services by a rule ended: without connections and packets for a while",
+    ),
+    (
+        "rule_services_unregistered",
+        "services by a rule whose port no application could be registered for",
+    ),
+    (
+        "refused_rule_services",
+        "connections refused: there are as many services by rule as there may be",
+    ),
+    (
         "refused_empty_pool",
         "connections refused: the pool has no local IP",
     ),

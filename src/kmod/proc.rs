@@ -174,6 +174,16 @@ pub fn hand_over(old: &str, new: &str, family: Family) -> Result<(), Error> {
     write("services", &format!("= {old} {new} {family}\n"))
 }
 
+/// No service is full NAT by a rule any more; the sessions live on. True if there were
+/// rules.
+pub fn clear_rules() -> Result<bool, Error> {
+    let were = !lines("rules")?.is_empty();
+    if were {
+        write("rules", "none\n")?;
+    }
+    Ok(were)
+}
+
 /// Ends the sessions of services that are no longer configured. A connection
 /// that is in use at this moment may need another call.
 pub fn flush_sessions() -> Result<(), Error> {

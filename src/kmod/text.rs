@@ -21,6 +21,15 @@ pub struct FullNatLine {
     /// `None`: no longer configured, but sessions live.
     pub pool: Option<String>,
     pub sessions: u32,
+    /// A rule of the module made it, for a service that another program put into IPVS.
+    pub by_rule: bool,
+}
+
+impl FullNatLine {
+    /// Configured by itself: neither by a rule, nor left over with its sessions.
+    pub fn is_listed(&self) -> bool {
+        self.pool.is_some() && !self.by_rule
+    }
 }
 
 /// The maps that are registered.
@@ -79,18 +88,22 @@ pub(super) fn protocol(word: &str) -> Option<Protocol> {
     }
 }
 
-/// "tcp 10.0.0.1:80 default sessions 0", "udp [fd00::1]:53 …"
+/// "tcp 10.0.0.1:80 default sessions 0", "udp [fd00::1]:53 … sessions 3 rule"
 pub(super) fn full_nat(line: &str) -> Option<FullNatLine> {
     let mut words = line.split(' ');
     let protocol = protocol(words.next()?)?;
     let address: SocketAddr = words.next()?.parse().ok()?;
     let pool = words.next()?;
     // Versions before 0.2 have `id ID` between the two.
-    let (_, sessions) = line.rsplit_once(" sessions ")?;
+    let (_, end) = line.rsplit_once(" sessions ")?;
+    let sessions = end.strip_suffix(" rule");
+    let by_rule = sessions.is_some();
+    let sessions = sessions.unwrap_or(end);
     Some(FullNatLine {
         key: ServiceKey::Address { protocol, address },
         pool: (pool != "-").then(|| pool.to_owned()),
         sessions: sessions.parse().ok()?,
+        by_rule,
     })
 }
 
@@ -188,7 +201,13 @@ mod tests {
         assert_eq!(line.key.to_string(), "udp://10.0.0.1:53");
         assert_eq!(line.pool, None);
 
+        assert!(!line.is_listed());
+
+        let line = full_nat("tcp 10.0.0.1:80 default sessions 7 rule").unwrap();
+        assert_eq!((line.sessions, line.by_rule), (7, true));
+        assert!(!line.is_listed());
         let line = full_nat("sctp [fd00::1]:53 default sessions 0").unwrap();
+        assert!(line.is_listed());
         assert_eq!(line.key.to_string(), "sctp://[fd00::1]:53");
         let line = local_ip("default fd00:2::100 1024-65535 sessions 3").unwrap();
         assert_eq!(line.local_ip.address.to_string(), "fd00:2::100");
@@ -218,6 +237,8 @@ mod tests {
             "icmp 10.0.0.1:80 p sessions 0",
             "tcp 10.0.0.1 p sessions 0",
             "tcp 10.0.0.1:80 p",
+            "tcp 10.0.0.1:80 p sessions rule",
+            "tcp 10.0.0.1:80 p sessions 0 rules",
         ] {
             assert_eq!(full_nat(line), None, "{line}");
         }

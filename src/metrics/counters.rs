@@ -9,7 +9,7 @@ use crate::kmod::counters::meaning;
 
 /// Beginnings of the module's names, with the family that each becomes; what
 /// follows is the label `reason`.
-const REASONS: [(&str, &str, &str); 3] = [
+const REASONS: [(&str, &str, &str); 4] = [
     (
         "refused_",
         "module_refused_connections",
@@ -24,6 +24,11 @@ const REASONS: [(&str, &str, &str); 3] = [
         "native_",
         "module_native_connections",
         "Connections on the port of a full-NAT service that were left to native IPVS",
+    ),
+    (
+        "rule_native_",
+        "module_rule_native_packets",
+        "Packets that a rule covers and that were left to native IPVS",
     ),
 ];
 

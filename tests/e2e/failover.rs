@@ -8,6 +8,7 @@ use std::process::Output;
 
 use crate::documents::markdown::documents;
 use crate::lab::{Lab, eventually, ipvs_bpf, success};
+use crate::rules::write;
 use crate::talk::Talk;
 
 const DIRECTORS: [&str; 2] = ["director", "director2"];
@@ -129,5 +130,47 @@ fn a_connection_that_was_never_told_of_goes_on_where_the_client_speaks_first() {
     assert_eq!(sessions(&lab, "director2"), [""; 0]);
     fail(&lab);
     assert_eq!(talks.each_mut().map(Talk::ask), before);
+    success(&on(&lab, "director2", &["down"]));
+}
+
+#[test]
+fn a_connection_of_a_service_by_rule_outlives_its_director() {
+    let folder = tempfile::tempdir().unwrap();
+    // The listed service keeps the module. Without sloppy_tcp, only the sync daemon's
+    // connection can go on.
+    let toml = shown("lb.toml")
+        .replace("10.1.0.100:80", "10.1.0.100:81")
+        .replace("sloppy_tcp = 1", "sloppy_tcp = 0");
+    let lab = pair(folder.path(), &toml);
+    for director in DIRECTORS {
+        let ipvsadm = |words: &str| {
+            let words: Vec<&str> = words.split(' ').collect();
+            lab.exec(director, &[&["ipvsadm"], &words[..]].concat());
+        };
+        ipvsadm("-A -t 10.1.0.100:80 -s rr");
+        ipvsadm("-a -t 10.1.0.100:80 -r 10.2.0.2:8080 -m");
+        ipvsadm("-a -t 10.1.0.100:80 -r 10.2.0.3:8080 -m");
+        write(&lab, director, "rules", "10.1.0.100/32 tcp 80 * default\n");
+    }
+    let mut talks = talks(&lab);
+    let before = talks.each_mut().map(Talk::ask);
+    assert!(before.iter().all(|answer| answer.peer == "10.2.0.100"));
+    eventually("the second director knows the connections", || {
+        // Only packets of the slow path make the first one tell.
+        assert_eq!(talks.each_mut().map(Talk::ask), before);
+        let connections = lab.exec("director2", &["ipvsadm", "-Lnc"]);
+        connections.matches("ESTABLISHED").count() == before.len()
+    });
+    assert_eq!(sessions(&lab, "director2"), [""; 0]);
+    let expected = sessions(&lab, "director");
+    fail(&lab);
+    assert_eq!(talks.each_mut().map(Talk::ask), before);
+    assert_eq!(sessions(&lab, "director2"), expected);
+    // The other one's packets found the service known.
+    let services = lab.exec("director2", &["cat", "/proc/net/ip_vs_bpf/services"]);
+    assert!(
+        services.contains(":80 default sessions 2 rule"),
+        "{services}"
+    );
     success(&on(&lab, "director2", &["down"]));
 }

@@ -45,6 +45,7 @@ mod proc_files;
 mod reconcile;
 mod reconcile_options;
 mod replace;
+mod rules;
 mod sctp;
 mod settings;
 mod show;

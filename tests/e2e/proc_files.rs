@@ -29,6 +29,8 @@ fn error(lab: &Lab, file: &str) -> String {
         .to_owned()
 }
 
+const FILES: [&str; 5] = ["map", "local_ips", "services", "rules", "unanswered"];
+
 #[test]
 fn what_the_module_does_not_understand_changes_nothing_and_is_explained() {
     let lab = Lab::new();
@@ -104,6 +106,44 @@ fn what_the_module_does_not_understand_changes_nothing_and_is_explained() {
         ("services", "= default default ipv4\n"),
         ("services", "= nowhere other ipv4\n"),
         ("services", "= default other ipv6\n"),
+        ("rules", "\n"),
+        ("rules", "none\nnone\n"),
+        ("rules", "10.0.0.0/24 * * *\n"),
+        ("rules", "10.0.0.0/24 * * * default x\n"),
+        ("rules", "10.0.0.0/24  * * * default\n"),
+        ("rules", "10.0.0.0/24 * * * nowhere\n"),
+        // The pool has no address of the family.
+        ("rules", "fd00::/64 * * * default\n"),
+        ("rules", "10.0.0.0 * * * default\n"),
+        ("rules", "10.0.0.0/33 * * * default\n"),
+        ("rules", "10.0.0.1/24 * * * default\n"),
+        ("rules", "10.0.0/24 * * * default\n"),
+        ("rules", "fd00::1/64 * * * default\n"),
+        ("rules", "fd00::/129 * * * default\n"),
+        ("rules", "10.0.0.0/24, * * * default\n"),
+        ("rules", ",10.0.0.0/24 * * * default\n"),
+        ("rules", "10.0.0.0/24,fd00::/64 * * * default\n"),
+        ("rules", "10.0.0.0/24 icmp * * default\n"),
+        ("rules", "10.0.0.0/24 tcp,tcp * * default\n"),
+        ("rules", "10.0.0.0/24 tcp, * * default\n"),
+        ("rules", "10.0.0.0/24 * 0 * default\n"),
+        ("rules", "10.0.0.0/24 * 65536 * default\n"),
+        ("rules", "10.0.0.0/24 * 80-79 * default\n"),
+        ("rules", "10.0.0.0/24 * 80,80 * default\n"),
+        ("rules", "10.0.0.0/24 * 90,80 * default\n"),
+        ("rules", "10.0.0.0/24 * 80- * default\n"),
+        ("rules", "10.0.0.0/24 * 80, * default\n"),
+        ("rules", "10.0.0.0/24 * * , default\n"),
+        ("rules", "10.0.0.0/24 * * seventeen-letters default\n"),
+        // The same destination twice.
+        (
+            "rules",
+            "10.0.0.0/24 * * * default\n10.0.0.7/32 tcp 80 eth0 default\n",
+        ),
+        (
+            "rules",
+            "10.0.0.0/24 tcp 80,90-99 * default\n0.0.0.0/0 tcp 85-90 * default\n",
+        ),
         ("unanswered", "tcp\n"),
         ("unanswered", "tcp 0\n"),
         ("unanswered", "tcp 2678401\n"),
@@ -112,11 +152,13 @@ fn what_the_module_does_not_understand_changes_nothing_and_is_explained() {
         ("unanswered", "icmp 5\n"),
         ("unanswered", "udp 5\nsctp x\n"),
     ];
-    let before = ["map", "local_ips", "services", "unanswered"].map(|file| read(&lab, file));
+    write(&lab, "rules", "10.9.0.0/16 udp 1-5,7 eth0 default\n");
+    assert!(read(&lab, "rules").contains("10.9.0.0/16 udp 1-5,7 eth0 default services 0"));
+    let before = FILES.map(|file| read(&lab, file));
     for (file, text) in wrong {
         assert!(!write(&lab, file, text), "{file} took {text:?}");
         assert_ne!(error(&lab, file), "", "{file}: {text:?} was not explained");
-        let after = ["map", "local_ips", "services", "unanswered"].map(|file| read(&lab, file));
+        let after = FILES.map(|file| read(&lab, file));
         assert_eq!(before, after, "{file}: {text:?}");
     }
     // A write that is taken clears the reason.
@@ -124,6 +166,60 @@ fn what_the_module_does_not_understand_changes_nothing_and_is_explained() {
     assert_eq!(error(&lab, "local_ips"), "");
     assert!(write(&lab, "local_ips", "- 10.2.0.9\n"));
     lab.get(&["http://10.0.0.1/"]);
+}
+
+#[test]
+fn as_many_rules_as_there_may_be_are_taken_and_read_back() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    // The first has as many ranges as it may; all must fit a program's argument.
+    let ports = |n: u32| {
+        let ranges = (0..if n == 0 { 64 } else { 4 })
+            .map(|m| (4 * m + 1).to_string() + "-" + &(4 * m + 2).to_string());
+        ranges.collect::<Vec<_>>().join(",")
+    };
+    let line = |n: u32| {
+        let networks: Vec<String> = (0..4)
+            .map(|m| format!("10.{}.{n}.{}/30", 64 + m, 4 * m))
+            .collect();
+        format!(
+            "{} tcp,udp {} eth0,bond* default\n",
+            networks.join(","),
+            ports(n)
+        )
+    };
+    let rules: String = (0..256).map(line).collect();
+    assert!(write(&lab, "rules", &rules));
+    let read_back = read(&lab, "rules");
+    assert_eq!(read_back, rules.replace('\n', " services 0\n"));
+    // What is read, without the number of services, is what is written.
+    let again = read_back.replace(" services 0", "");
+    assert!(write(&lab, "rules", &again));
+    assert_eq!(read(&lab, "rules"), read_back);
+    for more in [
+        "10.9.0.0/16 * * * default\n",
+        "1.0.0.0/8,2.0.0.0/8,3.0.0.0/8,4.0.0.0/8,5.0.0.0/8 * * * default\n",
+    ] {
+        let many = again
+            .lines()
+            .skip(more.matches(",2.").count())
+            .map(|line| format!("{line}\n"));
+        let many: String = many.chain([more.to_owned()]).collect();
+        assert!(!write(&lab, "rules", &many), "{more}");
+    }
+    assert_eq!(read(&lab, "rules"), read_back);
+    // Every packet is looked at, and none is for a rule.
+    lab.get(&["http://10.0.0.1/"]);
+    // A pool that a rule uses keeps its addresses.
+    assert!(write(
+        &lab,
+        "services",
+        "- tcp 10.0.0.1:80\n- udp 10.0.0.1:7\n- tcp 10.0.0.1:5201\n"
+    ));
+    assert!(!write(&lab, "local_ips", "- 10.2.0.100\n"));
+    assert!(error(&lab, "local_ips").contains("rules use it"));
+    assert!(write(&lab, "rules", "none\n"));
+    assert!(write(&lab, "local_ips", "- 10.2.0.100\n"));
 }
 
 #[test]

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Rules: which destinations are full NAT though nobody listed a service there, because
+ * another program puts the services into IPVS. A rule takes no packet for which IPVS
+ * has no service.
+ *
+ * The networks of all rules are in one hash table, by address and length of prefix. A
+ * packet costs a look for each different length, and for each rule that names the very
+ * network; no two rules cover the same destination.
+ */
+#include <linux/hash.h>
+#include <linux/inetdevice.h>
+#include <linux/jhash.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <net/ipv6.h>
+
+#include "rules.h"
+
+/* The bits of the address that are not of the prefix become 0. */
+static void mask(u8 family, const union nf_inet_addr *addr, u8 length,
+		 union nf_inet_addr *masked)
+{
+	if (family == AF_INET6)
+		ipv6_addr_prefix(&masked->in6, &addr->in6, length);
+	else
+		masked->ip = addr->ip & inet_make_mask(length);
+}
+
+/* The address is masked. */
+static struct hlist_head *head(const struct rules *rules, u8 family,
+			       const union nf_inet_addr *addr, u8 length)
+{
+	u32 hash = family == AF_INET6 ? jhash2((const u32 *)addr, 4, length) :
+					(__force u32)addr->ip ^ length;
+
+	return &rules->heads[hash_32(hash, rules->bits)];
+}
+
+static bool is_network(const struct rule_network *network, u8 family,
+		       const union nf_inet_addr *addr, u8 length)
+{
+	return network->length == length && network->rule->family == family &&
+	       flow_addr_equal(family, &network->addr, addr);
+}
+
+/* Under RCU or config. */
+bool rules_have(const struct rules *rules, u8 family, const union nf_inet_addr *addr)
+{
+	int half = family_index(family);
+	const struct rule_network *network;
+	union nf_inet_addr masked;
+	unsigned int i;
+
+	for (i = 0; i < rules->lengths[half]; i++) {
+		u8 length = rules->length[half][i];
+
+		mask(family, addr, length, &masked);
+		hlist_for_each_entry(network, head(rules, family, &masked, length), node)
+			if (is_network(network, family, &masked, length))
+				return true;
+	}
+	return false;
+}
+
+static u8 protocol_bit(u8 protocol)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+		return RULE_TCP;
+	case IPPROTO_UDP:
+		return RULE_UDP;
+	default:
+		return RULE_SCTP;
+	}
+}
+
+static bool has_port(const struct rule *rule, u16 port)
+{
+	unsigned int low = 0, high = rule->ports;
+
+	if (!high)
+		return true;
+	while (low < high) {
+		unsigned int middle = (low + high) / 2;
+
+		if (port < rule->port[middle].first)
+			high = middle;
+		else if (port > rule->port[middle].last)
+			low = middle + 1;
+		else
+			return true;
+	}
+	return false;
+}
+
+static bool is_named(const char *name, const char *pattern)
+{
+	size_t length = strlen(pattern);
+
+	if (length && pattern[length - 1] == '*')
+		return !strncmp(name, pattern, length - 1);
+	return !strcmp(name, pattern);
+}
+
+static bool has_interface(const struct rule *rule, const struct net_device *dev)
+{
+	unsigned int i;
+
+	if (!rule->interfaces || !dev)
+		return true;
+	for (i = 0; i < rule->interfaces; i++)
+		if (is_named(dev->name, rule->interface[i]))
+			return true;
+	return false;
+}
+
+static const struct rule *find(const struct rules *rules, const struct net_device *dev,
+			       u8 family, u8 protocol, const union nf_inet_addr *vaddr,
+			       u16 port)
+{
+	int half = family_index(family);
+	const struct rule_network *network;
+	union nf_inet_addr masked;
+	unsigned int i;
+
+	for (i = 0; i < rules->lengths[half]; i++) {
+		u8 length = rules->length[half][i];
+
+		mask(family, vaddr, length, &masked);
+		hlist_for_each_entry(network, head(rules, family, &masked, length), node)
+			if (is_network(network, family, &masked, length) &&
+			    network->rule->protocols & protocol_bit(protocol) &&
+			    has_port(network->rule, port) &&
+			    has_interface(network->rule, dev))
+				return network->rule;
+	}
+	return NULL;
+}
+
+/* The rule that covers the destination, for packets that come in by the device; NULL:
+ * by any. Under RCU or config.
+ */
+const struct rule *rules_find(struct director *director, const struct net_device *dev,
+			      u8 family, u8 protocol, const union nf_inet_addr *vaddr,
+			      __be16 vport)
+{
+	const struct rules *rules =
+		rcu_dereference_check(director->rules,
+				      lockdep_is_held(&director->config));
+
+	return rules ? find(rules, dev, family, protocol, vaddr, ntohs(vport)) : NULL;
+}
+
+/* Room for so many; rules_free() takes a part of it, too. */
+struct rules *rules_new(unsigned int count, unsigned int networks)
+{
+	struct rules *rules = kzalloc(sizeof(*rules), GFP_KERNEL_ACCOUNT);
+
+	if (!rules)
+		return NULL;
+	rules->bits = max(ilog2(roundup_pow_of_two(networks)), 1);
+	rules->rule = kvcalloc(count, sizeof(*rules->rule), GFP_KERNEL_ACCOUNT);
+	rules->network = kvcalloc(networks, sizeof(*rules->network), GFP_KERNEL_ACCOUNT);
+	rules->heads = kvcalloc(1 << rules->bits, sizeof(*rules->heads),
+				GFP_KERNEL_ACCOUNT);
+	if (rules->rule && rules->network && rules->heads)
+		return rules;
+	rules_free(rules);
+	return NULL;
+}
+
+void rules_free(struct rules *rules)
+{
+	if (!rules)
+		return;
+	kvfree(rules->rule);
+	kvfree(rules->network);
+	kvfree(rules->heads);
+	kfree(rules);
+}
+
+static void note_length(struct rules *rules, int half, u8 length)
+{
+	unsigned int i;
+
+	for (i = 0; i < rules->lengths[half]; i++)
+		if (rules->length[half][i] == length)
+			return;
+	rules->length[half][rules->lengths[half]++] = length;
+}
+
+/* So that the networks are found. */
+void rules_index(struct rules *rules)
+{
+	unsigned int i;
+
+	for (i = 0; i < rules->networks; i++) {
+		struct rule_network *network = &rules->network[i];
+		u8 family = network->rule->family;
+
+		note_length(rules, family_index(family), network->length);
+		hlist_add_head(&network->node,
+			       head(rules, family, &network->addr, network->length));
+		cond_resched();
+	}
+}
+
+static bool ports_overlap(const struct rule *a, const struct rule *b)
+{
+	unsigned int i = 0, j = 0;
+
+	if (!a->ports || !b->ports)
+		return true;
+	while (i < a->ports && j < b->ports) {
+		if (a->port[i].last < b->port[j].first)
+			i++;
+		else if (b->port[j].last < a->port[i].first)
+			j++;
+		else
+			return true;
+	}
+	return false;
+}
+
+static bool networks_overlap(const struct rule_network *a, const struct rule_network *b)
+{
+	u8 family = a->rule->family, length = min(a->length, b->length);
+	union nf_inet_addr masked_a, masked_b;
+
+	mask(family, &a->addr, length, &masked_a);
+	mask(family, &b->addr, length, &masked_b);
+	return flow_addr_equal(family, &masked_a, &masked_b);
+}
+
+/* -EEXIST: two rules cover the same destination, which would have one service. */
+int rules_overlap(const struct rules *rules, const struct rule **a,
+		  const struct rule **b)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < rules->networks; i++) {
+		const struct rule_network *one = &rules->network[i];
+
+		*a = one->rule;
+		for (j = 0; j < i; j++) {
+			const struct rule_network *other = &rules->network[j];
+
+			*b = other->rule;
+			if (*a != *b && (*a)->family == (*b)->family &&
+			    (*a)->protocols & (*b)->protocols &&
+			    networks_overlap(one, other) && ports_overlap(*a, *b))
+				return -EEXIST;
+		}
+		cond_resched();
+	}
+	return 0;
+}
+
+static struct pool *pool_of(struct director *director, struct rule *rule)
+{
+	return rcu_dereference_protected(rule->pool, lockdep_is_held(&director->config));
+}
+
+static void use_pools(struct director *director, struct rules *rules, int by)
+{
+	unsigned int i;
+
+	for (i = 0; rules && i < rules->rules; i++) {
+		struct rule *rule = &rules->rule[i];
+
+		pool_of(director, rule)->half[family_index(rule->family)].users += by;
+	}
+}
+
+/* A service that rules made is what they say now. */
+static void follow(struct director *director, struct service *service, void *unused)
+{
+	const struct rule *rule;
+
+	if (!service->by_rule || !service->listed)
+		return;
+	rule = rules_find(director, NULL, service->family, service->protocol,
+			  &service->vaddr, service->vport);
+	if (rule)
+		rcu_assign_pointer(service->pool,
+				   rcu_dereference_protected(rule->pool, true));
+	else
+		WRITE_ONCE(service->listed, false);
+}
+
+/* In the place of those that there are. NULL: none. Takes them over; under config. */
+void rules_take_effect(struct director *director, struct rules *rules)
+{
+	struct rules *old = rcu_replace_pointer(director->rules, rules,
+						lockdep_is_held(&director->config));
+
+	use_pools(director, rules, 1);
+	/* No packet makes a service by the old rules any more. */
+	synchronize_rcu();
+	services_for_each(director, follow, NULL);
+	/* No packet takes one that is unlisted for listed, or draws from a pool that
+	 * only the old rules name.
+	 */
+	synchronize_rcu();
+	use_pools(director, old, -1);
+	rules_free(old);
+	services_reap(director);
+}
+
+/* What draws from the one pool draws from the other, for one family. */
+void rules_hand_over(struct director *director, struct pool *from, struct pool *to,
+		     int half)
+{
+	struct rules *rules = rcu_dereference_protected(
+		director->rules, lockdep_is_held(&director->config));
+	unsigned int i;
+
+	for (i = 0; rules && i < rules->rules; i++)
+		if (pool_of(director, &rules->rule[i]) == from &&
+		    family_index(rules->rule[i].family) == half)
+			rcu_assign_pointer(rules->rule[i].pool, to);
+}
+
+/* With the last reference to the director. */
+void rules_exit(struct director *director)
+{
+	rules_free(rcu_dereference_protected(director->rules, true));
+}

@@ -1,0 +1,607 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Full NAT by rule, of services that ipvsadm puts into IPVS and takes out again.
+
+use std::process::Command;
+
+use crate::balance::{balanced, none_left};
+use crate::lab::{Lab, eventually, module_is_loaded, success};
+use crate::port_reuse::requests_from_one_port;
+use crate::talk::{Talk, answer};
+
+/// Local IPs and the fast path, and no service.
+const FILE: &str = r#"
+[director]
+interfaces = ["eth0", "eth1"]
+max_sessions = 10_000
+
+[local_ips.default]
+addresses = ["10.2.0.100", "fd00:2::100"]
+"#;
+
+/// A listed service: the end of another test unloads the module that nothing keeps.
+const KEEPER: &str = r#"
+[[service]]
+address = "udp://10.1.0.1:9"
+scheduler = "rr"
+snat = "default"
+"#;
+
+/// Everything that is sent to the VIPs.
+const RULES: &str = "10.0.0.0/24 * * * default\nfd00::/64 * * * default\n";
+
+const WEB: (&str, u16) = ("10.0.0.1", 80);
+
+/// Writes with one write(2), which must be taken.
+pub fn write(lab: &Lab, host: &str, file: &str, text: &str) {
+    let script = format!(
+        "import os; os.write(os.open('/proc/net/ip_vs_bpf/{file}', os.O_WRONLY), {text:?}.encode())"
+    );
+    lab.exec(host, &["/usr/bin/python3", "-c", &script]);
+}
+
+fn read(lab: &Lab, file: &str) -> String {
+    lab.exec("director", &["cat", &format!("/proc/net/ip_vs_bpf/{file}")])
+}
+
+/// The rules are in effect in the namespace, and IPVS has no service.
+fn begin(lab: &Lab, rules: &str) {
+    lab.apply(&[FILE, KEEPER].concat());
+    write(lab, "director", "rules", rules);
+    write(lab, "director", "services", "- udp 10.1.0.1:9\n");
+    ipvsadm(lab, "-D -u 10.1.0.1:9");
+}
+
+fn ipvsadm(lab: &Lab, words: &str) {
+    let words: Vec<&str> = words.split(' ').collect();
+    lab.exec("director", &[&["ipvsadm"], &words[..]].concat());
+}
+
+fn sysctl(lab: &Lab, setting: &str) {
+    lab.exec("director", &["sysctl", "-qw", setting]);
+}
+
+/// A web service with both servers.
+fn add_web(lab: &Lab) {
+    ipvsadm(lab, "-A -t 10.0.0.1:80 -s rr");
+    ipvsadm(lab, "-a -t 10.0.0.1:80 -r 10.2.0.2:8080 -m");
+    ipvsadm(lab, "-a -t 10.0.0.1:80 -r 10.2.0.3:8080 -m");
+}
+
+/// The servers answer to clients through the director.
+fn route_servers(lab: &Lab) {
+    for server in ["server1", "server2"] {
+        lab.exec(
+            server,
+            &["ip", "route", "add", "default", "via", "10.2.0.1"],
+        );
+    }
+}
+
+fn peer(text: &str) -> String {
+    answer(text).peer
+}
+
+/// Left to IPVS for any reason.
+fn native(lab: &Lab) -> u64 {
+    let stats = read(lab, "stats");
+    let lines = stats.lines().filter(|line| line.contains("native_"));
+    lines
+        .map(|line| line.split(' ').nth(1).unwrap().parse::<u64>().unwrap())
+        .sum()
+}
+
+#[test]
+fn the_very_first_connection_of_a_service_is_full_nat() {
+    let lab = Lab::new();
+    begin(&lab, RULES);
+    add_web(&lab);
+    ipvsadm(&lab, "-A -t [fd00::1]:80 -s rr");
+    ipvsadm(&lab, "-a -t [fd00::1]:80 -r [fd00:2::2]:8080 -m");
+    for (service, server) in [
+        ("10.0.0.1:7", "10.2.0.2:7"),
+        ("[fd00::1]:7", "[fd00:2::2]:7"),
+    ] {
+        ipvsadm(&lab, &format!("-A -u {service} -s rr"));
+        ipvsadm(&lab, &format!("-a -u {service} -r {server} -m"));
+    }
+    for _ in 0..3 {
+        assert_eq!(peer(&lab.get(&["http://10.0.0.1/"])), "10.2.0.100");
+        assert_eq!(peer(&lab.get(&["http://[fd00::1]/"])), "fd00:2::100");
+        assert_eq!(peer(&lab.udp("10.0.0.1", 7, "hello")), "10.2.0.100");
+        assert_eq!(peer(&lab.udp("fd00::1", 7, "hello")), "fd00:2::100");
+    }
+    assert_eq!(lab.counter("rule_services_made"), 4);
+    assert_eq!(lab.counter("sessions_created"), 12);
+    assert_eq!(native(&lab), 0, "{}", read(&lab, "stats"));
+    let services = read(&lab, "services");
+    assert_eq!(services.lines().count(), 4, "{services}");
+    let lines = services.lines();
+    assert!(
+        lines.clone().all(|line| line.ends_with(" sessions 3 rule")),
+        "{services}"
+    );
+    let rules = read(&lab, "rules");
+    assert_eq!(
+        rules,
+        "10.0.0.0/24 * * * default services 2\nfd00::/64 * * * default services 2\n"
+    );
+}
+
+/// Connects to each port from that one on at once, twice, and prints what comes back.
+const BURST: &str = r"
+import socket, sys, threading
+lock = threading.Lock()
+first, ports = map(int, sys.argv[1:])
+barrier = threading.Barrier(2 * ports)
+def ask(port):
+    barrier.wait()
+    s = socket.create_connection(('10.0.0.1', port), timeout=120)
+    s.sendall(b'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+    text = b''
+    while data := s.recv(1000):
+        text += data
+    with lock:
+        print(text.decode().split('\r\n\r\n')[1].strip(), flush=True)
+threads = [threading.Thread(target=ask, args=(first + n // 2,)) for n in range(2 * ports)]
+for t in threads: t.start()
+for t in threads: t.join()
+";
+
+#[test]
+fn connections_that_begin_at_once_to_services_that_nobody_knows_are_full_nat() {
+    let lab = Lab::new();
+    begin(&lab, RULES);
+    for port in 2000..2020 {
+        ipvsadm(&lab, &format!("-A -t 10.0.0.1:{port} -s rr"));
+        ipvsadm(&lab, &format!("-a -t 10.0.0.1:{port} -r 10.2.0.2:8080 -m"));
+        ipvsadm(&lab, &format!("-a -t 10.0.0.1:{port} -r 10.2.0.3:8080 -m"));
+    }
+    let words = ["/usr/bin/python3", "-c", BURST, "2000", "20"];
+    let answers = lab.exec("client", &words);
+    assert_eq!(answers.lines().count(), 40, "{answers}");
+    for line in answers.lines() {
+        assert_eq!(peer(line), "10.2.0.100");
+    }
+    assert_eq!(lab.counter("rule_services_made"), 20);
+    assert_eq!(native(&lab), 0, "{}", read(&lab, "stats"));
+    balanced(&lab);
+}
+
+#[test]
+fn conntrack_stays_empty() {
+    let lab = Lab::new();
+    begin(&lab, RULES);
+    lab.exec("director", &["nft", "add table ip t"]);
+    for hook in ["prerouting", "forward", "output", "postrouting"] {
+        let chain = format!("add chain ip t {hook} {{ type filter hook {hook} priority 0; }}");
+        lab.exec("director", &["nft", &chain]);
+        let rule = format!("add rule ip t {hook} ct state new counter");
+        lab.exec("director", &["nft", &rule]);
+    }
+    let tracked = || lab.exec("director", &["cat", "/proc/net/nf_conntrack"]);
+    // It does look: this one is tracked.
+    lab.exec("client", &["ping", "-c", "1", "-W", "5", "10.1.0.1"]);
+    assert!(
+        tracked().contains("icmp"),
+        "conntrack is off: the test proves nothing"
+    );
+    add_web(&lab);
+    for _ in 0..4 {
+        assert_eq!(peer(&lab.get(&["http://10.0.0.1/"])), "10.2.0.100");
+    }
+    assert!(!tracked().contains("tcp"), "{}", tracked());
+}
+
+#[test]
+fn what_ipvs_has_no_service_for_goes_on_as_it_came_and_makes_nothing() {
+    let mut lab = Lab::new();
+    begin(&lab, RULES);
+    add_web(&lab);
+    // As sshd would, at the VIP itself.
+    let server = "import socket\n\
+        s = socket.create_server(('10.0.0.1', 22))\n\
+        print('listens', flush=True)\n\
+        while True:\n    \
+            c, peer = s.accept()\n    \
+            c.sendall(c.recv(100) + peer[0].encode())\n    \
+            c.close()\n";
+    lab.start("director", &["/usr/bin/python3", "-c", server], "listens");
+    let ask = "import socket\n\
+        s = socket.create_connection(('10.0.0.1', 22), timeout=120)\n\
+        s.sendall(b'hello ')\n\
+        print(s.recv(100).decode())\n";
+    let scan = "import socket\n\
+        open = []\n\
+        for port in range(1, 1001):\n    \
+            s = socket.socket()\n    \
+            s.settimeout(120)\n    \
+            if s.connect_ex(('10.0.0.1', port)) == 0: open.append(port)\n    \
+            s.close()\n    \
+            u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n    \
+            u.sendto(b'x', ('10.0.0.2', port))\n    \
+            u.close()\n\
+        print(open)\n";
+    let answer = lab.exec("client", &["/usr/bin/python3", "-c", ask]);
+    assert_eq!(answer, "hello 10.1.0.2\n");
+    let open = lab.exec("client", &["/usr/bin/python3", "-c", scan]);
+    assert_eq!(open, "[22, 80]\n");
+    assert_eq!(lab.counter("rule_services_made"), 1, "of port 80");
+    assert_eq!(read(&lab, "services").lines().count(), 1);
+    let answer = lab.exec("client", &["/usr/bin/python3", "-c", ask]);
+    assert_eq!(answer, "hello 10.1.0.2\n");
+}
+
+#[test]
+fn servers_come_and_go_while_traffic_runs() {
+    let lab = Lab::new();
+    begin(&lab, RULES);
+    ipvsadm(&lab, "-A -t 10.0.0.1:80 -s rr");
+    ipvsadm(&lab, "-a -t 10.0.0.1:80 -r 10.2.0.2:8080 -m");
+    let mut one = Talk::new(&lab, "tcp", WEB);
+    let before = one.ask();
+    assert_eq!((&*before.server, &*before.peer), ("server1", "10.2.0.100"));
+    ipvsadm(&lab, "-a -t 10.0.0.1:80 -r 10.2.0.3:8080 -m");
+    let mut two = Talk::new(&lab, "tcp", WEB);
+    assert_eq!(two.ask().server, "server2");
+    ipvsadm(&lab, "-e -t 10.0.0.1:80 -r 10.2.0.2:8080 -m -w 0");
+    for _ in 0..3 {
+        let answer = answer(&lab.get(&["http://10.0.0.1/"]));
+        assert_eq!((&*answer.server, &*answer.peer), ("server2", "10.2.0.100"));
+        assert_eq!(one.ask(), before);
+    }
+    ipvsadm(&lab, "-d -t 10.0.0.1:80 -r 10.2.0.3:8080");
+    ipvsadm(&lab, "-e -t 10.0.0.1:80 -r 10.2.0.2:8080 -m -w 1");
+    assert_eq!(answer(&lab.get(&["http://10.0.0.1/"])).server, "server1");
+    assert_eq!(one.ask(), before);
+    assert_eq!(native(&lab), 0, "{}", read(&lab, "stats"));
+    balanced(&lab);
+}
+
+#[test]
+fn a_service_that_was_deleted_and_made_again_is_full_nat_at_once() {
+    let lab = Lab::new();
+    begin(&lab, RULES);
+    for _ in 0..3 {
+        add_web(&lab);
+        assert_eq!(peer(&lab.get(&["http://10.0.0.1/"])), "10.2.0.100");
+        ipvsadm(&lab, "-D -t 10.0.0.1:80");
+        let words = ["curl", "-sS", "--max-time", "120", "http://10.0.0.1/"];
+        let refused = lab.try_exec("client", &words);
+        assert_eq!(refused.status.code(), Some(7), "the host refuses it");
+    }
+    assert_eq!(native(&lab), 0, "{}", read(&lab, "stats"));
+    balanced(&lab);
+}
+
+#[test]
+fn a_port_that_is_used_again_at_once_is_full_nat_in_either_conn_reuse_mode() {
+    let lab = Lab::new();
+    begin(&lab, RULES);
+    add_web(&lab);
+    for mode in ["0", "1"] {
+        sysctl(&lab, &format!("net.ipv4.vs.conn_reuse_mode={mode}"));
+        let answers = requests_from_one_port(&lab, 6);
+        assert!(
+            answers.iter().all(|answer| answer.peer == "10.2.0.100"),
+            "{answers:?}"
+        );
+        assert_eq!(balanced(&lab), 1);
+    }
+    assert_eq!(native(&lab), 0, "{}", read(&lab, "stats"));
+}
+
+#[test]
+fn with_expire_nodest_conn_the_next_packet_is_full_nat_to_another_server() {
+    let lab = Lab::new();
+    begin(&lab, RULES);
+    sysctl(&lab, "net.ipv4.vs.expire_nodest_conn=1");
+    ipvsadm(&lab, "-A -u 10.0.0.1:7 -s rr");
+    ipvsadm(&lab, "-a -u 10.0.0.1:7 -r 10.2.0.2:7 -m");
+    let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
+    assert_eq!(talk.ask().server, "server1");
+    ipvsadm(&lab, "-a -u 10.0.0.1:7 -r 10.2.0.3:7 -m");
+    ipvsadm(&lab, "-d -u 10.0.0.1:7 -r 10.2.0.2:7");
+    let answer = talk.ask();
+    assert_eq!((&*answer.server, &*answer.peer), ("server2", "10.2.0.100"));
+    // A new connection from the same port leaves a server of weight 0.
+    add_web(&lab);
+    sysctl(&lab, "net.ipv4.vs.conn_reuse_mode=0");
+    let before = requests_from_one_port(&lab, 1).remove(0);
+    let drained = if before.server == "server1" {
+        "10.2.0.2"
+    } else {
+        "10.2.0.3"
+    };
+    ipvsadm(
+        &lab,
+        &format!("-e -t 10.0.0.1:80 -r {drained}:8080 -m -w 0"),
+    );
+    let after = requests_from_one_port(&lab, 1).remove(0);
+    assert_ne!(after.server, before.server);
+    assert_eq!(after.peer, "10.2.0.100");
+    assert_eq!(native(&lab), 0, "{}", read(&lab, "stats"));
+    balanced(&lab);
+}
+
+#[test]
+fn a_server_that_ipvs_does_not_masquerade_stays_native() {
+    let lab = Lab::new();
+    begin(&lab, RULES);
+    lab.exec(
+        "server1",
+        &["ip", "addr", "add", "10.0.0.1/32", "dev", "lo"],
+    );
+    route_servers(&lab);
+    // The answer has the VIP as its source, and passes by the director.
+    sysctl(&lab, "net.ipv4.conf.eth1.accept_local=1");
+    ipvsadm(&lab, "-A -t 10.0.0.1:8080 -s rr");
+    ipvsadm(&lab, "-a -t 10.0.0.1:8080 -r 10.2.0.2:8080 -g");
+    for number in 1..=3 {
+        let answer = peer(&lab.get(&["http://10.0.0.1:8080/"]));
+        assert_eq!(answer, "10.1.0.2", "request {number}");
+    }
+    assert!(lab.counter("rule_native_not_masqueraded") > 3);
+    assert_eq!(lab.counter("sessions_created"), 0);
+    assert_eq!(lab.counter("rule_services_made"), 0);
+    // A masqueraded one beside it is full NAT, and the other stays what it is.
+    ipvsadm(&lab, "-a -t 10.0.0.1:8080 -r 10.2.0.3:8080 -m");
+    let mut peers: Vec<_> = (0..4)
+        .map(|_| peer(&lab.get(&["http://10.0.0.1:8080/"])))
+        .collect();
+    peers.sort();
+    assert_eq!(peers, ["10.1.0.2", "10.1.0.2", "10.2.0.100", "10.2.0.100"]);
+}
+
+#[test]
+fn a_connection_that_is_older_than_the_rule_stays_native() {
+    let lab = Lab::new();
+    begin(&lab, "10.9.9.9/32 * * * default\n");
+    route_servers(&lab);
+    add_web(&lab);
+    let mut old = Talk::new(&lab, "tcp", WEB);
+    let before = old.ask();
+    assert_eq!(before.peer, "10.1.0.2");
+    write(&lab, "director", "rules", RULES);
+    assert_eq!(old.ask(), before);
+    let mut new = Talk::new(&lab, "tcp", WEB);
+    let full_nat = new.ask();
+    assert_eq!(full_nat.peer, "10.2.0.100");
+    assert_eq!(old.ask(), before);
+    assert!(lab.counter("rule_native_connection") > 0);
+    // And one of full NAT outlives the rule.
+    write(&lab, "director", "rules", "none\n");
+    assert_eq!(read(&lab, "rules"), "");
+    assert_eq!(new.ask(), full_nat);
+    assert_eq!(read(&lab, "services"), "tcp 10.0.0.1:80 - sessions 1\n");
+    assert_eq!(peer(&lab.get(&["http://10.0.0.1/"])), "10.1.0.2");
+    assert_eq!(old.ask(), before);
+    // Back again, with other local IPs for what begins.
+    write(
+        &lab,
+        "director",
+        "local_ips",
+        "+ other 10.2.0.1 1024-65535\n",
+    );
+    write(&lab, "director", "rules", "10.0.0.1/32 tcp 80 eth0 other\n");
+    assert_eq!(peer(&lab.get(&["http://10.0.0.1/"])), "10.2.0.1");
+    assert_eq!(new.ask(), full_nat);
+    assert_eq!(
+        read(&lab, "rules"),
+        "10.0.0.1/32 tcp 80 eth0 other services 1\n"
+    );
+}
+
+#[test]
+fn a_rule_covers_what_it_names_and_nothing_else() {
+    let lab = Lab::new();
+    let rules = "10.0.0.0/30,10.0.0.9/32 tcp 80,8000-8010 eth0,veth* default\n";
+    begin(&lab, rules);
+    route_servers(&lab);
+    for service in [
+        "-t 10.0.0.1:80",
+        "-t 10.0.0.9:8005",
+        "-t 10.0.0.9:8011",
+        "-t 10.1.0.1:80",
+        "-u 10.0.0.1:80",
+    ] {
+        let port = if service.starts_with("-u") { 7 } else { 8080 };
+        ipvsadm(&lab, &format!("-A {service} -s rr"));
+        ipvsadm(&lab, &format!("-a {service} -r 10.2.0.2:{port} -m"));
+    }
+    assert_eq!(peer(&lab.get(&["http://10.0.0.1/"])), "10.2.0.100");
+    assert_eq!(peer(&lab.get(&["http://10.0.0.9:8005/"])), "10.2.0.100");
+    assert_eq!(peer(&lab.get(&["http://10.0.0.9:8011/"])), "10.1.0.2");
+    assert_eq!(peer(&lab.get(&["http://10.1.0.1/"])), "10.1.0.2");
+    assert_eq!(peer(&lab.udp("10.0.0.1", 80, "hello")), "10.1.0.2");
+    assert_eq!(
+        read(&lab, "rules"),
+        format!("{} services 2\n", rules.trim_end())
+    );
+    // A connection goes on where its packets come in by another interface.
+    let mut talk = Talk::new(&lab, "tcp", WEB);
+    let before = talk.ask();
+    write(&lab, "director", "rules", "10.0.0.1/32 * * eth1 default\n");
+    assert_eq!(talk.ask(), before);
+    assert_eq!(peer(&lab.get(&["http://10.0.0.1/"])), "10.1.0.2");
+}
+
+#[test]
+fn a_port_of_ip_vs_ftp_stays_native() {
+    let lab = Lab::new();
+    crate::lab::run(Command::new("modprobe").arg("ip_vs_ftp"));
+    begin(&lab, RULES);
+    route_servers(&lab);
+    ipvsadm(&lab, "-A -t 10.0.0.1:21 -s rr");
+    ipvsadm(&lab, "-a -t 10.0.0.1:21 -r 10.2.0.2:8080 -m");
+    for _ in 0..2 {
+        assert_eq!(peer(&lab.get(&["http://10.0.0.1:21/"])), "10.1.0.2");
+    }
+    assert!(lab.counter("rule_native_other_application") > 0);
+    assert_eq!(lab.counter("rule_services_made"), 0);
+}
+
+#[test]
+fn one_packet_connections_stay_native_and_each_is_scheduled_once() {
+    let lab = Lab::new();
+    begin(&lab, RULES);
+    ipvsadm(&lab, "-A -u 10.0.0.1:7 -s rr -o");
+    let count = "nft -f - <<'END'\n\
+        table ip seen {\n\
+        chain input { type filter hook input priority 0; ip saddr 10.1.0.2 udp dport 7 counter; }\n\
+        }\nEND\n";
+    for server in ["2", "3"] {
+        ipvsadm(&lab, &format!("-a -u 10.0.0.1:7 -r 10.2.0.{server}:7 -m"));
+    }
+    let send = |number: u32| {
+        let script = format!(
+            "import socket\n\
+             for _ in range({number}):\n    \
+                 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n    \
+                 s.sendto(b'x', ('10.0.0.1', 7))\n"
+        );
+        lab.exec("client", &["/usr/bin/python3", "-c", &script]);
+    };
+    send(1);
+    eventually("IPVS calls us", || {
+        lab.exec("director", &["cat", "/proc/net/ip_vs_app"])
+            .contains("ip_vs_bpf")
+    });
+    for server in ["server1", "server2"] {
+        lab.exec(server, &["sh", "-ec", count]);
+    }
+    send(10);
+    for server in ["server1", "server2"] {
+        eventually("each server saw its half, from the client itself", || {
+            lab.exec(server, &["nft", "list", "table", "ip", "seen"])
+                .contains("packets 5 ")
+        });
+    }
+    assert_eq!(lab.counter("native_one_packet"), 11);
+    assert_eq!(lab.counter("sessions_created"), 0);
+}
+
+#[test]
+fn services_by_mark_and_of_every_port_are_full_nat_by_the_packets_own_vip_and_port() {
+    let lab = Lab::new();
+    begin(&lab, RULES);
+    // Before the hook of the module.
+    let mark = "nft -f - <<'END'\n\
+        table ip marks {\n\
+        chain early { type filter hook prerouting priority -450; ip daddr 10.0.0.9 meta mark set 7; }\n\
+        }\nEND\n";
+    lab.exec("director", &["sh", "-ec", mark]);
+    ipvsadm(&lab, "-A -f 7 -s rr");
+    ipvsadm(&lab, "-a -f 7 -r 10.2.0.2:8080 -m");
+    ipvsadm(&lab, "-A -t 10.0.0.1:0 -s rr -p 300");
+    ipvsadm(&lab, "-a -t 10.0.0.1:0 -r 10.2.0.3:0 -m");
+    for port in [80, 81, 81] {
+        let answer = answer(&lab.get(&[&format!("http://10.0.0.9:{port}/")]));
+        assert_eq!((&*answer.server, &*answer.peer), ("server1", "10.2.0.100"));
+    }
+    for _ in 0..2 {
+        let answer = answer(&lab.get(&["http://10.0.0.1:8080/"]));
+        assert_eq!((&*answer.server, &*answer.peer), ("server2", "10.2.0.100"));
+    }
+    assert_eq!(lab.counter("rule_services_made"), 3);
+    let sessions = lab.sessions();
+    assert_eq!(sessions.len(), 5, "the template is none: {sessions:?}");
+}
+
+#[test]
+fn a_listed_service_may_be_where_a_rule_is_and_comes_back_to_it() {
+    let lab = Lab::new();
+    begin(&lab, RULES);
+    add_web(&lab);
+    write(
+        &lab,
+        "director",
+        "local_ips",
+        "+ other 10.2.0.1 1024-65535\n",
+    );
+    lab.get(&["http://10.0.0.1/"]);
+    write(&lab, "director", "services", "+ tcp 10.0.0.1:80 other\n");
+    assert_eq!(read(&lab, "services"), "tcp 10.0.0.1:80 other sessions 1\n");
+    assert_eq!(peer(&lab.get(&["http://10.0.0.1/"])), "10.2.0.1");
+    write(&lab, "director", "services", "- tcp 10.0.0.1:80\n");
+    assert_eq!(peer(&lab.get(&["http://10.0.0.1/"])), "10.2.0.100");
+    assert_eq!(
+        read(&lab, "services"),
+        "tcp 10.0.0.1:80 default sessions 3 rule\n"
+    );
+    // What the pool has goes to another one, which no rule names yet.
+    write(&lab, "director", "services", "= default new ipv4\n");
+    assert_eq!(
+        read(&lab, "services"),
+        "tcp 10.0.0.1:80 new sessions 3 rule\n"
+    );
+    assert!(read(&lab, "rules").starts_with("10.0.0.0/24 * * * new services 1\n"));
+    assert_eq!(peer(&lab.get(&["http://10.0.0.1/"])), "10.2.0.100");
+    balanced(&lab);
+}
+
+#[test]
+fn a_service_by_rule_ends_when_it_is_idle() {
+    let lab = Lab::new();
+    begin(&lab, RULES);
+    ipvsadm(&lab, "--set 1 1 1");
+    ipvsadm(&lab, "-A -u 10.0.0.1:7 -s rr");
+    ipvsadm(&lab, "-a -u 10.0.0.1:7 -r 10.2.0.2:7 -m");
+    for number in 1..=2 {
+        assert_eq!(peer(&lab.udp("10.0.0.1", 7, "hello")), "10.2.0.100");
+        assert_eq!(lab.counter("rule_services_made"), number);
+        eventually("the service ends", || read(&lab, "services").is_empty());
+        assert_eq!(lab.counter("rule_services_ended"), number);
+        let applications = lab.exec("director", &["cat", "/proc/net/ip_vs_app"]);
+        assert!(!applications.contains("ip_vs_bpf"), "{applications}");
+    }
+    none_left(&lab);
+}
+
+#[test]
+fn down_takes_rules_and_their_services_along_under_traffic() {
+    let lab = Lab::alone();
+    begin(&lab, RULES);
+    add_web(&lab);
+    let mut talk = Talk::new(&lab, "tcp", WEB);
+    talk.ask();
+    let rmmod = Command::new("rmmod").arg("ip_vs_bpf").output().unwrap();
+    assert!(!rmmod.status.success());
+    success(&lab.ipvs_bpf(&["down"]));
+    assert!(!module_is_loaded());
+}
+
+#[test]
+fn rules_keep_the_module_until_they_are_gone() {
+    let lab = Lab::alone();
+    lab.apply(FILE);
+    success(&lab.ipvs_bpf(&["down"]));
+    assert!(!module_is_loaded());
+    lab.apply(FILE);
+    write(&lab, "director", "rules", RULES);
+    let rmmod = Command::new("rmmod").arg("ip_vs_bpf").output().unwrap();
+    assert!(!rmmod.status.success());
+    write(&lab, "director", "rules", "none\n");
+    write(
+        &lab,
+        "director",
+        "local_ips",
+        "- 10.2.0.100\n- fd00:2::100\n",
+    );
+    write(&lab, "director", "map", "none\n");
+    crate::lab::run(Command::new("rmmod").arg("ip_vs_bpf"));
+}
+
+#[test]
+fn a_namespace_that_ends_with_rules_and_sessions_takes_them_along() {
+    let lab = Lab::alone();
+    begin(&lab, RULES);
+    add_web(&lab);
+    lab.get(&["http://10.0.0.1/"]);
+    crate::lab::run(Command::new("ip").args(["netns", "del", &lab.namespace("director")]));
+    eventually("the module can be unloaded", || {
+        let rmmod = Command::new("rmmod").arg("ip_vs_bpf").output().unwrap();
+        rmmod.status.success()
+    });
+    crate::lab::run(Command::new("ip").args(["netns", "add", &lab.namespace("director")]));
+    success(&lab.ipvs_bpf(&["down"]));
+}
