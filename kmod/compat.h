@@ -11,6 +11,7 @@
 #include <linux/proc_fs.h>
 #include <linux/rcupdate_wait.h> /* cond_resched_rcu(), which moved there */
 #include <linux/version.h>
+#include <linux/workqueue.h>
 #include <net/ip_vs.h>
 #include <net/route.h>
 #include <net/tcp.h>
@@ -46,6 +47,13 @@ static inline void compat_add_u64(u64 *counter, u64 n)
 #define compat_dest_available(dest) ((dest)->cflags & IP_VS_DEST_CF_AVAILABLE)
 #else
 #define compat_dest_available(dest) ((dest)->flags & IP_VS_DEST_F_AVAILABLE)
+#endif
+
+/* 6.17 renamed the queue of schedule_work(). */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#define compat_system_wq system_percpu_wq
+#else
+#define compat_system_wq system_wq
 #endif
 
 /* 5.17 gave the data of a file of /proc a name in lower case. */

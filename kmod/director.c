@@ -157,7 +157,7 @@ int director_module_init(void)
 {
 	int err;
 
-	free_queue = alloc_workqueue("ip_vs_bpf", 0, 0);
+	free_queue = alloc_workqueue("ip_vs_bpf", WQ_UNBOUND, 0);
 	if (!free_queue)
 		return -ENOMEM;
 	err = register_pernet_subsys(&director_net_ops);

@@ -41,7 +41,7 @@ static void make_room(struct director *director)
 	if (director->rule_services_full)
 		return;
 	director->rule_services_full = true;
-	mod_delayed_work(system_wq, &director->sweep, IDLE_WHERE_FULL);
+	mod_delayed_work(compat_system_wq, &director->sweep, IDLE_WHERE_FULL);
 }
 
 /* Under services_lock. NULL: no room, or no memory. */
