@@ -8,9 +8,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::Serialize;
 
+mod rule;
 mod scheduler_flags;
 mod settings;
 
+pub use rule::{Network, Rule};
 pub use scheduler_flags::{scheduler_flag, scheduler_flags};
 pub use settings::{SyncDaemon, SyncDaemons, SyncState, Sysctls, Timeout, Timeouts};
 
@@ -29,6 +31,9 @@ pub struct State {
     /// The full-NAT services that the module knows, with the pool of each.
     /// What is absent here is served natively.
     pub full_nat: BTreeMap<ServiceKey, String>,
+    /// Full NAT for services that other programs put into IPVS, with the pool of each.
+    /// No two rules overlap.
+    pub rules: BTreeMap<Rule, String>,
     /// The virtual services of IPVS with their servers.
     pub services: BTreeMap<ServiceKey, Service>,
 }
@@ -36,7 +41,15 @@ pub struct State {
 impl State {
     /// True if the module has something to do.
     pub fn needs_module(&self) -> bool {
-        self.datapath.is_some() || !self.local_ips.is_empty() || !self.full_nat.is_empty()
+        self.datapath.is_some()
+            || !self.local_ips.is_empty()
+            || !self.full_nat.is_empty()
+            || !self.rules.is_empty()
+    }
+
+    /// The rule that the service of another program is full NAT by, with its pool.
+    pub fn rule_of(&self, key: &ServiceKey) -> Option<(&Rule, &String)> {
+        self.rules.iter().find(|(rule, _)| rule.covers(key))
     }
 }
 
@@ -62,8 +75,8 @@ pub struct LocalIp {
     pub address: IpAddr,
 }
 
-/// The ports of a local IP, both ends included. Host byte order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// Ports, both ends included. Host byte order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct PortRange {
     pub first: u16,
     pub last: u16,
@@ -167,6 +180,9 @@ pub enum TunnelChecksum {
 }
 
 impl Protocol {
+    /// Those that full NAT serves.
+    pub const ALL: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
+
     /// The protocol's number in the IP header.
     pub fn number(self) -> u8 {
         match self {

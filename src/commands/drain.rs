@@ -77,7 +77,7 @@ pub(super) fn run(args: &cli::Drain, global: &Global) -> Result<ExitCode, Error>
     let lock = lock()?;
     // From now on it must be said what is left behind.
     let signals = Signals::note()?;
-    let begun = Drain::begin(&target.service, target.server)?;
+    let begun = Drain::begin(&target.service, target.server, args.remove)?;
     drop(lock);
     let began = Instant::now();
     let weight_before = begun.weight_before;

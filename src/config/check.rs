@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use super::diagnostics::{Mistake, Mistakes, Span};
-use super::full_nat;
 use super::parse::Config;
 use super::server::ServerEntry;
 use super::service::ServiceEntry;
+use super::{full_nat, rules};
 use crate::model::{Family, Forward, Protocol, ServiceKey};
 
 pub(super) fn check(config: &Config, mistakes: &Mistakes) {
@@ -33,6 +33,7 @@ pub(super) fn check(config: &Config, mistakes: &Mistakes) {
         servers(config, service, mistakes);
     }
     full_nat::check(config, mistakes);
+    rules::check(config, mistakes);
 }
 
 /// Port 0 is every port, which the kernel takes only with persistence.

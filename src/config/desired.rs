@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostics::Span;
 use super::parse::Config;
+use super::rules::RuleEntry;
 use super::service::ServiceEntry;
 use crate::model::{
-    Datapath, LocalIp, PortRange, Service, ServiceKey, State, SyncDaemon, SyncDaemons,
+    Datapath, LocalIp, PortRange, Rule, Service, ServiceKey, State, SyncDaemon, SyncDaemons,
 };
 
 impl Config {
@@ -68,6 +69,7 @@ impl Config {
             datapath: datapath.filter(|datapath| !datapath.interfaces.is_empty()),
             local_ips: self.local_ips(),
             full_nat: self.full_nat(),
+            rules: self.rules(),
             services: self.services(),
         }
     }
@@ -128,6 +130,19 @@ impl Config {
                 Some((key.clone(), pool.clone()))
             })
             .collect()
+    }
+
+    fn rules(&self) -> BTreeMap<Rule, String> {
+        let with_pool = |entry: &RuleEntry| {
+            let (pool, _) = entry.snat.clone()?;
+            Some(
+                entry
+                    .rules()
+                    .map(move |rule| (rule, pool.clone()))
+                    .collect::<Vec<_>>(),
+            )
+        };
+        self.rules.iter().filter_map(with_pool).flatten().collect()
     }
 
     fn services(&self) -> BTreeMap<ServiceKey, Service> {

@@ -8,7 +8,7 @@ use super::diagnostics::{Mistake, Mistakes, Span};
 use super::parse::Config;
 use super::service::ServiceEntry;
 use super::spelling::{closest, quoted};
-use crate::model::{Forward, PortRange, Protocol, ServiceKey};
+use crate::model::{Family, Forward, PortRange, Protocol, ServiceKey};
 
 /// The local IPs of all pools, with their places.
 type LocalIps<'c> = HashMap<IpAddr, (PortRange, &'c Span)>;
@@ -28,7 +28,9 @@ pub(super) fn check(config: &Config, mistakes: &Mistakes) {
     for service in &config.services {
         vip_is_local_ip(service, &local_ips, mistakes);
         if let Some((pool, span)) = &service.snat {
-            pool_of(config, service, pool, span, mistakes);
+            let key = service.key.as_ref();
+            let what = key.map(|(key, _)| (key.to_string(), key.family()));
+            pool_of(config, what, pool, span, mistakes);
             one_packet(service, mistakes);
             one_port(service, mistakes);
             address(service, mistakes);
@@ -55,7 +57,14 @@ fn timeouts(config: &Config, mistakes: &Mistakes) {
     }
 }
 
-fn pool_of(config: &Config, service: &ServiceEntry, name: &str, span: &Span, mistakes: &Mistakes) {
+/// `what`: what draws from the pool, and for which family, if that is known.
+pub(super) fn pool_of(
+    config: &Config,
+    what: Option<(String, Family)>,
+    name: &str,
+    span: &Span,
+    mistakes: &Mistakes,
+) {
     let Some(pool) = config.pools.get(name) else {
         let names = config.pools.keys().map(String::as_str);
         let help = match closest(name, names) {
@@ -69,16 +78,15 @@ fn pool_of(config: &Config, service: &ServiceEntry, name: &str, span: &Span, mis
         ));
         return;
     };
-    if let Some((key, _)) = &service.key
+    if let Some((what, family)) = what
         && !pool.addresses.is_empty()
-        && !pool.has(key.family())
+        && !pool.has(family)
     {
-        let family = key.family();
         mistakes.add(
             Mistake::new(
                 span,
                 format!(
-                    "the pool {} has no {family} address for {key}",
+                    "the pool {} has no {family} address for {what}",
                     quoted(name)
                 ),
                 format!("add one to its `addresses`, or name a pool that has {family}"),

@@ -17,6 +17,7 @@ mod persistence;
 mod pools;
 mod reader;
 mod record;
+mod rules;
 mod server;
 mod service;
 mod slip;

@@ -7,6 +7,7 @@ use super::diagnostics::{Diagnostics, Mistakes};
 use super::director::{self, Director};
 use super::pools::{self, Pool};
 use super::reader::Section;
+use super::rules::{self, RuleEntry};
 use super::service::{self, ServiceEntry};
 use super::sync::{self, Sync};
 use super::timeouts::{self, TimeoutsTable};
@@ -25,6 +26,7 @@ pub struct Config {
     /// Absent: the daemons are left alone.
     pub(super) sync: Option<Sync>,
     pub(super) pools: BTreeMap<String, Pool>,
+    pub(super) rules: Vec<RuleEntry>,
     pub(super) services: Vec<ServiceEntry>,
     /// `service` is written, if only as an empty list.
     pub(super) lists_services: bool,
@@ -53,6 +55,10 @@ pub fn parse(name: &str, text: &str) -> Result<Config, Diagnostics> {
         pools: root
             .section("local_ips", "`[local_ips]`")
             .map_or_else(BTreeMap::new, |section| pools::read(&section)),
+        rules: root
+            .sections("full_nat", "full_nat", "a rule")
+            .map(rules::read)
+            .collect(),
         services: root
             .sections("service", "service", "a service")
             .map(service::read)

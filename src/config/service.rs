@@ -76,7 +76,7 @@ pub(super) fn read(section: Section) -> ServiceEntry {
     }
 }
 
-fn snat(section: &Section) -> Option<(String, Span)> {
+pub(super) fn snat(section: &Section) -> Option<(String, Span)> {
     let value = section.take("snat")?;
     if value.get_ref().as_bool().is_some() {
         section.mistakes.add(Mistake::new(

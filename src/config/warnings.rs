@@ -80,7 +80,7 @@ fn patterns(config: &Config, interfaces: &[String], warnings: &Mistakes) {
 }
 
 fn no_service(config: &Config, warnings: &Mistakes) {
-    if !config.lists_services {
+    if !config.lists_services && config.rules.is_empty() {
         warnings.add(Mistake::new(
             &(0..0),
             "the file lists no service, so `apply` removes those that are there",
@@ -93,7 +93,9 @@ fn pools(config: &Config, warnings: &Mistakes) {
     let used: BTreeSet<&str> = config
         .services
         .iter()
-        .filter_map(|service| Some(service.snat.as_ref()?.0.as_str()))
+        .map(|service| &service.snat)
+        .chain(config.rules.iter().map(|rule| &rule.snat))
+        .filter_map(|snat| Some(snat.as_ref()?.0.as_str()))
         .collect();
     for (name, pool) in &config.pools {
         if !used.contains(name.as_str()) {

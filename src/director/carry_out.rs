@@ -56,6 +56,7 @@ impl Kernel {
                 let changes: Vec<_> = transaction.iter().filter_map(full_nat_change).collect();
                 proc::change_full_nat(&changes).map_err(Error::from)
             }
+            [step, ..] if step.is_rule() => change_rules(transaction),
             steps => steps.iter().try_for_each(|step| self.step(step)),
         }
         .map_err(Stopped::before_anything)
@@ -160,7 +161,10 @@ impl Kernel {
             | Step::RemoveLocalIp { .. }
             | Step::AddFullNat { .. }
             | Step::ChangeFullNat { .. }
-            | Step::RemoveFullNat { .. } => {}
+            | Step::RemoveFullNat { .. }
+            | Step::AddRule { .. }
+            | Step::ChangeRule { .. }
+            | Step::RemoveRule { .. } => {}
         }
         Ok(())
     }
@@ -225,6 +229,26 @@ fn full_nat_change(step: &Step) -> Option<FullNatChange> {
         Step::RemoveFullNat { service, .. } => Some(FullNatChange::Remove(service.clone())),
         _ => None,
     }
+}
+
+/// One write has all rules.
+fn change_rules(steps: &[Step]) -> Result<(), Error> {
+    let mut rules = proc::rules()?;
+    for step in steps {
+        match step {
+            Step::AddRule { rule, pool }
+            | Step::ChangeRule {
+                rule, new: pool, ..
+            } => {
+                rules.insert(rule.clone(), pool.clone());
+            }
+            Step::RemoveRule { rule, .. } => {
+                rules.remove(rule);
+            }
+            _ => {}
+        }
+    }
+    Ok(proc::set_rules(&rules)?)
 }
 
 /// The module stays where another network namespace uses it.

@@ -15,6 +15,7 @@ use super::unfinished::unfinished;
 use super::weight::change_weight;
 use super::{Error, Lock};
 use crate::ipvs_netlink::Ipvs;
+use crate::kmod::proc;
 use crate::model::{Protocol, Service, ServiceKey};
 
 /// Of the network namespace of the caller.
@@ -69,8 +70,12 @@ pub struct Begun {
 }
 
 impl Drain {
-    /// Sets the weight to 0; whoever calls it has the lock.
-    pub fn begin(service: &ServiceKey, server: SocketAddr) -> Result<Begun, Error> {
+    /// Sets the weight to 0; whoever calls it has the lock. `removes`: the server is to be
+    /// removed at the end, which a service of another program refuses.
+    pub fn begin(service: &ServiceKey, server: SocketAddr, removes: bool) -> Result<Begun, Error> {
+        if removes {
+            refuse_others(service)?;
+        }
         let mut ipvs = Ipvs::connect()?;
         let target = find(&mut ipvs, service, server)?;
         let cautions = cautions(&mut ipvs, service, server, &target.service)?;
@@ -125,6 +130,22 @@ impl Drain {
             closed: all - connections,
             templates: counted.persistent,
         })
+    }
+}
+
+/// What a rule leaves to another program.
+fn refuse_others(service: &ServiceKey) -> Result<(), Error> {
+    let mut lines = proc::full_nat()?.into_iter();
+    if lines.any(|line| line.key == *service && line.is_listed()) {
+        return Ok(());
+    }
+    let mut rules = proc::rules()?.into_keys();
+    match rules.find(|rule| rule.covers(service)) {
+        Some(rule) => Err(Error::OthersService {
+            service: service.clone(),
+            rule: Box::new(rule),
+        }),
+        None => Ok(()),
     }
 }
 

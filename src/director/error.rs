@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::model::ServiceKey;
+use crate::model::{Rule, ServiceKey};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -33,6 +33,14 @@ pub enum Error {
     LocalRoutes(io::Error),
     #[error("there is no virtual service {service}; {near}")]
     NoSuchService { service: ServiceKey, near: String },
+    #[error(
+        "{service} is another program's: the rule for {rule} leaves it to that one; remove the \
+         server there"
+    )]
+    OthersService {
+        service: ServiceKey,
+        rule: Box<Rule>,
+    },
     #[error("the service {service} has no server {server}; {near}")]
     NoSuchServer {
         service: ServiceKey,

@@ -2,18 +2,19 @@
 //! Removing all virtual services, and nothing else: the data plane stays for
 //! the next `apply`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Error, observe};
 use crate::kmod::proc::{self, FullNatChange, FullNatLine};
 use crate::model::ServiceKey;
 
-/// The virtual services, and whether the module does full NAT for each. One
+/// The virtual services but those that a rule leaves to another program, and whether the module does full NAT for each. One
 /// that IPVS lacks and the module still has is listed too.
 pub fn flushable() -> Result<BTreeMap<ServiceKey, bool>, Error> {
     let mut flushable = BTreeMap::new();
     if let Some(mut ipvs) = observe::ipvs()? {
-        flushable.extend(ipvs.service_keys()?.into_iter().map(|key| (key, false)));
+        let keys = own(ipvs.service_keys()?)?;
+        flushable.extend(keys.into_iter().map(|key| (key, false)));
     }
     flushable.extend(full_nat()?.into_iter().map(|key| (key, true)));
     Ok(flushable)
@@ -24,10 +25,25 @@ pub fn flushable() -> Result<BTreeMap<ServiceKey, bool>, Error> {
 /// flushing again takes them away.
 pub fn flush() -> Result<(), Error> {
     if let Some(mut ipvs) = observe::ipvs()? {
-        ipvs.flush()?;
+        if proc::rules()?.is_empty() {
+            ipvs.flush()?;
+        } else {
+            for key in &own(ipvs.service_keys()?)? {
+                ipvs.remove_service(key)?;
+            }
+        }
     }
     let changes: Vec<_> = full_nat()?.into_iter().map(FullNatChange::Remove).collect();
     Ok(proc::change_full_nat(&changes)?)
+}
+
+/// Those of the services that no rule leaves to another program.
+pub(super) fn own(keys: BTreeSet<ServiceKey>) -> Result<BTreeSet<ServiceKey>, Error> {
+    let rules = proc::rules()?;
+    let listed = full_nat()?;
+    let is_own =
+        |key: &ServiceKey| listed.contains(key) || !rules.keys().any(|rule| rule.covers(key));
+    Ok(keys.into_iter().filter(is_own).collect())
 }
 
 fn full_nat() -> Result<Vec<ServiceKey>, Error> {

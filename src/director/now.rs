@@ -19,6 +19,8 @@ pub struct ServiceNow {
     pub statistics: ServiceStatistics,
     /// `None`: native.
     pub pool: Option<String>,
+    /// Full NAT by a rule: another program made the service.
+    pub by_rule: bool,
     /// Of full NAT.
     pub sessions: Option<u32>,
 }
@@ -95,17 +97,26 @@ pub fn unserved_now() -> Result<BTreeSet<ServiceKey>, Error> {
 fn with_full_nat(
     services: BTreeMap<ServiceKey, (Service, ServiceStatistics)>,
 ) -> Result<Vec<ServiceNow>, Error> {
-    let mut full_nat: BTreeMap<ServiceKey, (String, u32)> = proc::full_nat()?
+    let mut full_nat: BTreeMap<ServiceKey, (String, bool, u32)> = proc::full_nat()?
         .into_iter()
-        .filter_map(|line| Some((line.key, (line.pool?, line.sessions))))
+        .filter_map(|line| Some((line.key, (line.pool?, line.by_rule, line.sessions))))
         .collect();
+    let rules = proc::rules()?;
     let services = services.into_iter().map(|(key, (service, statistics))| {
-        let (pool, sessions) = full_nat.remove(&key).unzip();
+        let (pool, by_rule, sessions) = match full_nat.remove(&key) {
+            Some((pool, by_rule, sessions)) => (Some(pool), by_rule, Some(sessions)),
+            // The module knows of it as soon as a client comes.
+            None => match rules.iter().find(|(rule, _)| rule.covers(&key)) {
+                Some((_, pool)) => (Some(pool.clone()), true, Some(0)),
+                None => (None, false, None),
+            },
+        };
         ServiceNow {
             key,
             service,
             statistics,
             pool,
+            by_rule,
             sessions,
         }
     });
@@ -128,6 +139,7 @@ pub fn state_now() -> Result<State, Error> {
     let data_plane = data_plane_now()?;
     let full_nat = services
         .iter()
+        .filter(|now| !now.by_rule)
         .filter_map(|now| Some((now.key.clone(), now.pool.clone()?)));
     let interfaces = match data_plane.interfaces {
         Some(attached) => Some(&attached | &datapath::interfaces_with_leftovers()?),
@@ -146,6 +158,7 @@ pub fn state_now() -> Result<State, Error> {
             .map(|line| (line.local_ip, line.ports))
             .collect(),
         full_nat: full_nat.collect(),
+        rules: proc::rules()?,
         services: services
             .into_iter()
             .map(|now| (now.key, now.service))

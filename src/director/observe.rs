@@ -83,6 +83,7 @@ fn module_state() -> Result<State, Error> {
         datapath: datapath()?,
         local_ips: local_ips()?,
         full_nat: full_nat()?,
+        rules: proc::rules()?,
         ..State::default()
     })
 }

@@ -3,10 +3,12 @@
 //! an `apply`. What is not there is passed over, so that a run that failed can
 //! be repeated.
 
+use std::collections::BTreeMap;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::carry_out::stop_datapath;
+use super::flush::own;
 use super::{Error, observe};
 use crate::datapath::{self, Pins};
 use crate::kmod::module;
@@ -21,7 +23,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub fn teardown(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), Error> {
     remove_services(keep_native, done)?;
     if module::is_loaded() {
-        if proc::clear_rules()? {
+        let rules = proc::rules()?;
+        if !rules.is_empty() {
+            proc::set_rules(&BTreeMap::new())?;
             done("the rules of the module");
         }
         remove_full_nat(done)?;
@@ -47,7 +51,7 @@ fn remove_services(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), 
         return Ok(());
     };
     let full_nat = proc::full_nat()?;
-    for key in &ipvs.service_keys()? {
+    for key in &own(ipvs.service_keys()?)? {
         if keep_native
             && !full_nat
                 .iter()

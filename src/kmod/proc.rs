@@ -2,6 +2,7 @@
 //! The module's files under `/proc/net/ip_vs_bpf`, in the network namespace of
 //! the caller. Each write is one transaction of the module's.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -13,7 +14,7 @@ use super::Error;
 use super::carrier::carrier;
 use super::text;
 pub use super::text::{FullNatChange, FullNatLine, LocalIpChange, LocalIpLine, RegisteredMaps};
-use crate::model::{Family, Timeout};
+use crate::model::{Family, Rule, Timeout};
 
 /// The main thread's `/proc/net` would be another one's after `setns(2)`.
 const FOLDER: &str = "/proc/thread-self/net/ip_vs_bpf";
@@ -174,14 +175,14 @@ pub fn hand_over(old: &str, new: &str, family: Family) -> Result<(), Error> {
     write("services", &format!("= {old} {new} {family}\n"))
 }
 
-/// No service is full NAT by a rule any more; the sessions live on. True if there were
-/// rules.
-pub fn clear_rules() -> Result<bool, Error> {
-    let were = !lines("rules")?.is_empty();
-    if were {
-        write("rules", "none\n")?;
-    }
-    Ok(were)
+/// With the pool of each.
+pub fn rules() -> Result<BTreeMap<Rule, String>, Error> {
+    Ok(parsed("rules", text::rule)?.into_iter().collect())
+}
+
+/// In the place of all that there are. The sessions live on.
+pub fn set_rules(rules: &BTreeMap<Rule, String>) -> Result<(), Error> {
+    write("rules", &text::rules(rules))
 }
 
 /// Ends the sessions of services that are no longer configured. A connection

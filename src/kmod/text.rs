@@ -2,9 +2,10 @@
 //! The text of the module's proc files: what the kernel prints, and what it
 //! reads (`kmod/services.c`, `local_ips.c`, `maps.c`).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use crate::model::{LocalIp, PortRange, Protocol, ServiceKey, Timeout};
+use crate::model::{LocalIp, Network, PortRange, Protocol, Rule, ServiceKey, Timeout};
 
 /// A line of `local_ips`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +106,78 @@ pub(super) fn full_nat(line: &str) -> Option<FullNatLine> {
         sessions: sessions.parse().ok()?,
         by_rule,
     })
+}
+
+/// "10.0.0.0/24,10.0.1.0/24 tcp,udp 80,443-444 eth0 default services 3"; "*" is all.
+pub(super) fn rule(line: &str) -> Option<(Rule, String)> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let [
+        networks,
+        protocols,
+        ports,
+        interfaces,
+        pool,
+        "services",
+        count,
+    ] = words[..]
+    else {
+        return None;
+    };
+    count.parse::<u32>().ok()?;
+    let networks: Option<BTreeSet<Network>> = networks.split(',').map(network).collect();
+    let protocols: Option<BTreeSet<Protocol>> = match protocols {
+        "*" => Some(Protocol::ALL.into()),
+        list => list.split(',').map(protocol).collect(),
+    };
+    let ports: Option<Vec<PortRange>> = match ports {
+        "*" => Some(Vec::new()),
+        list => list.split(',').map(port_range).collect(),
+    };
+    let interfaces = match interfaces {
+        "*" => BTreeSet::new(),
+        list => list.split(',').map(str::to_owned).collect(),
+    };
+    let rule = Rule {
+        networks: networks?,
+        protocols: protocols?,
+        ports: ports?,
+        interfaces,
+    };
+    Some((rule, pool.to_owned()))
+}
+
+fn network(text: &str) -> Option<Network> {
+    let (address, length) = text.split_once('/')?;
+    Some(Network {
+        address: address.parse().ok()?,
+        length: length.parse().ok()?,
+    })
+}
+
+fn port_range(text: &str) -> Option<PortRange> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    Some(PortRange {
+        first: first.parse().ok()?,
+        last: last.parse().ok()?,
+    })
+}
+
+/// All rules as one write.
+pub(super) fn rules(rules: &BTreeMap<Rule, String>) -> String {
+    if rules.is_empty() {
+        return "none\n".to_owned();
+    }
+    let line = |(rule, pool): (&Rule, &String)| {
+        let or_all = |list: Option<String>| list.unwrap_or_else(|| "*".to_owned());
+        format!(
+            "{} {} {} {} {pool}\n",
+            rule.network_list(),
+            or_all(rule.protocol_list()),
+            or_all(rule.port_list()),
+            or_all(rule.interface_list())
+        )
+    };
+    rules.iter().map(line).collect()
 }
 
 /// "flows4 id 2 type 2 key 4 value 328 entries 65536", then "flows6 …" and "control …";
@@ -212,6 +285,19 @@ mod tests {
         let line = local_ip("default fd00:2::100 1024-65535 sessions 3").unwrap();
         assert_eq!(line.local_ip.address.to_string(), "fd00:2::100");
 
+        let text = "10.0.0.0/24,10.1.0.0/16 tcp,udp 80,443-444 eth0,veth* default services 3";
+        let (by, pool) = rule(text).unwrap();
+        assert_eq!(
+            (by.networks.len(), by.ports.len(), &*pool),
+            (2, 2, "default")
+        );
+        let written = rules(&[(by, pool)].into());
+        assert_eq!(written, text.replace(" services 3", "\n"));
+        let text = "fd00::/64 * * * default services 0";
+        let by = rule(text).unwrap();
+        assert_eq!(rules(&[by].into()), text.replace(" services 0", "\n"));
+        assert_eq!(rules(&BTreeMap::new()), "none\n");
+
         let lines = [
             "flows4 id 2 type 2 key 4 value 328 entries 65536".to_owned(),
             "flows6 id 3 type 2 key 4 value 520 entries 65536".to_owned(),
@@ -241,6 +327,17 @@ mod tests {
             "tcp 10.0.0.1:80 p sessions 0 rules",
         ] {
             assert_eq!(full_nat(line), None, "{line}");
+        }
+        for line in [
+            "",
+            "10.0.0.0/24 * * * default",
+            "10.0.0.0 * * * default services 0",
+            "10.0.0.0/x * * * default services 0",
+            "10.0.0.0/24 icmp * * default services 0",
+            "10.0.0.0/24 * 80- * default services 0",
+            "10.0.0.0/24 * * * default services 0 x",
+        ] {
+            assert_eq!(rule(line), None, "{line}");
         }
         for line in ["tcp", "tcp x", "tcp 1 2", "tcp -1", "icmp 1", ""] {
             assert_eq!(unanswered(line), None, "{line}");

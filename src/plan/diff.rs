@@ -114,6 +114,7 @@ fn lines(plan: &Plan) -> Vec<Line> {
     let mut settings = Vec::new();
     let mut datapath = Vec::new();
     let mut local_ips = Vec::new();
+    let mut rules = Vec::new();
     let mut services: BTreeMap<&ServiceKey, Service> = BTreeMap::new();
     for step in &plan.steps {
         match step {
@@ -131,6 +132,9 @@ fn lines(plan: &Plan) -> Vec<Line> {
             | Step::ChangeLocalIp { address, .. }
             | Step::RemoveLocalIp { address, .. }
             | Step::HandOver { address, .. } => local_ips.push((address, step)),
+            Step::AddRule { .. } | Step::ChangeRule { .. } | Step::RemoveRule { .. } => {
+                rules.push(step);
+            }
             Step::AddFullNat { service, .. }
             | Step::ChangeFullNat { service, .. }
             | Step::RemoveFullNat { service, .. } => {
@@ -162,6 +166,7 @@ fn lines(plan: &Plan) -> Vec<Line> {
         .into_iter()
         .chain(datapath)
         .chain(local_ips.into_iter().map(|(_, step)| step))
+        .chain(rules)
         .map(|step| line(step, false))
         .collect();
     for (key, service) in services {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::settings;
-use crate::model::{Service, ServiceKey, State};
+use crate::model::{Rule, Service, ServiceKey, State};
 
 /// How much of the kernel's state the file decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ impl Default for Options {
 /// has to equal it.
 pub fn goal(desired: &State, actual: &State, options: &Options) -> State {
     let mut goal = desired.clone();
+    keep_rules(&mut goal, actual, options.prune);
+    keep_covered(&mut goal, actual);
     if options.prune != Prune::Everything {
         keep_of_others(&mut goal, actual);
     }
@@ -58,6 +60,29 @@ pub fn goal(desired: &State, actual: &State, options: &Options) -> State {
         keep_weights(&mut goal.services, &actual.services);
     }
     goal
+}
+
+/// Rules that the file does not list stay where it decides on what it lists alone, and
+/// has none for the same destinations.
+fn keep_rules(goal: &mut State, actual: &State, prune: Prune) {
+    if prune == Prune::Everything {
+        return;
+    }
+    let listed: Vec<Rule> = goal.rules.keys().cloned().collect();
+    for (rule, pool) in &actual.rules {
+        if !listed.iter().any(|listed| listed.overlaps(rule)) {
+            goal.rules.insert(rule.clone(), pool.clone());
+        }
+    }
+}
+
+/// What a rule covers is another program's.
+fn keep_covered(goal: &mut State, actual: &State) {
+    for (key, running) in &actual.services {
+        if !goal.services.contains_key(key) && goal.rule_of(key).is_some() {
+            goal.services.insert(key.clone(), running.clone());
+        }
+    }
 }
 
 /// Keeps whole objects.

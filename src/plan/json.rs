@@ -10,7 +10,8 @@ use super::order::Plan;
 use super::refusal::Refusal;
 use super::step::{Op, Place, Step};
 use crate::model::{
-    Forward, Netmask, Persistence, Server, Service, ServiceKey, SyncDaemon, Tunnel, TunnelChecksum,
+    Forward, Netmask, Persistence, Rule, Server, Service, ServiceKey, SyncDaemon, Tunnel,
+    TunnelChecksum,
 };
 
 /// `{"steps": [STEP…], "refusals": [{"reason": "empty_pool", "message": "…"}…]}`.
@@ -50,6 +51,7 @@ impl Serialize for Refusal {
 ///   | `interface` | `interface` | none |
 ///   | `local_ip` | `address`; `services`, where they change to the new pool with it | `pool`, `ports` (`"1024-65535"`) |
 ///   | `full_nat` | `service` | `pool` |
+///   | `rule` | `networks`, `protocols`, `ports` (null: every), `interfaces` (null: every), each a list in a string (`"80,443-444"`) | `pool` |
 ///   | `service` | `service` | `scheduler`, `scheduler_flags` (their names), `persistence` (null, or `timeout` in seconds, `netmask`, `engine` or null), `one_packet` |
 ///   | `server` | `service`, `server` | `weight`, `forward` (`masq`, `route`, `tunnel`, `local`), `tunnel` (null, or `type`, `port` or null, `checksum`), `upper_threshold`, `lower_threshold` |
 ///
@@ -84,6 +86,8 @@ struct Record<'a> {
     address: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     services: Option<Vec<String>>,
+    #[serde(flatten)]
+    rule: Option<RuleName>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,6 +96,26 @@ struct Record<'a> {
     old: Option<Value<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     new: Option<Value<'a>>,
+}
+
+#[derive(Serialize)]
+struct RuleName {
+    networks: String,
+    protocols: String,
+    ports: Option<String>,
+    interfaces: Option<String>,
+}
+
+impl From<&Rule> for RuleName {
+    fn from(rule: &Rule) -> Self {
+        let protocols: Vec<String> = rule.protocols.iter().map(ToString::to_string).collect();
+        RuleName {
+            networks: rule.network_list(),
+            protocols: protocols.join(","),
+            ports: rule.port_list(),
+            interfaces: rule.interface_list(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -247,6 +271,11 @@ impl<'a> Record<'a> {
             }
             Step::ChangeFullNat { service, old, new } => Record::service(step, "full_nat", service)
                 .change(Value::FullNat { pool: old }, Value::FullNat { pool: new }),
+            Step::AddRule { rule, pool } | Step::RemoveRule { rule, pool } => {
+                Record::rule(step, rule).value(Value::FullNat { pool })
+            }
+            Step::ChangeRule { rule, old, new } => Record::rule(step, rule)
+                .change(Value::FullNat { pool: old }, Value::FullNat { pool: new }),
             Step::AddService { service, new } => {
                 Record::service(step, "service", service).value(Value::service(new, false))
             }
@@ -288,6 +317,7 @@ impl<'a> Record<'a> {
             interface: None,
             address: None,
             services: None,
+            rule: None,
             service: None,
             server: None,
             old: None,
@@ -299,6 +329,13 @@ impl<'a> Record<'a> {
         Record {
             address: Some(address),
             ..Record::object(step, "local_ip")
+        }
+    }
+
+    fn rule(step: &Step, rule: &Rule) -> Self {
+        Record {
+            rule: Some(rule.into()),
+            ..Record::object(step, "rule")
         }
     }
 

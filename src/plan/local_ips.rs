@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use super::merge::{Entry, merge};
 use super::refusal::Refusal;
 use super::step::{Place, Step};
-use crate::model::{Family, ServiceKey, State};
+use crate::model::{Family, Rule, ServiceKey, State};
 
 #[derive(Default)]
 pub(super) struct LocalIps {
@@ -25,6 +25,8 @@ pub(super) struct LocalIps {
     pub refusals: Vec<Refusal>,
     /// The full-NAT services after the steps that come before, with their pools.
     pub full_nat: BTreeMap<ServiceKey, String>,
+    /// The same of the rules.
+    pub rules: BTreeMap<Rule, String>,
 }
 
 /// A pool as one service sees it: only addresses of its own family matter.
@@ -83,8 +85,8 @@ pub(super) fn plan_local_ips(goal: &State, actual: &State) -> LocalIps {
 
     let mut moves = Moves {
         sizes: BTreeMap::new(),
-        in_use: pools_in_use(&actual.full_nat),
-        needed: pools_in_use(&goal.full_nat),
+        in_use: pools_in_use(actual),
+        needed: pools_in_use(goal),
         waiting: BTreeMap::new(),
     };
     let mut moving = Vec::new();
@@ -142,6 +144,7 @@ pub(super) fn plan_local_ips(goal: &State, actual: &State) -> LocalIps {
         moves.go(moving, &mut plan.before);
     }
     plan.full_nat = actual.full_nat.clone();
+    plan.rules = actual.rules.clone();
     hand_over(&mut moves, users(&actual.full_nat), &mut plan);
     let waiting = std::mem::take(&mut moves.waiting).into_values();
     plan.after.extend(waiting.map(|moving| moving.step()));
@@ -176,6 +179,11 @@ fn hand_over<'a>(
         for service in &services {
             plan.full_nat.insert(service.clone(), pool.0.to_owned());
         }
+        for (rule, its) in &mut plan.rules {
+            if (its.as_str(), rule.family()) == from {
+                pool.0.clone_into(its);
+            }
+        }
         plan.before.extend(moving.hand_over(&services));
         users.insert(pool, services);
         empty.push(from);
@@ -194,9 +202,9 @@ fn users(full_nat: &BTreeMap<ServiceKey, String>) -> BTreeMap<Pool<'_>, Vec<Serv
 /// The pools while addresses move between them.
 struct Moves<'a> {
     sizes: BTreeMap<Pool<'a>, usize>,
-    /// A service that the kernel has draws from it.
+    /// A service or rule that the kernel has draws from it.
     in_use: BTreeSet<Pool<'a>>,
-    /// A service of the goal draws from it.
+    /// One of the goal draws from it.
     needed: BTreeSet<Pool<'a>>,
     /// The last address of a pool in use, by that pool.
     waiting: BTreeMap<Pool<'a>, Move<'a>>,
@@ -252,9 +260,10 @@ fn places(state: &State, refusals: &mut Vec<Refusal>) -> BTreeMap<IpAddr, Place>
     places
 }
 
-fn pools_in_use(full_nat: &BTreeMap<ServiceKey, String>) -> BTreeSet<Pool<'_>> {
-    full_nat
-        .iter()
-        .map(|(service, pool)| (pool.as_str(), service.family()))
-        .collect()
+fn pools_in_use(state: &State) -> BTreeSet<Pool<'_>> {
+    let services = state.full_nat.iter();
+    let services = services.map(|(service, pool)| (pool.as_str(), service.family()));
+    let rules = state.rules.iter();
+    let rules = rules.map(|(rule, pool)| (pool.as_str(), rule.family()));
+    services.chain(rules).collect()
 }

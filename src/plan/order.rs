@@ -11,6 +11,7 @@
 //! | `start` | the datapath starts or changes, with its timeouts; programs are attached |
 //! | `local_ips` | addresses come, and change ports or pool |
 //! | `full_nat` | services become full NAT, or change their pool |
+//! | `rules` | rules come, go and change their pool, all at once |
 //! | `ipvs` | services and servers come and change |
 //! | `ipvs_leaving` | weights fall to 0; servers, then services, go |
 //! | `sync_starting` | sync daemons start |
@@ -71,7 +72,7 @@ use super::local_ips::plan_local_ips;
 use super::merge::{Entry, merge};
 use super::refusal::{Refusal, refusals};
 use super::step::Step;
-use crate::model::{Server, Service, ServiceKey, State, SyncState, Timeout};
+use crate::model::{Rule, Server, Service, ServiceKey, State, SyncState, Timeout};
 
 /// Steps of IPVS in one slice: a signal waits for no more of them.
 const AT_ONCE: usize = 128;
@@ -109,6 +110,7 @@ impl Plan {
         let together = |a: &Step, b: &Step| {
             (a.is_local_ip() && b.is_local_ip())
                 || (a.is_full_nat() && b.is_full_nat())
+                || (a.is_rule() && b.is_rule())
                 || (of_ipvs(a) && of_ipvs(b) && a.leaves() == b.leaves())
         };
         Ok(self.steps.chunk_by(together).flat_map(at_once))
@@ -134,6 +136,7 @@ struct Stages {
     start: Vec<Step>,
     local_ips: Vec<Step>,
     full_nat: Vec<Step>,
+    rules: Vec<Step>,
     ipvs: Vec<Step>,
     ipvs_leaving: Vec<Step>,
     sync_starting: Vec<Step>,
@@ -156,6 +159,7 @@ pub fn plan(desired: &State, actual: &State, options: &Options) -> Plan {
     stages.sync(&goal, actual);
     stages.datapath(&goal, actual);
     stages.full_nat(&goal, full_nat);
+    stages.rules(&goal, &local_ips.rules);
     stages.services(&goal, actual);
 
     let mut refusals = refusals(&goal, actual);
@@ -166,6 +170,7 @@ pub fn plan(desired: &State, actual: &State, options: &Options) -> Plan {
         stages.start,
         stages.local_ips,
         stages.full_nat,
+        stages.rules,
         stages.ipvs,
         stages.ipvs_leaving,
         stages.sync_starting,
@@ -307,6 +312,28 @@ impl Stages {
                 Entry::Kept(..) => {}
                 Entry::Removed(service, pool) => self.native.push(Step::RemoveFullNat {
                     service: service.clone(),
+                    pool: pool.clone(),
+                }),
+            }
+        }
+    }
+
+    /// In one write, so that a network can go from one rule to another.
+    fn rules(&mut self, goal: &State, running: &BTreeMap<Rule, String>) {
+        for entry in merge(running, &goal.rules) {
+            match entry {
+                Entry::Added(rule, pool) => self.rules.push(Step::AddRule {
+                    rule: rule.clone(),
+                    pool: pool.clone(),
+                }),
+                Entry::Kept(rule, old, new) if old != new => self.rules.push(Step::ChangeRule {
+                    rule: rule.clone(),
+                    old: old.clone(),
+                    new: new.clone(),
+                }),
+                Entry::Kept(..) => {}
+                Entry::Removed(rule, pool) => self.rules.push(Step::RemoveRule {
+                    rule: rule.clone(),
                     pool: pool.clone(),
                 }),
             }

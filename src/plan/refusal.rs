@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::model::{Family, Forward, ServiceKey, State, SyncState};
+use crate::model::{Family, Forward, Rule, ServiceKey, State, SyncState};
 
 /// A part of the goal that the steps do not reach. Its
 /// [`Display`](fmt::Display) names the thing and what to do.
@@ -16,6 +16,12 @@ pub enum Refusal {
     /// Every new connection of the service would be dropped.
     EmptyPool {
         service: ServiceKey,
+        pool: String,
+        family: Family,
+    },
+    /// The same of a rule.
+    EmptyPoolOfRule {
+        rule: Rule,
         pool: String,
         family: Family,
     },
@@ -60,6 +66,7 @@ impl Refusal {
             | Refusal::NoEngine { service, .. }
             | Refusal::PortTaken { service, .. }
             | Refusal::MixedFamilies { service, .. } => service.to_string(),
+            Refusal::EmptyPoolOfRule { rule, .. } => rule.to_string(),
             Refusal::NoSysctl { name } => name.clone(),
             Refusal::NoModule { place } => place.clone(),
             Refusal::NotEthernet { interface } => interface.clone(),
@@ -70,7 +77,7 @@ impl Refusal {
     pub fn reason(&self) -> &'static str {
         match self {
             Refusal::AddressInTwoPools { .. } => "address_in_two_pools",
-            Refusal::EmptyPool { .. } => "empty_pool",
+            Refusal::EmptyPool { .. } | Refusal::EmptyPoolOfRule { .. } => "empty_pool",
             Refusal::NotMasquerading { .. } => "not_masquerading",
             Refusal::NoSysctl { .. } => "no_sysctl",
             Refusal::NoScheduler { .. } => "no_scheduler",
@@ -99,6 +106,11 @@ impl fmt::Display for Refusal {
                 f,
                 "{service} takes full NAT from pool {pool:?}, which would have no {family} \
                  address: add one under [local_ips.{pool}]"
+            ),
+            Refusal::EmptyPoolOfRule { rule, pool, family } => write!(
+                f,
+                "the rule for {rule} takes full NAT from pool {pool:?}, which would have no \
+                 {family} address: add one under [local_ips.{pool}]"
             ),
             Refusal::NotMasquerading { service, server } => write!(
                 f,
@@ -159,6 +171,15 @@ pub(super) fn refusals(goal: &State, actual: &State) -> Vec<Refusal> {
         .keys()
         .map(|ip| (ip.pool.as_str(), Family::of(ip.address)))
         .collect();
+    for (rule, pool) in &goal.rules {
+        if !pools.contains(&(pool.as_str(), rule.family())) {
+            refusals.push(Refusal::EmptyPoolOfRule {
+                rule: rule.clone(),
+                pool: pool.clone(),
+                family: rule.family(),
+            });
+        }
+    }
     for (key, pool) in &goal.full_nat {
         if !pools.contains(&(pool.as_str(), key.family())) {
             refusals.push(Refusal::EmptyPool {

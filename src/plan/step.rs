@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::model::{PortRange, Server, Service, ServiceKey, SyncDaemon, SyncState, Timeout};
+use crate::model::{PortRange, Rule, Server, Service, ServiceKey, SyncDaemon, SyncState, Timeout};
 
 /// One change of one kernel object. What is changed or removed carries its old
 /// value, so that it can be shown.
@@ -108,6 +108,23 @@ pub enum Step {
         pool: String,
     },
 
+    /// From now on, new connections of services that another program makes there are
+    /// full NAT.
+    AddRule {
+        rule: Rule,
+        pool: String,
+    },
+    ChangeRule {
+        rule: Rule,
+        old: String,
+        new: String,
+    },
+    /// New connections there are native; sessions that live keep their NAT.
+    RemoveRule {
+        rule: Rule,
+        pool: String,
+    },
+
     /// `new.servers` is empty: each server is a step of its own.
     AddService {
         service: ServiceKey,
@@ -178,6 +195,7 @@ impl Step {
             | Step::Attach { .. }
             | Step::AddLocalIp { .. }
             | Step::AddFullNat { .. }
+            | Step::AddRule { .. }
             | Step::AddService { .. }
             | Step::AddServer { .. } => Op::Add,
             Step::ChangeTimeout { .. }
@@ -187,6 +205,7 @@ impl Step {
             | Step::ChangeLocalIp { .. }
             | Step::HandOver { .. }
             | Step::ChangeFullNat { .. }
+            | Step::ChangeRule { .. }
             | Step::ChangeService { .. }
             | Step::ChangeServer { .. } => Op::Change,
             Step::StopDaemon { .. }
@@ -194,6 +213,7 @@ impl Step {
             | Step::StopDatapath { .. }
             | Step::RemoveLocalIp { .. }
             | Step::RemoveFullNat { .. }
+            | Step::RemoveRule { .. }
             | Step::RemoveService { .. }
             | Step::RemoveServer { .. } => Op::Remove,
         }
@@ -217,6 +237,14 @@ impl Step {
         matches!(
             self,
             Step::AddFullNat { .. } | Step::ChangeFullNat { .. } | Step::RemoveFullNat { .. }
+        )
+    }
+
+    /// Changes the module's list of rules, which is written as a whole.
+    pub fn is_rule(&self) -> bool {
+        matches!(
+            self,
+            Step::AddRule { .. } | Step::ChangeRule { .. } | Step::RemoveRule { .. }
         )
     }
 

@@ -26,7 +26,10 @@ impl Display for Step {
             | Step::AddLocalIp { .. }
             | Step::ChangeLocalIp { .. }
             | Step::RemoveLocalIp { .. }
-            | Step::HandOver { .. } => f.write_str(&facts(self)),
+            | Step::HandOver { .. }
+            | Step::AddRule { .. }
+            | Step::ChangeRule { .. }
+            | Step::RemoveRule { .. } => f.write_str(&facts(self)),
             Step::AddFullNat { service, .. }
             | Step::ChangeFullNat { service, .. }
             | Step::RemoveFullNat { service, .. }
@@ -103,12 +106,19 @@ pub(super) fn facts(step: &Step) -> String {
         } => {
             let change = place_change(old, new);
             match services.len() {
+                0 => format!("local IP {address} {change}, with the rules that use it"),
                 1 => format!("local IP {address} {change}, with the service that uses it"),
                 n => format!("local IP {address} {change}, with the {n} services that use it"),
             }
         }
         Step::AddFullNat { pool, .. } | Step::RemoveFullNat { pool, .. } => full_nat(pool),
         Step::ChangeFullNat { old, new, .. } => format!("full NAT from pool {old:?} → {new:?}"),
+        Step::AddRule { rule, pool } | Step::RemoveRule { rule, pool } => {
+            format!("services of others at {rule} {}", full_nat(pool))
+        }
+        Step::ChangeRule { rule, old, new } => {
+            format!("services of others at {rule} full NAT from pool {old:?} → {new:?}")
+        }
         Step::AddService { new, .. } => service_facts(new),
         Step::ChangeService { old, new, .. } => service_change(old, new),
         Step::RemoveService { old, .. } => match old.servers.len() {

@@ -35,6 +35,7 @@ pub fn carry_out(
         }
         no_pool_in_use_is_emptied(&before, &state)
             .map_err(|error| format!("{transaction:?}: {error}"))?;
+        no_rules_overlap(&state)?;
         each(&state);
     }
     Ok(state)
@@ -46,6 +47,24 @@ fn no_pool_in_use_is_emptied(before: &State, after: &State) -> Result<(), String
         let has = |state: &State| has_address(state, pool, service.family());
         if !has(after) && has(before) {
             return Err(format!("EBUSY: pool {pool} would be empty"));
+        }
+    }
+    for (rule, pool) in &after.rules {
+        let has = |state: &State| has_address(state, pool, rule.family());
+        if !has(after) && has(before) {
+            return Err(format!("EBUSY: pool {pool} would be empty"));
+        }
+    }
+    Ok(())
+}
+
+/// `rules_overlap()` in kmod/rules.c.
+fn no_rules_overlap(state: &State) -> Result<(), String> {
+    let rules: Vec<_> = state.rules.keys().collect();
+    for (index, rule) in rules.iter().enumerate() {
+        let others = rules.iter().skip(index + 1);
+        if let Some(other) = others.into_iter().find(|other| other.overlaps(rule)) {
+            return Err(format!("EEXIST: {rule} and {other}"));
         }
     }
     Ok(())
@@ -153,7 +172,13 @@ fn apply(step: &Step, state: &mut State) -> Result<(), String> {
                     pool.clone_from(&new.pool);
                     service
                 });
-            check(moved.by_ref().eq(services), "the pool's services")
+            check(moved.by_ref().eq(services), "the pool's services")?;
+            for (rule, pool) in &mut state.rules {
+                if rule.family() == family && *pool == old.pool {
+                    pool.clone_from(&new.pool);
+                }
+            }
+            Ok(())
         }
 
         Step::AddFullNat { service, pool } => {
@@ -165,6 +190,16 @@ fn apply(step: &Step, state: &mut State) -> Result<(), String> {
             replace(&mut state.full_nat, service, old, new)
         }
         Step::RemoveFullNat { service, pool } => remove(&mut state.full_nat, service, pool),
+
+        Step::AddRule { rule, pool } => {
+            check(has_address(state, pool, rule.family()), "ENOENT: pool")?;
+            insert(&mut state.rules, rule, pool)
+        }
+        Step::ChangeRule { rule, old, new } => {
+            check(has_address(state, new, rule.family()), "ENOENT: pool")?;
+            replace(&mut state.rules, rule, old, new)
+        }
+        Step::RemoveRule { rule, pool } => remove(&mut state.rules, rule, pool),
 
         Step::AddService { service, new } => {
             check(new.servers.is_empty(), "servers are steps of their own")?;

@@ -67,6 +67,12 @@ fn full_nat_is_whole(actual: &State, desired: &State, now: &State) {
             "pool {pool} of {key} is empty"
         );
     }
+    for (rule, pool) in &now.rules {
+        assert!(
+            has_address(now, pool, rule.family()),
+            "pool {pool} of {rule} is empty"
+        );
+    }
 }
 
 fn service_is_kept_up(actual: &State, desired: &State, now: &State) {
@@ -89,6 +95,7 @@ fn service_is_kept_up(actual: &State, desired: &State, now: &State) {
 fn what_is_listed_is_there(desired: &State, end: &State) {
     assert_eq!(end.services, desired.services);
     assert_eq!(end.full_nat, desired.full_nat);
+    assert_eq!(end.rules, desired.rules);
     assert_eq!(end.local_ips, desired.local_ips);
     assert_eq!(end.datapath, desired.datapath);
     for timeout in Timeout::ALL {

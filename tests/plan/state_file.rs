@@ -8,9 +8,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use ipvs_bpf::model::{
-    Datapath, Family, Forward, LocalIp, Netmask, Persistence, PortRange, Protocol, Server, Service,
-    ServiceKey, State, SyncDaemon, SyncDaemons, SyncState, Timeout, Timeouts, Tunnel,
-    TunnelChecksum,
+    Datapath, Family, Forward, LocalIp, Netmask, Network, Persistence, PortRange, Protocol, Rule,
+    Server, Service, ServiceKey, State, SyncDaemon, SyncDaemons, SyncState, Timeout, Timeouts,
+    Tunnel, TunnelChecksum,
 };
 use ipvs_bpf::plan::{Options, Prune};
 use serde::Deserialize;
@@ -28,6 +28,8 @@ struct StateFile {
     datapath: Option<DatapathTable>,
     #[serde(default)]
     local_ips: BTreeMap<String, PoolTable>,
+    #[serde(default)]
+    full_nat: Vec<RuleTable>,
     #[serde(default)]
     service: Vec<ServiceTable>,
 }
@@ -71,6 +73,16 @@ fn yes() -> bool {
 struct PoolTable {
     addresses: Vec<IpAddr>,
     ports: Option<[u16; 2]>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleTable {
+    /// `ADDRESS/LENGTH`, all of one family.
+    addresses: Vec<String>,
+    #[serde(default)]
+    ports: Vec<[u16; 2]>,
+    snat: String,
 }
 
 #[derive(Deserialize)]
@@ -167,6 +179,19 @@ fn state(file: StateFile) -> State {
                 .insert(LocalIp { pool, address }, PortRange { first, last });
         }
     }
+    for table in file.full_nat {
+        let rule = Rule {
+            networks: table.addresses.iter().map(|text| network(text)).collect(),
+            protocols: Protocol::ALL.into(),
+            ports: table
+                .ports
+                .iter()
+                .map(|&[first, last]| PortRange { first, last })
+                .collect(),
+            interfaces: BTreeSet::new(),
+        };
+        state.rules.insert(rule, table.snat);
+    }
     for table in file.service {
         let key = service_key(&table.address);
         if let Some(pool) = &table.snat {
@@ -205,6 +230,14 @@ fn sync(table: BTreeMap<String, DaemonTable>) -> SyncDaemons {
         daemons.set(state, Some(daemon));
     }
     daemons
+}
+
+fn network(text: &str) -> Network {
+    let (address, length) = text.split_once('/').unwrap();
+    Network {
+        address: address.parse().unwrap(),
+        length: length.parse().unwrap(),
+    }
 }
 
 fn service_key(text: &str) -> ServiceKey {

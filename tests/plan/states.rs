@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use ipvs_bpf::model::{
-    Datapath, Family, Forward, LocalIp, Netmask, Persistence, PortRange, Protocol, Server, Service,
-    ServiceKey, State, SyncDaemon, SyncDaemons, Timeout, Timeouts, Tunnel, TunnelChecksum,
+    Datapath, Family, Forward, LocalIp, Netmask, Network, Persistence, PortRange, Protocol, Rule,
+    Server, Service, ServiceKey, State, SyncDaemon, SyncDaemons, Timeout, Timeouts, Tunnel,
+    TunnelChecksum,
 };
 use proptest::collection::{btree_map, btree_set};
 use proptest::prelude::*;
@@ -24,11 +25,14 @@ pub fn state() -> impl Strategy<Value = State> {
         proptest::option::of(sync()),
         proptest::option::weighted(0.8, (btree_set(interface(), 1..4), any::<bool>())),
         btree_map(local_ip(), (pool(), ports()), 0..6),
-        btree_map(service_key(), pool(), 0..5),
+        (
+            btree_map(service_key(), pool(), 0..5),
+            btree_map(rule(), pool(), 0..3),
+        ),
         btree_map(service_key(), service(), 0..5),
     )
         .prop_map(
-            |(timeouts, sysctls, sync, datapath, local_ips, full_nat, services)| {
+            |(timeouts, sysctls, sync, datapath, local_ips, (full_nat, rules), services)| {
                 let mut state = State {
                     timeouts,
                     sysctls,
@@ -46,10 +50,14 @@ pub fn state() -> impl Strategy<Value = State> {
                     state.local_ips.insert(LocalIp { pool, address }, ports);
                 }
                 state.full_nat = full_nat;
+                state.rules = rules;
                 let with_addresses = state.clone();
                 state
                     .full_nat
                     .retain(|key, pool| has_address(&with_addresses, pool, key.family()));
+                state
+                    .rules
+                    .retain(|rule, pool| has_address(&with_addresses, pool, rule.family()));
                 masquerade(&mut state);
                 part_families(&mut state);
                 without_unneeded_module(&mut state);
@@ -112,6 +120,9 @@ pub fn state_with_fixed_pools() -> impl Strategy<Value = State> {
         state
             .full_nat
             .retain(|key, pool| has_address(&with_addresses, pool, key.family()));
+        state
+            .rules
+            .retain(|rule, pool| has_address(&with_addresses, pool, rule.family()));
         state
     })
 }
@@ -217,6 +228,25 @@ fn service_key() -> impl Strategy<Value = ServiceKey> {
         address(Protocol::Tcp, "[fd00::a]:80"),
         mark(Family::Ipv4),
         mark(Family::Ipv6),
+    ])
+}
+
+/// For services of none of the keys, which are the file's.
+fn rule() -> impl Strategy<Value = Rule> {
+    let network = |address: &str, length| Network {
+        address: address.parse().unwrap(),
+        length,
+    };
+    let rule = |network| Rule {
+        networks: [network].into(),
+        protocols: Protocol::ALL.into(),
+        ports: Vec::new(),
+        interfaces: Default::default(),
+    };
+    select(vec![
+        rule(network("10.8.0.0", 24)),
+        rule(network("10.9.0.1", 32)),
+        rule(network("fd00:8::", 64)),
     ])
 }
 

@@ -171,7 +171,10 @@ fn live() -> Vec<Filled> {
 fn full_nat() -> Filled {
     (
         Column::long_text("Full NAT"),
-        |now| Value::text(now.pool.as_deref().unwrap_or("-")),
+        |now| match &now.pool {
+            Some(pool) if now.by_rule => Value::Text(format!("{pool} (by rule)")),
+            pool => Value::text(pool.as_deref().unwrap_or("-")),
+        },
         |_, _| Value::Empty,
     )
 }

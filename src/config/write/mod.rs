@@ -4,6 +4,7 @@
 
 mod layout;
 mod local_ips;
+mod rules;
 mod saved;
 mod service;
 mod settings;
@@ -18,7 +19,7 @@ use layout::{Block, Document};
 pub use saved::{Saved, save};
 pub use settings::changed_sysctls;
 
-use crate::model::{Datapath, ServiceKey, State};
+use crate::model::{Datapath, Rule, ServiceKey, State};
 
 /// What a part of the file describes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +29,7 @@ pub enum Place {
     Sysctl,
     Sync,
     Pool(String),
+    Rule(Rule),
     Service(ServiceKey),
     Server(ServiceKey, SocketAddr),
 }
@@ -40,6 +42,7 @@ impl fmt::Display for Place {
             Place::Sysctl => f.write_str("[sysctl]"),
             Place::Sync => f.write_str("[sync]"),
             Place::Pool(name) => write!(f, "the pool {name:?}"),
+            Place::Rule(rule) => write!(f, "the rule for {rule}"),
             Place::Service(key) => key.fmt(f),
             Place::Server(key, address) => write!(f, "the server {address} of {key}"),
         }
@@ -101,6 +104,9 @@ pub fn write(state: &State, notes: &Notes) -> Written {
     }
     for (name, pool) in local_ips::pools(&state.local_ips) {
         document.add(Place::Pool(name.to_owned()), pool);
+    }
+    for (rule, pool) in &state.rules {
+        document.add(Place::Rule(rule.clone()), rules::block(rule, pool));
     }
     for (key, service) in &state.services {
         let place = Place::Service(key.clone());

@@ -17,6 +17,7 @@ pub struct Saved {
 /// The mistakes of a text that we wrote ourselves are returned where none of
 /// its parts is to blame.
 pub fn save(state: &State, mut notes: Notes) -> Result<Saved, Diagnostics> {
+    let state = &without_others(state);
     for (key, pool) in &state.full_nat {
         if !state.services.contains_key(key) {
             notes.tail.push(format!(
@@ -47,6 +48,14 @@ pub fn save(state: &State, mut notes: Notes) -> Result<Saved, Diagnostics> {
             return Err(diagnostics);
         }
     }
+}
+
+/// A rule leaves these to another program, which makes them again.
+fn without_others(state: &State) -> State {
+    let mut own = state.clone();
+    own.services
+        .retain(|key, _| state.full_nat.contains_key(key) || state.rule_of(key).is_none());
+    own
 }
 
 fn unsaid(notes: &Notes, written: &Written) -> Vec<String> {

@@ -73,6 +73,7 @@ fn web() -> ServiceNow {
             servers: [(address, of_server)].into(),
         },
         pool: Some("default".to_owned()),
+        by_rule: false,
         sessions: Some(70_012),
     }
 }
@@ -120,6 +121,7 @@ fn marked() -> ServiceNow {
         },
         statistics: ServiceStatistics::default(),
         pool: None,
+        by_rule: false,
         sessions: None,
     }
 }
