@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Compiles the eBPF programs; the object is linked into the CLI.
+//! Compiles the eBPF programs; the objects are linked into the CLI.
 
 use std::env;
 use std::path::PathBuf;
@@ -11,8 +11,14 @@ fn main() {
     }
     println!("cargo::rerun-if-env-changed=CLANG");
 
+    compile("bpf/ipvs_bpf.c", "ipvs_bpf.o");
+    compile("bpf/toa/toa.c", "toa.o");
+}
+
+/// Ends the build where it fails.
+fn compile(source: &str, object: &str) {
     let clang = env::var_os("CLANG").unwrap_or_else(|| "clang".into());
-    let object = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("ipvs_bpf.o");
+    let object = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join(object);
     let mut command = Command::new(&clang);
     command
         .args([
@@ -20,7 +26,7 @@ fn main() {
         ])
         // The same object wherever it is built.
         .arg("-fdebug-compilation-dir=.")
-        .args(["-I", "kmod", "-c", "bpf/ipvs_bpf.c", "-o"])
+        .args(["-I", "kmod", "-c", source, "-o"])
         .arg(object);
     // See bpf/table.h.
     if env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64") {

@@ -20,3 +20,4 @@ pub mod model;
 pub mod output;
 pub mod plan;
 mod rtnetlink;
+pub mod toa;

@@ -8,11 +8,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::Serialize;
 
+mod network;
 mod rule;
 mod scheduler_flags;
 mod settings;
 
-pub use rule::{Network, Rule};
+pub use network::Network;
+pub use rule::Rule;
 pub use scheduler_flags::{scheduler_flag, scheduler_flags};
 pub use settings::{SyncDaemon, SyncDaemons, SyncState, Sysctls, Timeout, Timeouts};
 

@@ -1,19 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The Rust mirror of `kmod/ip_vs_bpf_abi.h` has the header's layout. What the
-//! header declares is scanned for names; a C program made of these names says
+//! The Rust mirrors of `kmod/ip_vs_bpf_abi.h` and `bpf/toa/abi.h` have the headers'
+//! layout. What a header declares is scanned for names; a C program made of these names says
 //! how the compiler lays them out; and the mirror must say the same.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::mem::{offset_of, size_of};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use aya::maps::lpm_trie::Key;
 use ipvs_bpf::datapath::abi::{
     COUNTERS_ROOM, Control, Counter, Lease, ORIGINAL, PACKET_BITS, REPLY, SLOTS, Set4, Set6, Slot4,
     Slot6, Tuple4, Tuple6,
 };
+use ipvs_bpf::toa::abi::{Client, Counts, OUTCOMES, Outcome, Prefix, Trusted, Tuple};
+
+/// A header, and the lines that its mirror makes.
+struct Header {
+    path: &'static str,
+    mirror_path: &'static str,
+    mirror: fn() -> BTreeSet<String>,
+}
+
+const HEADERS: [Header; 2] = [
+    Header {
+        path: "kmod/ip_vs_bpf_abi.h",
+        mirror_path: "src/datapath/abi.rs",
+        mirror: datapath,
+    },
+    Header {
+        path: "bpf/toa/abi.h",
+        mirror_path: "src/toa/abi.rs",
+        mirror: toa,
+    },
+];
 
 /// What the header declares, by name.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -25,38 +47,45 @@ struct Declarations {
 }
 
 #[test]
-fn the_rust_mirror_has_the_layout_and_the_values_of_the_header() {
-    let header = fs::read_to_string(header_path()).unwrap();
-    let from_header = layout_by_compiler(&scan(&header));
-    let missing: Vec<_> = from_header.difference(&mirror()).cloned().collect();
-    let surplus: Vec<_> = mirror().difference(&from_header).cloned().collect();
-    assert!(
-        missing.is_empty() && surplus.is_empty(),
-        "kmod/ip_vs_bpf_abi.h says\n  {}\nsrc/datapath/abi.rs and this test say\n  {}",
-        missing.join("\n  "),
-        surplus.join("\n  "),
-    );
+fn the_rust_mirrors_have_the_layout_and_the_values_of_the_headers() {
+    for header in HEADERS {
+        let declared = header.read();
+        let from_header = layout_by_compiler(&header, &scan(&declared));
+        let mirror = (header.mirror)();
+        let missing: Vec<_> = from_header.difference(&mirror).cloned().collect();
+        let surplus: Vec<_> = mirror.difference(&from_header).cloned().collect();
+        assert!(
+            missing.is_empty() && surplus.is_empty(),
+            "{} says\n  {}\n{} and this test say\n  {}",
+            header.path,
+            missing.join("\n  "),
+            header.mirror_path,
+            surplus.join("\n  "),
+        );
+    }
 }
 
 #[test]
-fn no_structure_of_the_header_has_implicit_padding() {
-    let header = fs::read_to_string(header_path()).unwrap();
-    let layout = layout_by_compiler(&scan(&header));
-    for (structure, _) in scan(&header).structures {
-        let number = |line: &String, word: &str| -> usize {
-            let mut words = line.split(' ').skip_while(|w| *w != word).skip(1);
-            words.next().unwrap().parse().unwrap()
-        };
-        let of_fields: usize = layout
-            .iter()
-            .filter(|line| line.starts_with(&format!("{structure}.")))
-            .map(|line| number(line, "size"))
-            .sum();
-        let whole = layout
-            .iter()
-            .find(|line| line.starts_with(&format!("{structure} ")))
-            .unwrap();
-        assert_eq!(of_fields, number(whole, "size"), "{structure}");
+fn no_structure_of_the_headers_has_implicit_padding() {
+    for header in HEADERS {
+        let declarations = scan(&header.read());
+        let layout = layout_by_compiler(&header, &declarations);
+        for (structure, _) in declarations.structures {
+            let number = |line: &String, word: &str| -> usize {
+                let mut words = line.split(' ').skip_while(|w| *w != word).skip(1);
+                words.next().unwrap().parse().unwrap()
+            };
+            let of_fields: usize = layout
+                .iter()
+                .filter(|line| line.starts_with(&format!("{structure}.")))
+                .map(|line| number(line, "size"))
+                .sum();
+            let whole = layout
+                .iter()
+                .find(|line| line.starts_with(&format!("{structure} ")))
+                .unwrap();
+            assert_eq!(of_fields, number(whole, "size"), "{structure}");
+        }
     }
 }
 
@@ -90,44 +119,53 @@ fn the_scan_finds_every_kind_of_declaration_and_refuses_what_it_cannot_read() {
     }
 }
 
-fn header_path() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/kmod/ip_vs_bpf_abi.h"))
+impl Header {
+    fn path(&self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(self.path)
+    }
+
+    fn read(&self) -> String {
+        fs::read_to_string(self.path()).unwrap()
+    }
 }
 
-/// A line for each structure, field and constant, as the mirror has them.
-fn mirror() -> BTreeSet<String> {
-    fn size<T, F>(_: impl Fn(&T) -> &F) -> usize {
-        size_of::<F>()
-    }
+fn size<T, F>(_: impl Fn(&T) -> &F) -> usize {
+    size_of::<F>()
+}
+
+/// Adds a line for a structure and for each of its fields, as the mirror has them.
+macro_rules! structure {
+    ($lines:ident, $c_name:literal, $rust:ident: $($field:ident)*) => {
+        // Names every field, so that one that is missing here does not compile.
+        let _ = |value: $rust| { let $rust { $($field: _,)* } = value; };
+        $lines.insert(format!("{} size {}", $c_name, size_of::<$rust>()));
+        $(
+            let field = stringify!($field);
+            let (name, order) = match field.strip_suffix("_be") {
+                Some(name) => (name, "network"),
+                None => (field, "host"),
+            };
+            $lines.insert(format!(
+                "{}.{name} offset {} size {} {order}",
+                $c_name,
+                offset_of!($rust, $field),
+                size(|value: &$rust| &value.$field),
+            ));
+        )*
+    };
+}
+
+/// A line for each structure, field and constant.
+fn datapath() -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
-    macro_rules! structure {
-        ($c_name:literal, $rust:ident: $($field:ident)*) => {
-            // Names every field, so that one that is missing here does not compile.
-            let _ = |value: $rust| { let $rust { $($field: _,)* } = value; };
-            lines.insert(format!("{} size {}", $c_name, size_of::<$rust>()));
-            $(
-                let field = stringify!($field);
-                let (name, order) = match field.strip_suffix("_be") {
-                    Some(name) => (name, "network"),
-                    None => (field, "host"),
-                };
-                lines.insert(format!(
-                    "{}.{name} offset {} size {} {order}",
-                    $c_name,
-                    offset_of!($rust, $field),
-                    size(|value: &$rust| &value.$field),
-                ));
-            )*
-        };
-    }
-    structure!("ipvs_bpf_tuple4", Tuple4: saddr_be daddr_be sport_be dport_be protocol pad);
-    structure!("ipvs_bpf_tuple6", Tuple6: saddr_be daddr_be sport_be dport_be protocol pad);
-    structure!("ipvs_bpf_lease", Lease: until forwarded iif ifindex mtu header transport pseudo macs generation);
-    structure!("ipvs_bpf_slot4", Slot4: from saddr_be daddr_be sport_be dport_be last lease);
-    structure!("ipvs_bpf_slot6", Slot6: from saddr_be daddr_be sport_be dport_be last lease);
-    structure!("ipvs_bpf_set4", Set4: sequence pad slot);
-    structure!("ipvs_bpf_set6", Set6: sequence pad slot);
-    structure!("ipvs_bpf_control", Control: seed sets generation);
+    structure!(lines, "ipvs_bpf_tuple4", Tuple4: saddr_be daddr_be sport_be dport_be protocol pad);
+    structure!(lines, "ipvs_bpf_tuple6", Tuple6: saddr_be daddr_be sport_be dport_be protocol pad);
+    structure!(lines, "ipvs_bpf_lease", Lease: until forwarded iif ifindex mtu header transport pseudo macs generation);
+    structure!(lines, "ipvs_bpf_slot4", Slot4: from saddr_be daddr_be sport_be dport_be last lease);
+    structure!(lines, "ipvs_bpf_slot6", Slot6: from saddr_be daddr_be sport_be dport_be last lease);
+    structure!(lines, "ipvs_bpf_set4", Set4: sequence pad slot);
+    structure!(lines, "ipvs_bpf_set6", Set6: sequence pad slot);
+    structure!(lines, "ipvs_bpf_control", Control: seed sets generation);
     lines.insert(format!("IPVS_BPF_SLOTS = {SLOTS}"));
     lines.insert(format!("IPVS_BPF_ORIGINAL = {ORIGINAL}"));
     lines.insert(format!("IPVS_BPF_REPLY = {REPLY}"));
@@ -140,10 +178,41 @@ fn mirror() -> BTreeSet<String> {
     lines
 }
 
+/// The same of the receiver. The length before a prefix is aya's.
+fn toa() -> BTreeSet<String> {
+    let mut lines = BTreeSet::new();
+    structure!(lines, "toa_trusted", Trusted: pad);
+    structure!(lines, "toa_client", Client: address_be port_be pad);
+    structure!(lines, "toa_tuple", Tuple: netns remote_be local_be remote_port_be local_port_be pad);
+    structure!(lines, "toa_counts", Counts: count);
+    let Prefix {
+        family: _,
+        address_be: _,
+    } = Prefix {
+        family: 4,
+        address_be: [0; 4],
+    };
+    let length = size_of::<Key<Prefix>>() - size_of::<Prefix>();
+    let family = length + offset_of!(Prefix, family);
+    let address = length + offset_of!(Prefix, address_be);
+    lines.insert(format!("toa_prefix size {}", size_of::<Key<Prefix>>()));
+    lines.insert(format!("toa_prefix.length offset 0 size {length} host"));
+    lines.insert(format!("toa_prefix.family offset {family} size 4 host"));
+    lines.insert(format!(
+        "toa_prefix.address offset {address} size 16 network"
+    ));
+    for outcome in Outcome::ALL {
+        lines.insert(format!("{} = {}", outcome.c_name(), outcome as u32));
+    }
+    lines.insert(format!("TOA_OUTCOMES = {OUTCOMES}"));
+    lines
+}
+
 /// The same lines, as the C compiler has them.
-fn layout_by_compiler(declarations: &Declarations) -> BTreeSet<String> {
-    let mut source = String::from(
-        "#include <stdio.h>\n#include <stddef.h>\n#include \"ip_vs_bpf_abi.h\"\nint main(void)\n{\n",
+fn layout_by_compiler(header: &Header, declarations: &Declarations) -> BTreeSet<String> {
+    let mut source = format!(
+        "#include <stdio.h>\n#include <stddef.h>\n#include \"{}\"\nint main(void)\n{{\n",
+        header.path().display()
     );
     for (structure, fields) in &declarations.structures {
         writeln!(
@@ -192,9 +261,7 @@ fn run(source: &str) -> String {
     let c = program.with_extension("c");
     fs::write(&c, source).unwrap();
     let compiled = Command::new("cc")
-        .args(["-Wall", "-Werror", "-I"])
-        .arg(header_path().parent().unwrap())
-        .arg("-o")
+        .args(["-Wall", "-Werror", "-o"])
         .args([&program, &c])
         .output()
         .expect("cc starts: run `make deps`");

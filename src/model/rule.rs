@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
-use super::{Family, PortRange, Protocol, ServiceKey};
+use super::{Family, Network, PortRange, Protocol, ServiceKey};
 
 /// Which destinations are full NAT, whoever made the service there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,45 +18,6 @@ pub struct Rule {
     pub ports: Vec<PortRange>,
     /// Where packets come in: names, or beginnings of names and `*`; empty: anywhere.
     pub interfaces: BTreeSet<String>,
-}
-
-/// A network by its first address and the length of its prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Network {
-    pub address: IpAddr,
-    pub length: u8,
-}
-
-fn bits(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(address) => u128::from(address.to_bits()) << 96,
-        IpAddr::V6(address) => address.to_bits(),
-    }
-}
-
-impl Network {
-    pub fn contains(self, address: IpAddr) -> bool {
-        let differ = bits(self.address) ^ bits(address);
-        Family::of(self.address) == Family::of(address)
-            && differ.leading_zeros() >= u32::from(self.length)
-    }
-
-    pub fn overlaps(self, other: Network) -> bool {
-        self.contains(other.address) || other.contains(self.address)
-    }
-
-    /// The network that has the address and this length.
-    pub fn around(address: IpAddr, length: u8) -> Self {
-        let mask = |of: u32| u128::MAX.checked_shl(of - u32::from(length)).unwrap_or(0);
-        let address = match address {
-            IpAddr::V4(address) => {
-                // The mask of 32 bits.
-                IpAddr::V4((address.to_bits() & mask(32) as u32).into())
-            }
-            IpAddr::V6(address) => IpAddr::V6((address.to_bits() & mask(128)).into()),
-        };
-        Network { address, length }
-    }
 }
 
 impl Rule {
@@ -111,12 +72,6 @@ fn ports_overlap(one: &[PortRange], two: &[PortRange]) -> bool {
     one.is_empty() || two.is_empty() || one.iter().any(meet)
 }
 
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.length)
-    }
-}
-
 fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
     let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
     items.join(",")
@@ -166,15 +121,8 @@ impl fmt::Display for Rule {
 
 #[cfg(test)]
 mod tests {
+    use super::super::network::tests::network;
     use super::*;
-
-    fn network(text: &str) -> Network {
-        let (address, length) = text.split_once('/').unwrap();
-        Network {
-            address: address.parse().unwrap(),
-            length: length.parse().unwrap(),
-        }
-    }
 
     fn rule(networks: &[&str], ports: &[(u16, u16)]) -> Rule {
         Rule {
@@ -189,26 +137,6 @@ mod tests {
                 .collect(),
             interfaces: BTreeSet::new(),
         }
-    }
-
-    #[test]
-    fn a_network_has_the_addresses_of_its_prefix() {
-        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        assert!(network("10.0.0.0/24").contains(ip("10.0.0.255")));
-        assert!(!network("10.0.0.0/24").contains(ip("10.0.1.0")));
-        assert!(network("0.0.0.0/0").contains(ip("255.255.255.255")));
-        assert!(!network("0.0.0.0/0").contains(ip("::")));
-        assert!(network("10.0.0.1/32").contains(ip("10.0.0.1")));
-        assert!(!network("10.0.0.1/32").contains(ip("10.0.0.0")));
-        assert!(network("fd00::/64").contains(ip("fd00::ffff")));
-        assert!(!network("fd00::/64").contains(ip("fd00:0:0:1::")));
-        assert_eq!(Network::around(ip("10.0.0.77"), 24), network("10.0.0.0/24"));
-        assert_eq!(Network::around(ip("10.0.0.77"), 0), network("0.0.0.0/0"));
-        assert_eq!(
-            Network::around(ip("10.0.0.77"), 32),
-            network("10.0.0.77/32")
-        );
-        assert_eq!(Network::around(ip("fd00::1"), 64), network("fd00::/64"));
     }
 
     #[test]

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The compiled eBPF object (`bpf/toa/toa.c`): loading it, and attaching its programs to
+//! a cgroup.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+
+use aya::maps::Map;
+use aya::programs::links::FdLink;
+use aya::programs::{CgroupAttachMode, CgroupSockAddr, ProgramError, SockOps};
+use aya::util::KernelVersion;
+use aya::{Ebpf, EbpfLoader};
+use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
+
+use super::Error;
+use super::abi::Counts;
+use super::counters::{LOCAL_IPS, STRANGERS, TOTALS, by_address, totals};
+use super::trust::{TRUST, set_trust, trust};
+use crate::model::Network;
+
+/// `bpf/toa/toa.c`, compiled by `build.rs`.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/toa.o"));
+
+/// Sees connections as they are established, those of Multipath TCP as well.
+const WITH_MPTCP: &str = "toa_with_mptcp";
+/// The same without Multipath TCP, for kernels that refuse the other.
+const ESTABLISHED: &str = "toa_established";
+const PEERNAME4: &str = "toa_peername4";
+const PEERNAME6: &str = "toa_peername6";
+
+/// The programs and maps, in the kernel as long as this lives.
+pub struct Loaded {
+    object: Ebpf,
+    established: &'static str,
+}
+
+/// Loads programs and maps. Trusts nobody yet.
+pub fn load() -> Result<Loaded, Error> {
+    // See `datapath::object`.
+    let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
+    attempt().map_err(|error| match KernelVersion::current() {
+        Ok(version) if version < KernelVersion::new(5, 10, 0) => Error::OldKernel {
+            kernel: version.to_string(),
+        },
+        _ => error,
+    })
+}
+
+fn attempt() -> Result<Loaded, Error> {
+    let mut object = EbpfLoader::new().load(OBJECT)?;
+    for name in [PEERNAME4, PEERNAME6] {
+        peername(&mut object, name)?
+            .load()
+            .map_err(|source| Error::Program { name, source })?;
+    }
+    let mut established = WITH_MPTCP;
+    let mut loaded = socket_operations(&mut object, WITH_MPTCP)?.load();
+    if let Err(ProgramError::LoadError { .. }) = loaded {
+        established = ESTABLISHED;
+        loaded = socket_operations(&mut object, ESTABLISHED)?.load();
+    }
+    loaded.map_err(|source| Error::Program {
+        name: established,
+        source,
+    })?;
+    Ok(Loaded {
+        object,
+        established,
+    })
+}
+
+fn peername<'a>(object: &'a mut Ebpf, name: &'static str) -> Result<&'a mut CgroupSockAddr, Error> {
+    let program = object.program_mut(name).ok_or(Error::Missing(name))?;
+    program
+        .try_into()
+        .map_err(|source| Error::Program { name, source })
+}
+
+fn socket_operations<'a>(
+    object: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<&'a mut SockOps, Error> {
+    let program = object.program_mut(name).ok_or(Error::Missing(name))?;
+    program
+        .try_into()
+        .map_err(|source| Error::Program { name, source })
+}
+
+impl Loaded {
+    /// Servers that use Multipath TCP get the addresses, too.
+    pub fn has_mptcp(&self) -> bool {
+        self.established == WITH_MPTCP
+    }
+
+    fn map(&self, name: &'static str) -> Result<&Map, Error> {
+        self.object.map(name).ok_or(Error::Missing(name))
+    }
+
+    /// Whose addresses are believed.
+    pub fn trust(&self) -> Result<BTreeSet<Network>, Error> {
+        trust(self.map(TRUST)?)
+    }
+
+    /// Believes the addresses of these networks, and no others.
+    pub fn set_trust(&mut self, networks: &BTreeSet<Network>) -> Result<(), Error> {
+        let map = self.object.map_mut(TRUST).ok_or(Error::Missing(TRUST))?;
+        set_trust(map, networks)
+    }
+
+    /// What became of connections.
+    pub fn totals(&self) -> Result<Counts, Error> {
+        totals(self.map(TOTALS)?)
+    }
+
+    /// The same by the address that they came from, of those that are trusted.
+    pub fn local_ips(&self) -> Result<BTreeMap<IpAddr, Counts>, Error> {
+        by_address(LOCAL_IPS, self.map(LOCAL_IPS)?)
+    }
+
+    /// The same of those that are not trusted, and had the option.
+    pub fn strangers(&self) -> Result<BTreeMap<IpAddr, Counts>, Error> {
+        by_address(STRANGERS, self.map(STRANGERS)?)
+    }
+
+    /// Attaches the programs to a cgroup (version 2), next to those that are there. They
+    /// work as long as the links live. Names and links are in the order in which the links
+    /// are to come: addresses are kept before they are given.
+    pub fn attach(&mut self, cgroup: &impl AsFd) -> Result<Vec<(&'static str, FdLink)>, Error> {
+        // A link is always one of several, and the kernel takes no flag that says so
+        // (cgroup_bpf_link_attach()).
+        let mode = CgroupAttachMode::Single;
+        let name = self.established;
+        let fail = |name| move |source| Error::Attach { name, source };
+        let program = socket_operations(&mut self.object, name)?;
+        let id = program.attach(cgroup, mode).map_err(fail(name))?;
+        let link = program.take_link(id).map_err(fail(name))?;
+        let link = FdLink::try_from(link).map_err(|source| Error::Link { name, source })?;
+        let mut links = vec![(name, link)];
+        for name in [PEERNAME4, PEERNAME6] {
+            let program = peername(&mut self.object, name)?;
+            let id = program.attach(cgroup, mode).map_err(fail(name))?;
+            let link = program.take_link(id).map_err(fail(name))?;
+            let link = FdLink::try_from(link).map_err(|source| Error::Link { name, source })?;
+            links.push((name, link));
+        }
+        Ok(links)
+    }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Whom the receiver believes: the longest-prefix map `toa_trust`.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use aya::maps::lpm_trie::{Key, LpmTrie};
+use aya::maps::{Map, MapData, MapError};
+
+use super::Error;
+use super::abi::{Prefix, Trusted, from_map, to_map};
+use crate::model::Network;
+
+pub(super) const TRUST: &str = "toa_trust";
+/// The map has room for twice as many: what is new comes before what is old goes.
+pub const MOST_NETWORKS: usize = 2048;
+/// Bits before the address.
+const FAMILY: u32 = 32;
+/// Bits before an address of IPv4 that is mapped into IPv6.
+const MAPPED: u32 = 96;
+
+fn fail(source: MapError) -> Error {
+    Error::Map {
+        name: TRUST,
+        source,
+    }
+}
+
+/// The family's number, and the bits before one of its addresses.
+fn family(address: IpAddr) -> (u32, u32) {
+    match address {
+        IpAddr::V4(_) => (4, FAMILY + MAPPED),
+        IpAddr::V6(_) => (6, FAMILY),
+    }
+}
+
+fn key(network: Network) -> Key<Prefix> {
+    let (family, before) = family(network.address);
+    let prefix = Prefix {
+        family,
+        address_be: to_map(network.address),
+    };
+    Key::new(before + u32::from(network.length), prefix)
+}
+
+/// None for what this tool does not write.
+fn network(key: Key<Prefix>) -> Option<Network> {
+    let address = from_map(key.data().address_be);
+    let (_, before) = family(address);
+    let length = key.prefix_len().checked_sub(before)?;
+    let longest = if address.is_ipv4() { 32 } else { 128 };
+    (length <= longest).then(|| Network::around(address, length as u8))
+}
+
+/// The networks of the map.
+pub fn trust(map: &Map) -> Result<BTreeSet<Network>, Error> {
+    let map = LpmTrie::<&MapData, Prefix, Trusted>::try_from(map).map_err(fail)?;
+    let keys: Result<Vec<_>, _> = map.keys().collect();
+    Ok(keys
+        .map_err(fail)?
+        .into_iter()
+        .filter_map(network)
+        .collect())
+}
+
+/// Makes these the networks of the map. What is in both stays all the time.
+pub fn set_trust(map: &mut Map, wanted: &BTreeSet<Network>) -> Result<(), Error> {
+    let mut map = LpmTrie::<&mut MapData, Prefix, Trusted>::try_from(map).map_err(fail)?;
+    let keys: Result<Vec<_>, _> = map.keys().collect();
+    let there = keys.map_err(fail)?;
+    for network in wanted {
+        map.insert(&key(*network), Trusted::default(), 0)
+            .map_err(fail)?;
+    }
+    for key in there {
+        if network(key).is_none_or(|network| !wanted.contains(&network)) {
+            map.remove(&key).map_err(fail)?;
+        }
+    }
+    Ok(())
+}

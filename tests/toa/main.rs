@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The receiver of clients' addresses in a kernel: `lab/runner` boots one for this binary.
+//! The test itself is the client, segment by segment, and the kernel is the server.
+
+mod addresses;
+mod client;
+mod group;
+mod handshakes;
+mod lifetimes;
+mod mptcp;
+mod network;
+mod options;
+mod server;
+mod socket;
