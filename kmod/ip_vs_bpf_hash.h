@@ -8,18 +8,16 @@
 
 #include "ip_vs_bpf_abi.h"
 
-/* The upper half of a product depends on every bit of what is multiplied. */
-static inline __attribute__((always_inline)) __u64 ipvs_bpf_mix(__u64 hash, __u64 word)
-{
-	hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
-	return hash ^ hash >> 32;
-}
-
-/* The set of a tuple, given as words of 64 bits: IPv4 has 2, IPv6 has 5. */
+/* The set of a tuple, given as words of 64 bits: IPv4 has 2, IPv6 has 5. The upper half of
+ * a product depends on every bit of what is multiplied, but the ports of flows that
+ * resemble each other are far from random there: it is folded into the lower half, after
+ * the last word, too.
+ */
 static inline __attribute__((always_inline)) __u32
 ipvs_bpf_set(const struct ipvs_bpf_control *control, const __u64 *words, int count)
 {
 	__u64 hash = control->seed;
+	__u32 folded;
 	int word;
 
 #ifdef __clang__
@@ -27,9 +25,12 @@ ipvs_bpf_set(const struct ipvs_bpf_control *control, const __u64 *words, int cou
 #else
 #pragma GCC unroll 5
 #endif
-	for (word = 0; word < count; word++)
-		hash = ipvs_bpf_mix(hash, words[word]);
-	return (hash >> 32) * control->sets >> 32;
+	for (word = 0; word < count; word++) {
+		hash ^= hash >> 32;
+		hash = (hash ^ words[word]) * 0x9e3779b97f4a7c15ULL;
+	}
+	folded = (__u32)hash ^ (__u32)(hash >> 32);
+	return (__u64)folded * control->sets >> 32;
 }
 
 #define IPVS_BPF_WORDS4 (sizeof(struct ipvs_bpf_tuple4) / sizeof(__u64))
