@@ -12,11 +12,13 @@ mod network;
 mod rule;
 mod scheduler_flags;
 mod settings;
+mod toa;
 
 pub use network::Network;
 pub use rule::Rule;
 pub use scheduler_flags::{scheduler_flag, scheduler_flags};
 pub use settings::{SyncDaemon, SyncDaemons, SyncState, Sysctls, Timeout, Timeouts};
+pub use toa::Toa;
 
 /// Everything that a file describes and `apply` reconciles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +40,9 @@ pub struct State {
     pub rules: BTreeMap<Rule, String>,
     /// The virtual services of IPVS with their servers.
     pub services: BTreeMap<ServiceKey, Service>,
+    /// `None`: a file says nothing of the receiver of clients' addresses, and it is left
+    /// alone.
+    pub toa: Option<Toa>,
 }
 
 impl State {

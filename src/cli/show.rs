@@ -15,7 +15,7 @@ pub struct Show {
     #[arg(
         value_name = "SERVICE",
         value_parser = argument::service,
-        conflicts_with_all = ["local_ips", "timeouts", "daemon", "counters"]
+        conflicts_with_all = ["local_ips", "toa", "timeouts", "daemon", "counters"]
     )]
     pub services: Vec<ServiceKey>,
     /// Only this server, 10.2.0.2:8080; may be repeated
@@ -23,7 +23,7 @@ pub struct Show {
         long = "server",
         value_name = "ADDRESS:PORT",
         value_parser = argument::server,
-        conflicts_with_all = ["local_ips", "timeouts", "daemon", "counters"]
+        conflicts_with_all = ["local_ips", "toa", "timeouts", "daemon", "counters"]
     )]
     pub servers: Vec<SocketAddr>,
     #[command(flatten)]
@@ -87,6 +87,10 @@ pub struct View {
     /// with each server
     #[arg(long)]
     pub local_ips: bool,
+    /// At a server: what became of connections from each local IP of a director, and
+    /// whose naming of clients was refused
+    #[arg(long)]
+    pub toa: bool,
     /// How long connections live without a packet
     #[arg(long)]
     pub timeouts: bool,

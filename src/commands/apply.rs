@@ -23,14 +23,12 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
     let _lock = lock()?;
     // Read once: standard input has no second time.
     let desired = desired::read(&args.reconcile.file.file)?;
-    let warnings = warnings::of(&desired.state);
-    director::take_away_older_module(&mut |what| {
-        if !global.json {
-            let _ = output::print(format_args!("- {what}, of an older version"));
-        }
-    })?;
+    let warnings = desired.warnings();
+    if !desired.is_of_server {
+        take_away_older_module(global)?;
+    }
     let options = planning::options(&args.reconcile);
-    let before = director::observe()?;
+    let before = desired.observe()?;
     let plan = planning::on_this_host(&before, &desired.state, &options, global)?;
     if !global.json {
         warnings::say(&warnings);
@@ -40,7 +38,7 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
     let result = carry_out(&plan, global, &mut done)
         .and_then(|()| match plan.steps[..] {
             [] => Ok(()),
-            _ => verify(before, &plan, &desired.state, &options),
+            _ => verify(before, &plan, &desired, &options),
         })
         .and_then(|()| nothing_waits(&desired));
     if global.json {
@@ -51,6 +49,15 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
         unless_nobody_reads(print_json(&plan, &warnings, &desired.absent, Some(outcome)))?;
     }
     result.map(|()| ExitCode::SUCCESS)
+}
+
+fn take_away_older_module(global: &Global) -> Result<(), Error> {
+    director::take_away_older_module(&mut |what| {
+        if !global.json {
+            let _ = output::print(format_args!("- {what}, of an older version"));
+        }
+    })?;
+    Ok(())
 }
 
 /// That nobody reads what is printed is no reason to do nothing.
@@ -100,10 +107,13 @@ fn nothing_waits(desired: &Desired) -> Result<(), Error> {
 }
 
 /// Reads again what the steps touched: nothing may be left to do.
-fn verify(before: State, plan: &Plan, desired: &State, options: &Options) -> Result<(), Error> {
+fn verify(before: State, plan: &Plan, desired: &Desired, options: &Options) -> Result<(), Error> {
     let touched = plan.steps.iter().filter_map(Step::ipvs_service).collect();
-    let after = director::observe_again(before, &touched)?;
-    let left = plan::plan(desired, &after, options);
+    let after = match desired.is_of_server {
+        true => director::observe_receiver()?,
+        false => director::observe_again(before, &touched)?,
+    };
+    let left = plan::plan(&desired.state, &after, options);
     if left.is_empty() {
         return Ok(());
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::Error;
+use super::{Error, warnings};
 use crate::config::{self, Diagnostics};
 use crate::director;
 use crate::model::State;
@@ -16,6 +16,26 @@ pub(super) struct Desired {
     /// The interfaces that the file lists and this host lacks: the state is without
     /// them.
     pub absent: BTreeSet<String>,
+    /// It asks for the receiver of clients' addresses alone, and nothing else is looked at.
+    pub is_of_server: bool,
+}
+
+impl Desired {
+    /// What runs of that which the file decides.
+    pub fn observe(&self) -> Result<State, director::Error> {
+        match self.is_of_server {
+            true => director::observe_receiver(),
+            false => director::observe(),
+        }
+    }
+
+    /// What is no mistake of the file, but hardly what was meant.
+    pub fn warnings(&self) -> Vec<String> {
+        match self.is_of_server {
+            true => Vec::new(),
+            false => warnings::of(&self.state),
+        }
+    }
 }
 
 pub(super) fn read(path: &Path) -> Result<Desired, Error> {
@@ -25,6 +45,7 @@ pub(super) fn read(path: &Path) -> Result<Desired, Error> {
     Ok(Desired {
         state: config.desired(&interfaces),
         absent: config.absent(&interfaces),
+        is_of_server: config.is_of_server(),
     })
 }
 

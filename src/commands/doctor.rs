@@ -26,8 +26,15 @@ struct Json<'a> {
 
 /// The state that the file asks for, and what `plan` would say of it.
 fn compared(path: &Path, global: &Global) -> Result<(State, Compared), Error> {
-    let Desired { state, absent } = desired::read(path)?;
-    let actual = director::observe_loaded()?;
+    let Desired {
+        state,
+        absent,
+        is_of_server,
+    } = desired::read(path)?;
+    let actual = match is_of_server {
+        true => director::observe_receiver()?,
+        false => director::observe_loaded()?,
+    };
     let plan = plan::on_this_host(&actual, &state, &Options::default(), global)?;
     let compared = Compared {
         name: path.display().to_string(),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::{Error, warnings};
 use crate::cli::{Global, Metrics, MetricsFormat};
 use crate::metrics::{self, Format, Now};
-use crate::{datapath, director, kmod, output};
+use crate::{datapath, director, kmod, output, toa};
 
 pub(super) fn run(args: &Metrics, global: &Global) -> Result<ExitCode, Error> {
     if global.json {
@@ -44,5 +44,6 @@ fn now() -> Result<Now, Error> {
         local_ips: director::local_ips_now()?,
         module_counters: kmod::proc::counters().map_err(director::Error::from)?,
         program_counters: datapath::counters().map_err(director::Error::from)?,
+        receiver: toa::counted().map_err(director::Error::from)?,
     })
 }

@@ -9,20 +9,14 @@ use serde::Serialize;
 
 use super::{CHANGES, Error, desired, obstacles, warnings};
 use crate::cli::{Global, Reconcile};
-use crate::director;
 use crate::model::State;
 use crate::output;
 use crate::plan::{Options, Plan, Prune, plan};
 
 pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> {
     let desired = desired::read(&args.file.file)?;
-    let warnings = warnings::of(&desired.state);
-    let plan = on_this_host(
-        &director::observe()?,
-        &desired.state,
-        &options(args),
-        global,
-    )?;
+    let warnings = desired.warnings();
+    let plan = on_this_host(&desired.observe()?, &desired.state, &options(args), global)?;
     if global.json {
         print_json(&plan, &warnings, &desired.absent, None)?;
     } else {

@@ -25,7 +25,7 @@ pub(super) fn run(args: &Save, global: &Global) -> Result<ExitCode, Error> {
         head: vec!["The running state, as `ipvs-bpf save` found it.".to_owned()],
         ..Notes::default()
     };
-    let saved = save(&director::observe()?, notes)
+    let saved = save(&director::observe_loaded()?, notes)
         .map_err(|diagnostics| Failure::Mistakes(Box::new(diagnostics)))?;
     if global.json {
         let json = Json {

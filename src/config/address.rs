@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use super::reader::Wrong;
 use super::spelling::{meant, quoted};
 use super::value::number;
-use crate::model::{Family, Protocol, ServiceKey};
+use crate::model::{Family, Network, Protocol, ServiceKey};
 
 /// Addresses of all pools together.
 pub(super) const MOST_ADDRESSES: u64 = 65_536;
@@ -80,6 +80,37 @@ pub(super) fn multicast(text: &str) -> Result<IpAddr, Wrong> {
     } else {
         Err(Wrong::new("it is an address of one host", FORM))
     }
+}
+
+/// "10.0.0.1", "10.0.0.0/24". `form` is what would be right.
+pub(super) fn network(text: &str, form: &str) -> Result<Network, Wrong> {
+    let (address, length) = match text.split_once('/') {
+        Some((address, length)) => (address, Some(length)),
+        None => (text, None),
+    };
+    let address: IpAddr = address
+        .parse()
+        .map_err(|_| Wrong::new(format!("{} is no IP address", quoted(address)), form))?;
+    let bits: u8 = if address.is_ipv4() { 32 } else { 128 };
+    let length = match length {
+        None => bits,
+        Some(length) => number(length)
+            .filter(|length| *length <= bits)
+            .ok_or_else(|| {
+                Wrong::new(
+                    format!("{} is no prefix length", quoted(&format!("/{length}"))),
+                    format!("it is 0 to {bits} for {}", Family::of(address)),
+                )
+            })?,
+    };
+    let network = Network::around(address, length);
+    if network.address != address {
+        return Err(Wrong::meant(
+            "its address is not the first of the network",
+            network.to_string(),
+        ));
+    }
+    Ok(network)
 }
 
 /// "10.2.0.1" or "10.2.0.16/28": the first address and how many.

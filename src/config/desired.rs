@@ -8,10 +8,16 @@ use super::parse::Config;
 use super::rules::RuleEntry;
 use super::service::ServiceEntry;
 use crate::model::{
-    Datapath, LocalIp, PortRange, Rule, Service, ServiceKey, State, SyncDaemon, SyncDaemons,
+    Datapath, LocalIp, PortRange, Rule, Service, ServiceKey, State, SyncDaemon, SyncDaemons, Toa,
 };
 
 impl Config {
+    /// The file is a server's: it asks for nothing but the receiver of clients' addresses,
+    /// and decides nothing else.
+    pub fn is_of_server(&self) -> bool {
+        self.is_of_server
+    }
+
     /// `interfaces`: the names of those that the host has. What is to be at another one
     /// is left out: the rest is served without it.
     pub fn desired(&self, interfaces: &[String]) -> State {
@@ -71,6 +77,10 @@ impl Config {
             full_nat: self.full_nat(),
             rules: self.rules(),
             services: self.services(),
+            toa: self.toa.as_ref().map(|toa| Toa {
+                trust: toa.trust.keys().copied().collect(),
+                other_build: false,
+            }),
         }
     }
 

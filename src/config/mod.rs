@@ -26,6 +26,7 @@ mod sync;
 mod syntax;
 mod sysctl;
 mod timeouts;
+mod toa;
 mod value;
 mod warnings;
 mod words;

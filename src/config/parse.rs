@@ -11,6 +11,7 @@ use super::rules::{self, RuleEntry};
 use super::service::{self, ServiceEntry};
 use super::sync::{self, Sync};
 use super::timeouts::{self, TimeoutsTable};
+use super::toa::{self, ToaTable};
 use super::{check, syntax, sysctl};
 use crate::model::Sysctls;
 
@@ -28,6 +29,10 @@ pub struct Config {
     pub(super) pools: BTreeMap<String, Pool>,
     pub(super) rules: Vec<RuleEntry>,
     pub(super) services: Vec<ServiceEntry>,
+    /// Absent: the receiver is left alone.
+    pub(super) toa: Option<ToaTable>,
+    /// There is nothing but `[toa]`.
+    pub(super) is_of_server: bool,
     /// `service` is written, if only as an empty list.
     pub(super) lists_services: bool,
 }
@@ -63,6 +68,8 @@ pub fn parse(name: &str, text: &str) -> Result<Config, Diagnostics> {
             .sections("service", "service", "a service")
             .map(service::read)
             .collect(),
+        toa: root.section("toa", "`[toa]`").map(toa::read),
+        is_of_server: document.get_ref().contains_key("toa") && document.get_ref().len() == 1,
         lists_services: document.get_ref().contains_key("service"),
     };
     root.finish();

@@ -30,6 +30,7 @@ impl Config {
             patterns(self, interfaces, &warnings);
         }
         no_service(self, &warnings);
+        everybody(self, &warnings);
         pools(self, &warnings);
         interfaces_twice(self, &warnings);
         for service in &self.services {
@@ -39,6 +40,18 @@ impl Config {
             addresses(service, &warnings);
         }
         warnings.into_warnings(&self.name, &self.text)
+    }
+}
+
+/// Any client could name another one.
+fn everybody(config: &Config, warnings: &Mistakes) {
+    let trust = config.toa.iter().flat_map(|toa| &toa.trust);
+    for (network, span) in trust.filter(|(network, _)| network.length == 0) {
+        warnings.add(Mistake::new(
+            span,
+            format!("{network} is everybody: a client that reaches the server by itself can name any address as its own"),
+            "list the local IPs of the directors",
+        ));
     }
 }
 
@@ -80,7 +93,7 @@ fn patterns(config: &Config, interfaces: &[String], warnings: &Mistakes) {
 }
 
 fn no_service(config: &Config, warnings: &Mistakes) {
-    if !config.lists_services && config.rules.is_empty() {
+    if !config.lists_services && config.rules.is_empty() && !config.is_of_server {
         warnings.add(Mistake::new(
             &(0..0),
             "the file lists no service, so `apply` removes those that are there",

@@ -17,6 +17,7 @@ pub use attach::{
     attach, attached_interfaces, claim_qdiscs, detach, interfaces_with_leftovers,
     interfaces_with_program,
 };
+pub(crate) use build::Build;
 pub use build::{is_pinned, is_this as is_of_this_build};
 pub use counters::counters;
 pub use error::Error;

@@ -22,10 +22,12 @@ const MOUNT_POINT: &str = "/sys/fs/bpf";
 /// mounts a fresh `/sys` without it, and what is mounted there would vanish
 /// with the command.
 const MOUNT_POINT_OF_INIT: &str = "/proc/1/root/sys/fs/bpf";
+/// Before the inode, in the receiver's folder.
+const RECEIVER: &str = "toa-";
 /// `BPF_FS_MAGIC` (linux/magic.h).
 const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
 
-/// The folder of the caller's network namespace.
+/// A folder of the caller's network namespace.
 #[derive(Clone, Debug)]
 pub struct Pins {
     folder: PathBuf,
@@ -34,12 +36,22 @@ pub struct Pins {
 impl Pins {
     /// Of the caller's network namespace. Only looks.
     pub fn of_this_namespace() -> Result<Self, Error> {
+        Pins::named("")
+    }
+
+    /// Those of the receiver of clients' addresses, which go their own way: a folder next to
+    /// it, `toa-<inode>`. Only looks.
+    pub fn of_receiver() -> Result<Self, Error> {
+        Pins::named(RECEIVER)
+    }
+
+    fn named(prefix: &str) -> Result<Self, Error> {
         let path = "/proc/thread-self/ns/net";
         let inode = fs::metadata(path).map_err(Error::file(path))?.ino();
         Ok(Pins {
             folder: Path::new(bpf_fs().unwrap_or(MOUNT_POINT))
                 .join("ipvs-bpf")
-                .join(inode.to_string()),
+                .join(format!("{prefix}{inode}")),
         })
     }
 
@@ -50,6 +62,10 @@ impl Pins {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+
+    pub fn exist(&self) -> bool {
+        self.folder.exists()
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -63,7 +79,7 @@ impl Pins {
     }
 
     /// Makes the folder where there is none, and mounts the BPF file system.
-    pub(super) fn make(&self) -> Result<(), Error> {
+    pub(crate) fn make(&self) -> Result<(), Error> {
         if bpf_fs().is_none() {
             mount_bpf_fs()?;
         }
@@ -71,7 +87,7 @@ impl Pins {
     }
 
     /// Removes one pin. None is no error.
-    pub(super) fn unpin(&self, name: &str) -> Result<(), Error> {
+    pub(crate) fn unpin(&self, name: &str) -> Result<(), Error> {
         let path = self.path(name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file(path)(error)),
@@ -107,7 +123,7 @@ fn sweep(parent: &Path) {
         let inode = folder
             .file_name()
             .to_str()
-            .and_then(|name| name.parse().ok());
+            .and_then(|name| name.strip_prefix(RECEIVER).unwrap_or(name).parse().ok());
         if inode.is_some_and(|inode: u64| !living.contains(&inode)) {
             let _ = fs::remove_dir_all(folder.path());
         }

@@ -10,6 +10,7 @@ use crate::kmod::module;
 use crate::kmod::proc::{self, FullNatChange, LocalIpChange};
 use crate::model::{Family, LocalIp, Service, Timeout, Timeouts};
 use crate::plan::Step;
+use crate::toa;
 
 /// Steps that were not all carried out.
 pub struct Stopped {
@@ -126,6 +127,10 @@ impl Kernel {
                 if were_lost {
                     datapath::claim_qdiscs(&pins)?;
                 }
+            }
+            Step::StartToa { trust } | Step::ChangeToa { new: trust, .. } => toa::run(trust)?,
+            Step::StopToa { .. } => {
+                toa::stop()?;
             }
             Step::StopDatapath { .. } => stop_datapath()?,
             Step::Attach { interface } => datapath::attach(&Pins::of_this_namespace()?, interface)?,

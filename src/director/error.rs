@@ -16,6 +16,8 @@ pub enum Error {
     #[error(transparent)]
     Datapath(#[from] crate::datapath::Error),
     #[error(transparent)]
+    Toa(#[from] crate::toa::Error),
+    #[error(transparent)]
     Connections(#[from] crate::ip_vs_conn::Error),
     #[error("no network namespace \"{name}\": {source}; `ip netns list` lists them")]
     Namespace { name: String, source: io::Error },

@@ -33,7 +33,7 @@ pub use now::{
     DataPlaneNow, ServiceNow, daemons_now, data_plane_now, has_ipvs, named_services_now,
     pins_are_lost, service_keys_now, services_now, state_now, timeouts_now, unserved_now,
 };
-pub use observe::{interfaces, observe, observe_again, observe_loaded};
+pub use observe::{interfaces, observe, observe_again, observe_loaded, observe_receiver};
 pub use older::take_away_older_module;
 pub use teardown::teardown;
 pub use usable_ports::UsablePorts;

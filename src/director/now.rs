@@ -10,6 +10,7 @@ use crate::datapath::{self, Pins};
 use crate::ipvs_netlink::{Ipvs, ServiceStatistics};
 use crate::kmod::proc::{self, LocalIpLine};
 use crate::model::{Datapath, Service, ServiceKey, State, SyncDaemons, Timeouts};
+use crate::toa;
 
 /// A service of IPVS, and what it has done and does.
 #[derive(Clone, Debug)]
@@ -159,6 +160,7 @@ pub fn state_now() -> Result<State, Error> {
             .collect(),
         full_nat: full_nat.collect(),
         rules: proc::rules()?,
+        toa: Some(toa::observe()?),
         services: services
             .into_iter()
             .map(|now| (now.key, now.service))

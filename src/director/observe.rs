@@ -12,6 +12,7 @@ use crate::datapath::{self, Pins};
 use crate::ipvs_netlink::{Ipvs, Reason};
 use crate::kmod::proc::{self, FullNatLine};
 use crate::model::{Datapath, LocalIp, PortRange, Service, ServiceKey, State, Timeouts};
+use crate::toa;
 
 /// The names of the interfaces of the caller's network namespace.
 pub fn interfaces() -> Result<Vec<String>, Error> {
@@ -34,6 +35,14 @@ pub fn observe_loaded() -> Result<State, Error> {
         return observe();
     }
     module_state()
+}
+
+/// The receiver of clients' addresses alone. Asks neither IPVS nor the module.
+pub fn observe_receiver() -> Result<State, Error> {
+    Ok(State {
+        toa: Some(toa::observe()?),
+        ..State::default()
+    })
 }
 
 /// The state after steps that touched these services of IPVS, where `before` is
@@ -84,6 +93,7 @@ fn module_state() -> Result<State, Error> {
         local_ips: local_ips()?,
         full_nat: full_nat()?,
         rules: proc::rules()?,
+        toa: Some(toa::observe()?),
         ..State::default()
     })
 }

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use super::carry_out::stop_datapath;
 use super::flush::own;
+use super::now::has_ipvs;
 use super::{Error, observe};
 use crate::datapath::{self, Pins};
 use crate::kmod::module;
 use crate::kmod::proc::{self, FullNatChange, FullNatLine, LocalIpChange};
+use crate::toa;
 
 /// How long no session may end. Each is gone as soon as no packet uses
 /// its connection.
@@ -32,6 +34,9 @@ pub fn teardown(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), Err
         end_sessions(done)?;
         remove_local_ips(done)?;
     }
+    if toa::stop()? {
+        done("the receiver of clients' addresses");
+    }
     detach(done)?;
     if module::is_loaded() {
         stop_datapath()?;
@@ -47,6 +52,10 @@ pub fn teardown(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), Err
 }
 
 fn remove_services(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    // Asking would load it.
+    if !has_ipvs() {
+        return Ok(());
+    }
     let Some(mut ipvs) = observe::ipvs()? else {
         return Ok(());
     };

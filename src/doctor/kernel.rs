@@ -59,6 +59,12 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             ));
         }
     }
+    of_programs(facts, findings);
+}
+
+/// What all eBPF programs need.
+pub(super) fn of_programs(facts: &Facts, findings: &mut Vec<Finding>) {
+    let kernel = &facts.kernel;
     if kernel.jit.as_deref() == Some("0") {
         findings.push(Finding::new(
             Warning,
@@ -88,7 +94,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
     }
 }
 
-fn version(release: &str) -> Option<(u32, u32)> {
+pub(super) fn version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }

@@ -16,6 +16,7 @@ pub mod read;
 mod routes;
 mod running;
 mod sysctls;
+mod toa;
 
 use std::net::IpAddr;
 
@@ -41,11 +42,20 @@ pub struct Facts {
     pub routes: routes::Routes,
     pub firewall: firewall::Rules,
     pub apps: Vec<apps::App>,
+    pub receiver: toa::Receiver,
 }
 
 /// Errors first; otherwise in the order of a packet's way.
 pub fn findings(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
+    // A server needs neither IPVS nor the module.
+    if toa::is_all(&facts.wanted) {
+        kernel::of_programs(facts, &mut findings);
+        toa::findings(facts, &mut findings);
+        file::findings(facts, &mut findings);
+        findings.sort_by_key(|finding| finding.severity);
+        return findings;
+    }
     kernel::findings(facts, &mut findings);
     module::findings(facts, &mut findings);
     sysctls::findings(facts, &mut findings);
@@ -55,6 +65,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     ports::findings(facts, &mut findings);
     firewall::findings(facts, &mut findings);
     apps::findings(facts, &mut findings);
+    toa::findings(facts, &mut findings);
     running::findings(facts, &mut findings);
     file::findings(facts, &mut findings);
     findings.sort_by_key(|finding| finding.severity);

@@ -135,6 +135,7 @@ fn healthy() -> Facts {
         )]
         .into(),
         firewall: Vec::new(),
+        receiver: Default::default(),
         apps: Vec::new(),
     }
 }

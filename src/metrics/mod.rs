@@ -7,6 +7,7 @@ mod family;
 mod now;
 mod servers;
 mod text;
+mod toa;
 
 pub use now::{Now, families};
 pub use text::{Format, text};

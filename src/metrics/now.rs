@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::family::Family;
-use super::{counters, servers};
+use super::{counters, servers, toa};
 use crate::datapath::abi::Counter;
 use crate::director::{LocalIpNow, ServiceNow};
+use crate::toa::Counted;
 
 /// What was read from the kernel. What is not loaded is empty.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +23,8 @@ pub struct Now {
     pub local_ips: Vec<LocalIpNow>,
     pub module_counters: Vec<(String, u64)>,
     pub program_counters: Vec<(Counter, u64)>,
+    /// `None`: no receiver of clients' addresses runs.
+    pub receiver: Option<Counted>,
 }
 
 pub fn families(now: &Now) -> Vec<Family> {
@@ -37,6 +40,7 @@ pub fn families(now: &Now) -> Vec<Family> {
     families.extend(local_ips(&now.local_ips));
     families.extend(counters::module(&now.module_counters));
     families.extend(counters::programs(&now.program_counters));
+    families.extend(toa::families(now.receiver.as_ref()));
     families
 }
 

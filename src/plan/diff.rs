@@ -121,6 +121,9 @@ fn lines(plan: &Plan) -> Vec<Line> {
             Step::ChangeTimeout { .. }
             | Step::ChangeSysctl { .. }
             | Step::StopDaemon { .. }
+            | Step::StartToa { .. }
+            | Step::ChangeToa { .. }
+            | Step::StopToa { .. }
             | Step::StartDaemon { .. } => settings.push(step),
             Step::StartDatapath { .. }
             | Step::ChangeDatapath { .. }

@@ -19,8 +19,8 @@ pub struct Options {
 }
 
 /// What becomes of that which the kernel has and the file does not list.
-/// Timeouts, sysctls, and the sync daemons of a file without `[sync]` are left
-/// alone in any case.
+/// Timeouts, sysctls, the sync daemons of a file without `[sync]`, and the receiver of
+/// a file without `[toa]` are left alone in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prune {
     /// It is removed.
@@ -56,6 +56,16 @@ pub fn goal(desired: &State, actual: &State, options: &Options) -> State {
         keep_unlisted(&mut goal, actual);
     }
     settings::complete(&mut goal, actual, options.prune);
+    goal.toa = match goal.toa.take() {
+        None => actual.toa.clone(),
+        Some(mut listed) => {
+            if options.prune == Prune::Nothing {
+                let running = actual.toa.iter().flat_map(|toa| &toa.trust);
+                listed.trust.extend(running);
+            }
+            Some(listed)
+        }
+    };
     if options.keep_weights {
         keep_weights(&mut goal.services, &actual.services);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A plan for scripts (`--json`).
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::ser::SerializeStruct;
@@ -10,7 +11,7 @@ use super::order::Plan;
 use super::refusal::Refusal;
 use super::step::{Op, Place, Step};
 use crate::model::{
-    Forward, Netmask, Persistence, Rule, Server, Service, ServiceKey, SyncDaemon, Tunnel,
+    Forward, Netmask, Network, Persistence, Rule, Server, Service, ServiceKey, SyncDaemon, Tunnel,
     TunnelChecksum,
 };
 
@@ -46,6 +47,7 @@ impl Serialize for Refusal {
 ///   | `timeout` | `timeout` (`tcp`, `tcp_fin`, `udp`, `tcp_unanswered`, `udp_unanswered`, `sctp_unanswered`) | `seconds` |
 ///   | `sysctl` | `sysctl`, the name below `net.ipv4.vs` | `value`, a string |
 ///   | `sync_daemon` | `daemon` (`master`, `backup`) | `interface`, `id`, `group`, `port`, `ttl`, `sync_maxlen` (null: the kernel's choice) |
+///   | `toa` | | `trust`, a list of networks (`"10.2.0.0/28"`); of a change also `other_build`, as of the datapath |
 ///   | `datapath` | | `max_sessions`; of an addition also `fast_path`; of a change `other_build`, whether the programs are not this build's, or have no pins |
 ///   | `fast_path` | | `on`, a boolean |
 ///   | `interface` | `interface` | none |
@@ -145,6 +147,11 @@ enum Value<'a> {
     FastPath {
         on: bool,
     },
+    Toa {
+        trust: Vec<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        other_build: Option<bool>,
+    },
     LocalIp {
         pool: &'a str,
         ports: String,
@@ -228,6 +235,17 @@ impl<'a> Record<'a> {
                     other_build: None,
                 })
             }
+            Step::StartToa { trust } | Step::StopToa { trust } => {
+                Record::object(step, "toa").value(Value::toa(trust, None))
+            }
+            Step::ChangeToa {
+                other_build,
+                old,
+                new,
+            } => Record::object(step, "toa").change(
+                Value::toa(old, Some(*other_build)),
+                Value::toa(new, Some(false)),
+            ),
             Step::ChangeFastPath { old, new } => Record::object(step, "fast_path")
                 .change(Value::FastPath { on: *old }, Value::FastPath { on: *new }),
             Step::ChangeDatapath {
@@ -400,6 +418,13 @@ impl<'a> From<&'a Place> for Value<'a> {
 }
 
 impl<'a> Value<'a> {
+    fn toa(trust: &BTreeSet<Network>, other_build: Option<bool>) -> Self {
+        Value::Toa {
+            trust: trust.iter().map(Network::to_string).collect(),
+            other_build,
+        }
+    }
+
     fn service(service: &'a Service, with_servers: bool) -> Self {
         Value::Service {
             scheduler: &service.scheduler,

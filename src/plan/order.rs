@@ -7,7 +7,7 @@
 //! | stage | |
 //! | --- | --- |
 //! | `sync_stopping` | sync daemons stop |
-//! | `settings` | timeouts and sysctls of IPVS change |
+//! | `settings` | timeouts and sysctls of IPVS, and the receiver of clients' addresses, change |
 //! | `start` | the datapath starts or changes, with its timeouts; programs are attached |
 //! | `local_ips` | addresses come, and change ports or pool |
 //! | `full_nat` | services become full NAT, or change their pool |
@@ -156,6 +156,7 @@ pub fn plan(desired: &State, actual: &State, options: &Options) -> Plan {
         ..Stages::default()
     };
     stages.settings(&goal, actual);
+    stages.toa(&goal, actual);
     stages.sync(&goal, actual);
     stages.datapath(&goal, actual);
     stages.full_nat(&goal, full_nat);
@@ -228,6 +229,27 @@ impl Stages {
                 });
             }
         }
+    }
+
+    /// It depends on nothing else.
+    fn toa(&mut self, goal: &State, actual: &State) {
+        let running = actual.toa.clone().unwrap_or_default();
+        let wanted = goal.toa.clone().unwrap_or_default();
+        let step = match (running.is_running(), wanted.is_running()) {
+            (false, true) => Step::StartToa {
+                trust: wanted.trust,
+            },
+            (true, false) => Step::StopToa {
+                trust: running.trust,
+            },
+            (true, true) if running != wanted => Step::ChangeToa {
+                other_build: running.other_build,
+                old: running.trust,
+                new: wanted.trust,
+            },
+            _ => return,
+        };
+        self.settings.push(step);
     }
 
     fn sync(&mut self, goal: &State, actual: &State) {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! One thing to do to one object of the kernel.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::model::{PortRange, Rule, Server, Service, ServiceKey, SyncDaemon, SyncState, Timeout};
+use crate::model::{
+    Network, PortRange, Rule, Server, Service, ServiceKey, SyncDaemon, SyncState, Timeout,
+};
 
 /// One change of one kernel object. What is changed or removed carries its old
 /// value, so that it can be shown.
@@ -31,6 +34,23 @@ pub enum Step {
     StopDaemon {
         state: SyncState,
         old: SyncDaemon,
+    },
+
+    /// Attach the receiver of clients' addresses, which believes these local IPs.
+    StartToa {
+        trust: BTreeSet<Network>,
+    },
+    /// Believe others, or take over from the programs of another build. Connections keep
+    /// the addresses that they have.
+    ChangeToa {
+        /// The programs are of another build or have lost pins.
+        other_build: bool,
+        old: BTreeSet<Network>,
+        new: BTreeSet<Network>,
+    },
+    /// Servers see the local IPs again.
+    StopToa {
+        trust: BTreeSet<Network>,
     },
 
     /// Load the module, the maps and the programs, and register the maps with
@@ -191,6 +211,7 @@ impl Step {
     pub fn op(&self) -> Op {
         match self {
             Step::StartDaemon { .. }
+            | Step::StartToa { .. }
             | Step::StartDatapath { .. }
             | Step::Attach { .. }
             | Step::AddLocalIp { .. }
@@ -200,6 +221,7 @@ impl Step {
             | Step::AddServer { .. } => Op::Add,
             Step::ChangeTimeout { .. }
             | Step::ChangeSysctl { .. }
+            | Step::ChangeToa { .. }
             | Step::ChangeFastPath { .. }
             | Step::ChangeDatapath { .. }
             | Step::ChangeLocalIp { .. }
@@ -209,6 +231,7 @@ impl Step {
             | Step::ChangeService { .. }
             | Step::ChangeServer { .. } => Op::Change,
             Step::StopDaemon { .. }
+            | Step::StopToa { .. }
             | Step::Detach { .. }
             | Step::StopDatapath { .. }
             | Step::RemoveLocalIp { .. }

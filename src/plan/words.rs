@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A step in words, on one line.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::step::{Place, Step};
 use crate::model::{
-    Forward, Netmask, Persistence, Server, Service, SyncDaemon, Tunnel, TunnelChecksum,
+    Forward, Netmask, Network, Persistence, Server, Service, SyncDaemon, Tunnel, TunnelChecksum,
 };
 
 impl Display for Step {
@@ -17,6 +18,9 @@ impl Display for Step {
             | Step::ChangeSysctl { .. }
             | Step::StartDaemon { .. }
             | Step::StopDaemon { .. }
+            | Step::StartToa { .. }
+            | Step::ChangeToa { .. }
+            | Step::StopToa { .. }
             | Step::StartDatapath { .. }
             | Step::ChangeDatapath { .. }
             | Step::StopDatapath { .. }
@@ -56,6 +60,25 @@ pub(super) fn facts(step: &Step) -> String {
         }
         Step::StartDaemon { state, new: daemon } | Step::StopDaemon { state, old: daemon } => {
             format!("sync daemon {state} {}", daemon_facts(daemon))
+        }
+        Step::StartToa { trust } | Step::StopToa { trust } => {
+            format!("clients' addresses from {}", networks(trust))
+        }
+        Step::ChangeToa {
+            other_build,
+            old,
+            new,
+        } => {
+            let trust = if old == new {
+                networks(new)
+            } else {
+                format!("{} → {}", networks(old), networks(new))
+            };
+            let programs = match other_build {
+                true => ", programs → those of this build",
+                false => "",
+            };
+            format!("clients' addresses from {trust}{programs}")
         }
         Step::StartDatapath {
             max_sessions,
@@ -282,6 +305,14 @@ fn forward(forward: &Forward) -> String {
             format!("tunnel gre{}", tunnel_checksum(*checksum))
         }
     }
+}
+
+fn networks(networks: &BTreeSet<Network>) -> String {
+    if networks.is_empty() {
+        return "nobody".to_owned();
+    }
+    let names: Vec<String> = networks.iter().map(Network::to_string).collect();
+    names.join(", ")
 }
 
 fn tunnel_checksum(checksum: TunnelChecksum) -> &'static str {

@@ -95,6 +95,12 @@ impl Outcome {
             Outcome::NoMemory => "TOA_NO_MEMORY",
         }
     }
+
+    /// The same without the prefix, in small letters.
+    pub fn name(self) -> String {
+        let name = self.c_name();
+        name.strip_prefix("TOA_").unwrap_or(name).to_lowercase()
+    }
 }
 
 impl Counts {

@@ -3,11 +3,13 @@
 //! are attached to a cgroup, and their maps. It needs neither IPVS nor the module.
 
 pub mod abi;
+pub mod cgroup;
 mod counters;
 mod error;
 mod object;
+mod running;
 mod trust;
 
 pub use error::Error;
 pub use object::{Loaded, load};
-pub use trust::MOST_NETWORKS;
+pub use running::{Counted, counted, observe, run, stop};

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 
 use aya::maps::Map;
 use aya::programs::links::FdLink;
@@ -20,7 +21,7 @@ use super::trust::{TRUST, set_trust, trust};
 use crate::model::Network;
 
 /// `bpf/toa/toa.c`, compiled by `build.rs`.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/toa.o"));
+pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/toa.o"));
 
 /// Sees connections as they are established, those of Multipath TCP as well.
 const WITH_MPTCP: &str = "toa_with_mptcp";
@@ -28,6 +29,11 @@ const WITH_MPTCP: &str = "toa_with_mptcp";
 const ESTABLISHED: &str = "toa_established";
 const PEERNAME4: &str = "toa_peername4";
 const PEERNAME6: &str = "toa_peername6";
+
+/// The names that the links of programs are pinned by, in the order of [`Loaded::attach`].
+pub(super) const LINKS: [&str; 3] = ["link-established", "link-peername4", "link-peername6"];
+pub(super) const CLIENTS: &str = "toa_clients";
+pub(super) const MPTCP: &str = "toa_mptcp";
 
 /// The programs and maps, in the kernel as long as this lives.
 pub struct Loaded {
@@ -37,9 +43,15 @@ pub struct Loaded {
 
 /// Loads programs and maps. Trusts nobody yet.
 pub fn load() -> Result<Loaded, Error> {
+    load_pinned(&[])
+}
+
+/// The same, with the maps that are pinned there, where there are any, and new ones
+/// pinned.
+pub(super) fn load_pinned(maps: &[(&str, PathBuf)]) -> Result<Loaded, Error> {
     // See `datapath::object`.
     let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
-    attempt().map_err(|error| match KernelVersion::current() {
+    attempt(maps).map_err(|error| match KernelVersion::current() {
         Ok(version) if version < KernelVersion::new(5, 10, 0) => Error::OldKernel {
             kernel: version.to_string(),
         },
@@ -47,8 +59,12 @@ pub fn load() -> Result<Loaded, Error> {
     })
 }
 
-fn attempt() -> Result<Loaded, Error> {
-    let mut object = EbpfLoader::new().load(OBJECT)?;
+fn attempt(maps: &[(&str, PathBuf)]) -> Result<Loaded, Error> {
+    let mut loader = EbpfLoader::new();
+    for (name, path) in maps {
+        loader.map_pin_path(name, path);
+    }
+    let mut object = loader.load(OBJECT)?;
     for name in [PEERNAME4, PEERNAME6] {
         peername(&mut object, name)?
             .load()
@@ -131,7 +147,7 @@ impl Loaded {
         // (cgroup_bpf_link_attach()).
         let mode = CgroupAttachMode::Single;
         let name = self.established;
-        let fail = |name| move |source| Error::Attach { name, source };
+        let fail = |name| move |source| Error::attach(name, source);
         let program = socket_operations(&mut self.object, name)?;
         let id = program.attach(cgroup, mode).map_err(fail(name))?;
         let link = program.take_link(id).map_err(fail(name))?;

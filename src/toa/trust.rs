@@ -12,8 +12,6 @@ use super::abi::{Prefix, Trusted, from_map, to_map};
 use crate::model::Network;
 
 pub(super) const TRUST: &str = "toa_trust";
-/// The map has room for twice as many: what is new comes before what is old goes.
-pub const MOST_NETWORKS: usize = 2048;
 /// Bits before the address.
 const FAMILY: u32 = 32;
 /// Bits before an address of IPv4 that is mapped into IPv6.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use ipvs_bpf::model::{Datapath, Family, LocalIp, State, SyncDaemons};
+use ipvs_bpf::model::{Datapath, Family, LocalIp, State, SyncDaemons, Toa};
 use ipvs_bpf::plan::{Place, Plan, Step};
 
 use super::states::without_unneeded_module;
@@ -93,6 +93,37 @@ fn apply(step: &Step, state: &mut State) -> Result<(), String> {
             let daemons = state.sync.as_mut().ok_or("ESRCH")?;
             check(daemons.get(*role) == Some(old), "old value")?;
             daemons.set(*role, None);
+            Ok(())
+        }
+        Step::StartToa { trust } => {
+            let toa = state.toa.get_or_insert_default();
+            check(!toa.is_running(), "already runs")?;
+            check(!trust.is_empty(), "trusts nobody")?;
+            toa.trust.clone_from(trust);
+            Ok(())
+        }
+        Step::ChangeToa {
+            other_build,
+            old,
+            new,
+        } => {
+            let toa = state.toa.as_mut().ok_or("no receiver")?;
+            check(toa.is_running() && !new.is_empty(), "running")?;
+            check(
+                (&toa.trust, toa.other_build) == (old, *other_build),
+                "old value",
+            )?;
+            check(*other_build || old != new, "no change")?;
+            *toa = Toa {
+                trust: new.clone(),
+                other_build: false,
+            };
+            Ok(())
+        }
+        Step::StopToa { trust } => {
+            let toa = state.toa.as_mut().ok_or("no receiver")?;
+            check(toa.is_running() && toa.trust == *trust, "old value")?;
+            *toa = Toa::default();
             Ok(())
         }
         Step::StartDatapath {

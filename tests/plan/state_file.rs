@@ -9,7 +9,7 @@ use std::path::Path;
 
 use ipvs_bpf::model::{
     Datapath, Family, Forward, LocalIp, Netmask, Network, Persistence, PortRange, Protocol, Rule,
-    Server, Service, ServiceKey, State, SyncDaemon, SyncDaemons, SyncState, Timeout, Timeouts,
+    Server, Service, ServiceKey, State, SyncDaemon, SyncDaemons, SyncState, Timeout, Timeouts, Toa,
     Tunnel, TunnelChecksum,
 };
 use ipvs_bpf::plan::{Options, Prune};
@@ -26,6 +26,7 @@ struct StateFile {
     sysctl: BTreeMap<String, String>,
     sync: Option<BTreeMap<String, DaemonTable>>,
     datapath: Option<DatapathTable>,
+    toa: Option<ToaTable>,
     #[serde(default)]
     local_ips: BTreeMap<String, PoolTable>,
     #[serde(default)]
@@ -40,6 +41,15 @@ struct OptionsTable {
     keep_weights: Option<bool>,
     /// `everything`, `listed` or `nothing`.
     prune: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ToaTable {
+    /// Address and length of each prefix.
+    trust: Vec<(IpAddr, u8)>,
+    #[serde(default)]
+    other_build: bool,
 }
 
 #[derive(Deserialize)]
@@ -168,6 +178,7 @@ fn state(file: StateFile) -> State {
         timeouts: timeouts(&file.timeouts),
         sysctls: file.sysctl,
         sync: file.sync.map(sync),
+        toa: file.toa.map(toa),
         ..State::default()
     };
     for (pool, table) in file.local_ips {
@@ -212,6 +223,16 @@ fn timeouts(table: &BTreeMap<String, u32>) -> Timeouts {
         timeouts.set(timeout, Some(*seconds));
     }
     timeouts
+}
+
+fn toa(table: ToaTable) -> Toa {
+    let trust = table.trust.into_iter();
+    Toa {
+        trust: trust
+            .map(|(address, length)| Network::around(address, length))
+            .collect(),
+        other_build: table.other_build,
+    }
 }
 
 fn sync(table: BTreeMap<String, DaemonTable>) -> SyncDaemons {

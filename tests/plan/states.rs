@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipvs_bpf::model::{
     Datapath, Family, Forward, LocalIp, Netmask, Network, Persistence, PortRange, Protocol, Rule,
-    Server, Service, ServiceKey, State, SyncDaemon, SyncDaemons, Timeout, Timeouts, Tunnel,
+    Server, Service, ServiceKey, State, SyncDaemon, SyncDaemons, Timeout, Timeouts, Toa, Tunnel,
     TunnelChecksum,
 };
 use proptest::collection::{btree_map, btree_set};
@@ -20,7 +20,7 @@ use super::kernel::{has_address, has_daemons};
 /// pool with an address and servers that masquerade.
 pub fn state() -> impl Strategy<Value = State> {
     (
-        timeouts(),
+        (timeouts(), proptest::option::of(toa())),
         btree_map(sysctl(), sysctl_value(), 0..3),
         proptest::option::of(sync()),
         proptest::option::weighted(0.8, (btree_set(interface(), 1..4), any::<bool>())),
@@ -32,11 +32,12 @@ pub fn state() -> impl Strategy<Value = State> {
         btree_map(service_key(), service(), 0..5),
     )
         .prop_map(
-            |(timeouts, sysctls, sync, datapath, local_ips, (full_nat, rules), services)| {
+            |((timeouts, toa), sysctls, sync, datapath, local_ips, (full_nat, rules), services)| {
                 let mut state = State {
                     timeouts,
                     sysctls,
                     sync,
+                    toa,
                     datapath: datapath.map(|(interfaces, fast_path)| Datapath {
                         interfaces,
                         max_sessions: 1024,
@@ -89,6 +90,7 @@ pub fn running() -> impl Strategy<Value = State> {
             let value = || "0".to_owned();
             state.sysctls.entry(name.to_owned()).or_insert_with(value);
         }
+        state.toa.get_or_insert_default();
         let daemons = state.sync.get_or_insert_default();
         for daemon in [&mut daemons.master, &mut daemons.backup]
             .into_iter()
@@ -147,6 +149,20 @@ fn part_families(state: &mut State) {
             service.servers.retain(|server, _| same(server));
         }
     }
+}
+
+/// Of a file or of a kernel.
+fn toa() -> impl Strategy<Value = Toa> {
+    let network = (
+        select(vec!["10.2.0.0", "fd00:2::"]),
+        select(vec![24_u8, 32]),
+    );
+    let network =
+        network.prop_map(|(address, length)| Network::around(address.parse().unwrap(), length));
+    btree_set(network, 0..3).prop_map(|trust| Toa {
+        trust,
+        other_build: false,
+    })
 }
 
 fn timeouts() -> impl Strategy<Value = Timeouts> {

@@ -10,5 +10,7 @@ mod lifetimes;
 mod mptcp;
 mod network;
 mod options;
+mod programs;
 mod server;
 mod socket;
+mod tool;

@@ -2,7 +2,7 @@
 //! The columns that a view has, by the names that `--sort` takes.
 
 use super::query::{Kind, Query};
-use super::{connections, counters, local_ips, services, sessions, settings};
+use super::{connections, counters, local_ips, services, sessions, settings, toa};
 use crate::cli::Show;
 use crate::output::grid::Column;
 
@@ -16,6 +16,7 @@ pub fn columns(args: &Show) -> Vec<String> {
         Kind::Connections => connections::grid(&[]),
         Kind::Sessions => sessions::grid(&[]),
         Kind::LocalIps => local_ips::grid(&[]),
+        Kind::Toa => toa::grid(&[]),
         Kind::Timeouts => settings::timeouts_grid(Default::default()),
         Kind::Daemon => settings::daemons_grid(&Default::default()),
         Kind::Counters => counters::grid(&[]),

@@ -14,6 +14,7 @@ mod services;
 mod services_json;
 mod sessions;
 mod settings;
+mod toa;
 mod watch;
 
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ fn look(query: &Query, before: &mut Option<Before>) -> Result<Look, Error> {
         Kind::Connections => connections::look(query),
         Kind::Sessions => sessions::look(query),
         Kind::LocalIps => local_ips::look(query),
+        Kind::Toa => toa::look(query),
         Kind::Timeouts => settings::timeouts(query),
         Kind::Daemon => settings::daemon(query),
         Kind::Counters => counters::look(query),

@@ -19,7 +19,7 @@ use layout::{Block, Document};
 pub use saved::{Saved, save};
 pub use settings::changed_sysctls;
 
-use crate::model::{Datapath, Rule, ServiceKey, State};
+use crate::model::{Datapath, Rule, ServiceKey, State, Toa};
 
 /// What a part of the file describes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +32,7 @@ pub enum Place {
     Rule(Rule),
     Service(ServiceKey),
     Server(ServiceKey, SocketAddr),
+    Toa,
 }
 
 impl fmt::Display for Place {
@@ -44,6 +45,7 @@ impl fmt::Display for Place {
             Place::Pool(name) => write!(f, "the pool {name:?}"),
             Place::Rule(rule) => write!(f, "the rule for {rule}"),
             Place::Service(key) => key.fmt(f),
+            Place::Toa => f.write_str("[toa]"),
             Place::Server(key, address) => write!(f, "the server {address} of {key}"),
         }
     }
@@ -117,7 +119,20 @@ pub fn write(state: &State, notes: &Notes) -> Written {
             document.add(place, service::server(*address, server, key));
         }
     }
+    if let Some(toa) = state.toa.as_ref().filter(|toa| toa.is_running()) {
+        document.add(Place::Toa, toa_block(toa));
+    }
     document.finish()
+}
+
+fn toa_block(toa: &Toa) -> Block {
+    let mut block = Block::new("[toa]");
+    let trust = toa
+        .trust
+        .iter()
+        .map(|network| value::string(&network.to_string()));
+    block.key("trust", value::array(trust));
+    block
 }
 
 fn director(datapath: &Datapath) -> Block {

@@ -17,9 +17,11 @@ pub use apps::read as apps;
 use std::path::Path;
 
 use super::running::Running;
+use super::toa::Receiver;
 use super::{Compared, Facts};
 use crate::director::{self, Error, LocalAddresses};
 use crate::model::State;
+use crate::toa;
 
 /// For what a file asks for, or for what runs. `module` is the file of the module that
 /// the user named.
@@ -41,12 +43,22 @@ pub fn facts(file: Option<(State, Compared)>, module: Option<&Path>) -> Result<F
         routes: routes::read(&wanted),
         firewall: firewall::read(),
         apps: apps::read(),
+        receiver: receiver()?,
         wanted,
         file,
         running: Running {
             unserved: director::unserved_now()?,
             lost_pins: director::pins_are_lost()?,
         },
+    })
+}
+
+fn receiver() -> Result<Receiver, Error> {
+    let cgroup = toa::cgroup::root();
+    Ok(Receiver {
+        is_host_root: cgroup.as_deref().is_some_and(toa::cgroup::is_of_host),
+        cgroup,
+        counted: toa::counted()?,
     })
 }
 
