@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Programs that people run as servers: what they write about their clients.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Lines};
+use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::client::option;
 use crate::server::IPV4;
@@ -43,15 +48,21 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // It may have processes of its own to end.
+        let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
         let _ = self.child.wait();
     }
 }
 
 /// A client of the director asks for a page.
 fn ask(host: &Host) {
+    ask_with(host, &option(IPV4.client()));
+}
+
+/// A segment from the director with these options asks for a page.
+fn ask_with(host: &Host, options: &[u8]) {
     let mut client = IPV4.through_director(&host.network);
-    client.connect(&option(IPV4.client()));
+    client.connect(options);
     client.ack(&[], b"GET / HTTP/1.0\r\n\r\n");
 }
 
@@ -68,6 +79,49 @@ fn a_web_server_of_python_logs_the_client() {
     ask(&host);
     let line = program.line("GET / HTTP/1.0");
     assert!(line.starts_with("198.51.100.7 "), "{line}");
+}
+
+/// A configuration without the paths of the package, which logs to standard error, and lets
+/// in no more than the client.
+fn nginx_configuration(folder: &Path) -> String {
+    let folder = folder.display();
+    let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let temporary: String = kinds
+        .iter()
+        .map(|kind| format!("{kind}_temp_path {folder}/{kind};\n"))
+        .collect();
+    format!(
+        "daemon off;\n\
+         user root;\n\
+         pid {folder}/pid;\n\
+         error_log stderr notice;\n\
+         events {{}}\n\
+         http {{\n\
+         {temporary}\
+         access_log /dev/stderr;\n\
+         server {{ listen 8084; root {folder}; allow 198.51.100.7; deny all; }}\n\
+         }}\n"
+    )
+}
+
+#[test]
+fn nginx_logs_the_client_and_lets_it_in() {
+    let host = Host::new();
+    host.apply(FILE);
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("index.html"), "hello\n").unwrap();
+    let file = folder.path().join("nginx.conf");
+    fs::write(&file, nginx_configuration(folder.path())).unwrap();
+    let file = file.to_str().unwrap();
+    let mut program = Program::start(&["lab/nginx", "-e", "stderr", "-c", file]);
+    program.line("start worker process ");
+    ask(&host);
+    let line = program.line("GET / HTTP/1.0");
+    assert!(line.starts_with("198.51.100.7 "), "{line}");
+    assert!(line.contains("\" 200 6 "), "{line}");
+    // The director itself is refused.
+    ask_with(&host, &[]);
+    program.line("access forbidden by rule, client: 10.2.0.100,");
 }
 
 #[test]
