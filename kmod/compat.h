@@ -115,6 +115,20 @@ static inline void compat_add_u64(u64 *counter, u64 n)
 	inet6_lookup(net, COMPAT_TCP_TABLE(net) NULL, 0, saddr, sport, daddr,  \
 		     dport, 0)
 
+/* The tables of sockets by local port. A network namespace may have its own: of TCP since
+ * 6.1, of UDP since 6.2. Both families share them.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
+#define compat_tcp_hashinfo(net) ((net)->ipv4.tcp_death_row.hashinfo)
+#else
+#define compat_tcp_hashinfo(net) (&tcp_hashinfo)
+#endif
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#define compat_udp_table(net) ((net)->ipv4.udp_table)
+#else
+#define compat_udp_table(net) (&udp_table)
+#endif
+
 #if IS_ENABLED(CONFIG_NF_TPROXY_IPV4) || IS_ENABLED(CONFIG_NF_SOCKET_IPV4)
 #define compat_udp4_lookup(net, saddr, sport, daddr, dport)                    \
 	udp4_lib_lookup(net, saddr, sport, daddr, dport, 0)

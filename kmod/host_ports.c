@@ -70,6 +70,19 @@ static bool is_drawn(struct net *net, u16 port)
 	return port >= low && port <= high && !inet_is_local_reserved_port(net, port);
 }
 
+/* False: no socket has that local port, whatever its address. One look, which nearly all
+ * ports of a local IP fail: every socket of TCP with a port, in whatever state, is in the
+ * chain that binding made (__inet_inherit_port(), inet_twsk_hashdance()).
+ */
+static bool has_port(struct net *net, u8 protocol, u16 port)
+{
+	struct inet_hashinfo *tcp = compat_tcp_hashinfo(net);
+
+	if (protocol != IPPROTO_TCP)
+		return READ_ONCE(udp_hashslot(compat_udp_table(net), net, port)->count);
+	return !hlist_empty(&tcp->bhash[inet_bhashfn(net, port, tcp->bhash_size)].chain);
+}
+
 /* Whether a socket would get what the server sends there. One that is bound to a
  * device is not seen: nobody knows yet by which the server's answer comes.
  */
@@ -97,10 +110,19 @@ static bool has_socket(struct net *net, const struct ip_vs_conn *cp,
 	return true;
 }
 
-/* Under RCU, with bottom halves off. */
-bool host_has_port(struct net *net, const struct ip_vs_conn *cp,
-		   struct local_ip *ip, __be16 port)
+/* True if the host may give the port to a connection of its own. Under RCU. */
+bool host_draws_port(struct net *net, const struct ip_vs_conn *cp,
+		     struct local_ip *ip, __be16 port)
 {
 	return cp->protocol != IPPROTO_SCTP && is_own(net, ip) &&
-	       (is_drawn(net, ntohs(port)) || has_socket(net, cp, ip, port));
+	       is_drawn(net, ntohs(port));
+}
+
+/* True if a socket of the host has the port. Under RCU, with bottom halves off. */
+bool host_has_socket(struct net *net, const struct ip_vs_conn *cp,
+		     struct local_ip *ip, __be16 port)
+{
+	return cp->protocol != IPPROTO_SCTP && is_own(net, ip) &&
+	       has_port(net, cp->protocol, ntohs(port)) &&
+	       has_socket(net, cp, ip, port);
 }

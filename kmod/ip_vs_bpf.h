@@ -354,8 +354,10 @@ void local_ips_free(struct director *director);
 
 /* host_ports.c */
 u32 host_ports_unknown(struct net *net);
-bool host_has_port(struct net *net, const struct ip_vs_conn *cp,
-		   struct local_ip *ip, __be16 port);
+bool host_draws_port(struct net *net, const struct ip_vs_conn *cp,
+		     struct local_ip *ip, __be16 port);
+bool host_has_socket(struct net *net, const struct ip_vs_conn *cp,
+		     struct local_ip *ip, __be16 port);
 
 /* What stands in cp->packet_xmit. */
 typedef int conn_xmit(struct sk_buff *skb, struct ip_vs_conn *cp,

@@ -76,15 +76,6 @@ struct session *session_find(struct director *director, const struct flow *reply
 	return rhashtable_lookup(&director->sessions, reply, params);
 }
 
-/* True if another session has the reply flow. Under RCU. */
-bool session_has_twin(const struct session *session)
-{
-	struct flow flow;
-
-	session_reply_flow(session, &flow);
-	return session_find(session->director, &flow);
-}
-
 /* -EEXIST: another session has that reply flow. Other errors: no memory. */
 int session_insert(struct session *session)
 {

@@ -7,7 +7,6 @@
 
 int session_table_init(struct director *director);
 void session_table_exit(struct director *director);
-bool session_has_twin(const struct session *session);
 int session_insert(struct session *session);
 void session_remove(struct session *session);
 struct session *session_find(struct director *director, const struct flow *reply);

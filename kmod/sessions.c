@@ -66,8 +66,9 @@ static bool choice(const struct lip_array *ips, const struct ip_vs_conn *cp,
 
 /* Makes the local IP and port the session's, by entering the session into the table.
  * -EEXIST: another session has them; -EADDRNOTAVAIL: they are VIP and port of a
- * service (a reply to it could not be told from a request), or the host's own. A look
- * at the table costs less than the other questions.
+ * service (a reply to it could not be told from a request), or the host's own. What costs
+ * most is asked of a port that no session has. A reply that finds the session before it
+ * is its connection's goes on as if there were none (session_conn_get()).
  */
 static int try_port(struct session *session, struct local_ip *ip, __be16 port)
 {
@@ -75,16 +76,18 @@ static int try_port(struct session *session, struct local_ip *ip, __be16 port)
 	const struct ip_vs_conn *cp = session->conn;
 	int err;
 
+	if (service_find(director, cp->af, cp->protocol, &ip->addr, port) ||
+	    host_draws_port(director->net, cp, ip, port))
+		return -EADDRNOTAVAIL;
 	session->local_ip = ip;
 	session->local_port = port;
-	if (session_has_twin(session))
-		return -EEXIST;
-	if (service_find(director, cp->af, cp->protocol, &ip->addr, port) ||
-	    host_has_port(director->net, cp, ip, port))
-		return -EADDRNOTAVAIL;
 	err = session_insert(session);
 	if (err)
 		return err;
+	if (host_has_socket(director->net, cp, ip, port)) {
+		session_remove(session);
+		return -EADDRNOTAVAIL;
+	}
 	/* The listing's reference is dropped a grace period after the array was
 	 * replaced, so it is there still.
 	 */

@@ -26,10 +26,11 @@
  *
  *     tcp|udp|sctp SECONDS
  */
-#include <linux/jhash.h>
+#include <linux/hash.h>
 #include <linux/seq_file.h>
 #include <linux/string.h>
 #include <linux/tcp.h>
+#include <net/ipv6.h>
 
 #include "unanswered.h"
 
@@ -73,8 +74,10 @@ static struct unanswered_bucket *bucket_of(struct director *director,
 {
 	u32 ports = (__force u32)cp->dport << 16 |
 		    (__force u32)needed(cp->protocol, port);
-	u32 hash = jhash_3words(address_hash(cp->af, &cp->daddr), ports,
-				address_hash(ip->family, &ip->addr), cp->protocol);
+	u32 server = cp->af == AF_INET6 ? ipv6_addr_hash(&cp->daddr.in6) :
+					  (__force u32)cp->daddr.ip;
+	/* Servers and local IPs are the administrator's to choose, not a client's. */
+	u32 hash = hash_64((unsigned long)ip ^ ((u64)server << 32 | ports), 32);
 
 	return &director->unanswered[hash % UNANSWERED_BUCKETS];
 }
