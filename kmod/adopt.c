@@ -32,23 +32,6 @@ static struct ip_vs_app adopter = {
 	.done_conn = session_done_conn,
 };
 
-static void read_flow(const struct sk_buff *skb, const struct packet *packet,
-		      struct flow *flow)
-{
-	memset(flow, 0, sizeof(*flow));
-	flow->sport = packet->ports[0];
-	flow->dport = packet->ports[1];
-	flow->family = packet->family;
-	flow->protocol = packet->protocol;
-	if (packet->family == AF_INET6) {
-		flow->saddr.in6 = ipv6_hdr(skb)->saddr;
-		flow->daddr.in6 = ipv6_hdr(skb)->daddr;
-	} else {
-		flow->saddr.ip = ip_hdr(skb)->saddr;
-		flow->daddr.ip = ip_hdr(skb)->daddr;
-	}
-}
-
 /* With a reference, or NULL. */
 static struct ip_vs_conn *conn_get(struct director *director, const struct flow *flow)
 {
@@ -91,7 +74,7 @@ bool adopt_asks_ipvs(struct director *director, const struct sk_buff *skb,
 	bool asks = true;
 	struct flow flow;
 
-	read_flow(skb, packet, &flow);
+	packet_flow(skb, packet, &flow);
 	rule = rules_find(director, skb->dev, flow.family, flow.protocol, &flow.daddr,
 			  flow.dport);
 	if (!service && !rule)
@@ -329,7 +312,7 @@ static bool adopt_conn(struct director *director, const struct rule *rule,
 	spinlock_t *lock;
 	bool asks = false;
 
-	read_flow(skb, packet, &flow);
+	packet_flow(skb, packet, &flow);
 	lock = &director->adoption_locks[flow_hash(&flow, 0) % ADOPTION_LOCKS];
 	spin_lock_bh(lock);
 	cp = conn_get(director, &flow);

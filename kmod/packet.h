@@ -12,6 +12,8 @@
 #include <linux/skbuff.h>
 #include <net/ip.h>
 
+#include "flow.h"
+
 struct packet {
 	unsigned int transport; /* offset of its header from the network header */
 	__be16 ports[2];        /* source, destination */
@@ -50,6 +52,23 @@ static inline bool packet_read4(const struct sk_buff *skb, struct packet *packet
 	packet->protocol = iph->protocol;
 	packet->transport = iph->ihl * 4;
 	return packet_ports(skb, packet);
+}
+
+/* The flow of a packet that was read. Of an IPv4 address, the first word alone is set. */
+static inline void packet_flow(const struct sk_buff *skb, const struct packet *packet,
+			       struct flow *flow)
+{
+	flow->sport = packet->ports[0];
+	flow->dport = packet->ports[1];
+	flow->family = packet->family;
+	flow->protocol = packet->protocol;
+	if (packet->family == AF_INET6) {
+		flow->saddr.in6 = ipv6_hdr(skb)->saddr;
+		flow->daddr.in6 = ipv6_hdr(skb)->daddr;
+	} else {
+		flow->saddr.ip = ip_hdr(skb)->saddr;
+		flow->daddr.ip = ip_hdr(skb)->daddr;
+	}
 }
 
 bool options_pass4(const struct sk_buff *skb);

@@ -105,22 +105,6 @@ static unsigned int reply_in4(struct session *session, struct ip_vs_conn *cp,
 	return send4(director, skb);
 }
 
-static void read_flow(const struct sk_buff *skb, const struct packet *packet,
-		      struct flow *flow)
-{
-	flow->sport = packet->ports[0];
-	flow->dport = packet->ports[1];
-	flow->family = packet->family;
-	flow->protocol = packet->protocol;
-	if (packet->family == AF_INET6) {
-		flow->saddr.in6 = ipv6_hdr(skb)->saddr;
-		flow->daddr.in6 = ipv6_hdr(skb)->daddr;
-	} else {
-		flow->saddr.ip = ip_hdr(skb)->saddr;
-		flow->daddr.ip = ip_hdr(skb)->daddr;
-	}
-}
-
 static unsigned int answer(struct session *session, struct sk_buff *skb,
 			   const struct packet *packet)
 {
@@ -151,7 +135,7 @@ bool reply_in(struct director *director, struct sk_buff *skb,
 	struct session *session;
 	struct flow flow;
 
-	read_flow(skb, packet, &flow);
+	packet_flow(skb, packet, &flow);
 	session = session_find(director, &flow);
 	if (!session)
 		return false;
