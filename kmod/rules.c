@@ -45,25 +45,6 @@ static bool is_network(const struct rule_network *network, u8 family,
 	       flow_addr_equal(family, &network->addr, addr);
 }
 
-/* Under RCU or config. */
-bool rules_have(const struct rules *rules, u8 family, const union nf_inet_addr *addr)
-{
-	int half = family_index(family);
-	const struct rule_network *network;
-	union nf_inet_addr masked;
-	unsigned int i;
-
-	for (i = 0; i < rules->lengths[half]; i++) {
-		u8 length = rules->length[half][i];
-
-		mask(family, addr, length, &masked);
-		hlist_for_each_entry(network, head(rules, family, &masked, length), node)
-			if (is_network(network, family, &masked, length))
-				return true;
-	}
-	return false;
-}
-
 static u8 protocol_bit(u8 protocol)
 {
 	switch (protocol) {
@@ -116,9 +97,25 @@ static bool has_interface(const struct rule *rule, const struct net_device *dev)
 	return false;
 }
 
-static const struct rule *find(const struct rules *rules, const struct net_device *dev,
-			       u8 family, u8 protocol, const union nf_inet_addr *vaddr,
-			       u16 port)
+/* A packet that a rule may cover, but for its address. */
+struct rule_packet {
+	const struct net_device *dev;
+	u8 protocol;
+	u16 port;
+};
+
+static bool covers(const struct rule *rule, const struct rule_packet *packet)
+{
+	return rule->protocols & protocol_bit(packet->protocol) &&
+	       has_port(rule, packet->port) && has_interface(rule, packet->dev);
+}
+
+/* A rule that has the address in one of its networks, and covers the packet if there is
+ * one.
+ */
+static const struct rule *find(const struct rules *rules, u8 family,
+			       const union nf_inet_addr *vaddr,
+			       const struct rule_packet *packet)
 {
 	int half = family_index(family);
 	const struct rule_network *network;
@@ -131,12 +128,16 @@ static const struct rule *find(const struct rules *rules, const struct net_devic
 		mask(family, vaddr, length, &masked);
 		hlist_for_each_entry(network, head(rules, family, &masked, length), node)
 			if (is_network(network, family, &masked, length) &&
-			    network->rule->protocols & protocol_bit(protocol) &&
-			    has_port(network->rule, port) &&
-			    has_interface(network->rule, dev))
+			    (!packet || covers(network->rule, packet)))
 				return network->rule;
 	}
 	return NULL;
+}
+
+/* Under RCU or config. */
+bool rules_have(const struct rules *rules, u8 family, const union nf_inet_addr *addr)
+{
+	return find(rules, family, addr, NULL);
 }
 
 /* The rule that covers the destination, for packets that come in by the device; NULL:
@@ -149,8 +150,9 @@ const struct rule *rules_find(struct director *director, const struct net_device
 	const struct rules *rules =
 		rcu_dereference_check(director->rules,
 				      lockdep_is_held(&director->config));
+	const struct rule_packet packet = { dev, protocol, ntohs(vport) };
 
-	return rules ? find(rules, dev, family, protocol, vaddr, ntohs(vport)) : NULL;
+	return rules ? find(rules, family, vaddr, &packet) : NULL;
 }
 
 /* Room for so many; rules_free() takes a part of it, too. */
