@@ -11,7 +11,9 @@
  * CLI, by devices.c, and by fold.c, which looks once a second at what else a lease says.
  *
  * Where this host tells others of its connections (ip_vs_sync.c, a master), it does so by
- * the number of packets that IPVS sees: there a lease lasts a second.
+ * the number of packets that IPVS sees: there a lease lasts a second. So does one of a
+ * session that nobody has answered, since a lease holds a slot of the table, and two
+ * forged datagrams are enough for one.
  *
  * A session enters the table of flows with its first lease, a direction at a time
  * (flow_table.c).
@@ -31,6 +33,7 @@
 #include "leases.h"
 #include "neighbours.h"
 #include "session_table.h"
+#include "unanswered.h"
 
 /* What the program needs to send a packet that way; false: it cannot. */
 static bool find_way(struct maps *maps, const struct dst_entry *dst,
@@ -128,9 +131,10 @@ void leases_end(struct session *session)
 		fold_end(session);
 }
 
-static unsigned long duration(const struct ip_vs_conn *cp)
+static unsigned long duration(const struct session *session, const struct ip_vs_conn *cp)
 {
-	unsigned long most = cp->ipvs->sync_state & IP_VS_STATE_MASTER ? HZ : LEASE_MAX;
+	bool is_master = cp->ipvs->sync_state & IP_VS_STATE_MASTER;
+	unsigned long most = is_master || is_unanswered(session) ? HZ : LEASE_MAX;
 
 	return min(most, cp->timeout / 2);
 }
@@ -145,7 +149,7 @@ void lease_renew(struct session *session, struct ip_vs_conn *cp, u8 direction,
 	const union nf_inet_addr *daddr =
 		direction == IPVS_BPF_ORIGINAL ? &cp->daddr : &cp->caddr;
 	struct ipvs_bpf_lease new = {
-		.until = get_jiffies_64() + duration(cp),
+		.until = get_jiffies_64() + duration(session, cp),
 		.generation = generation,
 	};
 	struct session_lease *lease = &session->lease[direction];

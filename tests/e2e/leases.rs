@@ -26,6 +26,33 @@ fn a_lease_outlives_a_second_and_ipvs_counts_what_it_forwards() {
     });
 }
 
+#[test]
+fn a_lease_of_a_session_that_nobody_answers_lasts_a_second() {
+    let lab = Lab::new();
+    lab.apply(&fast());
+    for server in ["server1", "server2"] {
+        let rules = "table inet t { chain c { type filter hook input priority 0; \
+                     udp dport 7 drop; }; }";
+        lab.exec(server, &["nft", rules]);
+    }
+    // Eight seconds, or more where the host is busy: as many packets and more go through
+    // IPVS.
+    let script = "import socket, time\n\
+                  s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
+                  for _ in range(40):\n s.sendto(b'x', ('10.0.0.1', 7)); time.sleep(.2)";
+    lab.exec("client", &["python3", "-c", script]);
+    let mut before = u64::MAX;
+    eventually("all is counted", || {
+        sleep(Duration::from_secs(3));
+        let [now, _] = fast_packets(&lab);
+        let stands_still = now == before;
+        before = now;
+        stands_still
+    });
+    assert!(before > 0, "an unanswered session has leases");
+    assert!(before < 36, "{before} of 40 packets by one lease");
+}
+
 /// Seconds until IPVS ends the only connection.
 fn expires(lab: &Lab) -> u64 {
     let table = lab.exec("director", &["cat", "/proc/net/ip_vs_conn"]);
