@@ -82,14 +82,19 @@ pub(super) fn multicast(text: &str) -> Result<IpAddr, Wrong> {
     }
 }
 
-/// "10.2.0.1" or "10.2.0.16/28": the first address and how many.
-pub(super) fn range(text: &str) -> Result<(IpAddr, u64), Wrong> {
-    let (first, length) = match text.split_once('/') {
-        Some((first, length)) => (first, Some(length)),
+fn bits(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
+}
+
+/// "10.2.0.1" or "10.2.0.16/28": the address and the length, all of its bits where none is
+/// given. `form`: how it is written.
+pub(super) fn prefix(text: &str, form: &str) -> Result<(IpAddr, u8), Wrong> {
+    let (address, length) = match text.split_once('/') {
+        Some((address, length)) => (address, Some(length)),
         None => (text, None),
     };
-    let first: IpAddr = first.parse().map_err(|_| not_ip(first, RANGE))?;
-    let bits: u32 = if first.is_ipv4() { 32 } else { 128 };
+    let address: IpAddr = address.parse().map_err(|_| not_ip(address, form))?;
+    let bits = bits(address);
     let length = match length {
         None => bits,
         Some(length) => number(length)
@@ -97,10 +102,18 @@ pub(super) fn range(text: &str) -> Result<(IpAddr, u64), Wrong> {
             .ok_or_else(|| {
                 Wrong::new(
                     format!("{} is no prefix length", quoted(&format!("/{length}"))),
-                    format!("it is 0 to {bits} for {}", Family::of(first)),
+                    format!("it is 0 to {bits} for {}", Family::of(address)),
                 )
             })?,
     };
+    Ok((address, length))
+}
+
+/// "10.2.0.1" or "10.2.0.16/28": the first address and how many.
+pub(super) fn range(text: &str) -> Result<(IpAddr, u64), Wrong> {
+    let (first, length) = prefix(text, RANGE)?;
+    let bits = u32::from(bits(first));
+    let length = u32::from(length);
     let count = 1u64
         .checked_shl(bits - length)
         .filter(|count| *count <= MOST_ADDRESSES)

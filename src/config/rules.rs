@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::address::prefix;
 use super::diagnostics::{Mistake, Mistakes, Span};
 use super::full_nat;
 use super::parse::Config;
@@ -11,6 +12,7 @@ use super::reader::{Section, Value, Wrong, array, form, string};
 use super::service;
 use super::spelling::{meant, quoted};
 use super::value::number;
+
 use crate::model::{Family, Network, PortRange, Protocol, Rule, ServiceKey};
 
 /// What the module takes (`kmod/rules.h`).
@@ -99,25 +101,7 @@ fn networks(section: &Section) -> BTreeMap<Network, Span> {
 /// "10.0.0.1", "10.0.0.0/24", "fd00::/64".
 fn network(text: &str) -> Result<Network, Wrong> {
     const FORM: &str = "write it like \"10.0.0.0/24\", \"10.0.0.1\" or \"fd00:1::/64\"";
-    let (address, length) = match text.split_once('/') {
-        Some((address, length)) => (address, Some(length)),
-        None => (text, None),
-    };
-    let address: IpAddr = address
-        .parse()
-        .map_err(|_| Wrong::new(format!("{} is no IP address", quoted(address)), FORM))?;
-    let bits: u8 = if address.is_ipv4() { 32 } else { 128 };
-    let length = match length {
-        None => bits,
-        Some(length) => number(length)
-            .filter(|length| *length <= bits)
-            .ok_or_else(|| {
-                Wrong::new(
-                    format!("{} is no prefix length", quoted(&format!("/{length}"))),
-                    format!("it is 0 to {bits} for {}", Family::of(address)),
-                )
-            })?,
-    };
+    let (address, length) = prefix(text, FORM)?;
     let network = Network::around(address, length);
     if network.address != address {
         return Err(Wrong::meant(
