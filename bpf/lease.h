@@ -26,7 +26,7 @@
 #define TCP_SIZE_AT 12
 #define TCP_FLAGS_AT 13
 
-/* What a lease says, read at one moment, and where it counts. */
+/* A lease as it was at one moment, and where its packets are counted. */
 struct way {
 	__u64 until;
 	__u32 generation;

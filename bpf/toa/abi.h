@@ -42,7 +42,7 @@ struct toa_tuple {
 	__u32 pad;
 };
 
-/* What became of a connection that came from a trusted address, or that had the
+/* How a connection ended up that came from a trusted address, or that had the
  * option.
  */
 enum toa_outcome {

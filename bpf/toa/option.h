@@ -19,13 +19,13 @@
 
 #define TOA_LENGTH4 8
 #define TOA_LENGTH6 20
-/* Of the first 4 bits behind kind and length (RFC 8684, section 3.1). */
+/* The subtype: the first 4 bits behind kind and length (RFC 8684, section 3.1). */
 #define MP_CAPABLE 0
 
 /* A TCP header has no more options than bytes for them. */
 #define MOST_OPTIONS 40
 
-/* What a segment's options say. */
+/* The options of a segment. */
 struct options {
 	/* Where in the TCP header the option begins; 0: there is none. */
 	__u32 toa;

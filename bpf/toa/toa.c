@@ -18,7 +18,7 @@
 #define AF_INET 2
 #define AF_INET6 10
 
-/* What these programs return always; other values mean a refusal. */
+/* These programs return it always; other values mean a refusal. */
 #define PROCEED 1
 
 /* The compiler would join loads of two branches into one of a pointer that the verifier
