@@ -46,6 +46,7 @@ mod reconcile;
 mod reconcile_options;
 mod replace;
 mod rules;
+mod rules_file;
 mod sctp;
 mod settings;
 mod show;

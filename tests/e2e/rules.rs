@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use crate::balance::{balanced, none_left};
-use crate::lab::{Lab, eventually, module_is_loaded, stderr, success};
+use crate::lab::{Lab, eventually, module_is_loaded, success};
 use crate::port_reuse::requests_from_one_port;
 use crate::talk::{Talk, answer};
 
@@ -29,7 +29,7 @@ snat = "default"
 /// Everything that is sent to the VIPs.
 const RULES: &str = "10.0.0.0/24 * * * default\nfd00::/64 * * * default\n";
 
-const WEB: (&str, u16) = ("10.0.0.1", 80);
+pub const WEB: (&str, u16) = ("10.0.0.1", 80);
 
 /// Writes with one write(2), which must be taken.
 pub fn write(lab: &Lab, host: &str, file: &str, text: &str) {
@@ -39,7 +39,7 @@ pub fn write(lab: &Lab, host: &str, file: &str, text: &str) {
     lab.exec(host, &["/usr/bin/python3", "-c", &script]);
 }
 
-fn read(lab: &Lab, file: &str) -> String {
+pub fn read(lab: &Lab, file: &str) -> String {
     lab.exec("director", &["cat", &format!("/proc/net/ip_vs_bpf/{file}")])
 }
 
@@ -51,7 +51,7 @@ fn begin(lab: &Lab, rules: &str) {
     ipvsadm(lab, "-D -u 10.1.0.1:9");
 }
 
-fn ipvsadm(lab: &Lab, words: &str) {
+pub fn ipvsadm(lab: &Lab, words: &str) {
     let words: Vec<&str> = words.split(' ').collect();
     lab.exec("director", &[&["ipvsadm"], &words[..]].concat());
 }
@@ -61,7 +61,7 @@ fn sysctl(lab: &Lab, setting: &str) {
 }
 
 /// A web service with both servers.
-fn add_web(lab: &Lab) {
+pub fn add_web(lab: &Lab) {
     ipvsadm(lab, "-A -t 10.0.0.1:80 -s rr");
     ipvsadm(lab, "-a -t 10.0.0.1:80 -r 10.2.0.2:8080 -m");
     ipvsadm(lab, "-a -t 10.0.0.1:80 -r 10.2.0.3:8080 -m");
@@ -77,12 +77,12 @@ fn route_servers(lab: &Lab) {
     }
 }
 
-fn peer(text: &str) -> String {
+pub fn peer(text: &str) -> String {
     answer(text).peer
 }
 
 /// Left to IPVS for any reason.
-fn native(lab: &Lab) -> u64 {
+pub fn native(lab: &Lab) -> u64 {
     let stats = read(lab, "stats");
     let lines = stats.lines().filter(|line| line.contains("native_"));
     lines
@@ -604,123 +604,4 @@ fn a_namespace_that_ends_with_rules_and_sessions_takes_them_along() {
     });
     crate::lab::run(Command::new("ip").args(["netns", "add", &lab.namespace("director")]));
     success(&lab.ipvs_bpf(&["down"]));
-}
-
-/// The file's own service beside those of the rule.
-const FILE_WITH_RULE: &str = r#"
-[director]
-interfaces = ["eth0", "eth1"]
-max_sessions = 10_000
-
-[local_ips.default]
-addresses = ["10.2.0.100", "fd00:2::100"]
-
-[[full_nat]]
-addresses = ["10.0.0.1", "fd00::/64"]
-protocols = ["tcp"]
-snat = "default"
-
-[[service]]
-address = "tcp://10.0.0.9:80"
-scheduler = "rr"
-snat = "default"
-  [[service.server]]
-  address = "10.2.0.2:8080"
-"#;
-
-#[test]
-fn a_file_has_rules_and_leaves_their_services_to_another_program() {
-    let lab = Lab::new();
-    add_web(&lab);
-    let applied = lab.apply(FILE_WITH_RULE);
-    assert!(
-        applied.contains("services of others at 10.0.0.1/32 tcp full NAT from pool"),
-        "{applied}"
-    );
-    assert!(!applied.contains("tcp://10.0.0.1:80"), "{applied}");
-    assert_eq!(peer(&lab.get(&["http://10.0.0.1/"])), "10.2.0.100");
-    assert_eq!(peer(&lab.get(&["http://10.0.0.9/"])), "10.2.0.100");
-    let again = lab.with_file(&["plan"], FILE_WITH_RULE);
-    assert_eq!(success(&again), "nothing to do\n");
-    // The other program goes on, and no plan says so.
-    ipvsadm(&lab, "-d -t 10.0.0.1:80 -r 10.2.0.3:8080");
-    ipvsadm(&lab, "-A -t [fd00::1]:80 -s rr");
-    assert_eq!(
-        success(&lab.with_file(&["plan"], FILE_WITH_RULE)),
-        "nothing to do\n"
-    );
-    let shown = success(&lab.ipvs_bpf(&["show"]));
-    assert_eq!(shown.matches("default (by rule)").count(), 2, "{shown}");
-    let json = success(&lab.ipvs_bpf(&["show", "--json"]));
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    let services = json["services"].as_array().unwrap();
-    let by_rule = |address: &str| {
-        let mut found = services
-            .iter()
-            .filter(|service| service["address"] == address);
-        found.next().unwrap()["by_rule"].as_bool().unwrap()
-    };
-    assert!(by_rule("tcp://10.0.0.1:80") && by_rule("tcp://[fd00::1]:80"));
-    assert!(!by_rule("tcp://10.0.0.9:80"));
-    // What is saved asks for the same.
-    let saved = success(&lab.ipvs_bpf(&["save"]));
-    assert!(
-        saved.contains("[[full_nat]]") && !saved.contains("tcp://10.0.0.1:80"),
-        "{saved}"
-    );
-    assert_eq!(
-        success(&lab.with_file(&["plan"], &saved)),
-        "nothing to do\n"
-    );
-    // Nothing of ours removes what is another's.
-    let target = ["tcp://10.0.0.1:80", "10.2.0.2:8080"];
-    let drain = lab.ipvs_bpf(&[&["drain"], &target[..], &["--remove"]].concat());
-    assert!(!drain.status.success());
-    assert!(
-        stderr(&drain).contains("is another program's: the rule for 10.0.0.1/32 tcp"),
-        "{}",
-        stderr(&drain)
-    );
-    success(&lab.ipvs_bpf(&["flush", "--yes"]));
-    let left = lab.exec("director", &["ipvsadm", "-Sn"]);
-    assert!(
-        left.contains("-t 10.0.0.1:80") && !left.contains("10.0.0.9"),
-        "{left}"
-    );
-    assert_eq!(peer(&lab.get(&["http://10.0.0.1/"])), "10.2.0.100");
-    success(&lab.ipvs_bpf(&["down"]));
-    let left = lab.exec("director", &["ipvsadm", "-Sn"]);
-    assert!(left.contains("-t 10.0.0.1:80"), "{left}");
-}
-
-#[test]
-fn rules_of_a_file_change_at_once_while_connections_live() {
-    let lab = Lab::new();
-    lab.apply(FILE_WITH_RULE);
-    add_web(&lab);
-    let mut talk = Talk::new(&lab, "tcp", WEB);
-    let before = talk.ask();
-    assert_eq!(before.peer, "10.2.0.100");
-    // The pool is renamed, and the network goes to another rule.
-    let renamed = FILE_WITH_RULE
-        .replace("[local_ips.default]", "[local_ips.new]")
-        .replace("snat = \"default\"", "snat = \"new\"")
-        .replace(
-            "[\"10.0.0.1\", \"fd00::/64\"]",
-            "[\"10.0.0.0/29\", \"fd00::/64\"]",
-        );
-    lab.apply(&renamed);
-    assert_eq!(
-        success(&lab.with_file(&["plan"], &renamed)),
-        "nothing to do\n"
-    );
-    assert_eq!(talk.ask(), before);
-    assert_eq!(peer(&lab.get(&["http://10.0.0.1/"])), "10.2.0.100");
-    assert_eq!(native(&lab), 0, "{}", read(&lab, "stats"));
-    // Without the rule the service is nobody's, and the file decides on all services.
-    let without = renamed.replacen("[[full_nat]]\naddresses = [\"10.0.0.0/29\", \"fd00::/64\"]\nprotocols = [\"tcp\"]\nsnat = \"new\"\n", "", 1);
-    assert_ne!(without, renamed);
-    let applied = lab.apply(&without);
-    assert!(applied.contains("- tcp://10.0.0.1:80"), "{applied}");
-    assert_eq!(read(&lab, "rules"), "");
 }
