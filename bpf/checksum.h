@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The Internet checksum (RFC 1071), changed by differences (RFC 1624). A
- * difference is the one's complement sum of the new words and of the
- * complements of the old ones, of 16 or 32 bits, in network byte order.
+/* Incremental updates (RFC 1624) of the Internet checksum (RFC 1071). A difference is
+ * the one's complement sum of the new words and the complements of the old words. Words
+ * have 16 or 32 bits and are in network byte order.
  */
 #ifndef CHECKSUM_H
 #define CHECKSUM_H
@@ -15,7 +15,9 @@
 
 #include "transport.h"
 
-/* Of two words of 32 bits; sums of fewer than 2^32 of them can be added up. */
+/* The difference between two 32-bit words. Fewer than 2^32 of them can be summed
+ * without overflow.
+ */
 static __always_inline __u64 difference(__be32 old, __be32 new)
 {
 	return (__u64)(__u32)~old + new;
@@ -35,7 +37,7 @@ static __always_inline __u16 fold16(__u64 sum)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
-/* Of two sums of 16 bits. */
+/* Adds two 16-bit one's complement sums. */
 static __always_inline __u16 add16(__u16 a, __u16 b)
 {
 	__u32 sum = (__u32)a + b;
@@ -50,22 +52,24 @@ static __always_inline __sum16 changed(__sum16 check, __u64 difference)
 
 enum change {
 	CHANGED,
-	/* Also of what the device summed up (CHECKSUM_COMPLETE), as it is right
-	 * in IPv4: there the header and its own checksum cancel each other, and
-	 * what is left is that the transport checksum changed by the addresses.
+	/* The helpers also changed the device's sum (CHECKSUM_COMPLETE) by the
+	 * addresses. This is right for IPv4: its header and header checksum cancel each
+	 * other, so the sum changes only because the transport checksum does.
 	 */
 	CHANGED_BY_HELPERS,
 	NOT_CHANGED,
 };
 
-/* Its offset in the packet. */
+/* The offset of the transport checksum in the packet. */
 static __always_inline __u32 checksum_at(__u32 transport, __u8 protocol)
 {
 	return transport + (protocol == IPPROTO_UDP ? offsetof(struct udphdr, check) :
 						      offsetof(struct tcphdr, check));
 }
 
-/* The helpers know what the device has still to do, and do the rest. */
+/* Changes a checksum that may be partial. The helpers know what the device has yet to
+ * do, and do the rest.
+ */
 static __always_inline enum change change_partial(struct __sk_buff *skb, __u32 offset,
 					__u8 protocol, __u64 addresses,
 					__be32 old_ports, __be32 new_ports)
@@ -80,11 +84,11 @@ static __always_inline enum change change_partial(struct __sk_buff *skb, __u32 o
 	return CHANGED_BY_HELPERS;
 }
 
-/* Where the device has to finish it (CHECKSUM_PARTIAL), a checksum is the sum of
- * the pseudo-header alone, and only the addresses change it. A program cannot
- * see that, but what is not that sum, and will not be cut into segments, is a
- * whole checksum; the few whole ones that are that sum by chance are left to the
- * helpers like the partial ones. A sum of what is not all 0 is not 0.
+/* True if the checksum may be partial (CHECKSUM_PARTIAL): the sum of the pseudo-header
+ * alone, which the device finishes and which only the addresses change. A program
+ * cannot see that state. A checksum with another value, in a packet that will not be
+ * cut into segments, is whole. A few whole checksums equal that sum by chance: they are
+ * left to the helpers as well. The pseudo-header is not all 0, so its sum is not 0.
  */
 static __always_inline int may_be_partial(struct __sk_buff *skb, __sum16 check,
 					  __u16 pseudo)
@@ -92,12 +96,12 @@ static __always_inline int may_be_partial(struct __sk_buff *skb, __sum16 check,
 	return skb->gso_size || check == pseudo;
 }
 
-/* change: what is added to the sum. */
+/* Changes a whole checksum. change is added to the sum. */
 static __always_inline void change_whole(__sum16 *check, __u8 protocol, __u16 change)
 {
 	__sum16 new;
 
-	/* There is none (RFC 768; RFC 6935 for IPv6). */
+	/* 0 means no checksum (RFC 768; RFC 6935 for IPv6). */
 	if (protocol == IPPROTO_UDP && !*check)
 		return;
 	new = ~add16(~*check, change);
@@ -106,7 +110,7 @@ static __always_inline void change_whole(__sum16 *check, __u8 protocol, __u16 ch
 	*check = new;
 }
 
-/* Writes new ports and mends the checksum for them and for new addresses. */
+/* Writes new ports and updates the checksum for them and for the new addresses. */
 static __always_inline enum change rewrite_transport(struct __sk_buff *skb,
 					     __u32 transport, __u8 protocol,
 					     __u64 pseudo, __u64 addresses,

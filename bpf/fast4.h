@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The fast path of IPv4: one look at the size of the frame, and everything is
- * written in its place.
+/* The fast path of IPv4. The size of the frame is checked once, and all fields are
+ * written in place.
  */
 #ifndef FAST4_H
 #define FAST4_H
@@ -8,7 +8,8 @@
 #include "lease.h"
 #include "packet4.h"
 
-/* A flow with a lease: the ends that its packets get, and their way. */
+/* A flow with a lease: the new addresses and ports of its packets, and their way out.
+ */
 struct flow4 {
 	__u64 addresses;
 	__be32 ports;
@@ -20,6 +21,19 @@ static __always_inline void read4(struct flow4 *flow, struct ipvs_bpf_slot4 *slo
 	flow->addresses = load(&slot->saddr);
 	flow->ports = *(const __be32 *)&slot->sport;
 	read_lease(&flow->way, &slot->lease, &slot->last);
+}
+
+/* The priorities of rt_tos2priority() (net/route.h), four bits for each type of service:
+ * TC_PRIO_INTERACTIVE_BULK, TC_PRIO_INTERACTIVE, TC_PRIO_BULK; FILLER and BESTEFFORT.
+ */
+#define PRIORITIES 0x4444666622220010ULL
+#define TOS_MASK 0x1e
+
+/* Sets the priority as ip_forward() does, which is 0 for most packets. */
+static __always_inline void prioritize(struct __sk_buff *skb, __u8 tos)
+{
+	if (tos & TOS_MASK)
+		skb->priority = PRIORITIES >> (tos & TOS_MASK) * 2 & 0xf;
 }
 
 static __always_inline int forward4(struct __sk_buff *skb, struct headers4 *headers,
@@ -37,6 +51,7 @@ static __always_inline int forward4(struct __sk_buff *skb, struct headers4 *head
 	if (headers->ttl <= 1 || !is_for_fast_path(skb, headers, protocol,
 						   sizeof(struct iphdr), size, way))
 		return TC_ACT_UNSPEC;
+	prioritize(skb, headers->tos);
 	check = (void *)headers + checksum_at(sizeof(struct iphdr), protocol);
 	if (may_be_partial(skb, *check, add16(pseudo_sum(way), headers->tot_len))) {
 		if (!rewrite4(skb, protocol, flow->addresses, flow->ports))
@@ -49,15 +64,15 @@ static __always_inline int forward4(struct __sk_buff *skb, struct headers4 *head
 	store(&headers->saddr, flow->addresses);
 	headers->ports.both = flow->ports;
 	change_whole(check, protocol, transport_sum(way));
-	/* See rewrite4(): less the addresses, which the header's have changed by,
-	 * and by the time to live.
+	/* See rewrite4(). Subtracts the change of the addresses, which is that of the
+	 * header without the TTL.
 	 */
 	bpf_csum_update(skb, ~((__u32)header_sum(way) + bpf_htons(1 << 8)));
 	return leave((void *)headers - NETWORK, size, way);
 }
 
-/* TC_ACT_UNSPEC: the packet is unchanged, and the module's. Instantiated for each
- * protocol, so that the offsets of headers are constants.
+/* Returns TC_ACT_UNSPEC if the packet is unchanged and left to the module. Instantiated
+ * per protocol, so that header offsets are constants.
  */
 static __always_inline int fast4(struct __sk_buff *skb, struct headers4 *headers,
 				 const struct flow4 *flow)

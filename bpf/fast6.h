@@ -35,7 +35,7 @@ static __always_inline int forward6(struct __sk_buff *skb, struct headers6 *head
 	    !more(skb, NETWORK, network + sizeof(struct tcphdr), (void **)&headers))
 		return TC_ACT_UNSPEC;
 	size = network + bpf_ntohs(headers->payload_len);
-	/* A jumbogram says 0 (RFC 2675). */
+	/* The payload length of a jumbogram is 0 (RFC 2675). */
 	if (headers->hop_limit <= 1 || !headers->payload_len ||
 	    !is_for_fast_path(skb, headers, protocol, network, size, way))
 		return TC_ACT_UNSPEC;
@@ -54,8 +54,8 @@ static __always_inline int forward6(struct __sk_buff *skb, struct headers6 *head
 	return leave((void *)headers - NETWORK, size, way);
 }
 
-/* TC_ACT_UNSPEC: the packet is unchanged, and the module's. Instantiated for each
- * protocol, so that the offsets of headers are constants.
+/* Returns TC_ACT_UNSPEC if the packet is unchanged and left to the module. Instantiated
+ * per protocol, so that header offsets are constants.
  */
 static __always_inline int fast6(struct __sk_buff *skb, struct headers6 *headers,
 				 const struct flow6 *flow)

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The fast path, at tc ingress. A packet of a flow that has a lease is translated
- * whole, and sent. Every other packet goes on as if the program were not there, and
- * the module and IPVS do the rest.
+ * The fast path, at tc ingress. The program translates and sends each packet of a flow
+ * that has a lease. Every other packet passes unchanged, to the module and IPVS.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -24,7 +23,7 @@ static __always_inline int ingress4(struct __sk_buff *skb)
 	if (!parse4(skb, &headers, words))
 		return TC_ACT_UNSPEC;
 	key = ipvs_bpf_set(&control, words, IPVS_BPF_WORDS4);
-	/* Early: a call spills registers, and there is little in them yet. */
+	/* Called early: a call spills registers, and few are in use yet. */
 	flow.way.now = bpf_jiffies64();
 	set = bpf_map_lookup_elem(&flows4, &key);
 	if (!set)
@@ -51,7 +50,7 @@ static __always_inline int ingress6(struct __sk_buff *skb)
 	if (!parse6(skb, &headers, words))
 		return TC_ACT_UNSPEC;
 	key = ipvs_bpf_set(&control, words, IPVS_BPF_WORDS6);
-	/* Early: a call spills registers, and there is little in them yet. */
+	/* Called early: a call spills registers, and few are in use yet. */
 	flow.way.now = bpf_jiffies64();
 	set = bpf_map_lookup_elem(&flows6, &key);
 	if (!set)

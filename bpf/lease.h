@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The fast path, as far as both families share it: whether a packet may take
- * it, and its way out. kmod/leases.c gives the leases.
+/* The parts of the fast path that both families share: which packets may take it, and
+ * how they leave. kmod/session/leases.c gives the leases.
  */
 #ifndef LEASE_H
 #define LEASE_H
@@ -19,20 +19,20 @@
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
-/* Two addresses, at the beginning of a frame. */
+/* The two link-layer addresses at the beginning of a frame. */
 #define MACS_SIZE 12
 
-/* Where the TCP header has its size, and its flags. */
+/* The offsets in the TCP header of its size and its flags. */
 #define TCP_SIZE_AT 12
 #define TCP_FLAGS_AT 13
 
-/* A lease as it was at one moment, and where its packets are counted. */
+/* A snapshot of a lease, and the counters of its packets. */
 struct way {
 	__u64 until;
 	__u32 generation;
 	__u32 iif;
 	__u32 ifindex;
-	__u64 macs; /* the first 8 of their bytes, and the last 4 */
+	__u64 macs; /* the first 8 bytes; macs_rest has the last 4 */
 	__u32 macs_rest;
 	__u64 sums; /* mtu, header, transport, pseudo */
 	__u64 *forwarded;
@@ -74,8 +74,8 @@ static __always_inline __u16 pseudo_sum(const struct way *way)
 	return quarter(way->sums, 3);
 }
 
-/* A frame for another host, which a promiscuous interface hears, is nobody's to
- * forward; nor is one that comes in elsewhere than the flow did.
+/* A promiscuous interface also receives frames for other hosts: these are not
+ * forwarded. Nor are packets that come in by another interface than the flow's.
  */
 static __always_inline int is_valid(struct __sk_buff *skb, const struct way *way)
 {
@@ -83,8 +83,8 @@ static __always_inline int is_valid(struct __sk_buff *skb, const struct way *way
 	       way->iif == skb->ifindex && skb->pkt_type == PACKET_HOST;
 }
 
-/* Whether a packet that is larger than the next link takes will be cut into
- * segments that are not. headers: of IP and transport.
+/* True if a packet that exceeds the MTU will be cut into segments that fit. headers is
+ * the size of the IP and transport headers.
  */
 static __always_inline int fits_cut(struct __sk_buff *skb, __u32 headers,
 				    const struct way *way)
@@ -94,10 +94,10 @@ static __always_inline int fits_cut(struct __sk_buff *skb, __u32 headers,
 	return segment && headers + segment <= mtu(way);
 }
 
-/* Whether a packet leaves everything to the program: it advances no state of
- * IPVS's, its lengths are right (ip_rcv_core() drops what is longer than its frame or
- * shorter than its headers), and its frame fits where it goes. The IP header is of that
- * size, and the packet of the other one.
+/* True if the program alone can forward the packet: the packet advances no state of
+ * IPVS, its lengths are right, and its frame fits the MTU. (ip_rcv_core() drops a
+ * packet that is longer than its frame or shorter than its headers.) network is the
+ * size of the IP header, size that of the packet.
  */
 static __always_inline int is_for_fast_path(struct __sk_buff *skb,
 					    const void *iph, __u8 protocol,
@@ -120,14 +120,14 @@ static __always_inline int is_for_fast_path(struct __sk_buff *skb,
 	return length <= mtu(way) || fits_cut(skb, headers, way);
 }
 
-/* The packet is half translated. */
+/* Drops a packet that is already half translated. */
 static __always_inline int rewrite_failed(void)
 {
 	count(IPVS_BPF_REWRITE_FAILED);
 	return TC_ACT_SHOT;
 }
 
-/* The packet is translated, and goes. */
+/* Sends a translated packet. */
 static __always_inline int leave(__u32 *frame, __u32 size, const struct way *way)
 {
 	store(&frame[0], way->macs);

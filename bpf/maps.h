@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The maps of the program. The CLI hands the first three to the module, which alone
- * writes them, but for what the program counts in a lease.
+/* The maps of the program. The CLI hands the first three to the module. Only the module
+ * writes them, except for the counters in a lease, which the program writes.
  */
 #ifndef MAPS_H
 #define MAPS_H
@@ -10,7 +10,7 @@
 
 #include "ip_vs_bpf_abi.h"
 
-/* The CLI sets max_entries when it creates the maps: one set a session. */
+/* The CLI sets max_entries when it creates the maps: one set for each session. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -25,7 +25,7 @@ struct {
 	__type(value, struct ipvs_bpf_set6);
 } flows6 SEC(".maps");
 
-/* An array map of one value, too, whose address is in the program. */
+/* Also an array map with one value. The address of the value is in the program. */
 struct ipvs_bpf_control control SEC(".data.control") = {};
 
 struct {

@@ -15,7 +15,7 @@
 #define IP_FRAGMENT_OFFSET 0x1fff
 #define IP_VERSION_4_WITHOUT_OPTIONS 0x45
 
-/* The beginning of a packet, as long as that of UDP. */
+/* The headers of a packet, as long as those of a UDP packet. */
 struct headers4 {
 	__u8 version_and_ihl;
 	__u8 tos;
@@ -31,8 +31,9 @@ struct headers4 {
 	__u8 rest[sizeof(struct udphdr) - sizeof(union ports)];
 };
 
-/* Finds the headers, and the words of the packet's tuple. false: it has no lease, since it
- * is a fragment, or has options or a tag.
+/* Finds the headers and the words of the packet's tuple. Returns false if the packet
+ * cannot have a lease: it is neither TCP nor UDP, is a fragment, or has options or a
+ * VLAN tag.
  */
 static __always_inline bool parse4(struct __sk_buff *skb, struct headers4 **found,
 				   __u64 *words)
@@ -57,8 +58,8 @@ static __always_inline __u64 pseudo4(const struct headers4 *headers, __u8 protoc
 	       bpf_htons(bpf_ntohs(headers->tot_len) - sizeof(struct iphdr));
 }
 
-/* Gives the packet these ends and one hop less, whatever state its checksum is in.
- * addresses: both, in one word. 0: that failed half way.
+/* Writes new addresses and ports and decrements the TTL, whatever state the checksum is
+ * in. addresses is both addresses in one word. Returns 0 if a write failed half way.
  */
 static __always_inline int rewrite4(struct __sk_buff *skb, __u8 protocol,
 				    __u64 addresses, __be32 ports)
@@ -81,7 +82,7 @@ static __always_inline int rewrite4(struct __sk_buff *skb, __u8 protocol,
 	store(&headers->saddr, addresses);
 	change = rewrite_transport(skb, NETWORK + sizeof(struct iphdr), protocol, pseudo,
 				   changes, old, new);
-	/* See enum change; does nothing where the device summed up nothing. */
+	/* See enum change. Does nothing if the device computed no sum. */
 	if (change == CHANGED)
 		bpf_csum_update(skb, ~fold32(changes));
 	return change != NOT_CHANGED;

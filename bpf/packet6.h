@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reads the flow of an IPv6 TCP or UDP packet, and rewrites it. Packets
- * with extension headers are the module's.
+/* Reads the flow of an IPv6 TCP or UDP packet, and rewrites it. Packets with extension
+ * headers are left to the module.
  */
 #ifndef PACKET6_H
 #define PACKET6_H
@@ -13,7 +13,7 @@
 #include "table.h"
 #include "transport.h"
 
-/* The beginning of a packet, as long as that of UDP. */
+/* The headers of a packet, as long as those of a UDP packet. */
 struct headers6 {
 	__u8 traffic[4]; /* version, traffic class and flow label */
 	__be16 payload_len;
@@ -24,8 +24,9 @@ struct headers6 {
 	__u8 rest[sizeof(struct udphdr) - sizeof(union ports)];
 };
 
-/* Finds the headers, and the words of the packet's tuple. false: it has no lease, since it
- * has extension headers or a tag.
+/* Finds the headers and the words of the packet's tuple. Returns false if the packet
+ * cannot have a lease: it is neither TCP nor UDP, or has extension headers or a VLAN
+ * tag.
  */
 static __always_inline bool parse6(struct __sk_buff *skb, struct headers6 **found,
 				   __u64 *words)
@@ -66,14 +67,14 @@ static __always_inline void rewrite_header6(struct headers6 *headers,
 	headers->addresses[3] = addresses[3];
 }
 
-/* Gives the packet these ends and one hop less, whatever state its checksum is in.
- * 0: that failed half way.
+/* Writes new addresses and ports and decrements the hop limit, whatever state the
+ * checksum is in. Returns 0 if a write failed half way.
  */
 static __always_inline int rewrite6(struct __sk_buff *skb, __u8 protocol,
 				    const __u64 *addresses, __be32 ports)
 {
 	struct headers6 *headers;
-	/* The whole packet's, but for its transport checksum. */
+	/* The difference of the whole packet, apart from its transport checksum. */
 	__u64 packet = difference(bpf_htons(1), 0);
 	__u64 changes = 0, pseudo;
 	union ports old, new;
@@ -93,12 +94,12 @@ static __always_inline int rewrite6(struct __sk_buff *skb, __u8 protocol,
 	rewrite_header6(headers, addresses);
 	change = rewrite_transport(skb, NETWORK + sizeof(struct ipv6hdr), protocol, pseudo,
 				   changes, old, new);
-	/* There is no checksum of the header that would have cancelled the
-	 * addresses; that of the transport has.
+	/* IPv6 has no header checksum that cancels the addresses. The transport
+	 * checksum cancels them.
 	 */
 	if (change == CHANGED_BY_HELPERS)
 		packet += changes;
-	/* See enum change; does nothing where the device summed up nothing. */
+	/* See enum change. Does nothing if the device computed no sum. */
 	bpf_csum_update(skb, fold32(packet));
 	return change != NOT_CHANGED;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Finds the flow of a packet in a map of sets (ip_vs_bpf_abi.h), and reads its slot as
- * it was at one moment: the module may give the slot to another flow meanwhile.
+/* Finds the flow of a packet in a map of sets (ip_vs_bpf_abi.h) and reads a consistent
+ * snapshot of its slot: the module may give the slot to another flow at the same time.
  *
- * Tuples and slots are read as words of 64 bits, which takes half of the instructions.
+ * Tuples and slots are read as 64-bit words, which halves the number of instructions.
  */
 #ifndef TABLE_H
 #define TABLE_H
@@ -14,7 +14,7 @@
 #include "ip_vs_bpf_hash.h"
 #include "maps.h"
 
-/* A word as it lies in memory: of two halves, or a byte and zeros after it. */
+/* A word made of two halves, in their order in memory. */
 static __always_inline __u64 join(__u32 first, __u32 second)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -42,7 +42,7 @@ static __always_inline __u32 second_half(__u64 word)
 #endif
 }
 
-/* The n-th 16 bits of a word. */
+/* The n-th 16 bits of a word, in memory order. */
 static __always_inline __u16 quarter(__u64 word, int n)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -58,7 +58,7 @@ static __always_inline __u64 last_word(__be32 ports, __u8 protocol)
 	return join(ports, bpf_htonl((__u32)protocol << 24));
 }
 
-/* Wherever it is: eBPF is for processors that can do that. */
+/* Loads a word that may be unaligned: processors with eBPF can do that. */
 static __always_inline __u64 load(const void *word)
 {
 	return *(const __u64 *)word;
@@ -69,8 +69,8 @@ static __always_inline void store(void *word, __u64 value)
 	*(__u64 *)word = value;
 }
 
-/* Loads before it are done before loads after it. A processor of x86 keeps them in
- * order; elsewhere an atomic operation that fetches is a full barrier.
+/* Orders the loads before it before the loads after it. x86 keeps loads in order.
+ * Elsewhere an atomic operation that fetches is a full barrier.
  */
 static __always_inline void order_loads(void)
 {
@@ -84,7 +84,7 @@ static __always_inline void order_loads(void)
 #endif
 }
 
-/* The sequence of a set, before anything else of it is read. */
+/* Reads the sequence of a set, before anything else in the set is read. */
 static __always_inline __u32 begin(const __u32 *sequence)
 {
 	__u32 now = *(const volatile __u32 *)sequence;
@@ -93,8 +93,8 @@ static __always_inline __u32 begin(const __u32 *sequence)
 	return now;
 }
 
-/* True if all that was read since then belongs together. A number that was odd is never
- * the one before it again.
+/* True if everything read since begin() belongs together. If the number was odd then,
+ * the set was being written, and the sequence never returns to the number before it.
  */
 static __always_inline int is_whole(const __u32 *sequence, __u32 begun)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What reading and rewriting packets of both families share. */
+/* Access to the data of a packet, shared by both families. */
 #ifndef TRANSPORT_H
 #define TRANSPORT_H
 
@@ -10,10 +10,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Where the network header begins. */
+/* The offset of the network header. */
 #define NETWORK ETH_HLEN
 
-/* TCP and UDP headers begin with them. */
+/* The ports, at the beginning of TCP and UDP headers. */
 union ports {
 	struct {
 		__be16 source;
@@ -28,8 +28,8 @@ static __always_inline int has_lease(__u8 protocol)
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
 }
 
-/* A pointer in the context is a number of 32 bits to the compiler, which would
- * keep it as one, and a pointer to the verifier only where it is loaded.
+/* The compiler sees a pointer in the context as a 32-bit number and would keep it as
+ * one. The verifier sees a pointer only where it is loaded.
  */
 #define POINTER(skb, field)                                                    \
 	({                                                                     \
@@ -40,8 +40,8 @@ static __always_inline int has_lease(__u8 protocol)
 		pointer;                                                       \
 	})
 
-/* Finds that part of the packet. false: the linear part ends before. (A pointer that may
- * be NULL would be compared with it once more.)
+/* Finds a part of the packet. Returns false if the linear part ends before. (A returned
+ * pointer that may be NULL would be compared with NULL once more.)
  */
 static __always_inline bool linear(struct __sk_buff *skb, __u32 offset, __u32 size,
 				   void **found)
@@ -50,9 +50,9 @@ static __always_inline bool linear(struct __sk_buff *skb, __u32 offset, __u32 si
 	return *found + size <= POINTER(skb, data_end);
 }
 
-/* The same, fetched into the linear part if need be, which ends the life of every earlier
- * pointer. false: the packet ends before. Every call of a helper that changes the packet
- * ends them, too.
+/* Like linear(), but pulls the data into the linear part if needed, which invalidates
+ * all earlier pointers. Returns false if the packet ends before. Every other helper
+ * that changes the packet also invalidates them.
  */
 static __always_inline bool at(struct __sk_buff *skb, __u32 offset, __u32 size, void **found)
 {
@@ -61,7 +61,7 @@ static __always_inline bool at(struct __sk_buff *skb, __u32 offset, __u32 size, 
 		linear(skb, offset, size, found));
 }
 
-/* The same of what was found with a smaller size. */
+/* Like at(), for a part that was found with a smaller size. */
 static __always_inline bool more(struct __sk_buff *skb, __u32 offset, __u32 size, void **found)
 {
 	return *found + size <= POINTER(skb, data_end) || at(skb, offset, size, found);

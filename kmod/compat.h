@@ -7,6 +7,7 @@
 
 #include <linux/bpf.h>
 #include <linux/file.h>
+#include <linux/kernel.h> /* hex2bin(), which moved to hex.h in 6.4 */
 #include <linux/module.h>
 #include <linux/proc_fs.h>
 #include <linux/rcupdate_wait.h> /* cond_resched_rcu(), which moved there */
@@ -16,6 +17,10 @@
 #include <net/route.h>
 #include <net/tcp.h>
 #include <net/udp.h>
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+#include <linux/hex.h>
+#endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
 #error ip_vs_bpf needs Linux 5.10 or newer
@@ -28,8 +33,8 @@
 #define compat_tot_stats(ipvs) (&(ipvs)->tot_stats)
 #endif
 
-/* The counters of a processor became a type of their own in 6.2, and in stable
- * updates of some versions before it.
+/* The per-CPU counters got their own type in 6.2, and in stable updates of some earlier
+ * versions.
  */
 static inline void compat_add_u64(u64 *counter, u64 n)
 {
@@ -40,8 +45,8 @@ static inline void compat_add_u64(u64 *counter, u64 n)
 	_Generic((counter), u64 *: compat_add_u64, default: u64_stats_add)(    \
 		counter, n)
 
-/* Whether a server is configured moved from the flags that userspace sees to
- * some of the kernel's own, in stable updates of some versions only.
+/* The flag that a server is configured moved from the flags that userspace sees to
+ * flags of the kernel's own, in stable updates of some versions only.
  */
 #ifdef IP_VS_DEST_CF_AVAILABLE
 #define compat_dest_available(dest) ((dest)->cflags & IP_VS_DEST_CF_AVAILABLE)
@@ -56,27 +61,28 @@ static inline void compat_add_u64(u64 *counter, u64 n)
 #define compat_system_wq system_wq
 #endif
 
-/* 5.17 gave the data of a file of /proc a name in lower case. */
+/* 5.17 renamed PDE_DATA() to pde_data(). */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 17, 0)
 #define compat_pde_data(inode) pde_data(inode)
 #else
 #define compat_pde_data(inode) PDE_DATA(inode)
 #endif
 
-/* 5.18 told times of receipt from times to send at; before it there is one. */
+/* 5.18 separated receive timestamps from delivery times. Earlier kernels have one kind.
+ */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 18, 0)
 #define compat_clear_tstamp(skb) skb_clear_tstamp(skb)
 #else
 #define compat_clear_tstamp(skb) ((skb)->tstamp = 0)
 #endif
 
-/* 6.5 moved the segmentation of packets into a header of its own. */
+/* 6.5 moved the segmentation of packets (GSO) into its own header. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
 #include <net/gso.h>
 #endif
 
-/* 6.12 routes by the whole differentiated services code point; before that,
- * the older type of service is what a route's rules see.
+/* 6.12 routes by the whole differentiated services code point. Before that, routing
+ * rules see only the older type of service.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
 #include <net/inet_dscp.h>
@@ -88,7 +94,7 @@ static inline void compat_add_u64(u64 *counter, u64 n)
 #define compat_flow_tos(iph) .flowi4_tos = (iph)->tos & IPTOS_RT_MASK
 #endif
 
-/* 6.13 gave the type of service of a route lookup a type of its own. */
+/* 6.13 gave the type of service in a route lookup its own type. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
 #include <net/inet_dscp.h>
 #define compat_route_tos(iph) ip4h_dscp(iph)
@@ -96,10 +102,10 @@ static inline void compat_add_u64(u64 *counter, u64 n)
 #define compat_route_tos(iph) ((iph)->tos)
 #endif
 
-/* The socket that would get such a packet, with a reference; under RCU. 6.18
- * took the hash table from the arguments. Those of UDP are there for netfilter's
- * tproxy and socket matches, which every distribution builds; a kernel without
- * both does not show a module its UDP sockets.
+/* The socket that would receive such a packet, with a reference. Called under RCU. 6.18
+ * removed the hash table from the arguments. The UDP lookups are exported for
+ * netfilter's tproxy and socket matches, which every distribution builds. A kernel
+ * without both exports no UDP lookup to modules.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
 #define COMPAT_TCP_TABLE(net)
@@ -115,6 +121,20 @@ static inline void compat_add_u64(u64 *counter, u64 n)
 	inet6_lookup(net, COMPAT_TCP_TABLE(net) NULL, 0, saddr, sport, daddr,  \
 		     dport, 0)
 
+/* The tables of sockets by local port. A network namespace may have its own TCP table
+ * since 6.1, and its own UDP table since 6.2. Both families share the tables.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
+#define compat_tcp_hashinfo(net) ((net)->ipv4.tcp_death_row.hashinfo)
+#else
+#define compat_tcp_hashinfo(net) (&tcp_hashinfo)
+#endif
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#define compat_udp_table(net) ((net)->ipv4.udp_table)
+#else
+#define compat_udp_table(net) (&udp_table)
+#endif
+
 #if IS_ENABLED(CONFIG_NF_TPROXY_IPV4) || IS_ENABLED(CONFIG_NF_SOCKET_IPV4)
 #define compat_udp4_lookup(net, saddr, sport, daddr, dport)                    \
 	udp4_lib_lookup(net, saddr, sport, daddr, dport, 0)
@@ -128,8 +148,8 @@ static inline void compat_add_u64(u64 *counter, u64 n)
 #define compat_udp6_lookup(net, saddr, sport, daddr, dport) NULL
 #endif
 
-/* ip_vs_protocol.state_transition() learned the length of the IP header in a
- * stable update, so no version tells which of the two a kernel has.
+/* ip_vs_protocol.state_transition() got the length of the IP header as an argument in a
+ * stable update, so the version does not tell which of the two a kernel has.
  */
 typedef void (*compat_transition4)(struct ip_vs_conn *, int,
 				   const struct sk_buff *,
@@ -158,10 +178,10 @@ static inline void compat_call5(compat_transition5 f, struct ip_vs_conn *cp,
 		 compat_transition5: compat_call5)(                            \
 		(pp)->state_transition, cp, direction, skb, pd, len)
 
-/* The map that userspace hands over by a descriptor, with a reference. Before
- * 5.18 modules had no bpf_map_get(); they had bpf_prog_get_type(), and a program
- * holds its maps: so there the descriptor is that of a socket filter which uses
- * this map and no other. That of anything else is answered by -EOPNOTSUPP.
+/* The map that userspace hands over by a file descriptor, with a reference. Modules
+ * have bpf_map_get() since 5.18. Before, they had bpf_prog_get_type(), and a program
+ * holds its maps: there the descriptor is that of a socket filter that uses exactly
+ * this map. A descriptor of anything else is refused with -EOPNOTSUPP.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 18, 0)
 #define COMPAT_MAP_DESCRIPTOR "an eBPF map that may be written"

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where a flow is in the maps "flows4" and "flows6": the hash that the module and the
- * eBPF program share. It is keyed, so that nobody can choose flows which fill one set.
+ * The hash that selects the set of a flow in the maps "flows4" and "flows6", shared by
+ * the module and the eBPF program. It is keyed, so that nobody can choose flows that
+ * fill one set.
  */
 #ifndef IP_VS_BPF_HASH_H
 #define IP_VS_BPF_HASH_H
 
 #include "ip_vs_bpf_abi.h"
 
-/* The set of a tuple, given as words of 64 bits: IPv4 has 2, IPv6 has 5. The upper half of
- * a product depends on every bit of what is multiplied, but the ports of flows that
- * resemble each other are far from random there: it is folded into the lower half, after
- * the last word, too.
+/* The set of a tuple, which is given as 64-bit words: 2 for IPv4, 5 for IPv6. The upper
+ * half of a product depends on every bit of the factors. For flows with similar ports
+ * it is far from random, so it is folded into the lower half, also after the last word.
  */
 static inline __attribute__((always_inline)) __u32
 ipvs_bpf_set(const struct ipvs_bpf_control *control, const __u64 *words, int count)

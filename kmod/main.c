@@ -1,50 +1,61 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * ip_vs_bpf: full NAT for IPVS. Each connection of a full-NAT service becomes a
- * session, by which the module rewrites both addresses of a packet, so that neither
- * conntrack nor a masquerade rule is needed. What it has found worth forwarding
- * without it is in eBPF maps, and a program at the interfaces does the rest.
+ * session. The module uses it to rewrite both addresses of a packet, so that neither
+ * conntrack nor a masquerade rule is needed. Flows that can be forwarded without the
+ * module are in eBPF maps, and a program at the interfaces forwards their packets.
  */
 #include <linux/module.h>
 
-#include "neighbours.h"
+#include "compat.h"
+#include "namespace.h"
+#include "session/devices.h"
+#include "session/neighbours.h"
+#include "session/sessions.h"
+#include "table/director.h"
 
 static int __init ip_vs_bpf_init(void)
 {
-	int err = sessions_module_init();
+	int err = ivb_sessions_module_init();
 
 	if (err)
 		return err;
-	err = director_module_init();
+	err = ivb_director_module_init();
 	if (err)
 		goto directors_failed;
-	err = devices_module_init();
+	err = ivb_namespaces_init();
+	if (err)
+		goto namespaces_failed;
+	err = ivb_devices_module_init();
 	if (err)
 		goto devices_failed;
-	err = neighbours_module_init();
+	err = ivb_neighbours_module_init();
 	if (err)
 		goto neighbours_failed;
 	return 0;
 
 neighbours_failed:
-	devices_module_exit();
+	ivb_devices_module_exit();
 devices_failed:
-	director_module_exit();
+	ivb_namespaces_exit();
+namespaces_failed:
+	ivb_director_module_exit();
 directors_failed:
-	sessions_module_exit();
+	ivb_sessions_module_exit();
 	return err;
 }
 
 static void __exit ip_vs_bpf_exit(void)
 {
-	neighbours_module_exit();
-	devices_module_exit();
-	director_module_exit();
-	/* IPVS may still read our application under RCU, and our own RCU
-	 * callbacks are code of this module: wait for both before it goes.
+	ivb_neighbours_module_exit();
+	ivb_devices_module_exit();
+	ivb_namespaces_exit();
+	ivb_director_module_exit();
+	/* IPVS may still read our application under RCU, and our own RCU callbacks run
+	 * code of this module: wait for both before it is unloaded.
 	 */
 	rcu_barrier();
-	sessions_module_exit();
+	ivb_sessions_module_exit();
 }
 
 module_init(ip_vs_bpf_init);

@@ -9,8 +9,8 @@
 #include <linux/types.h>
 
 /* The key of toa_trust, a longest-prefix map (struct bpf_lpm_trie_key). length counts
- * the bits behind it that decide: 32 more than in the prefix's own notation, and 128 more
- * for IPv4. family is 4 or 6, so that no prefix of IPv6 covers mapped addresses.
+ * the significant bits after it: 32 more than in the prefix's own notation, or 128 more
+ * for IPv4. family is 4 or 6, so that no IPv6 prefix covers mapped addresses.
  */
 struct toa_prefix {
 	__u32 length;
@@ -23,14 +23,14 @@ struct toa_trusted {
 	__u32 pad;
 };
 
-/* The client of a connection, as the director tells it. */
+/* The client of a connection, as the director sends it. */
 struct toa_client {
 	__be32 address[4];
 	__be16 port;
 	__u16 pad;
 };
 
-/* The key of toa_mptcp: a connection as the server has it. netns is the cookie of its
+/* The key of toa_mptcp: a connection as the server sees it. netns is the cookie of its
  * network namespace.
  */
 struct toa_tuple {
@@ -42,16 +42,14 @@ struct toa_tuple {
 	__u32 pad;
 };
 
-/* How a connection ended up that came from a trusted address, or that had the
- * option.
- */
+/* The outcome of a connection that came from a trusted address or had the option. */
 enum toa_outcome {
-	/* The client's address is what the server sees. */
+	/* The server sees the client's address. */
 	TOA_TOLD = 0,
 	/* From a trusted address, without the option. */
 	TOA_ABSENT = 1,
-	/* From a trusted address, with an option of another length, of another family,
-	 * or without address or port.
+	/* From a trusted address, with an option that has a wrong length or family, or
+	 * no address or port.
 	 */
 	TOA_MALFORMED = 2,
 	/* With the option, from an address that is not trusted. */
@@ -61,8 +59,8 @@ enum toa_outcome {
 	TOA_OUTCOMES = 5,
 };
 
-/* The value of toa_local_ips and toa_strangers, both keyed by an address that
- * connections come from. Counts connections, by outcome.
+/* The value of toa_local_ips and toa_strangers, both keyed by the source address of
+ * connections. Counts connections by outcome.
  */
 struct toa_counts {
 	__u64 count[TOA_OUTCOMES];

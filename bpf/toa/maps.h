@@ -20,7 +20,7 @@ struct {
 	__type(value, struct toa_trusted);
 } toa_trust SEC(".maps");
 
-/* Belongs to the socket, and goes with it. */
+/* The client of a socket. Freed with the socket. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -28,8 +28,9 @@ struct {
 	__type(value, struct toa_client);
 } toa_clients SEC(".maps");
 
-/* From the end of the handshake until the server asks for the first time: the socket
- * that it gets is not the one of the handshake. Full, the oldest give way.
+/* The clients of Multipath TCP connections, from the end of the handshake until the
+ * server asks for the first time: the server's socket is not the socket of the
+ * handshake. When the map is full, the oldest entries are evicted.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -38,7 +39,9 @@ struct {
 	__type(value, struct toa_client);
 } toa_mptcp SEC(".maps");
 
-/* Trusted addresses are few. When it is full, further ones count in the totals only. */
+/* Trusted addresses are few. When the map is full, further addresses count only in the
+ * totals.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
@@ -46,7 +49,7 @@ struct {
 	__type(value, struct toa_counts);
 } toa_local_ips SEC(".maps");
 
-/* Others can be many: those of late are kept. */
+/* Other addresses can be many: the most recent ones are kept. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
@@ -54,7 +57,7 @@ struct {
 	__type(value, struct toa_counts);
 } toa_strangers SEC(".maps");
 
-/* By outcome, over all addresses. */
+/* The totals by outcome, over all addresses. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, TOA_OUTCOMES);
@@ -70,7 +73,7 @@ static __always_inline void count_in(void *map, const struct address *from,
 	if (!counts) {
 		struct toa_counts none = {};
 
-		/* Another CPU may have been first. */
+		/* Another CPU may have added it first. */
 		bpf_map_update_elem(map, from, &none, BPF_NOEXIST);
 		counts = bpf_map_lookup_elem(map, from);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The TCP option with a client's address, as the field's toa.ko reads it: kind 254,
- * length, port, address, in network byte order.
+/* The TCP option with a client's address, as toa.ko reads it: kind 254, length, port,
+ * address, in network byte order.
  */
 #ifndef TOA_OPTION_H
 #define TOA_OPTION_H
@@ -19,23 +19,23 @@
 
 #define TOA_LENGTH4 8
 #define TOA_LENGTH6 20
-/* The subtype: the first 4 bits behind kind and length (RFC 8684, section 3.1). */
+/* The subtype: the first 4 bits after kind and length (RFC 8684, section 3.1). */
 #define MP_CAPABLE 0
 
-/* A TCP header has no more options than bytes for them. */
+/* A TCP header has 40 bytes for options, so it has at most 40 options. */
 #define MOST_OPTIONS 40
 
 /* The options of a segment. */
 struct options {
-	/* Where in the TCP header the option begins; 0: there is none. */
+	/* The offset of the option in the TCP header; 0 if there is none. */
 	__u32 toa;
 	__u8 length;
-	/* It made a connection of Multipath TCP. */
+	/* The segment made a Multipath TCP connection. */
 	__u8 mp_capable;
 };
 
-/* No header is longer. The compiler may not see that this changes nothing, or it leaves
- * it out, and the verifier knows no bound.
+/* No header is longer, so the mask changes nothing. The asm hides this from the
+ * compiler: it would leave the mask out, and the verifier would know no bound.
  */
 #define BOUND(offset)                                                          \
 	({                                                                     \
@@ -76,7 +76,7 @@ static __always_inline void read_options(struct bpf_sock_ops *ctx, struct option
 		if ((void *)(option + 2) > end)
 			return;
 		length = option[1];
-		/* The kernel leaves what follows unread as well. */
+		/* The kernel does not read what follows either. */
 		if (length < 2 || (void *)(option + length) > end)
 			return;
 		if (kind == OPTION_TOA && !found->toa) {
@@ -96,8 +96,8 @@ static __always_inline __be32 word_at(const __u8 *bytes)
 			 (__u32)bytes[2] << 8 | bytes[3]);
 }
 
-/* The client that the option names, in a segment that came from there. 0: the option is
- * not what a director sends.
+/* Reads the client that the option names. from is the source address of the segment.
+ * Returns 0 if the option is not one that a director sends.
  */
 static __always_inline int read_client(struct bpf_sock_ops *ctx, const struct options *found,
 				       const struct address *from,

@@ -2,8 +2,8 @@
 /*
  * The client's address at the server. A director adds it to the segments of a client as
  * a TCP option. When such a connection is established, the address is kept with the
- * socket; accept(2) and getpeername(2) give it from there. The programs are attached to a
- * cgroup, and see the sockets that its processes make.
+ * socket; accept(2) and getpeername(2) return it. The programs are attached to a cgroup
+ * and see the sockets that its processes create.
  */
 #include <linux/bpf.h>
 #include <linux/in.h>
@@ -14,15 +14,15 @@
 #include "maps.h"
 #include "option.h"
 
-/* linux/socket.h has them for the kernel alone. */
+/* linux/socket.h defines them for the kernel only. */
 #define AF_INET 2
 #define AF_INET6 10
 
-/* These programs return it always; other values mean a refusal. */
+/* These programs always return it. Other values refuse the call. */
 #define PROCEED 1
 
-/* The compiler would join loads of two branches into one of a pointer that the verifier
- * refuses.
+/* Without this, the compiler would merge the loads of two branches into one load from a
+ * pointer that the verifier refuses.
  */
 #define WORD(ctx, field)                                                       \
 	({                                                                     \
@@ -88,8 +88,8 @@ static __always_inline void tuple_of_segment(struct bpf_sock_ops *ctx,
 	tuple->pad = 0;
 }
 
-/* The socket that a server gets of a Multipath TCP connection is not that of its first
- * segments, and is found by the tuple. An earlier connection with the same tuple may
+/* The server's socket of a Multipath TCP connection is not the socket of its first
+ * segments, so it is found by the tuple. An earlier connection with the same tuple may
  * have left an entry.
  */
 static __always_inline void for_mptcp(struct bpf_sock_ops *ctx, const struct address *from,
@@ -104,8 +104,8 @@ static __always_inline void for_mptcp(struct bpf_sock_ops *ctx, const struct add
 		bpf_map_delete_elem(&toa_mptcp, &tuple);
 }
 
-/* A server may disconnect a socket and connect it to somewhere else (connect(2), AF_UNSPEC),
- * which then has another peer.
+/* A server may disconnect a socket and connect it to another peer (connect(2),
+ * AF_UNSPEC).
  */
 static __always_inline void forget(struct bpf_sock_ops *ctx)
 {
@@ -194,9 +194,10 @@ static __always_inline void tuple_of_socket(struct bpf_sock_addr *ctx, struct bp
 	tuple->pad = 0;
 }
 
-/* NULL: the connection is what it seems. A server that asks for the first time moves
- * the address from the table to the socket. family: of the socket, a constant, since the
- * compiler would make a pointer of the two choices that the verifier refuses.
+/* Returns NULL if the connection has no other client. When a server asks for the first
+ * time, the address moves from the table to the socket. family is the socket's family,
+ * and a constant: otherwise the compiler would merge the two choices into a pointer
+ * that the verifier refuses.
  */
 static __always_inline struct toa_client *client_of(struct bpf_sock_addr *ctx, const int family)
 {

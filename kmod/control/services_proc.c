@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /proc/net/ip_vs_bpf/services. A write has one change per line:
+ *
+ *     + PROTOCOL ADDRESS:PORT POOL        full NAT from that pool from now on
+ *     + PROTOCOL ADDRESS:PORT POOL toa    servers also get the client's address
+ *                                         (packet/toa.c); TCP only
+ *     - PROTOCOL ADDRESS:PORT             native again; existing sessions go on
+ *
+ * or one of these alone:
+ *
+ *     = OLD NEW ipv4|ipv6    pool NEW gets what OLD has of that family:
+ *                            addresses, services and rules
+ *     flush                  end the sessions of removed services
+ *
+ * PROTOCOL is tcp, udp or sctp. An IPv6 ADDRESS is in brackets. A read returns the
+ * listed services, those that a rule made, and those that were removed but still have
+ * sessions:
+ *
+ *     PROTOCOL ADDRESS:PORT POOL sessions N
+ *     PROTOCOL ADDRESS:PORT POOL sessions N rule
+ *     PROTOCOL ADDRESS:PORT - sessions N
+ *
+ * with "toa" after the POOL if servers get the client's address.
+ */
+#include <linux/sched.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "control/flush.h"
+#include "control/proc.h"
+#include "control/rules.h"
+#include "control/services.h"
+#include "control/text.h"
+#include "session/leases.h"
+
+/* One more than the longest ADDRESS:PORT. */
+#define ENDPOINT_SIZE 56
+
+/* Parses "tcp 10.0.0.1:80" or "tcp [fd00::1]:80". */
+static bool parse_key(char **line, struct service_key *key)
+{
+	char *name = strsep(line, " ");
+	char *endpoint = strsep(line, " ");
+
+	return endpoint && ivb_protocol_parse(name, &key->protocol) &&
+	       ivb_endpoint_parse(endpoint, &key->family, &key->vaddr, &key->vport);
+}
+
+static int refuse_key(struct director *director, int code, unsigned int number,
+		      const struct service_key *key, const char *why)
+{
+	char words[ENDPOINT_SIZE];
+
+	ivb_endpoint_words(words, sizeof(words), key->family, &key->vaddr, key->vport);
+	return ivb_refuse(director->services_error, code, number, "%s %s", words, why);
+}
+
+/* Returns the service with that key, registered so that IPVS calls us for it. A new one
+ * is not listed yet.
+ */
+static struct service *service_get(struct director *director,
+				   const struct service_key *key)
+{
+	struct service *new = ivb_service_new(director, key, GFP_KERNEL);
+	struct service *service;
+	int err;
+
+	if (!new)
+		return ERR_PTR(-ENOMEM);
+	spin_lock_bh(&director->services_lock);
+	service = ivb_service_find(director, key->family, key->protocol, &key->vaddr,
+				   key->vport);
+	if (!service) {
+		ivb_service_insert(director, new);
+		swap(service, new);
+	}
+	spin_unlock_bh(&director->services_lock);
+	kfree(new);
+	err = ivb_service_register(director, service);
+	return err ? ERR_PTR(err) : service;
+}
+
+static int prepare_set(struct director *director, const struct service_key *key,
+		       const char *pool_name, bool toa, unsigned int number)
+{
+	struct pool *pool = ivb_pool_find(director, pool_name);
+	char *error = director->services_error;
+	struct service *service;
+
+	if (!IS_ENABLED(CONFIG_IP_VS_IPV6) && key->family == AF_INET6)
+		return ivb_refuse(error, -EAFNOSUPPORT, number,
+				  "this kernel's IPVS has no IPv6 (CONFIG_IP_VS_IPV6)");
+	if (toa && key->protocol != IPPROTO_TCP)
+		return ivb_refuse(error, -EINVAL, number,
+				  "\"toa\" is an option of TCP, and not of %s",
+				  ivb_protocol_name(key->protocol));
+	if (!pool)
+		return ivb_refuse(error, -ENOENT, number, "no pool \"%.15s\"", pool_name);
+	if (!rcu_access_pointer(pool->half[family_index(key->family)].ips))
+		return ivb_refuse(error, -ENOENT, number,
+				  "pool \"%.15s\" has no %s address", pool_name,
+				  key->family == AF_INET6 ? "IPv6" : "IPv4");
+	service = service_get(director, key);
+	if (service == ERR_PTR(-EEXIST))
+		return ivb_refuse(error, -EEXIST, number,
+				  "another IPVS application (ip_vs_ftp?) holds port %u",
+				  ntohs(key->vport));
+	if (service == ERR_PTR(-EPROTONOSUPPORT))
+		return ivb_refuse(error, -EPROTONOSUPPORT, number,
+				  "this kernel's IPVS does not know %s",
+				  ivb_protocol_name(key->protocol));
+	if (IS_ERR(service))
+		return ivb_refuse(error, PTR_ERR(service), number,
+				  "the service could not be registered");
+	service->next_pool = pool;
+	service->next_toa = toa;
+	service->pending = SERVICE_SET;
+	return 0;
+}
+
+/* Checks one line and notes it in the service. Nothing takes effect yet. */
+static int prepare(struct director *director, char *line, unsigned int number)
+{
+	char *error = director->services_error;
+	char *sign = strsep(&line, " ");
+	bool set = !strcmp(sign, "+");
+	struct service *service;
+	struct service_key key;
+	char *pool = NULL, *toa = NULL;
+	bool valid;
+
+	valid = (set || !strcmp(sign, "-")) && parse_key(&line, &key);
+	if (valid && set) {
+		pool = strsep(&line, " ");
+		toa = strsep(&line, " ");
+	}
+	if (!valid || (set && !pool) || line || (toa && strcmp(toa, "toa")))
+		return ivb_refuse(error, -EINVAL, number,
+				  "expected \"+ tcp|udp|sctp ADDRESS:PORT POOL [toa]\" or \"- tcp|udp|sctp ADDRESS:PORT\"");
+	service = ivb_service_find(director, key.family, key.protocol, &key.vaddr,
+				   key.vport);
+	if (service && service->pending != SERVICE_UNTOUCHED)
+		return refuse_key(director, -EINVAL, number, &key, "is named twice");
+	if (set)
+		return prepare_set(director, &key, pool, toa, number);
+	if (service && service->by_rule)
+		return refuse_key(director, -ENOENT, number, &key,
+				  "is a full-NAT service by a rule");
+	if (!service || !service->listed)
+		return refuse_key(director, -ENOENT, number, &key,
+				  "is no full-NAT service");
+	service->pending = SERVICE_REMOVE;
+	return 0;
+}
+
+static void commit_one(struct director *director, struct service *service,
+		       void *unused)
+{
+	struct pool *pool = ivb_service_pool(director, service);
+	int half = family_index(service->family);
+
+	if (service->pending == SERVICE_UNTOUCHED)
+		return;
+	/* A service that a rule lists uses its pool through the rule. */
+	if (service->listed && !service->by_rule)
+		pool->half[half].users--;
+	ivb_service_leaves_rules(director, service);
+	if (service->pending == SERVICE_SET) {
+		rcu_assign_pointer(service->pool, service->next_pool);
+		service->next_pool->half[half].users++;
+		WRITE_ONCE(service->toa, service->next_toa);
+	}
+	/* A reader that sees it listed also sees its pool. */
+	smp_store_release(&service->listed, service->pending == SERVICE_SET);
+	service->pending = SERVICE_UNTOUCHED;
+}
+
+static void forget_one(struct director *director, struct service *service,
+		       void *unused)
+{
+	service->pending = SERVICE_UNTOUCHED;
+}
+
+/* Commits the changes of all lines, or forgets them. */
+static void finish(struct director *director, bool commit)
+{
+	/* IPVS has forgotten a service before it is removed from the list. A packet
+	 * that had found it there still becomes a session.
+	 */
+	synchronize_rcu();
+	ivb_services_for_each(director, commit ? commit_one : forget_one, NULL);
+	/* After this, no packet takes an unlisted service for listed. */
+	synchronize_rcu();
+	ivb_services_reap(director);
+}
+
+static int refuse_hand_over(struct director *director, int code, const char *from,
+			    const char *to, const char *family)
+{
+	char *error = director->services_error;
+
+	switch (code) {
+	case -ENOENT:
+		return ivb_refuse(error, code, 1, "pool \"%.15s\" has no %s address",
+				  from, family);
+	case -EEXIST:
+		return ivb_refuse(error, code, 1, "pool \"%.15s\" has addresses of %s",
+				  to, family);
+	case -EINVAL:
+		return ivb_refuse(error, code, 1,
+				  "expected \"= OLD NEW ipv4|ipv6\" and nothing else");
+	default:
+		return code;
+	}
+}
+
+struct hand_over {
+	struct pool *from, *to;
+	int half;
+};
+
+static void hand_over_one(struct director *director, struct service *service,
+			  void *data)
+{
+	const struct hand_over *pools = data;
+
+	if (service->listed && ivb_service_pool(director, service) == pools->from &&
+	    family_index(service->family) == pools->half)
+		rcu_assign_pointer(service->pool, pools->to);
+}
+
+/* A pool that services use cannot lose its last address, and no service can use a pool
+ * without one, so the two change together. No packet finds its service without an
+ * address: the new pool has the addresses before the first service draws from it, and
+ * the old one keeps them until a grace period after the last service did.
+ */
+static int hand_over(struct director *director, char *line)
+{
+	char *sign, *from_name, *to_name, *family;
+	struct pool *from, *to;
+	int half;
+
+	line = strim(line);
+	/* A second line would become part of a name. */
+	if (strchr(line, '\n'))
+		return refuse_hand_over(director, -EINVAL, "", "", "");
+	sign = strsep(&line, " ");
+	from_name = strsep(&line, " ");
+	to_name = strsep(&line, " ");
+	family = line;
+	if (strcmp(sign, "=") || !family ||
+	    (strcmp(family, "ipv4") && strcmp(family, "ipv6")))
+		return refuse_hand_over(director, -EINVAL, "", "", "");
+	half = strcmp(family, "ipv6") ? IPV4 : IPV6;
+	from = ivb_pool_find(director, from_name);
+	to = from ? ivb_pool_share(director, from, to_name, half) : ERR_PTR(-ENOENT);
+	if (IS_ERR(to))
+		return refuse_hand_over(director, PTR_ERR(to), from_name, to_name,
+					family);
+	/* After this, no packet makes a service that draws from the old pool. */
+	ivb_rules_hand_over(director, from, to, half);
+	synchronize_rcu();
+	ivb_services_for_each(director, hand_over_one,
+			      &(struct hand_over){ from, to, half });
+	to->half[half].users = from->half[half].users;
+	from->half[half].users = 0;
+	synchronize_rcu();
+	ivb_pool_cede(director, from, to, half);
+	return 0;
+}
+
+int ivb_services_write(struct director *director, char *text)
+{
+	unsigned int number = 0;
+	int err = 0;
+	char *line;
+
+	if (sysfs_streq(text, "flush")) {
+		ivb_sessions_flush(director);
+		ivb_services_reap(director);
+		return 0;
+	}
+	if (*text == '=')
+		return hand_over(director, text);
+	err = ivb_services_hook(director);
+	if (err)
+		return ivb_refuse(director->services_error, err, 0,
+				  "the netfilter hooks could not be set");
+	while (!err && (line = strsep(&text, "\n"))) {
+		number++;
+		if (*line)
+			err = prepare(director, line, number);
+		cond_resched();
+	}
+	finish(director, !err);
+	if (!err)
+		ivb_leases_revoke(director);
+	return err;
+}
+
+static void show_one(struct director *director, struct service *service, void *data)
+{
+	char words[ENDPOINT_SIZE];
+	struct seq_file *seq = data;
+
+	ivb_endpoint_words(words, sizeof(words), service->family, &service->vaddr,
+			   service->vport);
+	seq_printf(seq, "%s %s %s%s sessions %d%s\n", ivb_protocol_name(service->protocol),
+		   words,
+		   service->listed ? ivb_service_pool(director, service)->name : "-",
+		   service->listed && service->toa ? " toa" : "",
+		   atomic_read(&service->sessions),
+		   service->listed && service->by_rule ? " rule" : "");
+}
+
+void ivb_services_show(struct director *director, struct seq_file *seq)
+{
+	ivb_services_for_each(director, show_one, seq);
+}

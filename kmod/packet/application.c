@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The module as an IPVS application: IPVS calls it when a connection begins and ends,
+ * either through an application that control/port_apps.c registers, or through the
+ * adopter (adopt.c).
+ */
+#include <linux/module.h>
+
+#include "packet/application.h"
+#include "packet/request.h"
+#include "session/routes.h"
+#include "session/sessions.h"
+#include "table/counters.h"
+
+/* True on a CPU where IPVS's hook is looking at a packet that a rule covers. */
+static DEFINE_PER_CPU(bool, asking);
+
+/* Called under RCU: after the last put, only parts of the director that RCU frees are
+ * touched.
+ */
+static void unbind(struct director *director, struct service *service)
+{
+	/* Once the namespace's exit has begun (no director is found there any more), no
+	 * work may be queued: it has been cancelled for good.
+	 */
+	if (atomic_dec_and_test(&service->bound) &&
+	    !smp_load_acquire(&service->listed) &&
+	    ivb_director_of(director->net) == director)
+		schedule_work(&director->reap);
+	ivb_director_put(director);
+}
+
+/* Gives the bound connection our transmitter. Returns false if it is being bound at
+ * this moment.
+ */
+bool ivb_session_transmit(struct ip_vs_conn *cp)
+{
+	const struct session *session = READ_ONCE(cp->app_data);
+
+	if (!session)
+		return false;
+	cp->packet_xmit = session->local_ip ? ivb_request_transmit : ivb_request_refuse;
+	return true;
+}
+
+/* Binds the connection to the service, with a session or without one: a refused
+ * connection's transmitter is also code of this module. Takes over the route, if there
+ * is one. Returns false if the connection is bound already, see adopt.c.
+ */
+bool ivb_session_bind(struct director *director, struct service *service,
+		      struct ip_vs_conn *cp, struct dst_entry *route)
+{
+	struct session *session;
+
+	refcount_inc(&director->refs);
+	atomic_inc(&service->bound);
+	session = ivb_session_create(director, service, cp, route);
+	if (!session)
+		dst_release(route);
+	if (cmpxchg(&cp->app_data, NULL, session ?: &service->refused)) {
+		if (session)
+			ivb_session_end(session);
+		unbind(director, service);
+		return false;
+	}
+	ivb_session_transmit(cp);
+	return true;
+}
+
+/* Leaves the connection exactly as native IPVS makes it. Gives back what
+ * tcp_app_conn_bind() took: the incarnation's use count and the reference to this
+ * module.
+ */
+static void stay_native(struct ip_vs_app *inc, struct ip_vs_conn *cp)
+{
+	cp->app = NULL;
+	atomic_dec(&inc->usecnt);
+	module_put(THIS_MODULE);
+}
+
+/* True if a connection to the port of a full-NAT service is not for us. */
+static bool is_native(struct director *director, struct service *service,
+		      const struct ip_vs_conn *cp, struct dst_entry **route)
+{
+	/* A persistence template has no packets. */
+	if (cp->flags & IP_VS_CONN_F_TEMPLATE)
+		return true;
+	/* adopt.c binds the first connections of a service by rule. */
+	if (!service || !smp_load_acquire(&service->listed) ||
+	    !smp_load_acquire(&service->app)) {
+		if (!ivb_rules_find(director, NULL, cp->af, cp->protocol, &cp->vaddr,
+				    cp->vport))
+			count(director, COUNT_OTHER_SERVICE);
+		return true;
+	}
+	/* A service by rule is only for packets that the rule covers. */
+	if (READ_ONCE(service->by_rule) && !__this_cpu_read(asking) &&
+	    !(cp->flags & IP_VS_CONN_F_SYNC))
+		return true;
+	/* It ends when its packet is sent, so a reply would find nothing. */
+	if (cp->flags & IP_VS_CONN_F_ONE_PACKET) {
+		count(director, COUNT_ONE_PACKET);
+		return true;
+	}
+	/* The answers of a local server come in by no interface. */
+	if (ivb_server_is_local(director->net, cp, route)) {
+		count(director, COUNT_SERVER_IS_LOCAL);
+		return true;
+	}
+	return false;
+}
+
+/* Called when IPVS made a connection (ip_vs_conn_new()) and chose its server and
+ * transmitter. IPVS has not hashed it yet, so no packet can see it. (Only on a backup
+ * it may be hashed, see ivb_session_of().) The result is ignored.
+ */
+int ivb_session_init_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp)
+{
+	struct service *service = NULL;
+	struct dst_entry *route = NULL;
+	struct director *director;
+
+	rcu_read_lock();
+	local_bh_disable();
+	director = ivb_director_of(cp->ipvs->net);
+	if (director && cp->af == cp->daf)
+		service = ivb_service_find(director, cp->af, cp->protocol, &cp->vaddr,
+					   cp->vport);
+	if (!director || is_native(director, service, cp, &route)) {
+		stay_native(inc, cp);
+	} else if (!ivb_session_bind(director, service, cp, route)) {
+		/* adopt.c bound it, and IPVS has set its own transmitter since. */
+		ivb_session_transmit(cp);
+		ivb_adopter_put();
+	}
+	local_bh_enable();
+	rcu_read_unlock();
+	return 0;
+}
+
+/* Called when IPVS ends the connection, or binds it again. */
+int ivb_session_done_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp)
+{
+	struct session *session = cp->app_data;
+	struct director *director;
+	struct service *service;
+
+	if (!session)
+		return 0;
+	WRITE_ONCE(cp->app_data, NULL);
+	director = session->director;
+	service = session->service;
+	rcu_read_lock();
+	local_bh_disable();
+	if (session != &service->refused)
+		ivb_session_end(session);
+	unbind(director, service);
+	local_bh_enable();
+	rcu_read_unlock();
+	return 0;
+}
+
+/* The app of an adopted connection, instead of the incarnation for its port, so that
+ * IPVS calls us at its end. IPVS changes only usecnt.
+ */
+struct ip_vs_app ivb_adopter = {
+	.name = "ip_vs_bpf",
+	.module = THIS_MODULE,
+	.app = &ivb_adopter,
+	.init_conn = ivb_session_init_conn,
+	.done_conn = ivb_session_done_conn,
+};
+
+/* Gives back our references of an adopted connection whose app points elsewhere now. */
+void ivb_adopter_put(void)
+{
+	atomic_dec(&ivb_adopter.usecnt);
+	module_put(THIS_MODULE);
+}
+
+/* Lets IPVS's hook look at a packet that a rule covers. The hook may send, and what it
+ * sends may come in again in the same call. Connections that IPVS makes elsewhere stay
+ * native: for this host's own clients, and for packets that come in where the rule does
+ * not apply.
+ */
+unsigned int ivb_ask_for_rule(nf_hookfn *hook, struct sk_buff *skb,
+			      const struct nf_hook_state *local_in)
+{
+	unsigned int verdict;
+	bool before;
+
+	local_bh_disable();
+	before = __this_cpu_read(asking);
+	__this_cpu_write(asking, true);
+	verdict = hook(NULL, skb, local_in);
+	__this_cpu_write(asking, before);
+	local_bh_enable();
+	return verdict;
+}

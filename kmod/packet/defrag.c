@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reassembles IPv4 fragments at PREROUTING, as ip_local_deliver() would a little later
+ * and in the same queue. So conntrack sees none of our fragments, and a fragmented
+ * reply, of which only the first fragment has ports, can be translated. Incomplete
+ * packets expire there as always, with their ICMP error.
+ *
+ * Only fragments for a VIP or a local IP come here, and few others (destinations.h).
+ * This host would reassemble them in any case. A local IP that was removed from its
+ * pool still has sessions. Fragments for a local IP that is only routed here are
+ * reassembled while it is in a pool. Fragments that the host forwards are left alone.
+ *
+ * For IPv6, IPVS has this done (nf_defrag_ipv6_enable()).
+ */
+#include <net/ip.h>
+#include <net/route.h>
+
+#include "packet/defrag.h"
+#include "table/counters.h"
+
+/* Returns NF_ACCEPT if the packet is whole now, or not for this host. The caller must
+ * read the header again.
+ */
+unsigned int ivb_gather4(struct director *director, struct sk_buff *skb)
+{
+	union nf_inet_addr daddr = { .ip = ip_hdr(skb)->daddr };
+	struct net *net = director->net;
+	int err;
+
+	if (inet_addr_type_dev_table(net, skb->dev, daddr.ip) != RTN_LOCAL &&
+	    !ivb_is_local_ip(director, AF_INET, &daddr))
+		return NF_ACCEPT;
+	local_bh_disable();
+	err = ip_defrag(net, skb, IP_DEFRAG_LOCAL_DELIVER);
+	local_bh_enable();
+	/* If it is fragmented again, its fragments are no larger than these. */
+	if (!err) {
+		skb->ignore_df = 1;
+		return NF_ACCEPT;
+	}
+	if (err != -EINPROGRESS)
+		count(director, COUNT_DROP_FRAGMENT);
+	return NF_STOLEN;
+}

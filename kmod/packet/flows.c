@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Finds the flow that full NAT makes of a flow of either direction. This is for packets
+ * that name a flow without being part of it, which are ICMP errors.
+ */
+#include "packet/flows.h"
+#include "packet/request.h"
+#include "session/sessions.h"
+
+/* Server -> local IP. */
+static bool find_reply(struct director *director, const struct flow *flow,
+		       struct translation *to)
+{
+	struct session *session = ivb_session_find(director, flow);
+	const struct ip_vs_conn *cp;
+
+	if (!session)
+		return false;
+	cp = session->conn;
+	to->direction = IPVS_BPF_REPLY;
+	ivb_session_translate(session, cp, IPVS_BPF_REPLY, &to->flow);
+	return true;
+}
+
+/* Client -> VIP. */
+static bool find_original(struct director *director, const struct flow *flow,
+			  struct translation *to)
+{
+	struct ip_vs_conn_param param;
+	struct session *session;
+	struct ip_vs_conn *cp;
+
+	ip_vs_conn_fill_param(net_ipvs(director->net), flow->family, flow->protocol,
+			      &flow->saddr, flow->sport, &flow->daddr, flow->dport,
+			      &param);
+	cp = ip_vs_conn_in_get(&param);
+	if (!cp)
+		return false;
+	session = is_ours(cp) ? ivb_session_of(cp) : NULL;
+	if (session) {
+		to->direction = IPVS_BPF_ORIGINAL;
+		ivb_session_translate(session, cp, IPVS_BPF_ORIGINAL, &to->flow);
+	}
+	/* This put does not change the timer. */
+	__ip_vs_conn_put(cp);
+	return session;
+}
+
+/* Called under RCU. Returns false if the flow belongs to no session. */
+bool ivb_flow_find(struct director *director, const struct flow *flow,
+		   struct translation *to)
+{
+	if (ivb_service_find(director, flow->family, flow->protocol, &flow->daddr,
+			     flow->dport))
+		return find_original(director, flow, to);
+	return find_reply(director, flow, to);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Requests: the transmitters of full-NAT connections (request.c). */
+#ifndef IP_VS_BPF_PACKET_REQUEST
+#define IP_VS_BPF_PACKET_REQUEST
+
+#include "table/session.h"
+
+/* The type of cp->packet_xmit. */
+typedef int conn_xmit(struct sk_buff *skb, struct ip_vs_conn *cp,
+		      struct ip_vs_protocol *pp, struct ip_vs_iphdr *iph);
+
+conn_xmit ivb_request_transmit;
+conn_xmit ivb_request_refuse;
+
+/* True if the connection is bound to our application. */
+static inline bool is_ours(const struct ip_vs_conn *cp)
+{
+	return cp->packet_xmit == ivb_request_transmit ||
+	       cp->packet_xmit == ivb_request_refuse;
+}
+
+#endif

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Changes of network devices. A lease has the addresses, MTU and index of the device
+ * that its packets leave by, so any such change ends all leases of the namespace.
+ *
+ * A route that a session keeps (routes.c) may hold a device that is being removed until
+ * the session ends, and the removal would wait for that. So the sessions drop such
+ * routes. IPVS itself drops what it keeps for a server.
+ */
+#include <linux/netdevice.h>
+#include <linux/sched.h>
+
+#include "session/devices.h"
+#include "session/leases.h"
+#include "session/routes.h"
+
+static void let_go(struct session *session, const void *dev)
+{
+	ivb_session_routes_forget(session, dev);
+}
+
+static bool ends_leases(unsigned long event)
+{
+	switch (event) {
+	case NETDEV_DOWN:
+	case NETDEV_CHANGE: /* also when the carrier is lost */
+	case NETDEV_CHANGEMTU:
+	case NETDEV_CHANGEADDR:
+	case NETDEV_CHANGEUPPER:
+	case NETDEV_UNREGISTER:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* A device that moves to another namespace is also unregistered in its old one. */
+static int event(struct notifier_block *block, unsigned long event, void *info)
+{
+	const struct net_device *dev = netdev_notifier_info_to_dev(info);
+	struct director *director;
+
+	if (!ends_leases(event))
+		return NOTIFY_DONE;
+	rcu_read_lock();
+	director = ivb_director_of(dev_net(dev));
+	if (director && !refcount_inc_not_zero(&director->refs))
+		director = NULL;
+	rcu_read_unlock();
+	if (!director)
+		return NOTIFY_DONE;
+	ivb_leases_revoke(director);
+	/* Sessions that begin meanwhile do not keep such a route: see keep(). */
+	if (event == NETDEV_UNREGISTER)
+		ivb_session_for_each(director, let_go, dev);
+	ivb_director_put(director);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block notifier = {
+	.notifier_call = event,
+};
+
+int ivb_devices_module_init(void)
+{
+	return register_netdevice_notifier(&notifier);
+}
+
+void ivb_devices_module_exit(void)
+{
+	unregister_netdevice_notifier(&notifier);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The fast path: giving leases, and ending them (leases.c, generation.c). */
+#ifndef IP_VS_BPF_LEASES_H
+#define IP_VS_BPF_LEASES_H
+
+#include <linux/jiffies.h>
+
+#include "table/director.h"
+#include "table/session.h"
+
+/* The longest duration of a lease. */
+#define LEASE_MAX (10 * HZ)
+
+void ivb_lease_renew(struct session *session, struct ip_vs_conn *cp, u8 direction,
+		     const struct sk_buff *skb, u32 generation);
+void ivb_leases_end(struct session *session);
+void ivb_leases_take(struct session *session);
+void ivb_lease_end_old(const struct session *session);
+void ivb_leases_allow(struct director *director);
+void ivb_leases_drain(struct director *director);
+void ivb_leases_revoke(struct director *director);
+void ivb_leases_init(struct director *director);
+
+/* The generation of a lease that is given for a packet. Read it before anything is
+ * looked up for the packet.
+ */
+static inline u32 leases_generation(const struct director *director)
+{
+	return smp_load_acquire(&director->generation);
+}
+
+static inline bool has_lease(const struct session *session, u8 direction)
+{
+	const struct session_lease *lease = &session->lease[direction];
+
+	return READ_ONCE(lease->generation) == READ_ONCE(session->director->generation) &&
+	       time_before32((u32)jiffies, READ_ONCE(lease->until));
+}
+
+/* True if a packet that IPVS accepted earns its direction a lease. The first possible
+ * packet does not: one question and one answer would gain nothing from it. TCP gets a
+ * lease once it is established, so that IPVS sees everything that matters to its state.
+ * SCTP gets none, because its state is in its chunks.
+ */
+static inline bool lease_due(struct session *session,
+			     const struct ip_vs_conn *cp, u8 direction)
+{
+	if (!READ_ONCE(session->director->gives_leases) || has_lease(session, direction))
+		return false;
+	if (cp->protocol != IPPROTO_UDP &&
+	    (cp->protocol != IPPROTO_TCP || cp->state != IP_VS_TCP_S_ESTABLISHED))
+		return false;
+	if (READ_ONCE(session->in_use[direction]))
+		return !toa_is_telling(session);
+	WRITE_ONCE(session->in_use[direction], true);
+	return false;
+}
+
+#endif

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The route of a packet. A session keeps the route of each of its directions as a
+ * socket does (sk_dst_check()): the route itself tells when it is no longer valid. Only
+ * packets without a mark and a traffic class share a kept route, because rules may
+ * route other packets by these. The ports of a session do not change.
+ *
+ * A new session begins with the route that is kept for its server.
+ *
+ * A session holds a reference to a route that it keeps. Readers take their own
+ * reference under RCU: until the grace period ends, a route without references is not
+ * freed (dst_release()).
+ */
+#include <net/addrconf.h>
+#include <net/inet_ecn.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+#include <net/l3mdev.h>
+#include <net/route.h>
+
+#include "session/routes.h"
+#include "table/director.h"
+
+/* Stored instead of a route: the session has ended and keeps none. */
+#define NO_MORE ERR_PTR(-ESHUTDOWN)
+
+static struct dst_entry *kept(const struct session *session, u8 direction)
+{
+	struct dst_entry *dst = READ_ONCE(session->route[direction].dst);
+
+	/* The cookie may be that of another route. Then it makes this route invalid, or
+	 * the check is true of both.
+	 */
+	if (IS_ERR_OR_NULL(dst) ||
+	    !dst_check(dst, READ_ONCE(session->route[direction].cookie)) ||
+	    !dst_hold_safe(dst))
+		return NULL;
+	return dst;
+}
+
+/* Keeps a route; the caller's reference stays. A device that is removed is stopped
+ * first, and devices.c looks at the sessions only after all readers under RCU: if the
+ * device is seen running here, the kept route is seen there.
+ */
+static void keep(struct session *session, u8 direction, struct dst_entry *dst,
+		 u32 cookie)
+{
+	struct dst_entry *old = READ_ONCE(session->route[direction].dst);
+
+	if (old == NO_MORE || !netif_running(dst->dev) || !dst_hold_safe(dst))
+		return;
+	WRITE_ONCE(session->route[direction].cookie, cookie);
+	if (cmpxchg(&session->route[direction].dst, old, dst) != old)
+		old = dst; /* another CPU was first */
+	dst_release(old);
+}
+
+/* Drops the routes of a device that is being removed. Called under RCU. */
+void ivb_session_routes_forget(struct session *session, const struct net_device *dev)
+{
+	u8 direction;
+
+	for (direction = 0; direction < 2; direction++) {
+		struct dst_entry *dst = READ_ONCE(session->route[direction].dst);
+
+		if (!IS_ERR_OR_NULL(dst) && dst->dev == dev &&
+		    cmpxchg(&session->route[direction].dst, dst, NULL) == dst)
+			dst_release(dst);
+	}
+}
+
+/* Called when the session ends. A packet on another CPU may still ask for a route. */
+void ivb_session_routes_end(struct session *session)
+{
+	u8 direction;
+
+	for (direction = 0; direction < 2; direction++)
+		dst_release(xchg(&session->route[direction].dst, NO_MORE));
+}
+
+/* A packet in a VRF stays there (l3mdev). A packet that this host sends has no incoming
+ * device.
+ */
+static int master_of(const struct sk_buff *skb)
+{
+	return skb->dev ? l3mdev_master_ifindex_rcu(skb->dev) : 0;
+}
+
+/* The route of a packet that is translated to that flow, by all that rules may match
+ * on, except for the incoming interface: as for a packet that this host sends.
+ */
+static struct rtable *route4(struct net *net, const struct sk_buff *skb,
+			     const struct flow *to)
+{
+	struct flowi4 fl4 = {
+		.daddr = to->daddr.ip,
+		.saddr = to->saddr.ip,
+		.fl4_sport = to->sport,
+		.fl4_dport = to->dport,
+		.flowi4_proto = to->protocol,
+		.flowi4_oif = master_of(skb),
+		.flowi4_flags = FLOWI_FLAG_ANYSRC,
+		.flowi4_mark = skb->mark,
+		compat_flow_tos(ip_hdr(skb)),
+	};
+
+	/* ip_route_output_key() would also apply IPsec policies; ivb_set_route() does
+	 * that.
+	 */
+	return __ip_route_output_key(net, &fl4);
+}
+
+/* True if the administrator or a VRF has added routing rules. */
+static bool routes_by_rules4(const struct net *net)
+{
+#ifdef CONFIG_IP_MULTIPLE_TABLES
+	return net->ipv4.fib_has_custom_rules;
+#else
+	return false;
+#endif
+}
+
+/* The route that IPVS keeps for a server; or NULL. */
+static struct dst_entry *kept_by(const struct ip_vs_dest *dest)
+{
+	const struct ip_vs_dest_dst *kept = rcu_dereference(dest->dest_dst);
+
+	if (!kept || !dst_check(kept->dst_cache, kept->dst_cookie) ||
+	    !dst_hold_safe(kept->dst_cache))
+		return NULL;
+	return kept->dst_cache;
+}
+
+static void forget(struct rcu_head *rcu)
+{
+	struct ip_vs_dest_dst *kept = container_of(rcu, struct ip_vs_dest_dst,
+						   rcu_head);
+
+	dst_release(kept->dst_cache);
+	kfree(kept);
+}
+
+/* Keeps a route as IPVS does for its own transmitters: IPVS frees it when the server
+ * changes or is removed, or its interface is removed. A connection holds the server.
+ *
+ * When the interface is down, IPVS frees it once, under the same lock. A route that is
+ * kept after that would hold the interface until the server is removed
+ * (CVE-2026-45917).
+ */
+static void keep_by(struct ip_vs_dest *dest, struct dst_entry *dst)
+{
+	struct ip_vs_dest_dst *old, *new = kmalloc(sizeof(*new), GFP_ATOMIC);
+	bool runs;
+
+	if (!new)
+		return;
+	if (!dst_hold_safe(dst)) {
+		kfree(new);
+		return;
+	}
+	*new = (struct ip_vs_dest_dst){ .dst_cache = dst };
+	spin_lock_bh(&dest->dst_lock);
+	runs = netif_running(dst->dev);
+	old = runs ? rcu_replace_pointer(dest->dest_dst, new,
+					 lockdep_is_held(&dest->dst_lock)) : new;
+	spin_unlock_bh(&dest->dst_lock);
+	if (old)
+		call_rcu(&old->rcu_head, forget);
+}
+
+/* The route to a new connection's server, for a packet without a mark and a traffic
+ * class. Called under RCU; returns a reference for the caller. Rules may match on more
+ * than is known here: then the route is not kept.
+ */
+static struct rtable *server_route4(struct net *net, const struct ip_vs_conn *cp)
+{
+	struct flowi4 fl4 = {
+		.daddr = cp->daddr.ip,
+		.flowi4_flags = FLOWI_FLAG_ANYSRC,
+	};
+	struct dst_entry *dst = cp->dest ? kept_by(cp->dest) : NULL;
+	struct rtable *rt;
+
+	if (likely(dst))
+		return (struct rtable *)dst;
+	rt = __ip_route_output_key(net, &fl4);
+	if (cp->dest && !IS_ERR(rt) && !routes_by_rules4(net))
+		keep_by(cp->dest, &rt->dst);
+	return rt;
+}
+
+/* Called under RCU; returns a reference for the caller. */
+static struct dst_entry *session_route4(struct session *session, u8 direction,
+					const struct sk_buff *skb, const struct flow *to)
+{
+	bool plain = !skb->mark && !(ip_hdr(skb)->tos & ~INET_ECN_MASK);
+	struct dst_entry *dst = plain ? kept(session, direction) : NULL;
+	struct rtable *rt;
+
+	if (likely(dst))
+		return dst;
+	rt = route4(session->director->net, skb, to);
+	if (IS_ERR(rt))
+		return NULL;
+	if (plain)
+		keep(session, direction, &rt->dst, 0);
+	return &rt->dst;
+}
+
+/* See route4(). Returns NULL if there is no route. */
+static struct dst_entry *route6(struct net *net, const struct sk_buff *skb,
+				const struct flow *to)
+{
+	struct flowi6 fl6 = {
+		.daddr = to->daddr.in6,
+		.saddr = to->saddr.in6,
+		.fl6_sport = to->sport,
+		.fl6_dport = to->dport,
+		.flowi6_proto = to->protocol,
+		.flowi6_oif = master_of(skb),
+		.flowi6_mark = skb->mark,
+		.flowlabel = ip6_flowinfo(ipv6_hdr(skb)),
+	};
+
+	struct dst_entry *dst = ip6_route_output(net, NULL, &fl6);
+
+	if (!dst->error)
+		return dst;
+	dst_release(dst);
+	return NULL;
+}
+
+/* Called under RCU; returns a reference for the caller. A sender changes the flow label
+ * to get another of several routes (net/ipv6: flowlabel_reflect, txhash).
+ */
+static struct dst_entry *session_route6(struct session *session, u8 direction,
+					const struct sk_buff *skb, const struct flow *to)
+{
+	const struct ipv6hdr *iph = ipv6_hdr(skb);
+	__be32 label = ip6_flowlabel(iph);
+	bool plain = !skb->mark && !(ipv6_get_dsfield(iph) & ~INET_ECN_MASK);
+	struct dst_entry *dst = NULL;
+
+	if (plain && label == READ_ONCE(session->route[direction].label))
+		dst = kept(session, direction);
+	if (likely(dst))
+		return dst;
+	dst = route6(session->director->net, skb, to);
+	if (plain && dst) {
+		WRITE_ONCE(session->route[direction].label, label);
+		keep(session, direction, dst, rt6_get_cookie((struct rt6_info *)dst));
+	}
+	return dst;
+}
+
+/* The route of a packet that is translated to that flow, or NULL. Called under RCU;
+ * returns a reference for the caller, as does the next function.
+ */
+struct dst_entry *ivb_route_out(struct net *net, const struct sk_buff *skb,
+				const struct flow *to)
+{
+	struct rtable *rt;
+
+	if (is_ipv6(to->family))
+		return route6(net, skb, to);
+	rt = route4(net, skb, to);
+	return IS_ERR(rt) ? NULL : &rt->dst;
+}
+
+/* The same for a direction of a session, which keeps the route. */
+struct dst_entry *ivb_session_route(struct session *session, u8 direction,
+				    const struct sk_buff *skb, const struct flow *to)
+{
+	return is_ipv6(to->family) ? session_route6(session, direction, skb, to) :
+				     session_route4(session, direction, skb, to);
+}
+
+/* True if the server is this host. Also returns the route to the server if the lookup
+ * finds one, with a reference, because the first packet will need it.
+ */
+bool ivb_server_is_local(struct net *net, const struct ip_vs_conn *cp,
+			 struct dst_entry **route)
+{
+	struct rtable *rt;
+
+	if (is_ipv6(cp->af))
+		return ipv6_chk_addr(net, &cp->daddr.in6, NULL, 0);
+	rt = server_route4(net, cp);
+	/* The packet's sender will be told why. */
+	if (IS_ERR(rt))
+		return false;
+	if (rt->rt_type == RTN_LOCAL) {
+		ip_rt_put(rt);
+		return true;
+	}
+	if (routes_by_rules4(net))
+		ip_rt_put(rt);
+	else
+		*route = &rt->dst;
+	return false;
+}

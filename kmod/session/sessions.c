@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The end of a session, and the lookup of a connection's session. A session ends when
+ * IPVS ends its connection, or gives way before that (unanswered.c).
+ */
+#include <linux/slab.h>
+
+#include "session/leases.h"
+#include "session/routes.h"
+#include "session/sessions.h"
+#include "session/unanswered.h"
+#include "table/counters.h"
+
+static struct kmem_cache *session_cache;
+
+/* Returns NULL if there is no memory. */
+struct session *ivb_session_alloc(void)
+{
+	return kmem_cache_zalloc(session_cache, GFP_ATOMIC);
+}
+
+/* Frees a session that nobody has seen. */
+void ivb_session_discard(struct session *session)
+{
+	kmem_cache_free(session_cache, session);
+}
+
+/* Removes everything by which others could find the session. It keeps its local IP
+ * until the connection ends, because a packet may be using it. Called under RCU, with
+ * bottom halves off.
+ */
+static void vacate(struct session *session)
+{
+	struct director *director = session->director;
+
+	ivb_session_remove(session);
+	ivb_session_routes_end(session);
+	ivb_leases_end(session);
+	atomic_dec(&session->local_ip->sessions);
+	atomic_dec(&session->service->sessions);
+	atomic_dec(&director->session_count);
+	count(director, COUNT_SESSIONS_ENDED);
+}
+
+/* Gives up a session: its port is free at once. IPVS ends the connection with its next
+ * tick, because it ends a connection that is put with timeout 0. If a packet uses the
+ * connection at this moment, the connection ends with the next packet (request.c:
+ * lost()) or within a minute.
+ */
+void ivb_session_give_up(struct session *session)
+{
+	struct ip_vs_conn *cp = session->conn;
+
+	count(session->director, COUNT_SESSIONS_GIVEN_UP);
+	vacate(session);
+	if (!__ip_vs_conn_get(cp))
+		return; /* it is ending */
+	cp->timeout = 0;
+	ip_vs_conn_put(cp);
+}
+
+static void session_free(struct rcu_head *rcu)
+{
+	kmem_cache_free(session_cache, container_of(rcu, struct session, rcu));
+}
+
+/* Under RCU, with bottom halves off. */
+void ivb_session_end(struct session *session)
+{
+	/* A session that was given up has nothing left that others could see. */
+	if (ivb_unanswered_end(session))
+		vacate(session);
+	ivb_local_ip_put(session->director, session->local_ip);
+	call_rcu(&session->rcu, session_free);
+}
+
+/* The session of a connection whose packet is being handled. Called under RCU. When a
+ * server is configured on a backup, IPVS binds its synced connections again
+ * (ip_vs_try_bind_dest()), while packets are handled: for a moment there is no session,
+ * or it is refused this time. A session that was given up does not count.
+ */
+struct session *ivb_session_of(const struct ip_vs_conn *cp)
+{
+	struct session *session = READ_ONCE(cp->app_data);
+
+	return session && session->local_ip && !is_given_up(session) ? session : NULL;
+}
+
+/* The session's connection, with a reference. Called under RCU. Returns NULL if the
+ * session has ended.
+ */
+struct ip_vs_conn *ivb_session_conn_get(const struct session *session)
+{
+	struct ip_vs_conn *cp = session->conn;
+
+	if (!__ip_vs_conn_get(cp))
+		return NULL;
+	if (ivb_session_of(cp) == session)
+		return cp;
+	/* This put does not change the timer. */
+	__ip_vs_conn_put(cp);
+	return NULL;
+}
+
+int ivb_sessions_module_init(void)
+{
+	session_cache = KMEM_CACHE(session, 0);
+	return session_cache ? 0 : -ENOMEM;
+}
+
+void ivb_sessions_module_exit(void)
+{
+	kmem_cache_destroy(session_cache);
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sessions that nobody has answered yet. They cost a client one packet, whose source
+ * may be forged. So they have a short timeout (/proc/net/ip_vs_bpf/unanswered), and
+ * give way, oldest first, when the ports of a local IP for a server run out.
+ *
+ * A session is answered
+ *
+ * - UDP: by the server's first packet;
+ * - TCP: when the client acknowledges the server's SYN, whose number a forger never
+ *   saw. IPVS's state is not enough: IPVS checks no number, so a blind ACK
+ *   establishes a connection. Also by the server's first segment with data or a FIN:
+ *   a server sends these only after the handshake, or after it has checked the client
+ *   in another way (TCP Fast Open). A segment with neither may be a challenge to a
+ *   forged segment (RFC 5961), except on a connection without a SYN, which another
+ *   director began (sloppy_tcp);
+ * - SCTP: when the association is established and the server has sent something;
+ * - if another director said so: the session comes from IPVS's sync daemon.
+ *
+ * The sessions of one server and local IP are in a ring, in the order of their
+ * creation. The oldest of each ring is in a hash table, so that it is found at once;
+ * nothing is allocated. Whichever CPU takes a session out of its ring, under the
+ * bucket's lock, decides its fate: answered, ended or given up.
+ */
+#include <linux/hash.h>
+#include <linux/tcp.h>
+#include <net/ipv6.h>
+
+#include "session/unanswered.h"
+
+/* A server may send this much before its SYN is acknowledged (TCP Fast Open). A blind
+ * guess succeeds once in 2^32 / UNACKNOWLEDGED_MAX.
+ */
+#define UNACKNOWLEDGED_MAX (128 * 1024)
+
+/* The limits in seconds, in the order of director->unanswered_limit. */
+static const struct {
+	u8 protocol;
+	u32 limit;
+} protocols[UNANSWERED_PROTOCOLS] = {
+	{ IPPROTO_TCP, 10 },
+	{ IPPROTO_UDP, 30 },
+	{ IPPROTO_SCTP, 10 },
+};
+
+static u32 *limit_of(struct director *director, u8 protocol)
+{
+	unsigned int i;
+
+	for (i = 0; i < UNANSWERED_PROTOCOLS - 1; i++)
+		if (protocols[i].protocol == protocol)
+			break;
+	return &director->unanswered_limit[i];
+}
+
+/* SCTP ports stay: only the session that has this very port may give way. */
+static __be16 needed(u8 protocol, __be16 port)
+{
+	return protocol == IPPROTO_SCTP ? port : 0;
+}
+
+static struct unanswered_bucket *bucket_of(struct director *director,
+					   const struct ip_vs_conn *cp,
+					   const struct local_ip *ip, __be16 port)
+{
+	u32 ports = (__force u32)cp->dport << 16 |
+		    (__force u32)needed(cp->protocol, port);
+	u32 server = cp->af == AF_INET6 ? ipv6_addr_hash(&cp->daddr.in6) :
+					  (__force u32)cp->daddr.ip;
+	/* Not keyed: the administrator chooses servers and local IPs, not a client. */
+	u32 hash = hash_64((unsigned long)ip ^ ((u64)server << 32 | ports), 32);
+
+	return &director->unanswered[hash % UNANSWERED_BUCKETS];
+}
+
+/* The oldest session of that server and local IP; or NULL. Called under the bucket's
+ * lock, which keeps the connections of its sessions.
+ */
+static struct session *find_oldest(struct unanswered_bucket *bucket,
+				   const struct ip_vs_conn *cp,
+				   const struct local_ip *ip, __be16 port)
+{
+	struct session *session;
+
+	hlist_for_each_entry(session, &bucket->oldest, unanswered.oldest) {
+		const struct ip_vs_conn *other = session->conn;
+
+		if (session->local_ip == ip && other->protocol == cp->protocol &&
+		    other->dport == cp->dport &&
+		    ip_vs_addr_equal(cp->af, &other->daddr, &cp->daddr) &&
+		    needed(cp->protocol, session->local_port) ==
+			    needed(cp->protocol, port))
+			return session;
+	}
+	return NULL;
+}
+
+/* Takes the session out of its ring; the next one becomes the oldest. Called under the
+ * bucket's lock.
+ */
+static void take_out(struct unanswered_bucket *bucket, struct session *session)
+{
+	struct unanswered *unanswered = &session->unanswered;
+	struct session *next;
+
+	if (!hlist_unhashed(&unanswered->oldest)) {
+		hlist_del_init(&unanswered->oldest);
+		if (!list_empty(&unanswered->ring)) {
+			next = list_next_entry(session, unanswered.ring);
+			hlist_add_head(&next->unanswered.oldest, &bucket->oldest);
+		}
+	}
+	list_del_init(&unanswered->ring);
+}
+
+/* Adds a new session, before a packet can find it. */
+void ivb_unanswered_begin(struct session *session)
+{
+	struct ip_vs_conn *cp = session->conn;
+	struct unanswered_bucket *bucket;
+	struct session *oldest;
+
+	INIT_LIST_HEAD(&session->unanswered.ring);
+	if (cp->flags & IP_VS_CONN_F_SYNC) {
+		session->unanswered.state = SESSION_ANSWERED;
+		return;
+	}
+	bucket = bucket_of(session->director, cp, session->local_ip,
+			   session->local_port);
+	spin_lock_bh(&bucket->lock);
+	oldest = find_oldest(bucket, cp, session->local_ip, session->local_port);
+	if (oldest)
+		list_add_tail(&session->unanswered.ring, &oldest->unanswered.ring);
+	else
+		hlist_add_head(&session->unanswered.oldest, &bucket->oldest);
+	spin_unlock_bh(&bucket->lock);
+}
+
+/* Returns false if the session was given up. */
+static bool leave(struct session *session)
+{
+	struct unanswered_bucket *bucket =
+		bucket_of(session->director, session->conn, session->local_ip,
+			  session->local_port);
+	bool given_up;
+
+	spin_lock_bh(&bucket->lock);
+	given_up = session->unanswered.state == SESSION_GIVEN_UP;
+	if (session->unanswered.state == SESSION_UNANSWERED) {
+		take_out(bucket, session);
+		WRITE_ONCE(session->unanswered.state, SESSION_ANSWERED);
+	}
+	spin_unlock_bh(&bucket->lock);
+	return !given_up;
+}
+
+/* Called when the connection ends. Returns false if the session was given up before and
+ * has nothing left in the maps.
+ */
+bool ivb_unanswered_end(struct session *session)
+{
+	return READ_ONCE(session->unanswered.state) == SESSION_ANSWERED ||
+	       leave(session);
+}
+
+/* The oldest session of the new connection's server and that local IP, which the caller
+ * gives up; NULL if each is answered. Called under RCU, which keeps the session and its
+ * connection.
+ */
+struct session *ivb_unanswered_take(struct director *director,
+				    const struct ip_vs_conn *cp, struct local_ip *ip)
+{
+	struct unanswered_bucket *bucket = bucket_of(director, cp, ip, cp->cport);
+	struct session *session;
+
+	spin_lock_bh(&bucket->lock);
+	session = find_oldest(bucket, cp, ip, cp->cport);
+	if (session) {
+		take_out(bucket, session);
+		WRITE_ONCE(session->unanswered.state, SESSION_GIVEN_UP);
+	}
+	spin_unlock_bh(&bucket->lock);
+	return session;
+}
+
+/* Limits the timeout that IPVS chose for the packet. */
+static void bound(struct session *session, struct ip_vs_conn *cp)
+{
+	unsigned long limit =
+		READ_ONCE(*limit_of(session->director, cp->protocol)) * HZ;
+
+	if (cp->timeout > limit)
+		cp->timeout = limit;
+}
+
+static const struct tcphdr *tcp_header(const struct sk_buff *skb, int transport,
+				       struct tcphdr *buffer)
+{
+	return skb_header_pointer(skb, transport, sizeof(*buffer), buffer);
+}
+
+/* True if the client's segment acknowledges the server's SYN. Notes a SYN. */
+static bool acknowledges(struct session *session, const struct sk_buff *skb,
+			 int transport)
+{
+	struct tcphdr buffer;
+	const struct tcphdr *tcp = tcp_header(skb, transport, &buffer);
+
+	if (tcp && tcp->syn)
+		WRITE_ONCE(session->unanswered.syn, true);
+	return tcp && tcp->ack && !tcp->rst &&
+	       READ_ONCE(session->unanswered.server_syn) &&
+	       ntohl(tcp->ack_seq) - READ_ONCE(session->unanswered.expected) <
+		       UNACKNOWLEDGED_MAX;
+}
+
+/* Called for a packet of the client. */
+void ivb_unanswered_request(struct session *session, struct ip_vs_conn *cp,
+			    const struct sk_buff *skb, int transport)
+{
+	if (cp->protocol == IPPROTO_TCP && acknowledges(session, skb, transport))
+		leave(session);
+	else
+		bound(session, cp);
+}
+
+/* True if the server's segment can only follow a handshake. Notes the number of a SYN.
+ */
+static bool follows_handshake(struct session *session, const struct sk_buff *skb,
+			      int transport)
+{
+	struct tcphdr buffer;
+	const struct tcphdr *tcp = tcp_header(skb, transport, &buffer);
+
+	if (!tcp || tcp->rst)
+		return false;
+	if (tcp->syn) {
+		WRITE_ONCE(session->unanswered.expected, ntohl(tcp->seq) + 1);
+		WRITE_ONCE(session->unanswered.server_syn, true);
+		WRITE_ONCE(session->unanswered.syn, true);
+		return false;
+	}
+	return !READ_ONCE(session->unanswered.syn) || tcp->fin ||
+	       skb->len > transport + tcp->doff * 4;
+}
+
+/* Called for a packet of the server, after IPVS's state has seen it. */
+void ivb_unanswered_reply(struct session *session, struct ip_vs_conn *cp,
+			  const struct sk_buff *skb, int transport)
+{
+	bool answered;
+
+	if (cp->protocol == IPPROTO_TCP)
+		answered = follows_handshake(session, skb, transport);
+	else
+		answered = cp->protocol == IPPROTO_UDP ||
+			   cp->state == IP_VS_SCTP_S_ESTABLISHED;
+	if (answered)
+		leave(session);
+	else
+		bound(session, cp);
+}
+
+void ivb_unanswered_init(struct director *director)
+{
+	unsigned int i;
+
+	for (i = 0; i < UNANSWERED_PROTOCOLS; i++)
+		director->unanswered_limit[i] = protocols[i].limit;
+	for (i = 0; i < UNANSWERED_BUCKETS; i++)
+		spin_lock_init(&director->unanswered[i].lock);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Sessions that nobody has answered yet (unanswered.c). */
+#ifndef IP_VS_BPF_SESSION_UNANSWERED
+#define IP_VS_BPF_SESSION_UNANSWERED
+
+#include "table/director.h"
+#include "table/session.h"
+
+void ivb_unanswered_init(struct director *director);
+
+void ivb_unanswered_begin(struct session *session);
+void ivb_unanswered_request(struct session *session, struct ip_vs_conn *cp,
+			    const struct sk_buff *skb, int transport);
+void ivb_unanswered_reply(struct session *session, struct ip_vs_conn *cp,
+			  const struct sk_buff *skb, int transport);
+bool ivb_unanswered_end(struct session *session);
+struct session *ivb_unanswered_take(struct director *director,
+				    const struct ip_vs_conn *cp, struct local_ip *ip);
+
+static inline bool is_unanswered(const struct session *session)
+{
+	return READ_ONCE(session->unanswered.state) == SESSION_UNANSWERED;
+}
+
+static inline bool is_given_up(const struct session *session)
+{
+	return READ_ONCE(session->unanswered.state) == SESSION_GIVEN_UP;
+}
+
+#endif

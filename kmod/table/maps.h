@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The maps of the fast path, which userspace handed over (maps.c). */
+#ifndef IP_VS_BPF_TABLE_MAPS
+#define IP_VS_BPF_TABLE_MAPS
+
+#include <linux/bpf.h>
+
+#include "ip_vs_bpf_abi.h"
+
+struct director;
+
+#define NEIGHBOUR_PLACES 4096
+
+/* The maps that userspace handed over, and the owners of their slots. */
+struct maps {
+	struct bpf_map *flows[2]; /* by family_index(): their values are sets */
+	struct bpf_map *control;
+	struct ipvs_bpf_control *of_all; /* the value of control */
+	unsigned long *owners[2];      /* of each slot: flow_table.c */
+	u32 neighbours[NEIGHBOUR_PLACES]; /* session/neighbours.c */
+};
+
+void ivb_maps_free(struct maps *maps);
+void ivb_maps_release(struct director *director);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Full-NAT services by their address (services.c). */
+#ifndef IP_VS_BPF_TABLE_SERVICES
+#define IP_VS_BPF_TABLE_SERVICES
+
+#include <linux/list.h>
+
+#include "table/local_ips.h"
+#include "table/session.h"
+
+/* The key of a service. */
+struct service_key {
+	union nf_inet_addr vaddr;
+	__be16 vport;
+	u8 protocol;
+	u8 family;
+};
+
+/* Our IPVS application for one protocol and port: IPVS calls us for their new
+ * connections.
+ */
+struct port_app {
+	struct list_head list; /* director->port_apps, under config */
+	u8 protocol;
+	__be16 port;
+	unsigned int services; /* number that need it, listed or not */
+	struct ip_vs_app *app; /* IPVS's copy of what we registered */
+	struct ip_vs_app *inc; /* its incarnation for the port */
+	char name[24];
+};
+
+/* A full-NAT service. A service that is removed from the configuration stays, unlisted,
+ * until the last connection bound to it has ended: packets of that connection need it.
+ */
+struct service {
+	struct hlist_node node; /* director->services */
+	union nf_inet_addr vaddr;
+	__be16 vport;
+	u8 protocol;
+	u8 family;
+	bool listed; /* new connections become sessions; load with acquire */
+	bool by_rule; /* a rule listed it; READ_ONCE */
+	bool toa;     /* servers are told the client's address; READ_ONCE */
+	struct pool __rcu *pool;
+	struct port_app *app; /* NULL: not registered yet; load with acquire */
+	atomic_t sessions;
+	atomic_t bound; /* connections bound to our application: with a session, or
+			 * refused */
+	struct session refused; /* represents all refused ones */
+	unsigned long used;     /* by rule: time of the last packet; READ_ONCE */
+	struct list_head arrival; /* director->arrivals, until app is set */
+	struct rcu_head rcu;
+	/* For the current transaction, under config: */
+	struct pool *next_pool;
+	bool next_toa;
+	enum { SERVICE_UNTOUCHED, SERVICE_SET, SERVICE_REMOVE } pending;
+};
+
+struct service *ivb_service_find4(struct director *director, u8 protocol,
+				  __be32 vaddr, __be16 vport);
+struct service *ivb_service_find6(struct director *director, u8 protocol,
+				  const struct in6_addr *vaddr, __be16 vport);
+struct service *ivb_service_find(struct director *director, u8 family, u8 protocol,
+				 const union nf_inet_addr *vaddr, __be16 vport);
+void ivb_services_for_each(struct director *director,
+			   void (*call)(struct director *director,
+					struct service *service, void *data),
+			   void *data);
+struct service *ivb_service_new(struct director *director, const struct service_key *key,
+				gfp_t gfp);
+void ivb_service_insert(struct director *director, struct service *service);
+void ivb_service_leaves_rules(struct director *director, struct service *service);
+struct pool *ivb_service_pool(struct director *director, struct service *service);
+void ivb_services_free(struct director *director);
+
+#endif

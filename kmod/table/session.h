@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A full-NAT connection, and the table of them by their reply flow (sessions.c). */
+#ifndef IP_VS_BPF_TABLE_SESSION
+#define IP_VS_BPF_TABLE_SESSION
+
+#include <linux/rhashtable.h>
+#include <net/ip_vs.h>
+
+#include "ip_vs_bpf_abi.h"
+#include "table/local_ips.h"
+
+struct service;
+
+/* See session/routes.c. */
+struct kept_route {
+	struct dst_entry *dst;
+	u32 cookie;
+	__be32 label; /* of IPv6 */
+};
+
+/* The part of a session that session/unanswered.c uses. Unless noted otherwise, it is
+ * protected by the lock of its bucket.
+ */
+enum session_answer { SESSION_UNANSWERED, SESSION_ANSWERED, SESSION_GIVEN_UP };
+
+struct unanswered {
+	struct list_head ring;    /* sessions of one server and local IP, by age */
+	struct hlist_node oldest; /* in the bucket, if it is the oldest of the ring */
+	enum session_answer state; /* READ_ONCE */
+	u32 expected;    /* what acknowledges the server's SYN; host endianness */
+	bool server_syn; /* the server's SYN was seen; READ_ONCE, as expected */
+	bool syn;        /* a SYN of either side was seen; READ_ONCE */
+};
+
+#define NO_SLOT U32_MAX
+
+/* The values of session->toa. OFF: the service does not ask for it. TOLD: the handshake
+ * is over. TELLING: see toa_is_telling().
+ */
+enum toa_state { TOA_OFF, TOA_TOLD, TOA_TELLING };
+
+/* The end of a direction's lease, in jiffies, and its generation. Without a lease the
+ * generation is NO_GENERATION.
+ */
+struct session_lease {
+	u32 until;
+	u32 generation;
+};
+
+#define NO_GENERATION 0
+
+/* A full-NAT connection. cp->app_data points at it while the connection is bound to our
+ * application. It is freed a grace period later, because a packet may have read the
+ * pointer.
+ */
+struct session {
+	struct rhash_head node; /* director->sessions, by its reply flow */
+	struct unanswered unanswered;
+	struct director *director;
+	struct service *service;
+	struct local_ip *local_ip;
+	struct ip_vs_conn *conn; /* freed a grace period after the session ended */
+	__be16 local_port;
+	bool in_use[2];          /* by enum ipvs_bpf_direction; see lease_due() */
+	spinlock_t lock;
+	/* Under the lock: */
+	bool ended;
+	bool had_lease;          /* so it may be in director->leased */
+	u8 toa;                  /* enum toa_state; READ_ONCE, as the next two */
+	bool toa_syn;            /* the server's SYN was seen */
+	u32 toa_acked;           /* what that SYN acknowledges; host endianness */
+	u32 slot[2];             /* in the maps, or NO_SLOT; under the set's lock too */
+	u64 folded[2];           /* the part of each lease's "forwarded" that IPVS has
+				  * counted; also under the set's lock */
+	struct session_lease lease[2]; /* written under the lock */
+	struct kept_route route[2];
+	struct list_head leased; /* director->leased, under leased_lock */
+	struct rcu_head rcu;
+};
+
+/* True while the server's handshake is not known to be over. The session gets no lease
+ * until then.
+ */
+static inline bool toa_is_telling(const struct session *session)
+{
+	return READ_ONCE(session->toa) == TOA_TELLING;
+}
+
+int ivb_session_table_init(struct director *director);
+void ivb_session_table_exit(struct director *director);
+int ivb_session_insert(struct session *session);
+void ivb_session_remove(struct session *session);
+struct session *ivb_session_find(struct director *director, const struct flow *reply);
+void ivb_session_reply_flow(const struct session *session, struct flow *flow);
+void ivb_session_translate(const struct session *session, const struct ip_vs_conn *cp,
+			   u8 direction, struct flow *to);
+void ivb_session_for_each(struct director *director,
+			  void (*call)(struct session *session, const void *data),
+			  const void *data);
+
+#endif

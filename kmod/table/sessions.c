@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The sessions of a director, by their reply flow (server -> local IP). An insertion
+ * succeeds only if no session has that flow, so local IP and port are unique for a
+ * server.
+ *
+ * A session has no copy of its flow. The parts of the flow are in its connection and
+ * its local IP. Both exist for a grace period after the session has left the table.
+ */
+#include <linux/sched.h>
+
+#include "table/director.h"
+
+void ivb_session_reply_flow(const struct session *session, struct flow *flow)
+{
+	const struct ip_vs_conn *cp = session->conn;
+
+	flow->saddr = cp->daddr;
+	flow->daddr = session->local_ip->addr;
+	flow->sport = cp->dport;
+	flow->dport = session->local_port;
+	flow->family = cp->af;
+	flow->protocol = cp->protocol;
+}
+
+static u32 hash_key(const void *key, u32 size, u32 seed)
+{
+	return flow_hash(key, seed);
+}
+
+static u32 hash_session(const void *object, u32 size, u32 seed)
+{
+	struct flow flow;
+
+	ivb_session_reply_flow(object, &flow);
+	return flow_hash(&flow, seed);
+}
+
+/* Returns 0 if they are equal. */
+static int compare(struct rhashtable_compare_arg *arg, const void *object)
+{
+	const struct session *session = object;
+	const struct ip_vs_conn *cp = session->conn;
+	const struct flow *flow = arg->key;
+
+	return cp->dport != flow->sport || session->local_port != flow->dport ||
+	       cp->protocol != flow->protocol || cp->af != flow->family ||
+	       !flow_addr_equal(flow->family, &cp->daddr, &flow->saddr) ||
+	       !flow_addr_equal(flow->family, &session->local_ip->addr, &flow->daddr);
+}
+
+static const struct rhashtable_params params = {
+	.head_offset = offsetof(struct session, node),
+	.key_len = sizeof(struct flow),
+	.hashfn = hash_key,
+	.obj_hashfn = hash_session,
+	.obj_cmpfn = compare,
+	.automatic_shrinking = true,
+};
+
+int ivb_session_table_init(struct director *director)
+{
+	return rhashtable_init(&director->sessions, &params);
+}
+
+/* May sleep. The table is empty. */
+void ivb_session_table_exit(struct director *director)
+{
+	rhashtable_destroy(&director->sessions);
+}
+
+/* Under RCU. */
+struct session *ivb_session_find(struct director *director, const struct flow *reply)
+{
+	return rhashtable_lookup(&director->sessions, reply, params);
+}
+
+/* Returns -EEXIST if another session has that reply flow. Other errors: no memory. */
+int ivb_session_insert(struct session *session)
+{
+	struct flow flow;
+
+	ivb_session_reply_flow(session, &flow);
+	return rhashtable_lookup_insert_key(&session->director->sessions, &flow,
+					    &session->node, params);
+}
+
+void ivb_session_remove(struct session *session)
+{
+	rhashtable_remove_fast(&session->director->sessions, &session->node, params);
+}
+
+/* The flow after full NAT, for one direction of the session. */
+void ivb_session_translate(const struct session *session, const struct ip_vs_conn *cp,
+			   u8 direction, struct flow *to)
+{
+	to->family = cp->af;
+	to->protocol = cp->protocol;
+	if (direction == IPVS_BPF_ORIGINAL) {
+		to->saddr = session->local_ip->addr;
+		to->daddr = cp->daddr;
+		to->sport = session->local_port;
+		to->dport = cp->dport;
+	} else {
+		to->saddr = cp->vaddr;
+		to->daddr = cp->caddr;
+		to->sport = cp->vport;
+		to->dport = cp->cport;
+	}
+}
+
+/* Calls the function for each session, under RCU. Sleeps in between. A session that
+ * begins or ends meanwhile may be left out. A session may be visited twice if the table
+ * is resized.
+ */
+void ivb_session_for_each(struct director *director,
+			  void (*call)(struct session *session, const void *data),
+			  const void *data)
+{
+	struct rhashtable_iter iter;
+	struct session *session;
+
+	rhashtable_walk_enter(&director->sessions, &iter);
+	do {
+		rhashtable_walk_start(&iter);
+		while ((session = rhashtable_walk_next(&iter)) && !IS_ERR(session)) {
+			call(session, data);
+			if (need_resched())
+				break;
+		}
+		rhashtable_walk_stop(&iter);
+		cond_resched();
+	} while (session);
+	rhashtable_walk_exit(&iter);
+}
