@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The state of a director: what a file asks for and what a kernel has are
-//! values of the same types, so that the plan can compare them.
+//! The state of a director. The wanted state of a file and the actual state of a kernel
+//! have the same types, so that the plan can compare them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,40 +8,51 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::Serialize;
 
+mod full_nat;
 mod network;
+mod port_secret;
 mod rule;
 mod scheduler_flags;
 mod settings;
+mod toa;
 
+pub use full_nat::{ClientAddress, FullNat};
 pub use network::Network;
+pub use port_secret::PortSecret;
 pub use rule::Rule;
 pub use scheduler_flags::{scheduler_flag, scheduler_flags};
 pub use settings::{SyncDaemon, SyncDaemons, SyncState, Sysctls, Timeout, Timeouts};
+pub use toa::Toa;
 
 /// Everything that a file describes and `apply` reconciles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     pub timeouts: Timeouts,
     pub sysctls: Sysctls,
-    /// `None`: a file says nothing of the sync daemons, and they are left
-    /// alone.
+    /// `None`: the file does not mention the sync daemons, and they are left unchanged.
     pub sync: Option<SyncDaemons>,
-    /// The eBPF data plane, which is the fast path of full NAT; `None` without one.
+    /// `None`: each director chooses local ports by a random key of its own.
+    pub port_secret: Option<PortSecret>,
+    /// The eBPF data plane, which is the fast path of full NAT. `None`: no data plane.
     pub datapath: Option<Datapath>,
     /// The SNAT local IPs, keyed by pool and address.
     pub local_ips: BTreeMap<LocalIp, PortRange>,
-    /// The full-NAT services that the module knows, with the pool of each.
-    /// What is absent here is served natively.
-    pub full_nat: BTreeMap<ServiceKey, String>,
-    /// Full NAT for services that other programs put into IPVS, with the pool of each.
-    /// No two rules overlap.
-    pub rules: BTreeMap<Rule, String>,
+    /// The full-NAT services in the module. A service that is not in it is native.
+    pub full_nat: BTreeMap<ServiceKey, FullNat>,
+    /// Full NAT for services that other programs add to IPVS. No two rules overlap.
+    pub rules: BTreeMap<Rule, FullNat>,
     /// The virtual services of IPVS with their servers.
     pub services: BTreeMap<ServiceKey, Service>,
+    /// `None`: the file does not mention the receiver of clients' addresses, and it is
+    /// left unchanged.
+    pub toa: Option<Toa>,
+    /// The services whose servers are managed by another program. Only a file can say
+    /// this. The kernel does not know it, so it is never observed.
+    pub external_servers: BTreeSet<ServiceKey>,
 }
 
 impl State {
-    /// True if the module has something to do.
+    /// True if the state needs the module.
     pub fn needs_module(&self) -> bool {
         self.datapath.is_some()
             || !self.local_ips.is_empty()
@@ -49,8 +60,8 @@ impl State {
             || !self.rules.is_empty()
     }
 
-    /// The rule that the service of another program is full NAT by, with its pool.
-    pub fn rule_of(&self, key: &ServiceKey) -> Option<(&Rule, &String)> {
+    /// The rule that makes a service of another program full NAT.
+    pub fn rule_of(&self, key: &ServiceKey) -> Option<(&Rule, &FullNat)> {
         self.rules.iter().find(|(rule, _)| rule.covers(key))
     }
 }
@@ -60,24 +71,23 @@ impl State {
 pub struct Datapath {
     /// Names of the interfaces that carry the programs.
     pub interfaces: BTreeSet<String>,
-    /// How many sessions of each family the session maps can hold.
+    /// The number of sessions of each family that the session maps can hold.
     pub max_sessions: u32,
-    /// Whether the programs alone may forward what IPVS has accepted.
+    /// True if the programs may forward packets of flows that IPVS has accepted.
     pub fast_path: bool,
-    /// The programs are of another build, have no pins, or were being replaced when an earlier
-    /// run was interrupted. Never wanted.
+    /// The programs are of another build, have no pins, or an earlier run was interrupted
+    /// while it replaced them. A file never asks for this.
     pub other_build: bool,
 }
 
-/// A local IP (LIP): an address of the director that full-NAT traffic takes
-/// as its source.
+/// A local IP (LIP): an address of the director that full NAT uses as the source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct LocalIp {
     pub pool: String,
     pub address: IpAddr,
 }
 
-/// Ports, both ends included. Host byte order.
+/// A range of ports, both ends included. Host byte order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct PortRange {
     pub first: u16,
@@ -99,10 +109,10 @@ pub enum Family {
     Ipv6,
 }
 
-/// What names a virtual service.
+/// The identity of a virtual service.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ServiceKey {
-    /// Protocol, address and port (host byte order; 0: every port).
+    /// Protocol, address and port (host byte order). Port 0 means every port.
     Address {
         protocol: Protocol,
         address: SocketAddr,
@@ -114,12 +124,12 @@ pub enum ServiceKey {
 /// A virtual service of IPVS (`struct ip_vs_service`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// The scheduler's name, as the kernel knows it (`wrr`).
+    /// The scheduler's name in the kernel (`wrr`).
     pub scheduler: String,
-    /// `IP_VS_SVC_F_SCHED1..3`, in this order; what they mean is the scheduler's.
+    /// `IP_VS_SVC_F_SCHED1..3`, in this order. Their meaning depends on the scheduler.
     pub scheduler_flags: [bool; 3],
     pub persistence: Option<Persistence>,
-    /// `IP_VS_SVC_F_ONEPACKET`: every packet is scheduled by itself.
+    /// `IP_VS_SVC_F_ONEPACKET`: every packet is scheduled separately.
     pub one_packet: bool,
     pub servers: BTreeMap<SocketAddr, Server>,
 }
@@ -127,15 +137,15 @@ pub struct Service {
 /// `ipvsadm -p`: a client's later connections go to the same server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Persistence {
-    /// Seconds.
+    /// In seconds.
     pub timeout: u32,
     pub netmask: Netmask,
     /// The persistence engine (`sip`), if any.
     pub engine: Option<String>,
 }
 
-/// How much of a client's address persistence looks at: a mask for IPv4 (the
-/// kernel allows any), a prefix length for IPv6.
+/// The part of a client's address that persistence compares: a mask for IPv4 (the kernel
+/// allows any), a prefix length for IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Netmask {
     V4(Ipv4Addr),
@@ -145,12 +155,13 @@ pub enum Netmask {
 /// A real server of a service (`struct ip_vs_dest`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
-    /// 0: no new connections.
+    /// 0: the server gets no new connections.
     pub weight: u32,
     pub forward: Forward,
-    /// Connections above which no more are sent; 0: no limit.
+    /// The server gets no new connections above this number. 0: no limit.
     pub upper_threshold: u32,
-    /// Connections below which they are sent again; 0: three quarters of the upper.
+    /// The server gets connections again below this number. 0: three quarters of the
+    /// upper.
     pub lower_threshold: u32,
 }
 
@@ -160,8 +171,7 @@ pub enum Forward {
     Masq,
     Route,
     Tunnel(Tunnel),
-    /// The server is this host (`IP_VS_CONN_F_LOCALNODE`); the kernel's own
-    /// choice, never asked for.
+    /// The server is this host (`IP_VS_CONN_F_LOCALNODE`). Only the kernel chooses this.
     Local,
 }
 
@@ -182,7 +192,7 @@ pub enum TunnelChecksum {
 }
 
 impl Protocol {
-    /// Those that full NAT serves.
+    /// The protocols that full NAT supports.
     pub const ALL: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
 
     /// The protocol's number in the IP header.
@@ -241,7 +251,7 @@ impl ServiceKey {
     }
 }
 
-/// As in the file: `tcp://10.0.0.1:80`, `fwmark://7`, `fwmark6://7`.
+/// The name in the configuration file: `tcp://10.0.0.1:80`, `fwmark://7`, `fwmark6://7`.
 impl fmt::Display for ServiceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -279,7 +289,8 @@ impl PortRange {
         (self.first..=self.last).contains(&port)
     }
 
-    /// The ports that are in both; without any, its end is before its beginning.
+    /// The ports that are in both ranges. If there are none, the last is before the
+    /// first.
     pub fn common(self, other: PortRange) -> PortRange {
         PortRange {
             first: self.first.max(other.first),
@@ -289,7 +300,7 @@ impl PortRange {
 }
 
 impl Netmask {
-    /// The mask that looks at the whole address: the kernel's default.
+    /// The mask that compares the whole address, the kernel's default.
     pub fn whole(family: Family) -> Self {
         match family {
             Family::Ipv4 => Netmask::V4(Ipv4Addr::BROADCAST),

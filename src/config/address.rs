@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Addresses as they are written: of services, of servers, of local IPs.
+//! The written form of addresses: services, servers, local IPs.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::reader::Wrong;
 use super::spelling::{meant, quoted};
 use super::value::number;
-use crate::model::{Family, Protocol, ServiceKey};
+use crate::model::{Family, Network, Protocol, ServiceKey};
 
-/// Addresses of all pools together.
+/// The limit on addresses, over all pools.
 pub(super) const MOST_ADDRESSES: u64 = 65_536;
 
 const SERVICE: &str =
@@ -17,7 +17,7 @@ const SERVER: &str = "write it like \"10.2.0.2:8080\" or \"[fd00:2::2]:8080\"";
 const NO_NAMES: &str = "names are not looked up";
 const RANGE: &str = "write it like \"10.2.0.1\", \"10.2.0.16/28\" or \"fd00:2::1\"";
 
-/// "tcp://10.0.0.1:80", "udp://[fd00::1]:53", "fwmark://7", "fwmark6://7".
+/// Parses "tcp://10.0.0.1:80", "udp://[fd00::1]:53", "fwmark://7" or "fwmark6://7".
 pub(super) fn service(text: &str) -> Result<ServiceKey, Wrong> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err(match text.parse::<SocketAddr>() {
@@ -34,7 +34,7 @@ pub(super) fn service(text: &str) -> Result<ServiceKey, Wrong> {
         "fwmark6" => return fwmark(rest, Family::Ipv6),
         _ => {
             return Err(Wrong::new(
-                format!("{} is no protocol", quoted(scheme)),
+                format!("{} is not a protocol", quoted(scheme)),
                 meant(scheme, ["tcp", "udp", "sctp", "fwmark", "fwmark6"]),
             ));
         }
@@ -51,13 +51,13 @@ fn fwmark(text: &str, family: Family) -> Result<ServiceKey, Wrong> {
     match number(text) {
         Some(mark) if mark != 0 => Ok(ServiceKey::Fwmark { mark, family }),
         _ => Err(Wrong::new(
-            format!("{} is no firewall mark", quoted(text)),
+            format!("{} is not a firewall mark", quoted(text)),
             "a mark is 1 to 4294967295, in decimal",
         )),
     }
 }
 
-/// "10.2.0.2:8080", "[fd00:2::2]:8080".
+/// Parses "10.2.0.2:8080" or "[fd00:2::2]:8080".
 pub(super) fn server(text: &str) -> Result<SocketAddr, Wrong> {
     let address = socket(text, SERVER)?;
     unicast(address.ip())?;
@@ -71,7 +71,17 @@ pub(super) fn server(text: &str) -> Result<SocketAddr, Wrong> {
     }
 }
 
-/// "224.0.0.81", "ff02::81".
+/// Parses a server of a group. The port is optional: "10.2.0.2", "fd00:2::2".
+pub(super) fn member(text: &str) -> Result<(IpAddr, Option<u16>), Wrong> {
+    let alone = text.parse::<IpAddr>();
+    let address = match alone {
+        Ok(ip) => server(&SocketAddr::new(ip, 1).to_string())?,
+        Err(_) => server(text)?,
+    };
+    Ok((address.ip(), alone.is_err().then_some(address.port())))
+}
+
+/// Parses "224.0.0.81" or "ff02::81".
 pub(super) fn multicast(text: &str) -> Result<IpAddr, Wrong> {
     const FORM: &str = "write it like \"224.0.0.81\" or \"ff02::81\"";
     let address: IpAddr = text.parse().map_err(|_| Wrong::new("", FORM))?;
@@ -86,9 +96,9 @@ fn bits(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }
 
-/// "10.2.0.1" or "10.2.0.16/28": the address and the length, all of its bits where none is
-/// given. `form`: how it is written.
-pub(super) fn prefix(text: &str, form: &str) -> Result<(IpAddr, u8), Wrong> {
+/// Parses "10.2.0.1" or "10.2.0.16/28" into address and prefix length. The default length
+/// is all bits of the address. `form`: the hint that an error shows.
+fn prefix(text: &str, form: &str) -> Result<(IpAddr, u8), Wrong> {
     let (address, length) = match text.split_once('/') {
         Some((address, length)) => (address, Some(length)),
         None => (text, None),
@@ -101,7 +111,7 @@ pub(super) fn prefix(text: &str, form: &str) -> Result<(IpAddr, u8), Wrong> {
             .filter(|length| *length <= bits)
             .ok_or_else(|| {
                 Wrong::new(
-                    format!("{} is no prefix length", quoted(&format!("/{length}"))),
+                    format!("{} is not a prefix length", quoted(&format!("/{length}"))),
                     format!("it is 0 to {bits} for {}", Family::of(address)),
                 )
             })?,
@@ -109,7 +119,22 @@ pub(super) fn prefix(text: &str, form: &str) -> Result<(IpAddr, u8), Wrong> {
     Ok((address, length))
 }
 
-/// "10.2.0.1" or "10.2.0.16/28": the first address and how many.
+/// Parses "10.2.0.1" or "10.2.0.16/28" into a network, which its first address names.
+/// `form`: the hint that an error shows.
+pub(super) fn network(text: &str, form: &str) -> Result<Network, Wrong> {
+    let (address, length) = prefix(text, form)?;
+    let network = Network::around(address, length);
+    if network.address != address {
+        return Err(Wrong::meant(
+            "its address is not the first of the network",
+            network.to_string(),
+        ));
+    }
+    Ok(network)
+}
+
+/// Parses "10.2.0.1" or "10.2.0.16/28" into the first address and the number of
+/// addresses.
 pub(super) fn range(text: &str) -> Result<(IpAddr, u64), Wrong> {
     let (first, length) = prefix(text, RANGE)?;
     let bits = u32::from(bits(first));
@@ -148,8 +173,8 @@ pub(super) fn range(text: &str) -> Result<(IpAddr, u64), Wrong> {
     Ok((begin, count))
 }
 
-/// The address of that index in the range of `count` (a power of two, at most
-/// [`MOST_ADDRESSES`]) addresses around `address`.
+/// Returns the address with index `index` in the range of `count` addresses around
+/// `address`. `count` is a power of two and at most [`MOST_ADDRESSES`].
 pub(super) fn nth(address: IpAddr, index: u64, count: u64) -> IpAddr {
     let mask = count.saturating_sub(1);
     match address {
@@ -165,7 +190,7 @@ pub(super) fn nth(address: IpAddr, index: u64, count: u64) -> IpAddr {
     }
 }
 
-/// Ports that are often written by their names.
+/// Port names that people often write in place of the number.
 const PORTS: [(&str, u16); 5] = [
     ("http", 80),
     ("https", 443),
@@ -174,7 +199,7 @@ const PORTS: [(&str, u16); 5] = [
     ("smtp", 25),
 ];
 
-/// The address that was probably meant.
+/// Returns the address that was probably meant, and why the text is wrong.
 fn slip(text: &str) -> Option<(&'static str, SocketAddr)> {
     let (why, meant) = if let Some((before, after)) = text.split_once('/') {
         // "10.0.0.1/32:80", "10.0.0.1:80/32", "10.0.0.1:80/"
@@ -196,7 +221,7 @@ fn slip(text: &str) -> Option<(&'static str, SocketAddr)> {
     Some((why, meant.parse().ok()?))
 }
 
-/// Says which half is wrong.
+/// Parses an address with a port. An error says which of the two is wrong.
 fn socket(text: &str, form: &str) -> Result<SocketAddr, Wrong> {
     match text.parse() {
         Ok(SocketAddr::V6(address)) if address.scope_id() != 0 => {
@@ -243,13 +268,13 @@ fn socket(text: &str, form: &str) -> Result<SocketAddr, Wrong> {
     }
     if port.bytes().any(|byte| byte.is_ascii_alphabetic()) {
         return Err(Wrong::new(
-            format!("{} is no port: {NO_NAMES}", quoted(port)),
+            format!("{} is not a port: {NO_NAMES}", quoted(port)),
             "write its number",
         ));
     }
     if number::<u16>(port).is_none() {
         return Err(Wrong::new(
-            format!("{} is no port", quoted(port)),
+            format!("{} is not a port", quoted(port)),
             "a port is 0 to 65535",
         ));
     }
@@ -259,14 +284,14 @@ fn socket(text: &str, form: &str) -> Result<SocketAddr, Wrong> {
 fn not_ip(text: &str, form: &str) -> Wrong {
     if text.bytes().any(|byte| byte.is_ascii_alphabetic()) && !text.contains(':') {
         return Wrong::new(
-            format!("{} is no IP address: {NO_NAMES}", quoted(text)),
+            format!("{} is not an IP address: {NO_NAMES}", quoted(text)),
             "write its address",
         );
     }
-    Wrong::new(format!("{} is no IP address", quoted(text)), form)
+    Wrong::new(format!("{} is not an IP address", quoted(text)), form)
 }
 
-/// An address of one host.
+/// Checks that the address can belong to one host.
 fn unicast(address: IpAddr) -> Result<(), Wrong> {
     let (broadcast, mapped) = match address {
         IpAddr::V4(address) => (address.is_broadcast(), None),
@@ -308,23 +333,23 @@ mod tests {
     fn what_is_wrong_with_an_address_is_said() {
         for (text, why) in [
             ("10.0.0.1:80", "protocol is missing"),
-            ("http://10.0.0.1:80", "`http` is no protocol"),
+            ("http://10.0.0.1:80", "`http` is not a protocol"),
             ("tcp://10.0.0.1", "port is missing"),
             ("tcp://fd00::1", "port is missing"),
             ("tcp://[fd00::1]", "port is missing"),
-            ("tcp://10.0.0.1:70000", "`70000` is no port"),
-            ("tcp://10.0.0.1:+80", "`+80` is no port"),
-            ("tcp://10.0.0.256:80", "`10.0.0.256` is no IP address"),
-            ("tcp://lb.example:80", "`lb.example` is no IP address"),
+            ("tcp://10.0.0.1:70000", "`70000` is not a port"),
+            ("tcp://10.0.0.1:+80", "`+80` is not a port"),
+            ("tcp://10.0.0.256:80", "`10.0.0.256` is not an IP address"),
+            ("tcp://lb.example:80", "`lb.example` is not an IP address"),
             ("tcp://0.0.0.0:80", "belongs to no single host"),
             ("tcp://224.0.0.1:80", "belongs to no single host"),
             ("tcp://[::ffff:10.0.0.1]:80", "in the form of an IPv6"),
             ("tcp://[fe80::1%3]:80", "no zones"),
             ("tcp://10.0.0.1:80-90", "a range of ports"),
             ("tcp://10.0.0.1:mysql", "names are not looked up"),
-            ("fwmark://0", "`0` is no firewall mark"),
-            ("fwmark://+7", "`+7` is no firewall mark"),
-            ("fwmark://4294967296", "is no firewall mark"),
+            ("fwmark://0", "`0` is not a firewall mark"),
+            ("fwmark://+7", "`+7` is not a firewall mark"),
+            ("fwmark://4294967296", "is not a firewall mark"),
         ] {
             let wrong = service(text).unwrap_err();
             assert!(wrong.why.contains(why), "{text}: {wrong:?}");

@@ -9,20 +9,20 @@ use super::spelling::{closest, listed, quoted};
 use super::value;
 use crate::model::ServiceKey;
 
-/// Of the names that are there, so many are listed.
+/// A message lists at most this many of the existing names.
 const LISTED: usize = 5;
 
-/// "tcp://10.0.0.1:80", "fwmark://7".
+/// Parses "tcp://10.0.0.1:80" or "fwmark://7".
 pub fn service(text: &str) -> Result<ServiceKey, String> {
     address::service(text).map_err(sentence)
 }
 
-/// "10.2.0.2:8080".
+/// Parses "10.2.0.2:8080".
 pub fn server(text: &str) -> Result<SocketAddr, String> {
     address::server(text).map_err(sentence)
 }
 
-/// "90s", "15m", "1h30m", and "0s": seconds.
+/// Parses "90s", "15m", "1h30m" or "0s" into seconds.
 pub fn duration(text: &str) -> Result<u32, String> {
     match text {
         "0s" => Ok(0),
@@ -38,7 +38,8 @@ fn sentence(wrong: Wrong) -> String {
     }
 }
 
-/// What was probably meant by a name that is not there, or what is there.
+/// Suggests an existing name that is close to `name`, or else lists the
+/// existing names.
 pub fn near(name: &str, there: &[String]) -> String {
     if there.is_empty() {
         return "there are none at all".to_owned();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What only two places of a service together get wrong.
+//! Checks that need two keys of a service together.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use super::diagnostics::{Mistake, Mistakes, Span};
 use super::parse::Config;
 use super::server::ServerEntry;
 use super::service::ServiceEntry;
-use super::{full_nat, rules};
+use super::{client_address, full_nat, rules};
 use crate::model::{Family, Forward, Protocol, ServiceKey};
 
 pub(super) fn check(config: &Config, mistakes: &Mistakes) {
@@ -33,10 +33,11 @@ pub(super) fn check(config: &Config, mistakes: &Mistakes) {
         servers(config, service, mistakes);
     }
     full_nat::check(config, mistakes);
+    client_address::check(config, mistakes);
     rules::check(config, mistakes);
 }
 
-/// Port 0 is every port, which the kernel takes only with persistence.
+/// Port 0 means every port. The kernel accepts it only with persistence.
 fn every_port(service: &ServiceEntry, key: &ServiceKey, span: &Span, mistakes: &Mistakes) {
     if let ServiceKey::Address { address, .. } = key
         && address.port() == 0
@@ -94,8 +95,9 @@ fn servers(config: &Config, service: &ServiceEntry, mistakes: &Mistakes) {
     }
 }
 
-/// Only tunnels lead from one family to the other (ip_vs_ctl.c,
-/// ip_vs_genl_set_cmd()). `may_tunnel`: nothing else forbids one.
+/// Only tunnels connect two address families (ip_vs_ctl.c,
+/// ip_vs_genl_set_cmd()).
+/// `may_tunnel`: nothing else forbids a tunnel.
 fn family_of_server(
     server: &ServerEntry,
     address: SocketAddr,
@@ -123,7 +125,8 @@ fn family_of_server(
     }
 }
 
-/// `None`: a firewall mark, which has the ports of the packets.
+/// Returns the port of a service.
+/// `None`: the service is a firewall mark, which keeps the port of each packet.
 fn port_of(key: &ServiceKey) -> Option<u16> {
     match key {
         ServiceKey::Address { address, .. } => Some(address.port()),
@@ -131,8 +134,9 @@ fn port_of(key: &ServiceKey) -> Option<u16> {
     }
 }
 
-/// A message of the sync daemons has one family for the three addresses of a
-/// connection (ip_vs_ctl.c, ip_vs_genl_new_daemon()).
+/// Checks the family of a server against the sync daemons. A sync message has
+/// one family for the three addresses of a connection (ip_vs_ctl.c,
+/// ip_vs_genl_new_daemon()).
 fn sync_of_server(
     config: &Config,
     address: SocketAddr,
@@ -151,7 +155,7 @@ fn sync_of_server(
     }
 }
 
-/// Route and tunnel leave the packet as it is.
+/// Route and tunnel leave the packet unchanged, so they cannot change the port.
 fn port_of_server(
     server: &ServerEntry,
     address: SocketAddr,

@@ -1,29 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! [`Config`] → the state that it asks for on this host.
+//! Converts a [`Config`] to the state that it asks for on this host.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::client_address;
 use super::diagnostics::Span;
 use super::parse::Config;
 use super::rules::RuleEntry;
 use super::service::ServiceEntry;
 use crate::model::{
-    Datapath, LocalIp, PortRange, Rule, Service, ServiceKey, State, SyncDaemon, SyncDaemons,
+    Datapath, FullNat, LocalIp, PortRange, PortSecret, Rule, Service, ServiceKey, State,
+    SyncDaemon, SyncDaemons, Toa,
 };
 
 impl Config {
-    /// `interfaces`: the names of those that the host has. What is to be at another one
-    /// is left out: the rest is served without it.
+    /// True if the file belongs to a server. Such a file contains only the receiver of
+    /// clients' addresses and decides nothing else.
+    pub fn is_of_server(&self) -> bool {
+        self.is_of_server
+    }
+
+    /// Returns the state for a host with these interfaces. Parts for a missing interface
+    /// are left out, so that the others still work.
     pub fn desired(&self, interfaces: &[String]) -> State {
         State {
             sync: self.sync(interfaces),
+            port_secret: self.port_secret(),
             datapath: self.datapath(interfaces),
             ..self.on_any_host()
         }
     }
 
-    /// The interfaces that are listed and that the host lacks, which may still come. A
-    /// pattern may fit none, but where all do and none fits, each is one of these.
+    /// Returns the listed interfaces that the host lacks; they may appear later. A
+    /// pattern that matches nothing is not missing. The exception is a list of patterns
+    /// only, none of which matches: then every pattern is missing.
     pub fn absent(&self, interfaces: &[String]) -> BTreeSet<String> {
         let absent = self.absences(interfaces);
         absent
@@ -32,7 +42,7 @@ impl Config {
             .collect()
     }
 
-    /// The same with their places.
+    /// Returns the missing interfaces with their places in the text.
     pub(super) fn absences(&self, interfaces: &[String]) -> Vec<(&str, &Span)> {
         let director = self.director.iter();
         let listed: Vec<_> = director.flat_map(|director| &director.interfaces).collect();
@@ -50,7 +60,7 @@ impl Config {
         carriers.chain(daemons).collect()
     }
 
-    /// The same with the patterns in place of the interfaces.
+    /// Returns the state with the patterns of the file in place of interface names.
     pub fn on_any_host(&self) -> State {
         let datapath = self.director.as_ref().map(|director| Datapath {
             interfaces: director
@@ -66,12 +76,23 @@ impl Config {
             timeouts: self.timeouts.timeouts,
             sysctls: self.sysctls.clone(),
             sync: self.sync.as_ref().map(|sync| sync.daemons.clone()),
+            port_secret: self.port_secret(),
             datapath: datapath.filter(|datapath| !datapath.interfaces.is_empty()),
             local_ips: self.local_ips(),
             full_nat: self.full_nat(),
             rules: self.rules(),
             services: self.services(),
+            toa: self.toa.as_ref().map(|toa| Toa {
+                trust: toa.trust.keys().copied().collect(),
+                other_build: false,
+            }),
+            external_servers: self.external_servers(),
         }
+    }
+
+    fn port_secret(&self) -> Option<PortSecret> {
+        let (secret, _) = self.director.as_ref()?.port_secret.as_ref()?;
+        Some(*secret)
     }
 
     fn sync(&self, interfaces: &[String]) -> Option<SyncDaemons> {
@@ -88,8 +109,8 @@ impl Config {
         })
     }
 
-    /// Wanted as soon as interfaces are listed, so that the last full-NAT
-    /// service can go without a restart of all.
+    /// The datapath is wanted as soon as interfaces are listed. So the last full-NAT
+    /// service can be removed without a restart of everything.
     fn datapath(&self, interfaces: &[String]) -> Option<Datapath> {
         let director = self.director.as_ref()?;
         if director.interfaces.is_empty() {
@@ -121,24 +142,32 @@ impl Config {
         local_ips
     }
 
-    fn full_nat(&self) -> BTreeMap<ServiceKey, String> {
+    fn full_nat(&self) -> BTreeMap<ServiceKey, FullNat> {
         self.services
             .iter()
             .filter_map(|entry| {
                 let (key, _) = entry.key.as_ref()?;
                 let (pool, _) = entry.snat.as_ref()?;
-                Some((key.clone(), pool.clone()))
+                let full_nat = FullNat {
+                    pool: pool.clone(),
+                    client_address: client_address::of_service(self, entry),
+                };
+                Some((key.clone(), full_nat))
             })
             .collect()
     }
 
-    fn rules(&self) -> BTreeMap<Rule, String> {
+    fn rules(&self) -> BTreeMap<Rule, FullNat> {
         let with_pool = |entry: &RuleEntry| {
             let (pool, _) = entry.snat.clone()?;
+            let full_nat = FullNat {
+                pool,
+                client_address: client_address::of_rule(self, entry),
+            };
             Some(
                 entry
                     .rules()
-                    .map(move |rule| (rule, pool.clone()))
+                    .map(move |rule| (rule, full_nat.clone()))
                     .collect::<Vec<_>>(),
             )
         };
@@ -149,6 +178,16 @@ impl Config {
         self.services
             .iter()
             .filter_map(|entry| Some((entry.key.as_ref()?.0.clone(), service(entry))))
+            .collect()
+    }
+
+    fn external_servers(&self) -> BTreeSet<ServiceKey> {
+        let external = self
+            .services
+            .iter()
+            .filter(|entry| entry.external.is_some());
+        external
+            .filter_map(|entry| Some(entry.key.as_ref()?.0.clone()))
             .collect()
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Mistakes in a file, and warnings of what is hardly meant, each shown in its
-//! line with a caret.
+//! Mistakes in a file, and warnings about text that is probably not intended.
+//! Each is shown in its line with a caret.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -11,26 +11,27 @@ use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
 use super::record::{Edit, Record, See};
 
-/// Where in the text: bytes.
+/// A range of bytes in the text.
 pub(crate) type Span = Range<usize>;
 
-/// As many mistakes of a file are kept, for programs.
+/// The number of mistakes that are kept for each file, for programs.
 const MOST: usize = 10_000;
-/// As many are shown to a person.
+/// The number of mistakes that are shown to a person.
 const MOST_SHOWN: usize = 100;
-/// Bytes of a line. Of a longer one only a margin around the mistake is shown:
-/// many mistakes in it would else take the square of its length.
+/// The largest line, in bytes, that is shown whole. From a longer line only a
+/// margin around the mistake is shown. Many mistakes in one long line would
+/// otherwise cost the square of its length.
 const LONG: usize = 4096;
 const MARGIN: usize = 200;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mistake {
     span: Span,
-    /// What is wrong.
+    /// The problem.
     message: String,
-    /// What would be right.
+    /// The correct form.
     help: String,
-    /// Another place that has to do with it, and what it is.
+    /// A second place that is related to the mistake, and its description.
     other: Option<(Span, &'static str)>,
     fix: Option<Fix>,
 }
@@ -39,7 +40,7 @@ pub(crate) struct Mistake {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fix {
     pub span: Span,
-    /// Replaces what is there.
+    /// The replacement for the text of the span.
     pub text: String,
 }
 
@@ -54,7 +55,7 @@ impl Mistake {
         }
     }
 
-    /// The help as an edit, for programs.
+    /// Adds the help as an edit, for programs.
     pub fn fix(mut self, span: &Span, text: impl Into<String>) -> Self {
         self.fix = Some(Fix {
             span: span.clone(),
@@ -89,13 +90,17 @@ impl Mistake {
 #[derive(Default)]
 pub(crate) struct Mistakes {
     found: RefCell<Vec<Mistake>>,
-    /// Found after [`MOST`].
+    /// The number of mistakes after [`MOST`], which are not kept.
     more: Cell<usize>,
 }
 
 impl Mistakes {
     pub fn add(&self, mistake: Mistake) {
         let mut found = self.found.borrow_mut();
+        // A part that several services share is read once for each of them.
+        if found.contains(&mistake) {
+            return;
+        }
         if found.len() < MOST {
             found.push(mistake);
         } else {
@@ -103,31 +108,72 @@ impl Mistakes {
         }
     }
 
-    /// In the order of the text; `None`: there are none.
+    /// Returns the mistakes in the order of the text.
+    /// `None`: there are no mistakes.
     pub fn into_diagnostics(self, name: &str, text: &str) -> Option<Diagnostics> {
-        self.of(Severity::Mistake, name, text)
+        self.of_source(&Source::of(name, text))
     }
 
-    /// What was collected is no mistake, but hardly meant.
-    pub fn into_warnings(self, name: &str, text: &str) -> Option<Diagnostics> {
-        self.of(Severity::Warning, name, text)
+    /// The same for a file with those that it includes.
+    pub fn of_source(self, source: &Source) -> Option<Diagnostics> {
+        self.of(Severity::Mistake, source)
     }
 
-    fn of(self, severity: Severity, name: &str, text: &str) -> Option<Diagnostics> {
+    /// Returns the collected entries as warnings instead of mistakes.
+    pub fn into_warnings(self, source: &Source) -> Option<Diagnostics> {
+        self.of(Severity::Warning, source)
+    }
+
+    fn of(self, severity: Severity, source: &Source) -> Option<Diagnostics> {
         let mut mistakes = self.found.into_inner();
         if mistakes.is_empty() {
             return None;
         }
         mistakes.sort_by_key(|mistake| mistake.span.start);
-        let newlines = text.match_indices('\n').map(|(at, _)| at + 1);
+        let newlines = source.text.match_indices('\n').map(|(at, _)| at + 1);
         Some(Diagnostics {
-            name: name.to_owned(),
             lines: std::iter::once(0).chain(newlines).collect(),
-            text: text.to_owned(),
+            source: source.clone(),
             severity,
             mistakes,
             more: self.more.get(),
         })
+    }
+}
+
+/// The text of a file and of those that it includes, one after the other. Spans are
+/// ranges of this text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    text: String,
+    /// The names of the files, and where each begins.
+    files: Vec<(usize, String)>,
+}
+
+impl Source {
+    pub fn of(name: &str, text: &str) -> Self {
+        Source {
+            text: text.to_owned(),
+            files: vec![(0, name.to_owned())],
+        }
+    }
+
+    /// Adds an included file. Returns where it begins.
+    pub fn add(&mut self, name: &str, text: &str) -> usize {
+        if !self.text.ends_with('\n') {
+            self.text.push('\n');
+        }
+        let begin = self.text.len();
+        self.text.push_str(text);
+        self.files.push((begin, name.to_owned()));
+        begin
+    }
+
+    /// Returns the file that has this byte: its beginning and its name.
+    fn file(&self, at: usize) -> (usize, &str) {
+        let after = self.files.partition_point(|(begin, _)| *begin <= at);
+        let file = self.files.get(after.saturating_sub(1));
+        file.map_or((0, ""), |(begin, name)| (*begin, name))
     }
 }
 
@@ -140,19 +186,18 @@ enum Severity {
 /// All mistakes of a file, or all warnings, in the order of the text.
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
-    name: String,
-    text: String,
-    /// Where each line begins.
+    source: Source,
+    /// The byte offset at which each line begins.
     lines: Vec<usize>,
     severity: Severity,
     mistakes: Vec<Mistake>,
-    /// Found, but not kept.
+    /// The number of mistakes that were found but not kept.
     more: usize,
 }
 
-/// The renderer shows the controls below U+0020 as pictures, but lets those
-/// from U+0080 to U+009F pass, of which one begins the commands of a terminal.
-/// The dot has as many bytes as they.
+/// The renderer shows the control characters below U+0020 as pictures, but
+/// passes those from U+0080 to U+009F. One of these begins a terminal command.
+/// The replacement dot has the same number of bytes.
 fn without_c1(line: &str) -> Cow<'_, str> {
     let is_c1 = |letter| matches!(letter, '\u{80}'..='\u{9f}');
     if line.contains(is_c1) {
@@ -164,25 +209,26 @@ fn without_c1(line: &str) -> Cow<'_, str> {
 
 /// A span within one line.
 struct Place<'a> {
-    /// From 1.
+    file: &'a str,
+    /// The line number in the file, from 1.
     line: usize,
-    /// From 1, in characters.
+    /// The column, from 1, in characters.
     column: usize,
-    /// What is shown of the line.
+    /// The part of the line that is shown.
     shown: Cow<'a, str>,
-    /// Whether that is all of it.
+    /// True if `shown` is the whole line.
     whole: bool,
-    /// Bytes of `shown`.
+    /// The range in `shown`, in bytes.
     span: Span,
 }
 
 impl Diagnostics {
-    /// What the file was called.
+    /// Returns the name of the file, as it was given.
     pub fn name(&self) -> &str {
-        &self.name
+        self.source.file(0).1
     }
 
-    /// In the order of the text.
+    /// Returns the mistakes in the order of the text.
     pub(crate) fn mistakes(&self) -> &[Mistake] {
         &self.mistakes
     }
@@ -191,7 +237,8 @@ impl Diagnostics {
         self.mistakes.len() + self.more
     }
 
-    /// How many of them [`records`](Self::records) leaves out.
+    /// Returns the number of mistakes that [`records`](Self::records) leaves
+    /// out.
     pub fn more(&self) -> usize {
         self.more
     }
@@ -200,8 +247,8 @@ impl Diagnostics {
         self.mistakes.iter().map(|mistake| self.record(mistake))
     }
 
-    /// For a person: each with file, line, column, caret and help. Of very many
-    /// the first are shown.
+    /// Renders the mistakes for a person, each with file, line, column, caret
+    /// and help. If there are many, only the first ones are shown.
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour {
             Renderer::styled()
@@ -245,9 +292,10 @@ impl Diagnostics {
         renderer.render(&[group]).to_string()
     }
 
-    /// Said apart where the snippet cannot count the column.
-    fn origin(&self, place: &Place) -> Option<Origin<'_>> {
-        let origin = Origin::path(self.name.as_str())
+    /// Returns a separate line with the position if the snippet cannot count
+    /// the column.
+    fn origin<'a>(&self, place: &Place<'a>) -> Option<Origin<'a>> {
+        let origin = Origin::path(place.file)
             .line(place.line)
             .char_column(place.column);
         (!place.whole).then_some(origin)
@@ -256,61 +304,74 @@ impl Diagnostics {
     fn snippet<'a, T: Clone>(&'a self, place: &Place<'a>) -> Snippet<'a, T> {
         Snippet::source(place.shown.clone())
             .line_start(place.line)
-            .path(place.whole.then_some(self.name.as_str()))
+            .path(place.whole.then_some(place.file))
     }
 
-    /// A span's line and what it covers there: a table spans many.
+    /// Returns the line of a span and the part of that line that it covers. A
+    /// table spans many lines.
     fn place(&self, span: &Span) -> Place<'_> {
         let start = self.whole(span.start);
-        let line = self.lines.partition_point(|begin| *begin <= start);
+        let line = self.line(start);
+        let (first, file) = self.source.file(start);
         let begin = self.lines.get(line.saturating_sub(1)).map_or(0, |at| *at);
-        let end = self.lines.get(line).map_or(self.text.len(), |at| at - 1);
-        let ended = self.text.get(begin..end).unwrap_or_default();
+        let end = self
+            .lines
+            .get(line)
+            .map_or(self.source.text.len(), |at| at - 1);
+        let ended = self.source.text.get(begin..end).unwrap_or_default();
         let end = begin + ended.strip_suffix('\r').unwrap_or(ended).len();
         let stop = self.whole(span.end.clamp(start, end.max(start)));
         let whole = end.saturating_sub(begin) <= LONG;
         let margin = if whole { LONG } else { MARGIN };
         let from = self.whole(start.saturating_sub(margin).max(begin));
         let to = self.whole((start + margin).min(end)).max(start);
-        let before = self.text.get(begin..start).unwrap_or_default();
+        let before = self.source.text.get(begin..start).unwrap_or_default();
         Place {
-            line,
+            file,
+            line: line + 1 - self.line(first),
             column: before.chars().count() + 1,
-            shown: without_c1(self.text.get(from..to).unwrap_or_default()),
+            shown: without_c1(self.source.text.get(from..to).unwrap_or_default()),
             whole,
             span: start - from..stop.min(to) - from,
         }
     }
 
-    /// A place in the text, at a whole character.
+    /// Returns the line of an offset, from 1, in the text of all files.
+    fn line(&self, at: usize) -> usize {
+        self.lines.partition_point(|begin| *begin <= at)
+    }
+
+    /// Rounds an offset to the boundary of a character.
     fn whole(&self, at: usize) -> usize {
-        let at = at.min(self.text.len());
+        let at = at.min(self.source.text.len());
         (0..=at)
             .rev()
-            .find(|at| self.text.is_char_boundary(*at))
+            .find(|at| self.source.text.is_char_boundary(*at))
             .unwrap_or(0)
     }
 
     fn record<'a>(&'a self, mistake: &'a Mistake) -> Record<'a> {
         let place = self.place(&mistake.span);
+        let in_file = |at: usize| at - self.source.file(at).0;
         let see = mistake.other.as_ref().map(|(span, what)| {
             let place = self.place(span);
             See {
+                file: place.file,
                 line: place.line,
                 column: place.column,
                 message: what,
             }
         });
         Record {
-            file: Cow::Borrowed(&self.name),
+            file: Cow::Borrowed(place.file),
             line: Some(place.line),
             column: Some(place.column),
             message: Cow::Borrowed(&mistake.message),
             help: Cow::Borrowed(&mistake.help),
             see,
             fix: mistake.fix.as_ref().map(|fix| Edit {
-                start: fix.span.start,
-                end: fix.span.end,
+                start: in_file(fix.span.start),
+                end: in_file(fix.span.start) + fix.span.len(),
                 text: &fix.text,
             }),
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Reading the file.
+//! Reads the file.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,12 +8,14 @@ use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use super::record::Record;
-use super::{Config, Diagnostics, parse};
+use super::sources::Sources;
+use super::{Config, Diagnostics, include, parse};
 
-/// 20 000 services with four servers each are 6 MiB.
-const LARGEST: u64 = 64 * 1024 * 1024;
+/// The largest file, in bytes. 20 000 services with four servers each take 6
+/// MiB.
+pub(super) const LARGEST: u64 = 64 * 1024 * 1024;
 
-/// Why there is no [`Config`].
+/// The reason why there is no [`Config`].
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     #[error("{0}")]
@@ -22,7 +24,7 @@ pub enum Failure {
     Mistakes(Box<Diagnostics>),
 }
 
-/// The file as a whole is no text that could be looked at.
+/// The file as a whole cannot be read as text.
 #[derive(Debug)]
 pub struct NotRead {
     name: String,
@@ -42,7 +44,7 @@ impl NotRead {
         }
     }
 
-    /// Of the first byte that is no text.
+    /// Sets the position of the first byte that is not text.
     fn at(mut self, (line, byte, column): (usize, usize, usize)) -> Self {
         self.message = format!("{} (line {line}, byte {byte} of it)", self.message);
         self.place = Some((line, column));
@@ -69,7 +71,15 @@ impl fmt::Display for NotRead {
 }
 
 impl Failure {
-    /// The mistakes of the text, if that is why.
+    /// Returns the failure without its cure.
+    pub(super) fn why(&self) -> String {
+        match self {
+            Failure::NotRead(why) => format!("{}: {}", why.name, why.message),
+            Failure::Mistakes(mistakes) => mistakes.to_string(),
+        }
+    }
+
+    /// Returns the mistakes of the text, if they are the reason.
     pub fn diagnostics(&self) -> Option<&Diagnostics> {
         match self {
             Failure::Mistakes(diagnostics) => Some(diagnostics),
@@ -85,13 +95,24 @@ impl Failure {
     }
 }
 
-/// `-` is standard input.
+/// Reads and checks the file. `-` is standard input.
 pub fn read(path: &Path) -> Result<Config, Failure> {
-    let (name, text) = read_text(path)?;
-    parse(&name, &text).map_err(|diagnostics| Failure::Mistakes(Box::new(diagnostics)))
+    read_with_sources(path).1
 }
 
-/// What diagnostics call the file, and its text.
+/// Reads and checks the file, and returns the files that were looked at, whatever came of
+/// it.
+pub fn read_with_sources(path: &Path) -> (Sources, Result<Config, Failure>) {
+    let mut sources = Sources::of(path);
+    let config = read_text(path).and_then(|(name, text)| {
+        let mut includes = include::Reader::of(path, &mut sources);
+        parse::parse_with(&name, &text, |pattern| includes.files(pattern))
+            .map_err(|diagnostics| Failure::Mistakes(Box::new(diagnostics)))
+    });
+    (sources, config)
+}
+
+/// Returns the file's name for diagnostics, and its text.
 pub fn read_text(path: &Path) -> Result<(String, String), Failure> {
     let (name, result) = if path == Path::new("-") {
         ("standard input".to_owned(), bytes(io::stdin().lock()))
@@ -136,7 +157,7 @@ fn text(name: &str, bytes: Vec<u8>) -> Result<String, NotRead> {
         let message = "it has more than 64 MiB, which no file of services has";
         return Err(NotRead::new(name, message, "is it the right file?"));
     }
-    // Text of 16-bit characters has a byte order mark that is no UTF-8.
+    // Text of 16-bit characters has a byte order mark that is not UTF-8.
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return Err(NotRead::new(name, "it is UTF-16 text", "save it as UTF-8"));
     }
@@ -146,10 +167,10 @@ fn text(name: &str, bytes: Vec<u8>) -> Result<String, NotRead> {
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        NotRead::new(name, "it is no UTF-8 text", "save it as UTF-8")
+        NotRead::new(name, "it is not UTF-8 text", "save it as UTF-8")
             .at(place(error.as_bytes(), at))
     })?;
-    // A file that lost its contents must not remove every service.
+    // A file that lost its contents must not cause the removal of all services.
     let blank = |line: &str| {
         let line = line.trim_start_matches('\u{feff}').trim();
         line.is_empty() || line.starts_with('#')
@@ -164,8 +185,8 @@ fn text(name: &str, bytes: Vec<u8>) -> Result<String, NotRead> {
     Ok(text)
 }
 
-/// Of a byte: its line, which byte of the line it is, and which character. All
-/// count from 1.
+/// Returns the position of a byte: its line, its byte in the line, and its
+/// character in the line. All three count from 1.
 fn place(bytes: &[u8], at: usize) -> (usize, usize, usize) {
     let before = bytes.get(..at).unwrap_or_default();
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -197,7 +218,7 @@ mod tests {
             ),
             (
                 b"a = 1\n\"\xc3\xa9\xe9\"",
-                "no UTF-8 text (line 2, byte 4 of it)",
+                "not UTF-8 text (line 2, byte 4 of it)",
             ),
             (b"\xff\xfea\0=\0", "it is UTF-16 text"),
         ] {
@@ -214,7 +235,7 @@ mod tests {
         let refusal = |path: &str| read(Path::new(path)).unwrap_err().to_string();
         assert!(refusal("/nowhere/lb.toml").contains("no such file"));
         assert!(refusal("/").contains("is a directory"));
-        // Endless, and no text.
+        // The file is endless and is not text.
         assert!(refusal("/dev/zero").contains("64 MiB"));
     }
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Files of other programs, which TOML's parser would complain about in every
-//! line.
+//! Recognizes files of other programs. TOML's parser would report an error in
+//! every line of such a file.
 
 use super::diagnostics::{Mistake, Span};
 
-/// As many lines are looked at.
+/// Only this many lines are examined.
 const LOOKED_AT: usize = 200;
 
-/// The program whose file a text is that is not TOML.
+/// Returns the program that a text belongs to, if the text is not TOML.
 pub(super) fn recognize(text: &str) -> Option<Mistake> {
     let lines: Vec<(Span, &str)> = meaningful(text).collect();
     let (first, words) = lines.first()?;
@@ -39,7 +39,7 @@ pub(super) fn recognize(text: &str) -> Option<Mistake> {
 
 const WRITE: &str = "ipvs-bpf.toml(5) describes the file";
 
-/// Lines without blanks and comments.
+/// Returns the lines that are neither blank nor a comment.
 fn meaningful(text: &str) -> impl Iterator<Item = (Span, &str)> {
     let mut at = 0;
     text.split_inclusive('\n')
@@ -83,7 +83,7 @@ fn is_ipvsadm(line: &str) -> bool {
     VERBS.contains(&word)
 }
 
-/// "key: value", "- element", "---".
+/// Recognizes "key: value", "- element" and "---".
 fn is_yaml(line: &str) -> bool {
     let line = line.strip_prefix("- ").unwrap_or(line);
     let key = line.split_once(':').map(|(key, _)| key);

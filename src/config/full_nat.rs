@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What a service needs to be served by full NAT: `snat`, its pool, its servers.
+//! Checks the parts that full NAT needs: `snat`, its pool, its servers.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -10,7 +10,7 @@ use super::service::ServiceEntry;
 use super::spelling::{closest, quoted};
 use crate::model::{Family, Forward, PortRange, Protocol, ServiceKey};
 
-/// The local IPs of all pools, with their places.
+/// The local IPs of all pools, with their places in the text.
 type LocalIps<'c> = HashMap<IpAddr, (PortRange, &'c Span)>;
 
 const IS_LOCAL_IP: &str = "the local IP";
@@ -24,23 +24,35 @@ pub(super) fn check(config: &Config, mistakes: &Mistakes) {
             owned.map(|(address, span)| (*address, (pool.ports, span)))
         })
         .collect();
-    timeouts(config, mistakes);
+    only_for_full_nat(config, mistakes);
+    if let Some((pool, span)) = &config.snat {
+        pool_of(config, None, pool, span, mistakes);
+    }
     for service in &config.services {
         vip_is_local_ip(service, &local_ips, mistakes);
         if let Some((pool, span)) = &service.snat {
             let key = service.key.as_ref();
             let what = key.map(|(key, _)| (key.to_string(), key.family()));
             pool_of(config, what, pool, span, mistakes);
-            one_packet(service, mistakes);
-            one_port(service, mistakes);
-            address(service, mistakes);
-            servers(service, &local_ips, mistakes);
+            let native = native(config, span);
+            one_packet(service, native, mistakes);
+            one_port(service, native, mistakes);
+            address(service, native, mistakes);
+            servers(service, native, &local_ips, mistakes);
         }
     }
 }
 
-/// Those of the module, which is there for full NAT alone.
-fn timeouts(config: &Config, mistakes: &Mistakes) {
+/// Returns how to make a service native. `span` is the place of its `snat`.
+fn native(config: &Config, span: &Span) -> &'static str {
+    match &config.snat {
+        Some((_, default)) if default == span => "make the service native by a `snat` of `false`",
+        _ => "remove `snat` from the service",
+    }
+}
+
+/// Checks the settings of the module, which exists only for full NAT.
+fn only_for_full_nat(config: &Config, mistakes: &Mistakes) {
     let wanted = config
         .director
         .as_ref()
@@ -55,9 +67,17 @@ fn timeouts(config: &Config, mistakes: &Mistakes) {
             "describe a pool as `[local_ips.NAME]` with `addresses`, or remove the timeout",
         ));
     }
+    let director = config.director.as_ref();
+    if let Some((_, span)) = director.and_then(|director| director.port_secret.as_ref()) {
+        mistakes.add(Mistake::new(
+            span,
+            "the secret is for full NAT, and the file has no local IPs for it",
+            "describe a pool as `[local_ips.NAME]` with `addresses`, or remove the secret",
+        ));
+    }
 }
 
-/// `what`: what draws from the pool, and for which family, if that is known.
+/// `what`: the user of the pool and its family, if they are known.
 pub(super) fn pool_of(
     config: &Config,
     what: Option<(String, Family)>,
@@ -96,9 +116,9 @@ pub(super) fn pool_of(
     }
 }
 
-/// Replies leave by a route to the client, which a link-local VIP says nothing
-/// about; the module refuses it, too.
-fn address(service: &ServiceEntry, mistakes: &Mistakes) {
+/// Checks the VIP. Replies leave by a route to the client, and a link-local VIP
+/// does not determine one. The module refuses such a VIP as well.
+fn address(service: &ServiceEntry, native: &str, mistakes: &Mistakes) {
     if let Some((ServiceKey::Address { address, .. }, span)) = &service.key
         && let IpAddr::V6(ip) = address.ip()
         && (ip.is_unicast_link_local() || ip.is_loopback())
@@ -106,25 +126,25 @@ fn address(service: &ServiceEntry, mistakes: &Mistakes) {
         mistakes.add(Mistake::new(
             span,
             format!("full NAT does not serve {ip}, which is not routed"),
-            "take a routed address, or remove `snat`",
+            format!("take a routed address, or {native}"),
         ));
     }
 }
 
-fn one_packet(service: &ServiceEntry, mistakes: &Mistakes) {
+fn one_packet(service: &ServiceEntry, native: &str, mistakes: &Mistakes) {
     if let Some(span) = &service.one_packet {
         mistakes.add(Mistake::new(
             span,
             "full NAT and one-packet scheduling exclude each other: a one-packet connection \
              ends when its packet is sent, so its reply would find nothing",
-            "remove `one_packet`, or `snat`",
+            format!("remove `one_packet`, or {native}"),
         ));
     }
 }
 
-/// What the module registers with IPVS is an application of one protocol and
-/// port: that is how it hears of new connections.
-fn one_port(service: &ServiceEntry, mistakes: &Mistakes) {
+/// The module registers an IPVS application, which has one protocol and one
+/// port. IPVS calls this application for each new connection.
+fn one_port(service: &ServiceEntry, native: &str, mistakes: &Mistakes) {
     let Some((key, span)) = &service.key else {
         return;
     };
@@ -136,11 +156,11 @@ fn one_port(service: &ServiceEntry, mistakes: &Mistakes) {
     mistakes.add(Mistake::new(
         span,
         format!("full NAT cannot serve {what}: IPVS tells of new connections by protocol and port"),
-        "write a service for each protocol and port, or remove `snat`",
+        format!("write a service for each protocol and port, or {native}"),
     ));
 }
 
-fn servers(service: &ServiceEntry, local_ips: &LocalIps, mistakes: &Mistakes) {
+fn servers(service: &ServiceEntry, native: &str, local_ips: &LocalIps, mistakes: &Mistakes) {
     let (protocol, vip) = match &service.key {
         Some((ServiceKey::Address { protocol, address }, _)) => (Some(*protocol), Some(*address)),
         _ => (None, None),
@@ -150,7 +170,7 @@ fn servers(service: &ServiceEntry, local_ips: &LocalIps, mistakes: &Mistakes) {
             mistakes.add(Mistake::new(
                 span,
                 "full NAT rewrites addresses, which this forwarding method forbids",
-                "write `forward = \"masq\"`, or remove `snat` from the service",
+                format!("write `forward = \"masq\"`, or {native}"),
             ));
         }
         if let Some((address, span)) = &server.address {
@@ -194,7 +214,7 @@ fn server_address(
     }
 }
 
-/// A server's port 0 has been reported.
+/// Checks the port of an SCTP server. Port 0 has been reported already.
 fn sctp_port(address: SocketAddr, span: &Span, vip: SocketAddr, mistakes: &Mistakes) {
     if address.port() != vip.port() && address.port() != 0 {
         let right = SocketAddr::new(address.ip(), vip.port());
@@ -211,7 +231,7 @@ fn sctp_port(address: SocketAddr, span: &Span, vip: SocketAddr, mistakes: &Mista
     }
 }
 
-/// Requests to a VIP and replies to a local IP must be told apart.
+/// Requests to a VIP and replies to a local IP must be distinguishable.
 fn vip_is_local_ip(service: &ServiceEntry, local_ips: &LocalIps, mistakes: &Mistakes) {
     let Some((ServiceKey::Address { address, .. }, span)) = &service.key else {
         return;

@@ -11,12 +11,12 @@ use super::spelling::quoted;
 use super::value;
 use crate::model::{Family, Netmask, Persistence};
 
-/// Seconds; the default of ipvsadm -p.
+/// The default timeout in seconds, as for `ipvsadm -p`.
 const TIMEOUT: u32 = 300;
 /// `IP_VS_PENAME_MAXLEN`, without the NUL.
 const LONGEST_NAME: usize = 15;
 
-/// `family`: the service's, where it is known.
+/// `family`: the family of the service, if it is known.
 pub(super) fn read<'t>(
     value: &'t Value<'t>,
     family: Option<Family>,
@@ -37,7 +37,10 @@ pub(super) fn read<'t>(
         if !(1..=LONGEST_NAME).contains(&name.len()) {
             mistakes.add(Mistake::new(
                 &span,
-                format!("{} is no name of a persistence engine", quoted(name)),
+                format!(
+                    "{} is not a valid name for a persistence engine",
+                    quoted(name)
+                ),
                 format!("a name has 1 to {LONGEST_NAME} bytes, like \"sip\""),
             ));
         }
@@ -51,7 +54,7 @@ pub(super) fn read<'t>(
     })
 }
 
-/// A timeout or a switch where the table belongs.
+/// Reports a timeout or a switch in the place of the table.
 fn not_in_braces(value: &Value) -> Option<Mistake> {
     let span = value.span();
     let timeout = match value.get_ref() {
@@ -73,7 +76,7 @@ fn not_in_braces(value: &Value) -> Option<Mistake> {
     Some(Mistake::new(&span, "`persistence` is a table", help).fix(&span, right))
 }
 
-/// A prefix length, or for IPv4 a mask as `ipvsadm -M` takes it.
+/// Reads a prefix length. For IPv4 also accepts a mask, like `ipvsadm -M`.
 fn netmask(value: &Value, family: Option<Family>, mistakes: &Mistakes) -> Option<Netmask> {
     if family != Some(Family::Ipv6)
         && let Some(text) = value.get_ref().as_str()
@@ -83,7 +86,7 @@ fn netmask(value: &Value, family: Option<Family>, mistakes: &Mistakes) -> Option
         }
         mistakes.add(Mistake::new(
             &value.span(),
-            format!("{} is no netmask", quoted(text)),
+            format!("{} is not a netmask", quoted(text)),
             "write a prefix length like 24, or a mask like \"255.255.255.0\"",
         ));
         return None;

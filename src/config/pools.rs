@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use super::address::{self, MOST_ADDRESSES};
+use super::client_address;
 use super::diagnostics::{Mistake, Mistakes, Span};
 use super::reader::{Section, Value, array, form};
 use super::spelling::quoted;
 use super::value;
-use crate::model::{Family, PortRange};
+use crate::model::{ClientAddress, Family, PortRange};
 
-/// The longest name of a pool, in bytes; the module's limit.
+/// The longest pool name, in bytes. This is the module's limit.
 const LONGEST_NAME: usize = 15;
 /// The default of `ports`.
 pub(super) const PORTS: PortRange = PortRange {
@@ -21,11 +22,13 @@ pub(super) const PORTS: PortRange = PortRange {
 
 #[derive(Clone, Debug)]
 pub(super) struct Pool {
-    /// Of the name.
+    /// The place of the name in the text.
     pub span: Span,
-    /// With the place of each; there are none where a mistake was found.
+    /// The addresses with their places. Empty if one of them has a mistake.
     pub addresses: BTreeMap<IpAddr, Span>,
     pub ports: PortRange,
+    /// The setting for TCP services of this pool that do not have their own.
+    pub client_address: Option<ClientAddress>,
 }
 
 impl Pool {
@@ -36,12 +39,24 @@ impl Pool {
     }
 }
 
-/// Every address so far: its pool and its place.
+/// All addresses so far, each with its pool and its place.
 type Owners<'t> = HashMap<IpAddr, (&'t str, Span)>;
 
-pub(super) fn read(section: &Section) -> BTreeMap<String, Pool> {
+/// `sections`: those of each file.
+pub(super) fn read<'t>(sections: impl Iterator<Item = Section<'t>>) -> BTreeMap<String, Pool> {
     let mut owners = Owners::new();
     let mut pools = BTreeMap::new();
+    for section in sections {
+        read_file(&section, &mut owners, &mut pools);
+    }
+    pools
+}
+
+fn read_file<'t>(
+    section: &Section<'t>,
+    owners: &mut Owners<'t>,
+    pools: &mut BTreeMap<String, Pool>,
+) {
     for (name, span, value) in section.entries() {
         if matches!(name, "addresses" | "ports") && !value.get_ref().is_table() {
             section.mistakes.add(Mistake::new(
@@ -51,12 +66,22 @@ pub(super) fn read(section: &Section) -> BTreeMap<String, Pool> {
             ));
             continue;
         }
+        if let Some(first) = pools.get(name) {
+            section.mistakes.add(
+                Mistake::new(
+                    &span,
+                    format!("the pool {} is listed twice", quoted(name)),
+                    "put all its addresses into one of the two",
+                )
+                .see(&first.span, "it is also here"),
+            );
+            continue;
+        }
         check_name(name, &span, section.mistakes);
         if let Some(section) = Section::of("a pool of local IPs", value, section.mistakes) {
-            pools.insert(name.to_owned(), pool(name, span, section, &mut owners));
+            pools.insert(name.to_owned(), pool(name, span, section, owners));
         }
     }
-    pools
 }
 
 fn check_name(name: &str, span: &Span, mistakes: &Mistakes) {
@@ -64,12 +89,12 @@ fn check_name(name: &str, span: &Span, mistakes: &Mistakes) {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-        // The module's text has it for "no pool".
+        // The module's text uses "-" for "no pool".
         && name != "-";
     if !fits {
         mistakes.add(Mistake::new(
             span,
-            format!("{} is no name of a pool", quoted(name)),
+            format!("{} is not a valid name for a pool", quoted(name)),
             format!("a name has 1 to {LONGEST_NAME} letters, digits, `-` and `_`"),
         ));
     }
@@ -97,15 +122,17 @@ fn pool<'t>(name: &'t str, span: Span, section: Section<'t>, owners: &mut Owners
         let ports = form(value, "ports", "range of ports", value::ports, mistakes)?;
         Some(ports.0)
     });
+    let client_address = client_address::read(&section);
     section.finish();
     Pool {
+        client_address: client_address.and_then(|(way, _)| way),
         span,
         addresses,
         ports: ports.unwrap_or(PORTS),
     }
 }
 
-/// Adds what one text stands for.
+/// Adds the addresses of one text.
 fn add<'t>(
     name: &'t str,
     value: &Value,
@@ -118,7 +145,7 @@ fn add<'t>(
     else {
         return;
     };
-    // Before the range is expanded.
+    // The check comes before the range is expanded.
     if owners.len() as u64 + count > MOST_ADDRESSES {
         mistakes.add(Mistake::new(
             &span,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Walks the tables of the text. Whoever reads a value reports what is wrong
-//! with it and goes on with the next, so that one run finds every mistake.
+//! Walks the tables of the text. Each function that reads a value reports its
+//! mistakes and continues, so one run finds every mistake.
 
 use std::cell::RefCell;
 
@@ -11,16 +11,16 @@ use super::diagnostics::{Mistake, Mistakes, Span};
 use super::spelling::{meant, quoted};
 use super::syntax::server_alone;
 
-/// A value and where it stands.
+/// A value and its place in the text.
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 
-/// A form of text that is no value, and what would be.
+/// Why a text is not a valid value, and the correct form.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Wrong {
-    /// Follows "it is no address".
+    /// The reason; it follows "it is no address".
     pub why: String,
     pub right: String,
-    /// The right text, if it can be told.
+    /// The corrected text, if it is known.
     pub fix: Option<String>,
 }
 
@@ -33,7 +33,7 @@ impl Wrong {
         }
     }
 
-    /// `text` is what was probably meant.
+    /// `text` is the value that was probably meant.
     pub fn meant(why: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
         Wrong::new(why, format!("did you mean \"{text}\"?")).fix(text)
@@ -45,9 +45,9 @@ impl Wrong {
     }
 }
 
-/// A table whose keys are taken one by one; what nobody took is unknown.
+/// A table whose keys are taken one by one. The remaining keys are unknown.
 pub(super) struct Section<'t> {
-    /// As a person would call it: "`[director]`", "a service".
+    /// The name of the table in messages: "`[director]`", "a service".
     pub what: &'static str,
     pub span: Span,
     pub mistakes: &'t Mistakes,
@@ -71,7 +71,7 @@ impl<'t> Section<'t> {
         }
     }
 
-    /// The value must be a table.
+    /// Makes a section from a value, which must be a table.
     pub fn of(what: &'static str, value: &'t Value<'t>, mistakes: &'t Mistakes) -> Option<Self> {
         match value.get_ref() {
             DeValue::Table(table) => Some(Section::new(what, value.span(), table, mistakes)),
@@ -79,13 +79,17 @@ impl<'t> Section<'t> {
         }
     }
 
-    /// Absence is no mistake.
+    /// Takes an optional key.
     pub fn take(&self, key: &'static str) -> Option<&'t Value<'t>> {
-        self.known.borrow_mut().push(key);
+        let mut known = self.known.borrow_mut();
+        if !known.contains(&key) {
+            known.push(key);
+        }
         self.table.get(key)
     }
 
-    /// Absence is a mistake; `form` is what would be right.
+    /// Takes a required key and reports if it is absent. `form`: the correct
+    /// form.
     pub fn require(&self, key: &'static str, form: &str) -> Option<&'t Value<'t>> {
         let value = self.take(key);
         if value.is_none() {
@@ -102,7 +106,7 @@ impl<'t> Section<'t> {
         Section::of(what, self.take(key)?, self.mistakes)
     }
 
-    /// The tables of `[[header]]`.
+    /// Returns the tables of `[[header]]`.
     pub fn sections(
         &self,
         key: &'static str,
@@ -124,7 +128,7 @@ impl<'t> Section<'t> {
             Some(value) if matches!(value.get_ref(), DeValue::Table(_)) => {
                 mistakes.add(Mistake::new(
                     &value.span(),
-                    format!("`{header}` is a list, of which this is no element"),
+                    format!("this is not an element of the list `{header}`"),
                     format!("write it with double brackets: `[[{header}]]`"),
                 ));
                 &[]
@@ -153,7 +157,8 @@ impl<'t> Section<'t> {
         integer(self.take(key)?, key, least, most, self.mistakes)
     }
 
-    /// Every key with its value, all of them known, in the order of the text.
+    /// Takes every key and returns them with their values in the order of the
+    /// text.
     pub fn entries(&self) -> Vec<(&'t str, Span, &'t Value<'t>)> {
         let mut entries: Vec<_> = self
             .table
@@ -164,12 +169,17 @@ impl<'t> Section<'t> {
         entries
     }
 
-    /// Reports the keys that nobody took.
+    /// Reports the keys that were not taken.
     pub fn finish(self) {
+        self.finish_but(|_| false);
+    }
+
+    /// The same, but for those keys that were reported.
+    pub fn finish_but(self, is_reported: impl Fn(&str) -> bool) {
         let known = self.known.into_inner();
         for (key, _) in self.table.iter() {
             let name = key.get_ref().as_ref();
-            if !known.contains(&name) {
+            if !is_reported(name) && !known.contains(&name) {
                 self.mistakes.add(Mistake::new(
                     &key.span(),
                     format!("unknown key {} in {}", quoted(name), self.what),
@@ -181,12 +191,11 @@ impl<'t> Section<'t> {
     }
 }
 
-/// Keys of other programs' files that this one lacks.
+/// Returns advice for a key of other programs' files that this file does not
+/// have.
 fn elsewhere(key: &str) -> Option<&'static str> {
     match key {
-        "include" | "includes" | "import" => {
-            Some("a file includes no other: let a program write one file")
-        }
+        "includes" | "import" => Some("did you mean `include`?"),
         "check" | "checks" | "health_check" | "healthcheck" | "health" | "monitor" => Some(
             "health checks are another program's: keepalived, or one that runs `ipvs-bpf weight`",
         ),
@@ -194,7 +203,7 @@ fn elsewhere(key: &str) -> Option<&'static str> {
     }
 }
 
-/// Adds the mistake; the result is always `None`.
+/// Adds the mistake and returns `None`.
 fn wrong_type<T>(value: &Value, what: &str, expected: &str, mistakes: &Mistakes) -> Option<T> {
     let found = value.get_ref();
     let help = match (expected, found) {
@@ -217,7 +226,7 @@ fn wrong_type<T>(value: &Value, what: &str, expected: &str, mistakes: &Mistakes)
         ("a table", _) => "write it in braces: { key = value }".to_owned(),
         _ => format!("write {expected}, without quotes"),
     };
-    // A key; what has no key of its own is called "a server".
+    // `what` is a key or, for a value without a key, a name such as "a server".
     let what = if what.contains([' ', '`']) {
         what.to_owned()
     } else {
@@ -292,7 +301,8 @@ pub(super) fn array<'t>(
     }
 }
 
-/// A string of a form that `read` knows; `what` is "an address of a server".
+/// Reads a string with `read`. `what` names its form, such as "an address of a
+/// server".
 pub(super) fn form<T>(
     value: &Value,
     key: &str,
@@ -315,14 +325,17 @@ pub(super) fn form<T>(
         Err(_) if text.contains(['$', '{']) => {
             mistakes.add(Mistake::new(
                 &span,
-                format!("{} is no {what}: variables are not replaced", quoted(text)),
+                format!(
+                    "{} is not a valid {what}: variables are not replaced",
+                    quoted(text)
+                ),
                 "write the value, or let a program write the file",
             ));
             None
         }
         Err(Wrong { why, right, fix }) => {
             let comma = if why.is_empty() { "" } else { ": " };
-            let message = format!("{} is no {what}{comma}{why}", quoted(text));
+            let message = format!("{} is not a valid {what}{comma}{why}", quoted(text));
             let mistake = Mistake::new(&span, message, right);
             mistakes.add(match fix {
                 Some(fix) => mistake.fix(&span, literal(&fix)),
@@ -333,7 +346,8 @@ pub(super) fn form<T>(
     }
 }
 
-/// The text that a number was meant to be: itself, or what `read` suggests.
+/// Returns the text for a number without quotes: the number, or what `read`
+/// suggests.
 fn written<T>(number: &str, read: impl Fn(&str) -> Result<T, Wrong>) -> Option<String> {
     match read(number) {
         Ok(_) => Some(number.to_owned()),
@@ -341,7 +355,7 @@ fn written<T>(number: &str, read: impl Fn(&str) -> Result<T, Wrong>) -> Option<S
     }
 }
 
-/// As a string of TOML.
+/// Returns the text as a TOML string.
 pub(super) fn literal(text: &str) -> String {
     toml::Value::from(text).to_string()
 }

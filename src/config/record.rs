@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Mistakes and warnings for programs: what `validate --json` prints.
-//! ipvs-bpf-validate(8) documents it. Fields may be added, none is renamed or
-//! removed.
+//! Mistakes and warnings for programs, as `validate --json` prints them.
+//! ipvs-bpf-validate(8) documents the format. Fields may be added, but are never
+//! renamed or removed.
 
 use std::borrow::Cow;
 
@@ -9,12 +9,12 @@ use serde::Serialize;
 
 use super::{Diagnostics, Failure};
 
-/// Of one file.
+/// The result for one file.
 #[derive(Serialize)]
 pub struct Report<'a> {
-    /// Empty: the file is good.
+    /// Empty if the file is valid.
     mistakes: Vec<Record<'a>>,
-    /// Mistakes that are not listed: there are too many.
+    /// The number of mistakes beyond the limit of the list.
     more: usize,
     warnings: Vec<Record<'a>>,
 }
@@ -22,20 +22,21 @@ pub struct Report<'a> {
 #[derive(Serialize)]
 pub struct Record<'a> {
     pub(super) file: Cow<'a, str>,
-    /// Lines and columns (in characters) count from 1; null: the file as a whole.
+    /// The line, from 1; the column also counts from 1, in characters.
+    /// Null: the file as a whole.
     pub(super) line: Option<usize>,
     pub(super) column: Option<usize>,
-    /// What is wrong.
+    /// The problem.
     pub(super) message: Cow<'a, str>,
-    /// What would be right.
+    /// The correct form.
     pub(super) help: Cow<'a, str>,
-    /// Another place of the file that has to do with it.
-    pub(super) see: Option<See>,
-    /// The help as an edit of the text, where it is one.
+    /// A second place in the file that is related.
+    pub(super) see: Option<See<'a>>,
+    /// The help as an edit of the text, if it can be one.
     pub(super) fix: Option<Edit<'a>>,
 }
 
-/// Replaces the bytes from `start` to before `end`, which count from 0 behind a
+/// Replaces the bytes from `start` to before `end`. Offsets count from 0 after a
 /// byte order mark.
 #[derive(Serialize)]
 pub(super) struct Edit<'a> {
@@ -45,7 +46,9 @@ pub(super) struct Edit<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct See {
+pub(super) struct See<'a> {
+    /// The file may be another one than that of the mistake.
+    pub file: &'a str,
     pub line: usize,
     pub column: usize,
     pub message: &'static str,
@@ -60,7 +63,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Of a file without mistakes.
+    /// Makes the report for a file without mistakes.
     pub fn of_warnings(warnings: Option<&'a Diagnostics>) -> Self {
         Report {
             mistakes: Vec::new(),

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `[[full_nat]]`: full NAT by rule, for services that another program puts into IPVS.
+//! `[[full_nat]]`: full NAT by rule, for services that another program creates in
+//! IPVS.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::address::prefix;
+use super::address;
+use super::client_address;
+use super::defaults::Defaults;
 use super::diagnostics::{Mistake, Mistakes, Span};
 use super::full_nat;
 use super::parse::Config;
@@ -13,9 +16,9 @@ use super::service;
 use super::spelling::{meant, quoted};
 use super::value::number;
 
-use crate::model::{Family, Network, PortRange, Protocol, Rule, ServiceKey};
+use crate::model::{ClientAddress, Family, Network, PortRange, Protocol, Rule, ServiceKey};
 
-/// What the module takes (`kmod/rules.h`).
+/// The module's limits (`kmod/table/rules.h`).
 const MOST_RULES: usize = 256;
 const MOST_NETWORKS: usize = 1024;
 const MOST_PORTS: usize = 64;
@@ -23,7 +26,7 @@ const MOST_INTERFACES: usize = 16;
 /// `IFNAMSIZ`, without the NUL.
 const LONGEST_INTERFACE: usize = 15;
 
-/// A rule as it is written, and where its parts stand.
+/// A rule as it is written, with the places of its parts.
 #[derive(Clone, Debug)]
 pub(super) struct RuleEntry {
     pub span: Span,
@@ -32,9 +35,10 @@ pub(super) struct RuleEntry {
     ports: Vec<PortRange>,
     interfaces: BTreeSet<String>,
     pub snat: Option<(String, Span)>,
+    pub client_address: Option<(Option<ClientAddress>, Span)>,
 }
 
-pub(super) fn read(section: Section) -> RuleEntry {
+pub(super) fn read(section: Section, defaults: &Defaults) -> RuleEntry {
     let mistakes = section.mistakes;
     let networks = networks(&section);
     let protocols = section
@@ -47,14 +51,17 @@ pub(super) fn read(section: Section) -> RuleEntry {
     let interfaces = section
         .take("interfaces")
         .map_or_else(BTreeSet::new, |value| interfaces(value, mistakes));
-    section.require("snat", "`snat = \"default\"`: the pool of local IPs");
+    if defaults.snat.is_none() {
+        section.require("snat", "`snat = \"default\"`: the pool of local IPs");
+    }
     let entry = RuleEntry {
         span: section.span.clone(),
         networks,
         protocols,
         ports: ports.unwrap_or_default(),
         interfaces,
-        snat: service::snat(&section),
+        snat: service::snat(&section, defaults.snat.as_ref()),
+        client_address: client_address::read(&section),
     };
     section.finish();
     entry
@@ -98,22 +105,15 @@ fn networks(section: &Section) -> BTreeMap<Network, Span> {
     networks
 }
 
-/// "10.0.0.1", "10.0.0.0/24", "fd00::/64".
+/// Parses "10.0.0.1", "10.0.0.0/24" or "fd00::/64".
 fn network(text: &str) -> Result<Network, Wrong> {
     const FORM: &str = "write it like \"10.0.0.0/24\", \"10.0.0.1\" or \"fd00:1::/64\"";
-    let (address, length) = prefix(text, FORM)?;
-    let network = Network::around(address, length);
-    if network.address != address {
-        return Err(Wrong::meant(
-            "its address is not the first of the network",
-            network.to_string(),
-        ));
-    }
+    let network = address::network(text, FORM)?;
     unroutable(network)?;
     Ok(network)
 }
 
-/// What full NAT cannot serve.
+/// Refuses networks that full NAT cannot serve.
 fn unroutable(network: Network) -> Result<(), Wrong> {
     let none = [
         ("127.0.0.0/8", "loopback addresses never leave this host"),
@@ -160,7 +160,7 @@ fn protocols(value: &Value, mistakes: &Mistakes) -> BTreeSet<Protocol> {
         let Some(protocol) = all.find(|protocol| protocol.to_string() == name) else {
             mistakes.add(Mistake::new(
                 &span,
-                format!("{} is no protocol that full NAT serves", quoted(name)),
+                format!("{} is not a protocol that full NAT serves", quoted(name)),
                 meant(name, ["tcp", "udp", "sctp"]),
             ));
             continue;
@@ -176,7 +176,7 @@ fn protocols(value: &Value, mistakes: &Mistakes) -> BTreeSet<Protocol> {
     protocols
 }
 
-/// "80,443,30000-32767": ascending, where they touch as one.
+/// Parses "80,443,30000-32767". The result is ascending, with adjacent ranges merged.
 fn port_list(text: &str) -> Result<Vec<PortRange>, Wrong> {
     const FORM: &str = "write it like \"80,443,30000-32767\"";
     let mut ranges = Vec::new();
@@ -184,7 +184,7 @@ fn port_list(text: &str) -> Result<Vec<PortRange>, Wrong> {
         let (first, last) = word.split_once('-').unwrap_or((word, word));
         let (Some(first), Some(last)) = (number::<u16>(first), number::<u16>(last)) else {
             return Err(Wrong::new(
-                format!("{} is no port and no range", quoted(word)),
+                format!("{} is not a port or a range", quoted(word)),
                 FORM,
             ));
         };
@@ -247,7 +247,7 @@ fn interfaces(value: &Value, mistakes: &Mistakes) -> BTreeSet<String> {
         } else {
             mistakes.add(Mistake::new(
                 &span,
-                format!("{} is no interface of a rule", quoted(name)),
+                format!("{} is not an interface of a rule", quoted(name)),
                 "write a name like \"eth0\", or the beginning of names and a star: \"eth*\"",
             ));
         }
@@ -256,7 +256,11 @@ fn interfaces(value: &Value, mistakes: &Mistakes) -> BTreeSet<String> {
 }
 
 impl RuleEntry {
-    /// One for each family that it has networks of.
+    pub fn has_tcp(&self) -> bool {
+        self.protocols.contains(&Protocol::Tcp)
+    }
+
+    /// Returns one rule for each address family of the networks.
     pub fn rules(&self) -> impl Iterator<Item = Rule> {
         let of = |family| Rule {
             networks: self
@@ -273,8 +277,8 @@ impl RuleEntry {
         rules.filter(|rule| !rule.networks.is_empty())
     }
 
-    /// Where the network stands that has the address.
-    fn place_of(&self, address: IpAddr) -> &Span {
+    /// Returns the place of the network that contains the address.
+    pub fn place_of(&self, address: IpAddr) -> &Span {
         let mut networks = self.networks.iter();
         let found = networks.find(|(network, _)| network.contains(address));
         found.map_or(&self.span, |(_, span)| span)
@@ -286,7 +290,8 @@ pub(super) fn check(config: &Config, mistakes: &Mistakes) {
     for (index, entry) in config.rules.iter().enumerate() {
         everything(entry, mistakes);
         if let Some((pool, span)) = &entry.snat {
-            // Once where there is no such pool, and for each family where there is.
+            // An unknown pool is reported once, a known one is checked for each
+            // family.
             let rules = entry.rules().filter(|_| config.pools.contains_key(pool));
             let rules = rules.map(|rule| {
                 let what = format!("the rule for {}", rule.network_list());
@@ -322,7 +327,7 @@ fn count(config: &Config, mistakes: &Mistakes) {
     }
 }
 
-/// Hardly meant: it is for each service of IPVS that there will ever be.
+/// Warns about a rule that covers every current and future service in IPVS.
 fn everything(entry: &RuleEntry, mistakes: &Mistakes) {
     let all = entry
         .networks
@@ -347,7 +352,7 @@ fn overlap(entry: &RuleEntry, rule: &Rule, before: &[RuleEntry], mistakes: &Mist
     let Some((other, found)) = other else {
         return;
     };
-    // The two networks that meet.
+    // The two networks that overlap.
     let mut pairs = rule.networks.iter().flat_map(|one| {
         let others = found.networks.iter();
         others.map(move |two| (*one, *two))
@@ -369,7 +374,7 @@ fn overlap(entry: &RuleEntry, rule: &Rule, before: &[RuleEntry], mistakes: &Mist
     );
 }
 
-/// Requests to a VIP and replies to a local IP must be told apart.
+/// Requests to a VIP and replies to a local IP must be distinguishable.
 fn local_ips(config: &Config, entry: &RuleEntry, rule: &Rule, mistakes: &Mistakes) {
     for pool in config.pools.values() {
         let mut addresses = pool.addresses.iter();
@@ -388,7 +393,7 @@ fn local_ips(config: &Config, entry: &RuleEntry, rule: &Rule, mistakes: &Mistake
     }
 }
 
-/// Who lists a service owns it.
+/// A listed service belongs to the file, so a rule must not cover it.
 fn services(config: &Config, entry: &RuleEntry, rule: &Rule, mistakes: &Mistakes) {
     for service in &config.services {
         if let Some((key, span)) = &service.key

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `[[service.server]]`.
+//! The table `[[service.server]]`.
 
 use std::net::SocketAddr;
 
-use super::address;
-use super::diagnostics::{Mistake, Span};
-use super::reader::{Section, form, literal, string};
+use super::defaults::Defaults;
+use super::diagnostics::{Mistake, Mistakes, Span};
+use super::reader::{Section, Wrong, form, literal, string};
 use super::spelling::{meant, quoted};
 use super::words;
 use crate::model::{Forward, Server, Tunnel, TunnelChecksum};
@@ -16,11 +16,13 @@ const MOST: i64 = i32::MAX as i64;
 /// The default of `weight`.
 pub(super) const WEIGHT: u32 = 1;
 
-/// A server, and where its parts stand.
+/// A server, with the places of its parts.
 #[derive(Clone, Debug)]
 pub(super) struct ServerEntry {
     pub address: Option<(SocketAddr, Span)>,
-    /// `None`: it was no forwarding method, and nothing follows from it.
+    /// The forwarding method.
+    /// `None`: the text was not a method, so the checks that depend on it are
+    /// skipped.
     pub forward: Option<(Forward, Span)>,
     pub weight: u32,
     pub upper_threshold: u32,
@@ -28,6 +30,18 @@ pub(super) struct ServerEntry {
 }
 
 impl ServerEntry {
+    /// Returns a server with default settings. The caller adds the address.
+    pub fn plain(place: Span, defaults: &Defaults) -> Self {
+        let (method, span) = default_method(defaults, &place);
+        ServerEntry {
+            address: None,
+            forward: by_method(method, None).map(|forward| (forward, span)),
+            weight: defaults.weight.unwrap_or(WEIGHT),
+            upper_threshold: 0,
+            lower_threshold: 0,
+        }
+    }
+
     pub fn server(&self) -> Server {
         let forward = self.forward.as_ref().map(|(forward, _)| forward.clone());
         Server {
@@ -39,23 +53,21 @@ impl ServerEntry {
     }
 }
 
-pub(super) fn read(section: Section) -> ServerEntry {
-    let address = section
-        .require("address", "`address = \"10.2.0.2:8080\"`")
-        .and_then(|value| {
-            form(
-                value,
-                "address",
-                "address of a server",
-                address::server,
-                section.mistakes,
-            )
-        });
+/// Returns the address, which `address` parses, and the settings without the
+/// address.
+pub(super) fn read<T>(
+    section: Section,
+    defaults: &Defaults,
+    address: impl Fn(&str) -> Result<T, Wrong>,
+) -> (Option<(T, Span)>, ServerEntry) {
+    const WHAT: &str = "address of a server";
+    let value = section.require("address", "`address = \"10.2.0.2:8080\"`");
+    let address = value.and_then(|value| form(value, "address", WHAT, address, section.mistakes));
     let number = |key| {
         let (number, span) = section.integer(key, 0, MOST)?;
         Some((u32::try_from(number).ok()?, span))
     };
-    let weight = number("weight").map_or(WEIGHT, |(weight, _)| weight);
+    let weight = weight(&section).or(defaults.weight).unwrap_or(WEIGHT);
     let upper = number("upper_threshold");
     let lower = number("lower_threshold");
     if let Some((lower, span)) = &lower {
@@ -64,7 +76,7 @@ pub(super) fn read(section: Section) -> ServerEntry {
                 Some("add `upper_threshold`: the lower one means nothing without it".to_owned())
             }
             Some((0, _)) if *lower > 0 => {
-                Some("an upper threshold of 0 is no limit: remove the lower one".to_owned())
+                Some("an upper threshold of 0 is not a limit: remove the lower one".to_owned())
             }
             Some((upper, _)) if lower > upper => {
                 Some(format!("the lower threshold is at most {upper}"))
@@ -79,33 +91,34 @@ pub(super) fn read(section: Section) -> ServerEntry {
             });
         }
     }
-    let forward = forward(&section);
+    let forward = forward(&section, defaults);
     section.finish();
-    ServerEntry {
-        address,
+    let server = ServerEntry {
+        address: None,
         forward,
         weight,
         upper_threshold: upper.map_or(0, |(upper, _)| upper),
         lower_threshold: lower.map_or(0, |(lower, _)| lower),
-    }
+    };
+    (address, server)
 }
 
-fn forward(section: &Section) -> Option<(Forward, Span)> {
+pub(super) fn weight(section: &Section) -> Option<u32> {
+    let (weight, _) = section.integer("weight", 0, MOST)?;
+    u32::try_from(weight).ok()
+}
+
+fn forward(section: &Section, defaults: &Defaults) -> Option<(Forward, Span)> {
     let described = section.section("tunnel", "`tunnel`");
     let tunnel_span = described.as_ref().map(|section| section.span.clone());
     let tunnel = described.map(tunnel);
     let (method, span) = match section.take("forward") {
-        None => ("masq", section.span.clone()),
+        None => default_method(defaults, &section.span),
         Some(value) => string(value, "forward", section.mistakes)?,
     };
-    let forward = match method {
-        "masq" => Forward::Masq,
-        "route" => Forward::Route,
-        "tunnel" => Forward::Tunnel(tunnel.unwrap_or(Tunnel::Ipip)),
-        _ => {
-            section.mistakes.add(unknown_method(method, &span));
-            return None;
-        }
+    let Some(forward) = by_method(method, tunnel) else {
+        section.mistakes.add(unknown_method(method, &span));
+        return None;
     };
     if let Some(tunnel_span) = tunnel_span
         && !matches!(forward, Forward::Tunnel(_))
@@ -120,9 +133,38 @@ fn forward(section: &Section) -> Option<(Forward, Span)> {
     Some((forward, span))
 }
 
+/// Returns the default method. `place`: the place of a server that sets no
+/// method.
+fn default_method<'d>(defaults: &'d Defaults, place: &Span) -> (&'d str, Span) {
+    match &defaults.forward {
+        Some((method, span)) => (method, span.clone()),
+        None => ("masq", place.clone()),
+    }
+}
+
+/// Returns the method of that name.
+/// `None`: the name is not a method.
+fn by_method(method: &str, tunnel: Option<Tunnel>) -> Option<Forward> {
+    match method {
+        "masq" => Some(Forward::Masq),
+        "route" => Some(Forward::Route),
+        "tunnel" => Some(Forward::Tunnel(tunnel.unwrap_or(Tunnel::Ipip))),
+        _ => None,
+    }
+}
+
+/// Returns true if the name is a method; otherwise reports the mistake.
+pub(super) fn is_method(method: &str, span: &Span, mistakes: &Mistakes) -> bool {
+    let is_method = by_method(method, None).is_some();
+    if !is_method {
+        mistakes.add(unknown_method(method, span));
+    }
+    is_method
+}
+
 fn unknown_method(method: &str, span: &Span) -> Mistake {
     const METHODS: [&str; 3] = ["masq", "route", "tunnel"];
-    let message = format!("{} is no forwarding method", quoted(method));
+    let message = format!("{} is not a forwarding method", quoted(method));
     match words::forward(method) {
         Some("masq") => {
             let help = "write \"masq\"; with `snat = \"POOL\"` in its service it is full NAT";
@@ -141,7 +183,7 @@ fn tunnel(section: Section) -> Tunnel {
     let unknown = |text, span, what, known: [&'static str; 3]| {
         mistakes.add(Mistake::new(
             span,
-            format!("{} is no {what}", quoted(text)),
+            format!("{} is not a valid {what}", quoted(text)),
             meant(text, known),
         ));
     };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Lines that are not TOML by a habit from elsewhere. Only an edit after which
-//! the line parses is suggested.
+//! Lines that follow the syntax of another language instead of TOML. An edit is
+//! suggested only if the line parses after it.
 
 use std::ops::Range;
 
@@ -9,17 +9,17 @@ use toml::de::DeTable;
 use super::diagnostics::{Mistake, Span};
 use super::reader::literal;
 
-/// Bytes of a line; a longer one is not looked at.
+/// The longest line that is examined, in bytes.
 const LONGEST: usize = 4096;
 
 /// A line of the text.
 pub(super) struct Line<'t> {
-    /// Where it begins.
+    /// The byte offset at which the line begins.
     pub at: usize,
     pub text: &'t str,
 }
 
-/// An edit of a line, and why.
+/// An edit of a line, and the reason for it.
 struct Edit {
     range: Range<usize>,
     text: String,
@@ -27,7 +27,7 @@ struct Edit {
     help: String,
 }
 
-/// The line in which a mistake is.
+/// Returns the line that contains a mistake, unless it is too long.
 pub(super) fn line_of<'t>(text: &'t str, mistake: &Span) -> Option<Line<'t>> {
     let before = text.get(..mistake.start)?;
     let at = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -35,7 +35,7 @@ pub(super) fn line_of<'t>(text: &'t str, mistake: &Span) -> Option<Line<'t>> {
     (line.len() <= LONGEST).then_some(Line { at, text: line })
 }
 
-/// The slip in a line that the parser refused.
+/// Finds the slip in a line that the parser refused.
 pub(super) fn find(line: &Line, table: &str) -> Option<Mistake> {
     [blanks, quotes, slashes, colon, end, bare]
         .into_iter()
@@ -53,7 +53,7 @@ fn parses(line: &str, edit: &Edit) -> bool {
     DeTable::parse(&fixed).is_ok()
 }
 
-/// Blanks that are not ASCII, and what takes no room.
+/// Finds blanks that are not ASCII, and characters without width.
 fn blanks(line: &str, _: &str) -> Option<Edit> {
     let odd = |letter: char| {
         !letter.is_ascii() && letter.is_whitespace()
@@ -80,7 +80,7 @@ fn blanks(line: &str, _: &str) -> Option<Edit> {
     })
 }
 
-/// “wlc”
+/// Finds typographic quotes: “wlc”.
 fn quotes(line: &str, _: &str) -> Option<Edit> {
     const QUOTES: [char; 10] = ['“', '”', '„', '‟', '‘', '’', '‚', '«', '»', '″'];
     let start = line.find(QUOTES)?;
@@ -95,7 +95,7 @@ fn quotes(line: &str, _: &str) -> Option<Edit> {
     })
 }
 
-/// `// comment`, where a comment can begin.
+/// Finds `// comment` where a comment can begin.
 fn slashes(line: &str, _: &str) -> Option<Edit> {
     let (start, _) = line.match_indices("//").find(|(at, _)| {
         let before = line.get(..*at).unwrap_or_default();
@@ -109,7 +109,7 @@ fn slashes(line: &str, _: &str) -> Option<Edit> {
     })
 }
 
-/// `key: value`
+/// Finds `key: value`.
 fn colon(line: &str, table: &str) -> Option<Edit> {
     let (key, rest) = line.split_once(':')?;
     let name = key.trim();
@@ -131,7 +131,7 @@ fn colon(line: &str, table: &str) -> Option<Edit> {
     })
 }
 
-/// `weight = 3;`
+/// Finds `weight = 3;`.
 fn end(line: &str, _: &str) -> Option<Edit> {
     let code = line.split('#').next()?.trim_end();
     let mark = code
@@ -146,7 +146,7 @@ fn end(line: &str, _: &str) -> Option<Edit> {
     })
 }
 
-/// `scheduler = rr`, `one_packet = yes`
+/// Finds `scheduler = rr` and `one_packet = yes`.
 fn bare(line: &str, table: &str) -> Option<Edit> {
     let (key, rest) = line.split_once('=')?;
     let value = rest.split('#').next()?.trim();
@@ -166,7 +166,7 @@ fn bare(line: &str, table: &str) -> Option<Edit> {
     })
 }
 
-/// A value without quotes, as the key takes it.
+/// Returns a value without quotes in the form that the key takes.
 fn value_of(key: &str, value: &str, table: &str) -> String {
     let on = match value.to_ascii_lowercase().as_str() {
         "yes" | "true" | "on" => true,

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Words of the file in a message, and the words that were probably meant.
+//! Quotes words of the file in messages, and finds the words that were probably
+//! meant.
 
-/// Characters of a quoted word; a file may hold a word of megabytes.
+/// The longest quoted word, in characters. A file may hold a word of megabytes.
 const LONGEST: usize = 60;
 
-/// In backticks, shortened, and with nothing that would steer a terminal.
+/// Quotes a word in backticks, shortened, without characters that control a
+/// terminal.
 pub(crate) fn quoted(word: &str) -> String {
     let shown: String = word
         .chars()
@@ -26,7 +28,7 @@ pub(crate) fn quoted(word: &str) -> String {
     format!("`{shown}{rest}`")
 }
 
-/// What turns the direction of text or joins it without being seen.
+/// True for characters that change the text direction or join text invisibly.
 fn is_invisible(letter: char) -> bool {
     matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
@@ -37,7 +39,7 @@ pub(crate) fn listed<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     words.join(", ")
 }
 
-/// The word that was probably meant.
+/// Returns the known word that was probably meant.
 pub(crate) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > LONGEST {
         return None;
@@ -48,21 +50,21 @@ pub(crate) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         .iter()
         .copied()
         .map(|candidate| (strsim::damerau_levenshtein(&word, candidate), candidate))
-        // One slip in a short word, two in a longer one.
+        // A short word may have one error, a longer word two.
         .filter(|(distance, candidate)| *distance <= 1 + usize::from(candidate.len() > 5))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate);
     slip.or_else(|| only_one_that_begins(&word, &known))
 }
 
-/// A name that was not written to its end.
+/// Returns the known name that `word` is a unique prefix of.
 fn only_one_that_begins<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let mut begun = known.iter().filter(|known| known.starts_with(word));
     let one = begun.next().filter(|_| word.len() > 4)?;
     begun.next().is_none().then_some(*one)
 }
 
-/// "did you mean `wrr`?", or else the words that are known.
+/// Returns "did you mean `wrr`?", or else lists the known words.
 pub(crate) fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
     match closest(word, known.clone()) {
         Some(meant) => format!("did you mean {}?", quoted(meant)),

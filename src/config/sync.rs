@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `[sync]`: the daemons that synchronise connections with another director.
+//! `[sync]`: the daemons that synchronize connections with another director.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use crate::model::{SyncDaemon, SyncDaemons, SyncState};
 /// `IP_VS_IFNAME_MAXLEN`, without the NUL.
 const LONGEST_INTERFACE: usize = 15;
 
-/// The table as it is written, and where its parts stand.
+/// The table as it is written, with the places of its parts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sync {
     pub daemons: SyncDaemons,
@@ -43,7 +43,7 @@ fn daemon(section: Section, state: SyncState) -> Option<(SyncDaemon, Span)> {
     {
         section.mistakes.add(Mistake::new(
             span,
-            format!("{} is no name of an interface", quoted(name)),
+            format!("{} is not a valid name for an interface", quoted(name)),
             format!("a name has 1 to {LONGEST_INTERFACE} bytes"),
         ));
     }
@@ -75,8 +75,8 @@ fn fitting<T: TryFrom<i64>>(number: Option<(i64, Span)>) -> Option<T> {
     T::try_from(number?.0).ok()
 }
 
-/// What the kernel would cut to its limits it would not give back as written
-/// (ip_vs_sync.c, start_sync_thread()).
+/// Reads `sync_maxlen`. The kernel cuts other lengths to its limits, so they
+/// would not be read back as written (ip_vs_sync.c, start_sync_thread()).
 fn sync_maxlen(
     section: &Section,
     state: SyncState,

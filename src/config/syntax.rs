@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Text → TOML tables. With broken syntax the keys that were recovered may
-//! stand in the wrong table, so nothing else is said about such a file.
+//! Parses text into TOML tables. After a syntax error the recovered keys may be
+//! in the wrong table, so other checks are skipped.
 
 use std::collections::BTreeSet;
 
@@ -11,14 +11,14 @@ use super::diagnostics::{Diagnostics, Mistake, Mistakes, Span};
 use super::foreign;
 use super::slip::{self, Line};
 
-/// Below it every error is asked for, beyond it the first: a file of nothing
-/// else would take hundreds of times its size.
+/// A smaller text gets every syntax error reported, a larger one only the first.
+/// A text that contains only errors would take hundreds of times its size.
 const SMALL: usize = 1024 * 1024;
 
-/// Of as many duplicates the first place is looked for: each takes a walk
-/// through the file.
+/// The number of duplicate keys whose first place is searched for. Each search
+/// walks through the file.
 const SEARCHED: usize = 100;
-/// What the parser says of a key that is there already.
+/// The parser's message for a duplicate key.
 const DUPLICATE: &str = "duplicate key";
 
 pub(super) fn parse<'t>(name: &str, text: &'t str) -> Result<Spanned<DeTable<'t>>, Diagnostics> {
@@ -39,7 +39,7 @@ pub(super) fn parse<'t>(name: &str, text: &'t str) -> Result<Spanned<DeTable<'t>
             .into_diagnostics(name, text)
             .map_or(Ok(document), Err);
     }
-    // One line is one slip, whatever the parser says of its pieces.
+    // One line is reported once, even if the parser has several errors for it.
     let mut explained = BTreeSet::new();
     for (index, error) in errors.into_iter().enumerate() {
         let span = error.span().unwrap_or(0..0);
@@ -49,7 +49,7 @@ pub(super) fn parse<'t>(name: &str, text: &'t str) -> Result<Spanned<DeTable<'t>
                 "an array that begins above is not closed here",
                 "close it with `]` before this line",
             ));
-            // The rest was taken for the array's elements.
+            // The parser took the rest of the file as elements of the array.
             break;
         }
         if index < SEARCHED
@@ -94,7 +94,7 @@ fn table_of(text: &str, line: usize) -> &str {
         .unwrap_or_default()
 }
 
-/// A header that the parser takes for a key that is there already.
+/// Explains a header that the parser reports as a duplicate key.
 fn misplaced(
     document: &Spanned<DeTable>,
     message: &str,
@@ -120,20 +120,20 @@ fn misplaced(
             } else {
                 let single = first("[service]")?;
                 let help = "write it with double brackets: `[[service]]`";
-                let message = "`service` is a list, of which this is no element";
+                let message = "this is not an element of the list `service`";
                 Some(Mistake::new(&single, message, help).fix(&single, "[[service]]"))
             }
         }
         "[service]" if text.get(..line.at)?.contains("[[service]]") => {
             let help = "write it with double brackets: `[[service]]`";
-            let message = "`service` is a list, of which this is no element";
+            let message = "this is not an element of the list `service`";
             Some(Mistake::new(&span, message, help).fix(&span, "[[service]]"))
         }
         _ => None,
     }
 }
 
-/// A server without a service above it.
+/// Reports a server without a service above it.
 pub(super) fn server_alone(span: &Span) -> Mistake {
     Mistake::new(
         span,
@@ -142,7 +142,7 @@ pub(super) fn server_alone(span: &Span) -> Mistake {
     )
 }
 
-/// The header that a duplicate repeats.
+/// Finds the header that a duplicate repeats.
 fn header_before(text: &str, duplicate: &Span) -> Option<Span> {
     let before = text.get(..duplicate.start)?;
     let begin = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -161,8 +161,8 @@ fn header_before(text: &str, duplicate: &Span) -> Option<Span> {
     None
 }
 
-/// The key that a duplicate repeats: the last of its name before it, among those
-/// that begin a line if the duplicate does.
+/// Finds the key that a duplicate repeats. This is the last key of the same name
+/// before it. If the duplicate begins a line, the key must begin a line as well.
 fn key_before(document: &DeTable, text: &str, duplicate: &Span) -> Option<Span> {
     let begins_line = |at: usize| {
         let before = text.get(..at).unwrap_or_default();
@@ -198,7 +198,7 @@ fn key_before(document: &DeTable, text: &str, duplicate: &Span) -> Option<Span> 
     last
 }
 
-/// What the parser says, as what is wrong and what would be right.
+/// Converts the parser's message to a problem and a correct form.
 fn explain(message: &str) -> (&str, String) {
     let (what, expected) = match message.split_once(", expected ") {
         Some((what, expected)) => (what, Some(expected)),
@@ -206,9 +206,9 @@ fn explain(message: &str) -> (&str, String) {
     };
     match (what, expected) {
         (DUPLICATE, _) => ("the key is already there", "keep one of the two".to_owned()),
-        // Both are said of a word without quotes.
+        // The parser has both messages for a word without quotes.
         ("invalid boolean" | "string values must be quoted", _) => (
-            "it is no value",
+            "it is not a value",
             "a text is written in quotes: \"…\"".to_owned(),
         ),
         (_, Some("nothing")) => (what, "remove it".to_owned()),
@@ -221,8 +221,8 @@ fn explain(message: &str) -> (&str, String) {
     }
 }
 
-/// Whether a line that looks like a header or `key = value` was met as the next
-/// element of an array.
+/// Returns true if an array is still open: the parser met a header or `key =
+/// value` as the next element.
 fn array_is_open(text: &str, span: &Span, message: &str) -> bool {
     let begins_line = text
         .get(..span.start)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `[sysctl]`: the names of `net.ipv4.vs` and what each can be.
+//! `[sysctl]`: the names below `net.ipv4.vs`, and the valid values of each.
 
 use super::diagnostics::{Mistake, Mistakes, Span};
 use super::reader::{Section, Value, array, integer, string};
@@ -7,8 +7,8 @@ use super::spelling::{closest, meant, quoted};
 use super::value::number;
 use crate::model::Sysctls;
 
-/// What a value can be: where the kernel refuses more than "not a number", or
-/// gives another meaning to it, `validate` can tell too.
+/// The valid values of a setting. `validate` checks them where the kernel
+/// refuses numbers or changes their meaning.
 #[derive(Clone, Copy)]
 enum Kind {
     Between(i64, i64),
@@ -20,7 +20,7 @@ enum Kind {
 }
 
 const INT: Kind = Kind::Between(0, i32::MAX as i64);
-/// A name that is unknown to us: any `int`.
+/// Any `int`, for unknown names.
 const ANY: Kind = Kind::Between(i32::MIN as i64, i32::MAX as i64);
 
 /// `vs_vars` of ip_vs_ctl.c; newer kernels have more.
@@ -49,7 +49,7 @@ const SYSCTLS: [(&str, Kind); 30] = [
     ("snat_reroute", INT),
     ("sync_persist_mode", INT),
     ("sync_ports", Kind::PowerOfTwo),
-    // An unsigned long.
+    // The kernel has an unsigned long.
     ("sync_qlen_max", Kind::Between(0, i64::MAX)),
     ("sync_refresh_period", INT),
     ("sync_retries", Kind::Between(0, 3)),
@@ -74,8 +74,8 @@ pub(super) fn read(section: &Section) -> Sysctls {
     sysctls
 }
 
-/// The whole name of sysctl(8) where its end belongs: in quotes, or as TOML's
-/// tables of tables.
+/// Reports a full sysctl(8) name in the place of its last part. The name can be
+/// a quoted key or nested TOML tables.
 fn whole_path(name: &str, span: &Span, value: &Value) -> Option<Mistake> {
     const MESSAGE: &str = "`[sysctl]` has the names below net.ipv4.vs alone";
     let mistake = |name: &str, end: usize| {
@@ -102,7 +102,7 @@ fn kind(name: &str, span: &Span, mistakes: &Mistakes) -> Option<Kind> {
     if let Some((_, kind)) = SYSCTLS.iter().find(|(known, _)| *known == name) {
         return Some(*kind);
     }
-    // It becomes part of a path.
+    // The name becomes part of a path.
     let fits = !name.is_empty()
         && name
             .bytes()
@@ -119,7 +119,7 @@ fn kind(name: &str, span: &Span, mistakes: &Mistakes) -> Option<Kind> {
     None
 }
 
-/// The value as the kernel prints it.
+/// Returns the value in the form in which the kernel prints it.
 fn read_value(name: &str, kind: Kind, value: &Value, mistakes: &Mistakes) -> Option<String> {
     let between = |value, least, most| integer(value, name, least, most, mistakes);
     match kind {
@@ -153,7 +153,7 @@ fn read_value(name: &str, kind: Kind, value: &Value, mistakes: &Mistakes) -> Opt
                 mistakes.add(Mistake::new(
                     &span,
                     format!(
-                        "{} is no list of CPUs as the kernel prints it",
+                        "{} is not a list of CPUs as the kernel prints it",
                         quoted(text)
                     ),
                     "write it like \"0-3,8\": upwards, neighbours as a range",
@@ -164,7 +164,7 @@ fn read_value(name: &str, kind: Kind, value: &Value, mistakes: &Mistakes) -> Opt
     }
 }
 
-/// As `%*pbl` prints it; another form would come back as this one.
+/// Checks for the form of `%*pbl`. Other forms would be read back differently.
 fn is_cpu_list(text: &str) -> bool {
     let mut free: u64 = 0;
     text.split(',').all(|part| {
@@ -173,13 +173,14 @@ fn is_cpu_list(text: &str) -> bool {
             return false;
         };
         let fits = u64::from(first) >= free && (first < last || !part.contains('-'));
-        // The CPU after the last one would be part of its range.
+        // The next CPU would belong to this range, so the next part starts one
+        // later.
         free = u64::from(last) + 2;
         fits
     })
 }
 
-/// `proc_do_sync_threshold()`.
+/// Reads the two numbers of `proc_do_sync_threshold()`.
 fn threshold(name: &str, value: &Value, mistakes: &Mistakes) -> Option<String> {
     let mut numbers = Vec::new();
     for value in array(value, name, mistakes)? {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `[timeouts]`.
+//! The table `[timeouts]`.
 
 use super::diagnostics::Span;
 use super::reader::{Section, form};
@@ -9,7 +9,7 @@ use crate::model::{Timeout, Timeouts};
 #[derive(Clone, Debug, Default)]
 pub(super) struct TimeoutsTable {
     pub timeouts: Timeouts,
-    /// The first one of full NAT.
+    /// The place of the first timeout for full NAT.
     pub unanswered: Option<Span>,
 }
 

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Numbers, ranges of ports and durations as they are written.
+//! Numbers, port ranges and durations in their written form.
 
 use std::str::FromStr;
 
 use super::reader::Wrong;
 use crate::model::PortRange;
 
-/// 31 days, the limit of ipvsadm: the kernel counts timeouts in ticks.
+/// 31 days, the limit of ipvsadm: the kernel stores timeouts in ticks.
 const LONGEST: u64 = 31 * 86_400;
 
-/// Decimal digits alone; `parse` would take a sign.
+/// Parses decimal digits only. `parse` would accept a sign.
 pub(super) fn number<T: FromStr>(text: &str) -> Option<T> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
 }
 
-/// "1024-65535".
+/// Parses "1024-65535".
 pub(super) fn ports(text: &str) -> Result<PortRange, Wrong> {
     const FORM: &str = "write it like \"1024-65535\"";
     let (first, last) = text.split_once('-').ok_or(Wrong::new("", FORM))?;
@@ -34,7 +34,7 @@ pub(super) fn ports(text: &str) -> Result<PortRange, Wrong> {
     Ok(PortRange { first, last })
 }
 
-/// "90s", "15m", "1h30m": seconds, 1 or more.
+/// Parses "90s", "15m" or "1h30m" into seconds, at least 1.
 pub(super) fn duration(text: &str) -> Result<u32, Wrong> {
     match seconds(text) {
         None if bare_seconds(text) => Err(Wrong::meant("its unit is missing", format!("{text}s"))),
@@ -42,7 +42,7 @@ pub(super) fn duration(text: &str) -> Result<u32, Wrong> {
             "",
             "write it like \"90s\", \"15m\" or \"1h30m\"",
         )),
-        // The kernel takes 0 for "as it is".
+        // For the kernel 0 means "unchanged".
         Some(0) => Err(Wrong::new("it is nothing", "the shortest is \"1s\"")),
         Some(seconds) => u32::try_from(seconds)
             .ok()
@@ -54,12 +54,12 @@ pub(super) fn duration(text: &str) -> Result<u32, Wrong> {
     }
 }
 
-/// A count without a unit that is a duration in seconds.
+/// True for a number without a unit that is a valid duration in seconds.
 fn bare_seconds(text: &str) -> bool {
     number::<u64>(text).is_some_and(|seconds| (1..=LONGEST).contains(&seconds))
 }
 
-/// Too large sums stay too large.
+/// Parses a duration. A sum that overflows saturates.
 fn seconds(text: &str) -> Option<u64> {
     let mut sum: u64 = 0;
     let mut rest = text;
@@ -74,7 +74,7 @@ fn seconds(text: &str) -> Option<u64> {
             'd' => 86_400,
             _ => return None,
         };
-        // "30m1h" and "1m1m" are slips.
+        // Reject typing mistakes such as "30m1h" and "1m1m".
         if unit >= smaller_than || digits.is_empty() {
             return None;
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What a file may say, but hardly means. A warning changes no exit status.
+//! Warnings about valid text that is probably not intended. They do not change the exit
+//! status.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,18 +8,18 @@ use super::diagnostics::{Diagnostics, Mistake, Mistakes};
 use super::parse::Config;
 use super::service::{SCHEDULERS, ServiceEntry};
 use super::spelling::{closest, listed, quoted};
-use crate::model::ServiceKey;
+use crate::model::{PortRange, ServiceKey};
 
-/// They ask only whether a weight is 0 (ip_vs_rr.c, ip_vs_lc.c, ip_vs_dh.c).
+/// These check only for a weight of 0 (ip_vs_rr.c, ip_vs_lc.c, ip_vs_dh.c).
 const WITHOUT_WEIGHTS: [&str; 3] = ["rr", "lc", "dh"];
 
 impl Config {
-    /// Of the file alone.
+    /// Returns the warnings that depend on the file only.
     pub fn warnings(&self) -> Option<Diagnostics> {
         self.warnings_about(None)
     }
 
-    /// Of the file on a host with these interfaces.
+    /// Returns the warnings for a host with these interfaces.
     pub fn warnings_on(&self, interfaces: &[String]) -> Option<Diagnostics> {
         self.warnings_about(Some(interfaces))
     }
@@ -30,19 +31,56 @@ impl Config {
             patterns(self, interfaces, &warnings);
         }
         no_service(self, &warnings);
+        everybody(self, &warnings);
+        port_secret(self, &warnings);
         pools(self, &warnings);
+        groups(self, &warnings);
         interfaces_twice(self, &warnings);
+        servers_under_rules(self, &warnings);
         for service in &self.services {
             scheduler(service, &warnings);
             servers(service, &warnings);
             weights(service, &warnings);
             addresses(service, &warnings);
         }
-        warnings.into_warnings(&self.name, &self.text)
+        warnings.into_warnings(&self.source)
     }
 }
 
-/// `apply` does without these until they come.
+/// Warns if everybody is trusted: any client could then claim another address.
+fn everybody(config: &Config, warnings: &Mistakes) {
+    let trust = config.toa.iter().flat_map(|toa| &toa.trust);
+    for (network, span) in trust.filter(|(network, _)| network.length == 0) {
+        warnings.add(Mistake::new(
+            span,
+            format!("{network} is everybody: a client that reaches the server by itself can name any address as its own"),
+            "list the local IPs of the directors",
+        ));
+    }
+}
+
+/// Warns if synchronized sessions would have other ports on the other director.
+fn port_secret(config: &Config, warnings: &Mistakes) {
+    let is_shared = config
+        .director
+        .as_ref()
+        .is_some_and(|director| director.port_secret.is_some());
+    let daemons = config.sync.iter().flat_map(|sync| &sync.interfaces);
+    if let Some((_, span)) = daemons.into_iter().next()
+        && !config.pools.is_empty()
+        && !is_shared
+    {
+        warnings.add(Mistake::new(
+            span,
+            "the other director chooses other local ports, so full-NAT connections break at a \
+             failover",
+            "write `port_secret` into `[director]`, the output of `openssl rand -hex 16`, the same \
+             on both directors",
+        ));
+    }
+}
+
+/// Warns about missing interfaces. `apply` continues without them until they appear.
 fn absent(config: &Config, interfaces: &[String], warnings: &Mistakes) {
     let names = || interfaces.iter().map(String::as_str);
     for (name, span) in config.absences(interfaces) {
@@ -60,7 +98,7 @@ fn absent(config: &Config, interfaces: &[String], warnings: &Mistakes) {
     }
 }
 
-/// A pattern may be for another host.
+/// Warns about patterns that match nothing. They may be for another host.
 fn patterns(config: &Config, interfaces: &[String], warnings: &Mistakes) {
     let patterns = config
         .director
@@ -80,7 +118,7 @@ fn patterns(config: &Config, interfaces: &[String], warnings: &Mistakes) {
 }
 
 fn no_service(config: &Config, warnings: &Mistakes) {
-    if !config.lists_services && config.rules.is_empty() {
+    if !config.lists_services && config.rules.is_empty() && !config.is_of_server {
         warnings.add(Mistake::new(
             &(0..0),
             "the file lists no service, so `apply` removes those that are there",
@@ -108,12 +146,29 @@ fn pools(config: &Config, warnings: &Mistakes) {
     }
 }
 
+fn groups(config: &Config, warnings: &Mistakes) {
+    let used = config
+        .services
+        .iter()
+        .filter_map(|service| service.group.as_ref());
+    let used: BTreeSet<&String> = used.collect();
+    for (name, group) in &config.groups {
+        if !used.contains(name) {
+            warnings.add(Mistake::new(
+                &group.span,
+                format!("no service uses the servers {}", quoted(name)),
+                "name them as the `servers` of a service, or remove the group",
+            ));
+        }
+    }
+}
+
 fn scheduler(service: &ServiceEntry, warnings: &Mistakes) {
     let (name, span) = &service.scheduler;
     if !SCHEDULERS.contains(&name.as_str()) {
         warnings.add(Mistake::new(
             span,
-            format!("{} is no scheduler that ipvs-bpf knows", quoted(name)),
+            format!("{} is not a scheduler that ipvs-bpf knows", quoted(name)),
             format!(
                 "it is left to the kernel's module ip_vs_{name}; known are: {}",
                 listed(SCHEDULERS)
@@ -126,6 +181,9 @@ fn servers(service: &ServiceEntry, warnings: &Mistakes) {
     let Some((key, span)) = &service.key else {
         return;
     };
+    if service.external.is_some() {
+        return;
+    }
     if service.servers.is_empty() {
         warnings.add(Mistake::new(
             span,
@@ -157,7 +215,33 @@ fn interfaces_twice(config: &Config, warnings: &Mistakes) {
     }
 }
 
-/// Servers of full NAT that are this host itself.
+/// Warns about servers that a rule covers. Rules are for VIPs. Packets to a server pass
+/// the rule, unless IPVS has a service at that address.
+fn servers_under_rules(config: &Config, warnings: &Mistakes) {
+    let servers = config.services.iter().flat_map(|service| &service.servers);
+    for (address, span) in servers.filter_map(|server| server.address.as_ref()) {
+        let ports = PortRange {
+            first: address.port(),
+            last: address.port(),
+        };
+        let found = config.rules.iter().find(|entry| {
+            let mut rules = entry.rules();
+            rules.any(|rule| rule.reaches(address.ip(), ports))
+        });
+        if let Some(entry) = found {
+            warnings.add(
+                Mistake::new(
+                    span,
+                    format!("{address} is a server, and a rule covers it, which is for VIPs"),
+                    "take the address out of the rule's `addresses`, or the port out of its `ports`",
+                )
+                .see(entry.place_of(address.ip()), "the rule"),
+            );
+        }
+    }
+}
+
+/// Warns about full-NAT servers that are this host.
 fn addresses(service: &ServiceEntry, warnings: &Mistakes) {
     if service.snat.is_none() {
         return;
@@ -185,7 +269,7 @@ fn addresses(service: &ServiceEntry, warnings: &Mistakes) {
     }
 }
 
-/// Said once a service.
+/// Warns once for each service.
 fn weights(service: &ServiceEntry, warnings: &Mistakes) {
     let (scheduler, span) = &service.scheduler;
     if !WITHOUT_WEIGHTS.contains(&scheduler.as_str()) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Words of other programs and of books for the words of the file.
+//! Maps names from other programs and from books to the words of the file.
 
-/// The scheduler that a longer or other program's name means.
+/// Returns the scheduler for a long name or another program's name.
 pub(super) fn scheduler(word: &str) -> Option<&'static str> {
     let letters: String = word
         .chars()
@@ -29,7 +29,7 @@ pub(super) fn scheduler(word: &str) -> Option<&'static str> {
     })
 }
 
-/// The forwarding method that ipvsadm or keepalived calls so.
+/// Returns the forwarding method for a name from ipvsadm or keepalived.
 pub(super) fn forward(word: &str) -> Option<&'static str> {
     Some(match word.to_ascii_lowercase().as_str() {
         "nat" | "masquerade" | "masquerading" | "fullnat" | "full_nat" | "full-nat" | "fnat"

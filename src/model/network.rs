@@ -31,12 +31,12 @@ impl Network {
         self.contains(other.address) || other.contains(self.address)
     }
 
-    /// The network that has the address and this length.
+    /// The network of this prefix length that contains the address.
     pub fn around(address: IpAddr, length: u8) -> Self {
         let mask = |of: u32| u128::MAX.checked_shl(of - u32::from(length)).unwrap_or(0);
         let address = match address {
             IpAddr::V4(address) => {
-                // The mask of 32 bits.
+                // Only the lower 32 bits of the mask are used.
                 IpAddr::V4((address.to_bits() & mask(32) as u32).into())
             }
             IpAddr::V6(address) => IpAddr::V6((address.to_bits() & mask(128)).into()),

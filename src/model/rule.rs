@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Full NAT by rule, of services that other programs put into IPVS.
+//! Rules for full NAT of services that other programs add to IPVS.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,16 +7,17 @@ use std::net::IpAddr;
 
 use super::{Family, Network, PortRange, Protocol, ServiceKey};
 
-/// Which destinations are full NAT, whoever made the service there.
+/// The destinations that are full NAT, no matter which program made the service.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rule {
-    /// Of the virtual addresses; one or more, all of one family.
+    /// The networks of the virtual addresses. One or more, all of one family.
     pub networks: BTreeSet<Network>,
     /// One or more.
     pub protocols: BTreeSet<Protocol>,
-    /// Ascending, none in another; empty: every port.
+    /// Ascending and without overlaps. Empty: every port.
     pub ports: Vec<PortRange>,
-    /// Where packets come in: names, or beginnings of names and `*`; empty: anywhere.
+    /// Interfaces where packets come in: names, or prefixes of names followed by `*`.
+    /// Empty: all.
     pub interfaces: BTreeSet<String>,
 }
 
@@ -30,7 +31,8 @@ impl Rule {
         self.ports.is_empty() || self.ports.iter().any(|range| range.contains(port))
     }
 
-    /// True if the address is in one of the networks and one of the ports is meant.
+    /// True if the address is in one of the networks and `ports` overlaps one of the
+    /// ranges.
     pub fn reaches(&self, address: IpAddr, ports: PortRange) -> bool {
         self.networks
             .iter()
@@ -42,8 +44,9 @@ impl Rule {
                     .any(|range| range.common(ports).count() > 0))
     }
 
-    /// True if the service is one of those that the rule is for. One of every port is
-    /// where the rule has any; the addresses of a firewall mark are not known.
+    /// True if the rule applies to the service. A service of every port matches the ports
+    /// of any rule. A service by firewall mark is never covered: its addresses are not
+    /// known.
     pub fn covers(&self, key: &ServiceKey) -> bool {
         let ServiceKey::Address { protocol, address } = key else {
             return false;
@@ -56,7 +59,7 @@ impl Rule {
                 .any(|network| network.contains(address.ip()))
     }
 
-    /// True if a destination is in both.
+    /// True if both rules apply to some destination.
     pub fn overlaps(&self, other: &Rule) -> bool {
         !self.protocols.is_disjoint(&other.protocols)
             && ports_overlap(&self.ports, &other.ports)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The names of `IP_VS_SVC_F_SCHED1..3`, for every reader, writer and view.
+//! The names of `IP_VS_SVC_F_SCHED1..3`, for all parsers, writers and views.
 
 use super::Service;
 
-/// The names of `ipvsadm -b`: the flag's index, and the scheduler that it is of.
-/// A scheduler's own names come after those for every scheduler.
+/// The names of `ipvsadm -b`: the flag's index, and the scheduler that it belongs to. A
+/// scheduler's own names come after the general ones.
 const NAMES: [(&str, usize, Option<&str>); 7] = [
     ("flag-1", 0, None),
     ("flag-2", 1, None),
@@ -16,7 +16,7 @@ const NAMES: [(&str, usize, Option<&str>); 7] = [
 ];
 
 impl Service {
-    /// The flags that are set, by the scheduler's own names where it has some.
+    /// The names of the flags that are set. Prefers the scheduler's own names.
     pub fn scheduler_flag_names(&self) -> Vec<&'static str> {
         let set = self.scheduler_flags.into_iter().enumerate();
         set.filter(|(_, set)| *set)
@@ -32,13 +32,13 @@ fn name(scheduler: &str, flag: usize) -> Option<&'static str> {
     names.next_back().map(|(name, ..)| *name)
 }
 
-/// A flag's index, and the scheduler that it is of.
+/// The flag's index, and the scheduler that it belongs to.
 pub fn scheduler_flag(name: &str) -> Option<(usize, Option<&'static str>)> {
     let known = NAMES.iter().find(|(known, ..)| *known == name);
     known.map(|(_, index, owner)| (*index, *owner))
 }
 
-/// The names of all.
+/// All names.
 pub fn scheduler_flags() -> impl Iterator<Item = &'static str> + Clone {
     NAMES.iter().map(|(known, ..)| *known)
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What holds for IPVS of the whole network namespace: timeouts, sysctls, and
-//! the daemons that synchronise connections with another director.
+//! The IPVS settings of the whole network namespace: timeouts, sysctls, and the daemons
+//! that synchronise connections with another director.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// How long a connection lives without a packet, in seconds. What is `None` a
-/// file leaves alone, and a kernel without the protocol, or without full NAT, does
-/// not have.
+/// How long a connection lives without a packet, in seconds. In a file, `None` means that
+/// the timeout is left unchanged. In the observed state, it means that the kernel does
+/// not have it: the protocol or full NAT is missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timeouts {
     /// In the state ESTABLISHED.
@@ -16,7 +16,8 @@ pub struct Timeouts {
     /// In the state FIN_WAIT.
     pub tcp_fin: Option<u32>,
     pub udp: Option<u32>,
-    /// For full NAT, until the session is answered (`kmod/unanswered.c`).
+    /// The timeout of a full-NAT session until it is answered
+    /// (`kmod/session/unanswered.c`).
     pub tcp_unanswered: Option<u32>,
     pub udp_unanswered: Option<u32>,
     pub sctp_unanswered: Option<u32>,
@@ -33,28 +34,28 @@ pub enum Timeout {
     SctpUnanswered,
 }
 
-/// `net.ipv4.vs.*` by name. A value is as the kernel prints it, its words
-/// separated by one space. A file leaves alone what it does not list.
+/// `net.ipv4.vs.*` by name. A value has the kernel's format, with one space between its
+/// words. A sysctl that a file does not list is left unchanged.
 pub type Sysctls = BTreeMap<String, String>;
 
-/// `struct ipvs_sync_daemon_cfg`: a daemon of the kernel that sends the
-/// connections of this director, or takes in those of another.
+/// `struct ipvs_sync_daemon_cfg`: a kernel daemon that sends the connections of this
+/// director or receives those of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyncDaemon {
     pub interface: String,
-    /// A backup takes in what has its id; with id 0 it takes in everything.
+    /// A backup accepts messages with its id. With id 0 it accepts all.
     pub id: u8,
     pub group: IpAddr,
     /// UDP, host byte order.
     pub port: u16,
-    /// The hop limit, where the group is IPv6.
+    /// The hop limit if the group is IPv6.
     pub ttl: u8,
-    /// Bytes of a message without its IP and UDP headers. `None`: what the
-    /// kernel derives from the interface's MTU when the daemon starts.
+    /// The bytes of a message without its IP and UDP headers. `None`: the kernel derives
+    /// it from the interface's MTU when the daemon starts.
     pub sync_maxlen: Option<u16>,
 }
 
-/// Both daemons of a namespace; they may run beside each other.
+/// Both daemons of a namespace. They can run at the same time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SyncDaemons {
     pub master: Option<SyncDaemon>,
@@ -93,9 +94,9 @@ impl Timeouts {
 }
 
 impl Timeout {
-    /// Those of IPVS itself.
+    /// The timeouts of IPVS itself.
     pub const IPVS: [Timeout; 3] = [Timeout::Tcp, Timeout::TcpFin, Timeout::Udp];
-    /// Those of the module, which are there while the datapath is.
+    /// The timeouts of the module. They exist only with the datapath.
     pub const UNANSWERED: [Timeout; 3] = [
         Timeout::TcpUnanswered,
         Timeout::UdpUnanswered,
@@ -110,7 +111,7 @@ impl Timeout {
         Timeout::SctpUnanswered,
     ];
 
-    /// As in the file.
+    /// The name in the configuration file.
     pub fn name(self) -> &'static str {
         match self {
             Timeout::Tcp => "tcp",
@@ -157,7 +158,7 @@ impl SyncState {
     pub const ALL: [SyncState; 2] = [SyncState::Master, SyncState::Backup];
 }
 
-/// As in the file.
+/// The name in the configuration file.
 impl fmt::Display for SyncState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

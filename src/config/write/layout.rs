@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Blocks of `key = value` under a header → lines.
+//! Writes blocks of `key = value` under a header as lines.
 
+use super::value::string;
 use super::{Notes, Place, Written};
+use crate::model::FullNat;
 
-/// A table: its header, and its keys in the order in which they are written.
+/// A table: its header, and its keys in the order of writing.
 pub(super) struct Block {
     header: String,
     indent: &'static str,
-    /// What is said above it.
+    /// The comments above the block.
     notes: Vec<String>,
-    /// The same, where the block is not quite what the state is.
+    /// Comments that say how the block differs from the state.
     remarks: Vec<String>,
     keys: Vec<(String, String)>,
 }
@@ -25,7 +27,7 @@ impl Block {
         }
     }
 
-    /// Stands below another block, to which it belongs.
+    /// Indents the block, which belongs to the block above it.
     pub fn indented(mut self) -> Self {
         self.indent = "  ";
         self
@@ -33,6 +35,24 @@ impl Block {
 
     pub fn key(&mut self, key: impl Into<String>, value: impl Into<String>) {
         self.keys.push((key.into(), value.into()));
+    }
+
+    /// Adds a key before the others.
+    pub fn first(&mut self, key: impl Into<String>, value: impl Into<String>) {
+        self.keys.insert(0, (key.into(), value.into()));
+    }
+
+    /// True if the file says something else than the state.
+    pub fn has_remarks(&self) -> bool {
+        !self.remarks.is_empty()
+    }
+
+    /// Adds the keys for full NAT.
+    pub fn full_nat(&mut self, full_nat: &FullNat) {
+        self.key("snat", string(&full_nat.pool));
+        if let Some(way) = full_nat.client_address {
+            self.key("client_address", string(&way.to_string()));
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -47,9 +67,9 @@ impl Block {
         self.remarks.push(remark.into());
     }
 
-    /// Lines without their indentation. The equal signs stand below each
-    /// other.
-    fn lines(&self) -> Vec<String> {
+    /// Returns the lines without their indentation. The equal signs are
+    /// aligned.
+    pub fn lines(&self) -> Vec<String> {
         let width = self.keys.iter().map(|(key, _)| key.len()).max();
         let width = width.unwrap_or_default();
         let mut lines = vec![self.header.clone()];
@@ -60,11 +80,11 @@ impl Block {
     }
 }
 
-/// The text as it grows.
+/// The text so far.
 pub(super) struct Document<'n> {
     notes: &'n Notes,
     written: Written,
-    /// The service whose servers follow is a comment.
+    /// True if the service was written as a comment; its servers follow.
     is_refused: bool,
 }
 
@@ -99,7 +119,7 @@ impl<'n> Document<'n> {
         for reason in refused.into_iter().flatten() {
             self.comment(block.indent, reason);
         }
-        // Without its header a server would belong to the service before.
+        // Without its header, a server would belong to the previous service.
         let is_part = matches!(place, Place::Server(..));
         let is_refused = refused.is_some() || is_part && self.is_refused;
         if !is_part {
@@ -123,7 +143,7 @@ impl<'n> Document<'n> {
         for line in &self.notes.tail {
             self.comment("", line);
         }
-        // Only a list of services that is there says that there are none.
+        // "No services" must be written as an empty list of services.
         let is_comment = |line: &str| line.is_empty() || line.trim_start().starts_with('#');
         if self.written.text.lines().all(is_comment) {
             if !self.written.text.is_empty() {
@@ -140,7 +160,7 @@ impl<'n> Document<'n> {
         self.written.text.push('\n');
     }
 
-    /// Nothing in a comment ends it or is forbidden in it.
+    /// Writes a comment. Its text cannot end it or make it invalid.
     fn comment(&mut self, indent: &str, text: &str) {
         for line in text.lines() {
             let mut shown = String::from("#");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `[local_ips.NAME]`: the addresses of a pool, as few ranges as they are.
+//! `[local_ips.NAME]`: the addresses of a pool, in as few ranges as possible.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use super::value;
 use crate::config::{address::MOST_ADDRESSES, pools::PORTS};
 use crate::model::{LocalIp, PortRange};
 
-/// A block for each pool, by its name.
+/// Returns a block for each pool, in the order of names.
 pub(super) fn pools(
     local_ips: &BTreeMap<LocalIp, PortRange>,
 ) -> impl Iterator<Item = (&str, Block)> {
@@ -27,7 +27,7 @@ pub(super) fn pools(
 #[derive(Default)]
 struct Pool {
     addresses: BTreeSet<IpAddr>,
-    /// How many addresses have these ports.
+    /// The number of addresses for each port range.
     ports: BTreeMap<(u16, u16), usize>,
 }
 
@@ -57,7 +57,8 @@ impl Pool {
     }
 }
 
-/// A name of a pool needs no quotes; what else a kernel may hand out does.
+/// Quotes the name if necessary. Valid pool names need no quotes; the kernel
+/// may have others.
 fn key(name: &str) -> String {
     let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if !name.is_empty() && name.bytes().all(is_bare) {
@@ -67,7 +68,7 @@ fn key(name: &str) -> String {
     }
 }
 
-/// Single addresses and prefixes that together are exactly these addresses.
+/// Returns addresses and prefixes that cover exactly these addresses.
 fn ranges(addresses: &BTreeSet<IpAddr>) -> Vec<String> {
     let mut ranges = Vec::new();
     let mut left = addresses.iter().copied().peekable();
@@ -88,7 +89,8 @@ fn ranges(addresses: &BTreeSet<IpAddr>) -> Vec<String> {
     ranges
 }
 
-/// Of the largest prefix that begins here and holds no other address.
+/// Returns the length of the largest prefix that begins at `first` and contains
+/// only these addresses.
 fn prefix_length(first: IpAddr, addresses: &BTreeSet<IpAddr>) -> u32 {
     let bits: u32 = if first.is_ipv4() { 32 } else { 128 };
     let begin = number(first);
@@ -118,10 +120,10 @@ fn number(address: IpAddr) -> u128 {
     }
 }
 
-/// The number as an address of the same family as `like`.
+/// Converts the number to an address of the same family as `like`.
 fn address(like: IpAddr, number: u128) -> IpAddr {
     match like {
-        // The number of an IPv4 address, whose low bits alone were set.
+        // This is an IPv4 number: only the low 32 bits are set.
         IpAddr::V4(_) => IpAddr::V4((number as u32).into()),
         IpAddr::V6(_) => IpAddr::V6(number.into()),
     }

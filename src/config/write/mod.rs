@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! [`State`] → the text of a file that asks for it, as a person would write
-//! it: in the order of the manual, without what is the default anyway.
+//! Converts a [`State`] to the text of a file that asks for it. The text looks
+//! hand-written: it follows the order of the manual and omits defaults.
 
 mod layout;
+mod lists;
 mod local_ips;
 mod rules;
 mod saved;
@@ -10,7 +11,7 @@ mod service;
 mod settings;
 mod value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -19,9 +20,9 @@ use layout::{Block, Document};
 pub use saved::{Saved, save};
 pub use settings::changed_sysctls;
 
-use crate::model::{Datapath, Rule, ServiceKey, State};
+use crate::model::{Rule, ServiceKey, State, Toa};
 
-/// What a part of the file describes.
+/// The object that a part of the file describes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
     Director,
@@ -32,6 +33,7 @@ pub enum Place {
     Rule(Rule),
     Service(ServiceKey),
     Server(ServiceKey, SocketAddr),
+    Toa,
 }
 
 impl fmt::Display for Place {
@@ -44,36 +46,50 @@ impl fmt::Display for Place {
             Place::Pool(name) => write!(f, "the pool {name:?}"),
             Place::Rule(rule) => write!(f, "the rule for {rule}"),
             Place::Service(key) => key.fmt(f),
+            Place::Toa => f.write_str("[toa]"),
             Place::Server(key, address) => write!(f, "the server {address} of {key}"),
         }
     }
 }
 
-/// What goes into the file beside the state.
+/// Content of the file in addition to the state.
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
-    /// Comments of the whole file, before everything else.
+    /// Comments at the beginning of the file.
     pub head: Vec<String>,
-    /// Comments above a part.
+    /// Comments above a part of the file.
     pub above: BTreeMap<Place, Vec<String>>,
-    /// Comments after everything else.
+    /// Comments at the end of the file.
     pub tail: Vec<String>,
-    /// Parts that no file can ask for, and why: they are written as comments.
+    /// Parts that a file cannot ask for, and the reasons. They are written as
+    /// comments.
     pub refused: BTreeMap<Place, Vec<String>>,
+    /// Services that differ in their addresses alone become one table.
+    pub short: bool,
+    /// Services that have a table of their own all the same.
+    pub apart: BTreeSet<ServiceKey>,
 }
 
-/// The text of a file, and which part of it describes what.
+/// The text of a file, with a map from its bytes to the objects.
 #[derive(Clone, Debug, Default)]
 pub struct Written {
     pub text: String,
-    /// Bytes of the text, in its order.
+    /// The byte ranges of the parts, in the order of the text.
     places: Vec<(Range<usize>, Place)>,
-    /// What of the state is only nearly what was written.
+    /// The services of the tables that have several, by the first of them.
+    lists: BTreeMap<ServiceKey, Vec<ServiceKey>>,
+    /// Where the text differs slightly from the state.
     remarks: Vec<(Place, String)>,
 }
 
 impl Written {
-    /// The part that this byte belongs to, and the key of its line.
+    /// Returns the services of the table that has this one as its first, if there are
+    /// several.
+    fn list(&self, first: &ServiceKey) -> &[ServiceKey] {
+        self.lists.get(first).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the part that contains this byte, and the key of its line.
     pub fn at(&self, byte: usize) -> Option<(&Place, &str)> {
         let index = self
             .places
@@ -89,8 +105,8 @@ impl Written {
 
 pub fn write(state: &State, notes: &Notes) -> Written {
     let mut document = Document::new(notes);
-    if let Some(datapath) = &state.datapath {
-        document.add(Place::Director, director(datapath));
+    if let Some(block) = director(state) {
+        document.add(Place::Director, block);
     }
     let settings = [
         (Place::Timeouts, settings::timeouts(&state.timeouts)),
@@ -105,34 +121,72 @@ pub fn write(state: &State, notes: &Notes) -> Written {
     for (name, pool) in local_ips::pools(&state.local_ips) {
         document.add(Place::Pool(name.to_owned()), pool);
     }
-    for (rule, pool) in &state.rules {
-        document.add(Place::Rule(rule.clone()), rules::block(rule, pool));
+    for (rule, full_nat) in &state.rules {
+        document.add(Place::Rule(rule.clone()), rules::block(rule, full_nat));
     }
-    for (key, service) in &state.services {
-        let place = Place::Service(key.clone());
-        let pool = state.full_nat.get(key).map(String::as_str);
-        document.add(place, service::block(key, service, pool));
-        for (address, server) in &service.servers {
-            let place = Place::Server(key.clone(), *address);
-            document.add(place, service::server(*address, server, key));
+    let tables = service::tables(state);
+    let tables = match notes.short {
+        true => lists::joined(tables, notes),
+        false => tables,
+    };
+    let mut several = BTreeMap::new();
+    for table in tables {
+        let [first, ..] = table.keys[..] else {
+            continue;
+        };
+        if table.keys.len() > 1 {
+            let keys = table.keys.iter().map(|key| (*key).clone());
+            several.insert(first.clone(), keys.collect());
+        }
+        let addresses = table.addresses();
+        let mut block = table.block;
+        block.first("address", addresses);
+        document.add(Place::Service(first.clone()), block);
+        for (address, block) in table.servers {
+            document.add(Place::Server(first.clone(), address), block);
         }
     }
-    document.finish()
+    if let Some(toa) = state.toa.as_ref().filter(|toa| toa.is_running()) {
+        document.add(Place::Toa, toa_block(toa));
+    }
+    Written {
+        lists: several,
+        ..document.finish()
+    }
 }
 
-fn director(datapath: &Datapath) -> Block {
-    let mut block = Block::new("[director]");
-    // They are read as shell patterns.
-    let patterns = datapath
-        .interfaces
+fn toa_block(toa: &Toa) -> Block {
+    let mut block = Block::new("[toa]");
+    let trust = toa
+        .trust
         .iter()
-        .map(|name| value::string(&glob::Pattern::escape(name)));
-    block.key("interfaces", value::array(patterns));
-    if datapath.max_sessions != super::director::MAX_SESSIONS {
-        block.key("max_sessions", value::grouped(datapath.max_sessions));
-    }
-    if !datapath.fast_path {
-        block.key("fast_path", "false".to_owned());
-    }
+        .map(|network| value::string(&network.to_string()));
+    block.key("trust", value::array(trust));
     block
+}
+
+/// Returns nothing if the state has only what a file without `[director]` asks for.
+fn director(state: &State) -> Option<Block> {
+    if state.datapath.is_none() && state.port_secret.is_none() {
+        return None;
+    }
+    let mut block = Block::new("[director]");
+    if let Some(datapath) = &state.datapath {
+        // The file's names are read as shell patterns.
+        let patterns = datapath
+            .interfaces
+            .iter()
+            .map(|name| value::string(&glob::Pattern::escape(name)));
+        block.key("interfaces", value::array(patterns));
+        if datapath.max_sessions != super::director::MAX_SESSIONS {
+            block.key("max_sessions", value::grouped(datapath.max_sessions));
+        }
+        if !datapath.fast_path {
+            block.key("fast_path", "false".to_owned());
+        }
+    }
+    if let Some(secret) = state.port_secret {
+        block.key("port_secret", value::string(&secret.reveal()));
+    }
+    Some(block)
 }

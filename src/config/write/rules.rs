@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `[[full_nat]]`.
+//! Writes `[[full_nat]]`.
 
 use super::layout::Block;
 use super::value::{array, string};
-use crate::model::{Network, Protocol, Rule};
+use crate::model::{FullNat, Network, Protocol, Rule};
 
-pub(super) fn block(rule: &Rule, pool: &str) -> Block {
+pub(super) fn block(rule: &Rule, full_nat: &FullNat) -> Block {
     let mut block = Block::new("[[full_nat]]");
     let addresses = rule
         .networks
@@ -25,7 +25,7 @@ pub(super) fn block(rule: &Rule, pool: &str) -> Block {
             array(rule.interfaces.iter().map(|name| string(name))),
         );
     }
-    block.key("snat", string(pool));
+    block.full_nat(full_nat);
     block
 }
 

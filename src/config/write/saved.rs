@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A file that `apply` accepts, whatever the kernel has: what no file can ask
-//! for becomes a comment that says why.
+//! Writes a file that `apply` accepts for any kernel state. Parts that a file
+//! cannot ask for become comments with the reason.
 
-use super::{Notes, Written, write};
+use super::{Notes, Place, Written, write};
 use crate::config::{Diagnostics, parse};
-use crate::model::State;
+use crate::model::{FullNat, State};
 
 /// A text without mistakes.
 #[derive(Clone, Debug)]
 pub struct Saved {
     pub text: String,
-    /// What the text only has as comments: what, and why.
+    /// The parts that are only comments in the text, with the reasons.
     pub unsaid: Vec<String>,
 }
 
-/// The mistakes of a text that we wrote ourselves are returned where none of
-/// its parts is to blame.
+/// Writes the state as a file. `Err`: the written text has mistakes that do not
+/// belong to any part of it.
 pub fn save(state: &State, mut notes: Notes) -> Result<Saved, Diagnostics> {
     let state = &without_others(state);
-    for (key, pool) in &state.full_nat {
+    for (key, FullNat { pool, .. }) in &state.full_nat {
         if !state.services.contains_key(key) {
             notes.tail.push(format!(
                 "{key}: the module has full NAT for it through the pool {pool:?}, \
@@ -34,9 +34,16 @@ pub fn save(state: &State, mut notes: Notes) -> Result<Saved, Diagnostics> {
                 text: written.text,
             });
         };
-        let before = notes.refused.len();
+        let before = (notes.refused.len(), notes.apart.len());
         for mistake in diagnostics.mistakes() {
             if let Some((place, _)) = written.at(mistake.span().start) {
+                // The mistake may be of one of them alone.
+                if let Place::Service(first) | Place::Server(first, _) = place
+                    && !written.list(first).is_empty()
+                {
+                    notes.apart.extend(written.list(first).iter().cloned());
+                    continue;
+                }
                 let reasons = notes.refused.entry(place.clone()).or_default();
                 let reason = format!("a file cannot ask for this: {}", mistake.message());
                 if !reasons.contains(&reason) {
@@ -44,13 +51,13 @@ pub fn save(state: &State, mut notes: Notes) -> Result<Saved, Diagnostics> {
                 }
             }
         }
-        if notes.refused.len() == before {
+        if (notes.refused.len(), notes.apart.len()) == before {
             return Err(diagnostics);
         }
     }
 }
 
-/// A rule leaves these to another program, which makes them again.
+/// Removes what other programs own under rules, because they create it again.
 fn without_others(state: &State) -> State {
     let mut own = state.clone();
     own.services

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `[[service]]` and `[[service.server]]`.
+//! Writes `[[service]]` and `[[service.server]]`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -7,12 +7,48 @@ use super::layout::Block;
 use super::value::{array, duration, string, table};
 use crate::config::server::WEIGHT;
 use crate::model::{
-    Family, Forward, Netmask, Persistence, Server, Service, ServiceKey, Tunnel, TunnelChecksum,
+    Family, Forward, FullNat, Netmask, Persistence, Server, Service, ServiceKey, State, Tunnel,
+    TunnelChecksum,
 };
 
-pub(super) fn block(key: &ServiceKey, service: &Service, pool: Option<&str>) -> Block {
+/// A table, its services and its servers.
+pub(super) struct Table<'s> {
+    pub keys: Vec<&'s ServiceKey>,
+    /// Everything but the address.
+    pub block: Block,
+    pub servers: Vec<(SocketAddr, Block)>,
+}
+
+impl Table<'_> {
+    /// The value of `address`.
+    pub fn addresses(&self) -> String {
+        let mut addresses = self.keys.iter().map(|key| string(&key.to_string()));
+        match (addresses.next(), self.keys.len()) {
+            (Some(only), 1) => only,
+            (first, _) => array(first.into_iter().chain(addresses)),
+        }
+    }
+}
+
+/// Returns a table for each service.
+pub(super) fn tables(state: &State) -> Vec<Table<'_>> {
+    let tables = state.services.iter().map(|(key, service)| {
+        let external = state.external_servers.contains(key);
+        let own = service.servers.iter().filter(|_| !external);
+        Table {
+            keys: vec![key],
+            block: block(key, service, state.full_nat.get(key), external),
+            servers: own
+                .map(|(address, it)| (*address, server(*address, it, key)))
+                .collect(),
+        }
+    });
+    tables.collect()
+}
+
+/// `external`: another program owns the servers.
+fn block(key: &ServiceKey, service: &Service, full_nat: Option<&FullNat>, external: bool) -> Block {
     let mut block = Block::new("[[service]]");
-    block.key("address", string(&key.to_string()));
     block.key("scheduler", string(&service.scheduler));
     if service.scheduler_flags.contains(&true) {
         let names = service.scheduler_flag_names();
@@ -24,8 +60,11 @@ pub(super) fn block(key: &ServiceKey, service: &Service, pool: Option<&str>) -> 
     if service.one_packet {
         block.key("one_packet", "true");
     }
-    if let Some(pool) = pool {
-        block.key("snat", string(pool));
+    if let Some(full_nat) = full_nat {
+        block.full_nat(full_nat);
+    }
+    if external {
+        block.key("servers", string("external"));
     }
     block
 }
@@ -51,14 +90,15 @@ fn netmask(netmask: Netmask) -> String {
     }
 }
 
-/// 1 and more, where the mask is a prefix.
+/// Returns the prefix length of the mask.
+/// `None`: the mask is not a prefix, or its length is 0.
 fn prefix_length(mask: Ipv4Addr) -> Option<u32> {
     let bits = mask.to_bits();
     let length = bits.leading_ones();
     (length > 0 && bits.count_ones() == length).then_some(length)
 }
 
-pub(super) fn server(address: SocketAddr, server: &Server, key: &ServiceKey) -> Block {
+fn server(address: SocketAddr, server: &Server, key: &ServiceKey) -> Block {
     let mut block = Block::new("[[service.server]]").indented();
     block.key("address", string(&address.to_string()));
     if server.weight != WEIGHT {
@@ -102,7 +142,9 @@ fn tunnel(tunnel: Tunnel, block: &mut Block) {
     block.key("tunnel", table(&entries));
 }
 
-/// The nearest that a file can ask for: a packet that stays as it is.
+/// Writes the forwarding method `local`, which a file cannot ask for, as the
+/// closest other one. If the port allows it, that is one that leaves the packet
+/// unchanged.
 fn local(address: SocketAddr, key: &ServiceKey, block: &mut Block) {
     let keeps_port = match key {
         ServiceKey::Address { address: vip, .. } => vip.port() == address.port(),

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `[timeouts]`, `[sysctl]` and `[sync]`.
+//! Writes `[timeouts]`, `[sysctl]` and `[sync]`.
 
 use super::layout::Block;
 use super::value::{array, duration, string, table};
 use crate::model::{SyncDaemon, SyncDaemons, SyncState, Sysctls, Timeout, Timeouts};
 
-/// What a namespace begins with (`ip_vs_control_net_init_sysctl()`).
+/// The initial values of a namespace (`ip_vs_control_net_init_sysctl()`).
 const DEFAULTS: [(&str, &str); 28] = [
     ("am_droprate", "10"),
     ("amemthresh", "1024"),
@@ -36,11 +36,11 @@ const DEFAULTS: [(&str, &str); 28] = [
     ("sync_threshold", "3 50"),
     ("sync_version", "1"),
 ];
-/// Where Ethernet is not told otherwise.
+/// The kernel's choice for Ethernet with the default MTU.
 const SYNC_MAXLEN: u16 = 1472;
 
-/// Those that somebody has set: they are not what a namespace begins with. A
-/// file lists them; an operator who wants a default kept adds it.
+/// Returns the sysctls that differ from the initial values of a namespace. A
+/// file lists these only. An operator who wants to pin a default adds it.
 pub fn changed_sysctls(sysctls: &Sysctls) -> impl Iterator<Item = (&str, &str)> {
     sysctls
         .iter()
@@ -51,7 +51,7 @@ pub fn changed_sysctls(sysctls: &Sysctls) -> impl Iterator<Item = (&str, &str)> 
         })
 }
 
-/// The kernel has others, whose beginning depends on the host or is unknown.
+/// Returns the sysctls whose initial value depends on the host or is not known.
 fn unjudged_sysctls(sysctls: &Sysctls) -> impl Iterator<Item = (&str, &str)> {
     let known = |name: &str| DEFAULTS.iter().any(|(known, _)| *known == name);
     sysctls
@@ -102,7 +102,8 @@ fn sysctl_value(name: &str, value: &str) -> String {
     }
 }
 
-/// None where no daemon runs: a file without the table leaves them alone.
+/// Writes the sync daemons.
+/// `None`: no daemon runs. A file without the table leaves them alone.
 pub(super) fn sync(daemons: &SyncDaemons) -> Option<Block> {
     let mut block = Block::new("[sync]");
     for state in SyncState::ALL {

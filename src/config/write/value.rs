@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Values as the file has them.
+//! Writes values in the syntax of the file.
 
-/// Longer lists go over several lines.
+/// A list that is wider than this is written on several lines.
 const WIDE: usize = 70;
 
 pub(super) fn string(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
-/// 1_048_576.
+/// Writes a number as 1_048_576.
 pub(super) fn grouped(number: u32) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -21,7 +21,7 @@ pub(super) fn grouped(number: u32) -> String {
     text
 }
 
-/// Seconds as "1h30m".
+/// Writes seconds as "1h30m".
 pub(super) fn duration(seconds: u32) -> String {
     let mut rest = seconds;
     let mut text = String::new();
@@ -56,7 +56,7 @@ pub(super) fn array(values: impl Iterator<Item = String>) -> String {
     lines + "\n]"
 }
 
-/// `{ type = "gue", port = 6080 }`.
+/// Writes an inline table: `{ type = "gue", port = 6080 }`.
 pub(super) fn table(entries: &[(&str, String)]) -> String {
     let entries: Vec<String> = entries
         .iter()

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Joins the tables of services that differ in their addresses alone.
+
+use std::collections::HashMap;
+
+use super::service::Table;
+use super::{Notes, Place};
+use crate::model::{Family, ServiceKey};
+
+/// Returns the tables, each where its first service is. The services of a list are of one
+/// family. A table that has a comment, or says something else than the state, stays as it
+/// is.
+pub(super) fn joined<'s>(tables: Vec<Table<'s>>, notes: &Notes) -> Vec<Table<'s>> {
+    let mut joined: Vec<Table> = Vec::new();
+    let mut first: HashMap<(Family, String), usize> = HashMap::new();
+    for table in tables {
+        let [key @ ServiceKey::Address { .. }] = table.keys[..] else {
+            joined.push(table);
+            continue;
+        };
+        if notes.apart.contains(key) || is_special(&table, key, notes) {
+            joined.push(table);
+            continue;
+        }
+        match first.get(&(key.family(), text(&table))) {
+            Some(&index) => {
+                if let Some(first) = joined.get_mut(index) {
+                    first.keys.push(key);
+                }
+            }
+            None => {
+                first.insert((key.family(), text(&table)), joined.len());
+                joined.push(table);
+            }
+        }
+    }
+    joined
+}
+
+/// Tables with the same text ask for the same.
+fn text(table: &Table) -> String {
+    let servers = table.servers.iter().flat_map(|(_, block)| block.lines());
+    let lines: Vec<String> = table.block.lines().into_iter().chain(servers).collect();
+    lines.join("\n")
+}
+
+fn is_special(table: &Table, key: &ServiceKey, notes: &Notes) -> bool {
+    let is_noted =
+        |place: Place| notes.above.contains_key(&place) || notes.refused.contains_key(&place);
+    is_noted(Place::Service(key.clone()))
+        || table.servers.iter().any(|(address, block)| {
+            block.has_remarks() || is_noted(Place::Server(key.clone(), *address))
+        })
+}
