@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `host[:port]` of services and servers, and firewall marks.
+//! Parses `host[:port]` of services and servers, and firewall marks.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,7 +9,7 @@ use crate::config::diagnostics::{Mistake, Mistakes};
 use crate::config::spelling::quoted;
 use crate::model::Protocol;
 
-/// Without a port, where none is written.
+/// Parses an address. The port is `None` if the text has none.
 pub(super) fn host_and_port(
     word: &Word,
     protocol: Protocol,
@@ -33,7 +33,7 @@ pub(super) fn host_and_port(
         };
         let Ok(address) = host.parse::<Ipv6Addr>() else {
             return wrong(
-                format!("{} is no IPv6 address", quoted(host)),
+                format!("{} is not an IPv6 address", quoted(host)),
                 "write it like [fd00::1]:80; an IPv4 address has no brackets".to_owned(),
             );
         };
@@ -55,7 +55,7 @@ pub(super) fn host_and_port(
     let Some(address) = ipv4(host).or_else(|| names.host(host)) else {
         return wrong(
             format!(
-                "{} is no IP address, and no name in /etc/hosts",
+                "{} is not an IP address, and not a name in /etc/hosts",
                 quoted(host)
             ),
             "write the address; `ipvsadm -Sn` prints no names".to_owned(),
@@ -85,10 +85,10 @@ fn port(
     let port = port.or_else(|| names.port(text, protocol));
     if port.is_none() {
         let message = if decimal(text).is_some() {
-            format!("{} is no port", quoted(text))
+            format!("{} is not a port", quoted(text))
         } else {
             format!(
-                "{} is no port, and no name of one in /etc/services",
+                "{} is not a port, and not the name of one in /etc/services",
                 quoted(text)
             )
         };
@@ -98,7 +98,8 @@ fn port(
     port
 }
 
-/// 32 bits. `ipvsadm -S` prints marks from 2³¹ on as negative numbers.
+/// Parses a mark of 32 bits. `ipvsadm -S` prints marks from 2³¹ on as negative
+/// numbers.
 pub(super) fn mark(word: &Word, mistakes: &Mistakes) -> Option<u32> {
     let mark = decimal(&word.text)
         .and_then(|number| {
@@ -110,7 +111,7 @@ pub(super) fn mark(word: &Word, mistakes: &Mistakes) -> Option<u32> {
     if mark.is_none() {
         mistakes.add(Mistake::new(
             &word.span,
-            format!("{} is no firewall mark", quoted(&word.text)),
+            format!("{} is not a firewall mark", quoted(&word.text)),
             "a mark is 1 to 4294967295, in decimal",
         ));
     }
@@ -131,7 +132,7 @@ pub(super) fn number(word: &Word, least: u32, most: u32, mistakes: &Mistakes) ->
     number
 }
 
-/// As strtol(3) reads it, which takes a sign.
+/// Parses a number like strtol(3), which accepts a sign.
 fn decimal(text: &str) -> Option<i64> {
     text.parse().ok()
 }
@@ -176,17 +177,17 @@ mod tests {
     #[test]
     fn what_is_wrong_with_an_address_is_said() {
         for (text, why) in [
-            ("", "no IP address"),
-            ("80", "no IP address"),
-            ("lb.example:80", "no name in /etc/hosts"),
-            ("10.0.0.1:70000", "no port"),
-            ("10.0.0.1:-1", "no port"),
-            ("10.0.0.1:", "no port"),
+            ("", "not an IP address"),
+            ("80", "not an IP address"),
+            ("lb.example:80", "not a name in /etc/hosts"),
+            ("10.0.0.1:70000", "not a port"),
+            ("10.0.0.1:-1", "not a port"),
+            ("10.0.0.1:", "not a port"),
             ("10.0.0.1:gopher", "/etc/services"),
             ("[fd00::1", "no closing bracket"),
             ("[fd00::1]", "no port behind"),
-            ("[10.0.0.1]:80", "no IPv6 address"),
-            ("[]:80", "no IPv6 address"),
+            ("[10.0.0.1]:80", "not an IPv6 address"),
+            ("[]:80", "not an IPv6 address"),
         ] {
             let message = read(text).unwrap_err();
             assert!(message.contains(why), "{text}: {message}");

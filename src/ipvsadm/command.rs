@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A line as a command: its verb, and the options that go with it.
+//! Parses a line as a command: its verb and its options.
 
 use super::option::{Given, Options};
 use super::words::Word;
@@ -16,14 +16,14 @@ pub(super) enum Verb {
     StartDaemon,
 }
 
-/// What names a service; one of them is given.
+/// The options that name a service. A command has exactly one of them.
 pub(super) const SERVICE: [&str; 4] = [
     "tcp-service",
     "udp-service",
     "sctp-service",
     "fwmark-service",
 ];
-/// One of them, or none.
+/// The forwarding methods. A command has at most one of them.
 pub(super) const FORWARD: [&str; 3] = ["gatewaying", "ipip", "masquerading"];
 
 const OF_SERVICE: &[&str] = &[
@@ -56,7 +56,8 @@ const OF_DAEMON: &[&str] = &[
 ];
 
 impl Verb {
-    /// Of that option; else why its line says nothing about a state.
+    /// Returns the verb of an option. `Err`: why the line does not describe a
+    /// state.
     fn of(option: &str) -> Result<Self, &'static str> {
         match option {
             "add-service" => Ok(Verb::AddService),
@@ -97,20 +98,22 @@ impl Verb {
     }
 }
 
-/// A command; each of its options goes with its verb and is given once.
+/// A command. Each option is valid for the verb and given once.
 #[derive(Debug)]
 pub(super) struct Command {
     pub verb: Verb,
-    /// Of the verb.
+    /// The place of the verb.
     pub span: Span,
     pub verb_value: Option<Word>,
-    /// The words behind `--set`; others have none.
+    /// The words after `--set`. Empty for other verbs.
     pub arguments: Vec<Word>,
     options: Vec<Given>,
 }
 
 impl Command {
-    /// `None`: it is no command that describes anything; that is a mistake.
+    /// Parses the options as a command.
+    /// `None`: the line does not describe a state. This is reported as a
+    /// mistake.
     pub fn read(line: Options, mistakes: &Mistakes) -> Option<Self> {
         let mut given = line.given.into_iter();
         let mut arguments = line.arguments.into_iter();
@@ -180,7 +183,7 @@ impl Command {
         self.get(name)?.value.as_ref()
     }
 
-    /// The one of a group that is given.
+    /// Returns the option of a group that is given.
     pub fn one_of(&self, names: &[&str]) -> Option<&Given> {
         self.options
             .iter()
@@ -188,8 +191,8 @@ impl Command {
     }
 }
 
-/// Options of which only one can be given: each by itself, and those that
-/// name one thing in several ways.
+/// Returns the group of an option. A command has at most one option of each
+/// group. Options that set one thing in several ways are in one group.
 fn group(option: &'static str) -> &'static str {
     for names in [
         &SERVICE[..],

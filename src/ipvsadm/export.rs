@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A state → lines that `ipvsadm -R` accepts, and what they cannot carry.
+//! Converts a state to lines that `ipvsadm -R` accepts, and reports what they
+//! cannot express.
 
 use std::net::SocketAddr;
 
 use crate::config::write::changed_sysctls;
 use crate::model::{
-    Family, Forward, Netmask, Persistence, Protocol, Server, Service, ServiceKey, State,
+    Family, Forward, FullNat, Netmask, Persistence, Protocol, Server, Service, ServiceKey, State,
     SyncDaemon, SyncDaemons, SyncState, Timeout, Timeouts, Tunnel, TunnelChecksum,
 };
 
-/// The largest weight that ipvsadm 1.31 takes.
+/// The largest weight that ipvsadm 1.31 accepts.
 const MOST_WEIGHT: u32 = 65_535;
-/// 31 days.
+/// 31 days, in seconds.
 const LONGEST_TIMEOUT: u32 = 31 * 86_400;
 
 #[derive(Clone, Debug, Default)]
 pub struct Exported {
-    /// Lines, each with its newline.
+    /// The lines, each with its newline.
     pub text: String,
-    /// What is not in them, a sentence each.
+    /// The parts of the state that are not in the lines, one sentence each.
     pub lost: Vec<String>,
 }
 
@@ -46,7 +47,7 @@ pub fn export(state: &State) -> Exported {
             .lost
             .push(format!("the pool of local IPs {pool:?}"));
     }
-    for (key, pool) in &state.full_nat {
+    for (key, FullNat { pool, .. }) in &state.full_nat {
         let what = format!("full NAT of {key} through the pool {pool:?}");
         exported.lost.push(what);
     }
@@ -73,12 +74,12 @@ pub fn export(state: &State) -> Exported {
     exported
 }
 
-/// `--set` and `--start-daemon`.
+/// Writes `--set` and `--start-daemon`.
 fn settings(timeouts: &Timeouts, sync: Option<&SyncDaemons>) -> String {
     let mut lines = String::new();
     let seconds = Timeout::IPVS.map(|timeout| timeouts.get(timeout));
     if seconds.iter().any(Option::is_some) {
-        // 0 leaves a timeout as it is.
+        // In `--set`, 0 leaves a timeout unchanged.
         let seconds = seconds.map(|seconds| seconds.unwrap_or(0).to_string());
         lines += &format!("--set {}\n", seconds.join(" "));
     }
@@ -107,7 +108,7 @@ fn settings(timeouts: &Timeouts, sync: Option<&SyncDaemons>) -> String {
     lines
 }
 
-/// Why ipvsadm would not take it.
+/// Returns why ipvsadm would not accept the service.
 fn refused_service(key: &ServiceKey, service: &Service) -> Option<String> {
     if let ServiceKey::Address { protocol, address } = key {
         if address.port() == 0 && service.persistence.is_none() {
@@ -147,7 +148,7 @@ fn refused_server(key: &ServiceKey, address: SocketAddr, server: &Server) -> Opt
     }
 }
 
-/// What names the service: "-t 10.0.0.1:80".
+/// Returns the options that name the service: "-t 10.0.0.1:80".
 pub(super) fn service_words(key: &ServiceKey) -> String {
     match key {
         ServiceKey::Address { protocol, address } => {
@@ -200,7 +201,7 @@ fn server_words(address: SocketAddr, server: &Server) -> String {
         Forward::Tunnel(tunnel) => format!("-i{}", tunnel_words(*tunnel)),
     };
     let mut words = format!("-r {address} {forward} -w {}", server.weight);
-    // `ipvsadm -S` leaves these out; `ipvsadm -R` takes them.
+    // `ipvsadm -S` omits these options; `ipvsadm -R` accepts them.
     for (option, threshold) in [
         ("-x", server.upper_threshold),
         ("-y", server.lower_threshold),

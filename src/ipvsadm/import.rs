@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The text of ipvsadm → the text of our file. The lines are read in their
-//! order, as `ipvsadm -R` does; every mistake is found in one run.
+//! Converts ipvsadm's text to the text of a configuration file. The lines are
+//! read in order, as `ipvsadm -R` does. One run finds every mistake.
 
 use super::command::{Command, Verb};
 use super::names::Names;
@@ -10,12 +10,13 @@ use crate::config::diagnostics::{Diagnostics, Mistake, Mistakes, Span};
 use crate::config::write::{Place, write};
 use crate::config::{self};
 
-/// `name` is what diagnostics call the text.
+/// Converts the text. `name` is the file's name in diagnostics.
 pub fn import(name: &str, text: &str, names: &Names) -> Result<String, Diagnostics> {
     let mistakes = Mistakes::default();
     let table = read(text, names, &mistakes);
     let written = write(&table.state, &table.notes);
-    // What ipvsadm would take, and no file can ask for.
+    // Mistakes here are commands that ipvsadm accepts and a file cannot
+    // express.
     let refused = config::parse("the imported file", &written.text).err();
     for mistake in refused.iter().flat_map(Diagnostics::mistakes) {
         let find = |span: &Span| {
@@ -40,7 +41,7 @@ pub fn import(name: &str, text: &str, names: &Names) -> Result<String, Diagnosti
 
 fn read(text: &str, names: &Names, mistakes: &Mistakes) -> Table {
     let mut table = Table::default();
-    // Comments that wait for the service or server below them.
+    // Comments above the next service or server.
     let mut comments: Vec<String> = Vec::new();
     let mut begun = false;
     let mut at = 0;
@@ -51,7 +52,7 @@ fn read(text: &str, names: &Names, mistakes: &Mistakes) -> Table {
                 "this is for a shell, which `import` is not",
                 "run the script, then `ipvsadm -Sn | ipvs-bpf import`",
             ));
-            // The lines below depend on it.
+            // The following lines depend on it.
             break;
         }
         let mut line = words::split(whole.trim_end(), at, mistakes);
@@ -84,12 +85,13 @@ fn read(text: &str, names: &Names, mistakes: &Mistakes) -> Table {
     table
 }
 
-/// As a script calls it, perhaps by its path.
+/// True if the word calls ipvsadm, perhaps by its path.
 fn is_ipvsadm(word: &str) -> bool {
     word.rsplit('/').next() == Some("ipvsadm")
 }
 
-/// What the line is about, where it is known.
+/// Applies the command. Returns the object that the line describes, if it is
+/// known.
 fn carry_out(
     command: &Command,
     table: &mut Table,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The text of ipvsadm: what `ipvsadm -Sn` prints and people keep in scripts
-//! → a state ([`import`]), and a state → what `ipvsadm -R` reads ([`export`]).
-//! The grammar is that of ipvsadm 1.31.
+//! The text of ipvsadm, with the grammar of ipvsadm 1.31. [`import`] reads what
+//! `ipvsadm -Sn` prints and people keep in scripts, and returns a state.
+//! [`export`] writes a state as text for `ipvsadm -R`.
 
 mod address;
 mod command;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The names that this host knows without asking the network: hosts(5) and
+//! The names that this host knows without the network: hosts(5) and
 //! services(5).
 
 use std::collections::HashMap;
@@ -14,9 +14,9 @@ pub struct Names {
 }
 
 impl Names {
-    /// From the texts of `/etc/hosts` and `/etc/services`. The first line
-    /// that has a name counts; of a host's addresses only those of IPv4, since
-    /// ipvsadm takes no others by name.
+    /// Reads the texts of `/etc/hosts` and `/etc/services`. The first line with
+    /// a name counts. Only IPv4 addresses of hosts are used, because ipvsadm
+    /// accepts no other addresses by name.
     pub fn new(hosts: &str, services: &str) -> Self {
         let mut names = Names::default();
         for (address, words) in lines(hosts) {
@@ -51,7 +51,7 @@ impl Names {
     }
 }
 
-/// The first word of each line, and the others.
+/// Returns the first word of each line, and the other words.
 fn lines(text: &str) -> impl Iterator<Item = (&str, impl Iterator<Item = &str>)> {
     text.lines().filter_map(|line| {
         let line = line.split('#').next().unwrap_or_default();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The options of ipvsadm, as popt reads them: `-t ADDRESS`, `-tADDRESS`,
-//! `-t=ADDRESS`, `--tcp-service ADDRESS`, `--tcp-service=ADDRESS`, and several
-//! letters behind one dash.
+//! Parses the options of ipvsadm in the forms that popt accepts: `-t ADDRESS`,
+//! `-tADDRESS`, `-t=ADDRESS`, `--tcp-service ADDRESS`, `--tcp-service=ADDRESS`,
+//! and several letters after one dash.
 
 use super::words::Word;
 use crate::config::diagnostics::{Mistake, Mistakes, Span};
@@ -11,13 +11,13 @@ use crate::config::spelling::{closest, quoted};
 pub(super) enum Takes {
     Nothing,
     Value,
-    /// The next word, unless it begins with a dash.
+    /// The next word is the value, unless it begins with a dash.
     Perhaps,
 }
 
 use Takes::{Nothing, Perhaps, Value};
 
-/// Long name, letter, what follows.
+/// The long name, the letter, and the kind of value.
 const OPTIONS: &[(&str, Option<char>, Takes)] = &[
     ("add-service", Some('A'), Nothing),
     ("edit-service", Some('E'), Nothing),
@@ -67,7 +67,7 @@ const OPTIONS: &[(&str, Option<char>, Takes)] = &[
     ("ipv6", Some('6'), Nothing),
     ("ops", Some('o'), Nothing),
     ("pe", None, Value),
-    // `ipvsadm -S` writes nothing behind it where sh or mh have flag-3 alone.
+    // For sh and mh with only flag-3, `ipvsadm -S` writes no value.
     ("sched-flags", Some('b'), Perhaps),
     ("mcast-group", None, Value),
     ("mcast-port", None, Value),
@@ -80,24 +80,24 @@ const OPTIONS: &[(&str, Option<char>, Takes)] = &[
     ("tun-remcsum", None, Nothing),
 ];
 
-/// An option as it is given.
+/// An option as it was given.
 #[derive(Clone, Debug)]
 pub(super) struct Given {
-    /// Its long name.
+    /// The long name.
     pub name: &'static str,
-    /// Of the word that names it.
+    /// The place of the word that names the option.
     pub span: Span,
     pub value: Option<Word>,
 }
 
 impl Given {
-    /// Where its value stands, or else it itself.
+    /// Returns the place of the value, or of the option if it has no value.
     pub fn place(&self) -> &Span {
         self.value.as_ref().map_or(&self.span, |value| &value.span)
     }
 }
 
-/// The options of a line, and its words that are none.
+/// The options of a line, and the words that are not options.
 #[derive(Debug, Default)]
 pub(super) struct Options {
     pub given: Vec<Given>,
@@ -148,7 +148,8 @@ pub(super) fn read(words: Vec<Word>, mistakes: &Mistakes) -> Options {
 
 type Words = std::iter::Peekable<std::vec::IntoIter<Word>>;
 
-/// Letters behind one dash; what follows one that takes a value is its value.
+/// Parses letters after one dash. The rest of the word is the value of a letter
+/// that takes one.
 fn bundle(
     options: &mut Options,
     letters: &str,
@@ -197,7 +198,7 @@ fn unknown(span: &Span, option: &str, meant: Option<String>, mistakes: &Mistakes
     ));
 }
 
-/// `inside`: the value that stands in the same word.
+/// `inside`: the value, if it is in the same word.
 fn give(
     options: &mut Options,
     (name, takes): (&'static str, Takes),

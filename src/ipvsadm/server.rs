@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What a line says of a server.
+//! Parses the server of a line.
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,8 @@ const MOST: u32 = i32::MAX.cast_unsigned();
 const TUNNELS: [&str; 3] = ["ipip", "gue", "gre"];
 const CHECKSUMS: [&str; 3] = ["tun-nocsum", "tun-csum", "tun-remcsum"];
 
-/// `key`: of its service, where it is known. `None`: its address is wrong.
+/// Parses a server. `key`: the key of its service, if it is known.
+/// `None`: the address is wrong.
 pub(super) fn server(
     command: &Command,
     key: Option<&ServiceKey>,
@@ -36,7 +37,8 @@ pub(super) fn server(
     Some((address, server))
 }
 
-/// Where only masquerading changes ports, the others have the service's.
+/// Parses the address. Without masquerading, a server has the port of its
+/// service.
 fn address(
     command: &Command,
     key: Option<&ServiceKey>,
@@ -54,7 +56,7 @@ fn address(
     };
     let (protocol, vip_port) = match key {
         Some(ServiceKey::Address { protocol, address }) => (*protocol, Some(address.port())),
-        // ipvsadm looks names of ports up as TCP's then.
+        // In this case ipvsadm looks up port names as TCP ports.
         Some(ServiceKey::Fwmark { .. }) | None => (Protocol::Tcp, None),
     };
     let (host, port) = address::host_and_port(word, protocol, names, mistakes)?;
@@ -152,7 +154,7 @@ fn tunnel(command: &Command, mistakes: &Mistakes) -> Tunnel {
             if let Some(word) = kind {
                 mistakes.add(Mistake::new(
                     &word.span,
-                    format!("{} is no type of tunnel", quoted(text)),
+                    format!("{} is not a type of tunnel", quoted(text)),
                     meant(text, TUNNELS),
                 ));
             }

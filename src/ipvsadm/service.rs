@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What a line says of a service: its key, and its properties.
+//! Parses the service of a line: its key and its properties.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,14 +11,16 @@ use crate::config::diagnostics::{Mistake, Mistakes};
 use crate::config::spelling::{meant, quoted};
 use crate::model::{Family, Netmask, Persistence, Protocol, Service, ServiceKey, scheduler_flag};
 
-/// What ipvsadm takes where no scheduler is given.
+/// The default scheduler of ipvsadm.
 const SCHEDULER: &str = "wlc";
-/// `IPVS_SVC_PERSISTENT_TIMEOUT` (linux/ip_vs.h), which a bare `-p` means; seconds.
+/// The timeout of `-p` without a value, in seconds: `IPVS_SVC_PERSISTENT_TIMEOUT`
+/// (linux/ip_vs.h).
 const TIMEOUT: u32 = 6 * 60;
-/// 31 days.
+/// 31 days, in seconds.
 const LONGEST_TIMEOUT: u32 = 31 * 86_400;
 
-/// `None`: there is a mistake in it.
+/// Parses the key.
+/// `None`: the key has a mistake.
 pub(super) fn key(command: &Command, names: &Names, mistakes: &Mistakes) -> Option<ServiceKey> {
     let Some(given) = command.one_of(&SERVICE) else {
         mistakes.add(Mistake::new(
@@ -56,7 +58,7 @@ pub(super) fn key(command: &Command, names: &Names, mistakes: &Mistakes) -> Opti
     })
 }
 
-/// Without servers. `family`: where it is known.
+/// Returns the service without servers. `family`: its family, if it is known.
 pub(super) fn service(command: &Command, family: Option<Family>, mistakes: &Mistakes) -> Service {
     let scheduler = command
         .value("scheduler")
@@ -76,8 +78,8 @@ fn scheduler_flags(command: &Command, scheduler: &str, mistakes: &Mistakes) -> [
         return flags;
     };
     let Some(word) = &given.value else {
-        // `ipvsadm -S` has no name for the third flag of these two, and a name
-        // for each of the others: nothing is what it writes for this one.
+        // `ipvsadm -S` has a name for each flag of these two schedulers except the
+        // third. So an empty value means the third flag.
         if matches!(scheduler, "sh" | "mh") {
             return [false, false, true];
         }
@@ -98,7 +100,7 @@ fn scheduler_flags(command: &Command, scheduler: &str, mistakes: &Mistakes) -> [
             Some((_, owner)) => mistakes.add(Mistake::new(
                 &word.span,
                 format!(
-                    "{} is no flag of the scheduler {}",
+                    "{} is not a flag of the scheduler {}",
                     quoted(name),
                     quoted(scheduler)
                 ),
@@ -152,7 +154,7 @@ fn netmask(command: &Command, family: Option<Family>, mistakes: &Mistakes) -> Ne
             Err(_) => {
                 mistakes.add(Mistake::new(
                     &word.span,
-                    format!("{} is no IPv4 netmask", quoted(&word.text)),
+                    format!("{} is not an IPv4 netmask", quoted(&word.text)),
                     "write it like 255.255.255.0",
                 ));
                 whole

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `--set` and `--start-daemon`.
+//! Parses `--set` and `--start-daemon`.
 
 use std::net::IpAddr;
 
@@ -10,18 +10,19 @@ use crate::config::diagnostics::{Mistake, Mistakes};
 use crate::config::spelling::{meant, quoted};
 use crate::model::{SyncDaemon, SyncState, Timeouts};
 
-/// 31 days.
+/// 31 days, in seconds.
 const LONGEST_TIMEOUT: u32 = 31 * 86_400;
-/// What ipvsadm takes where no interface is given.
+/// The default interface of ipvsadm.
 const INTERFACE: &str = "eth0";
 
-/// The three words behind `--set`, of which 0 leaves a timeout as it is.
+/// Parses the three words after `--set`. A word of 0 leaves the timeout
+/// unchanged.
 pub(super) fn timeouts(command: &Command, words: &[Word], mistakes: &Mistakes) -> Option<Timeouts> {
     let [tcp, tcp_fin, udp] = words else {
         mistakes.add(Mistake::new(
             &command.span,
             format!("--set takes three timeouts, and here are {}", words.len()),
-            "write --set TCP TCPFIN UDP, in seconds; 0 leaves one as it is",
+            "write --set TCP TCPFIN UDP, in seconds; 0 keeps the present value",
         ));
         return None;
     };
@@ -42,7 +43,7 @@ pub(super) fn daemon(command: &Command, mistakes: &Mistakes) -> Option<(SyncStat
         other => {
             mistakes.add(Mistake::new(
                 &word.span,
-                format!("{} is no sync daemon", quoted(other)),
+                format!("{} is not a sync daemon", quoted(other)),
                 meant(other, ["master", "backup"]),
             ));
             return None;
@@ -78,7 +79,7 @@ fn group(command: &Command, mistakes: &Mistakes) -> Option<IpAddr> {
     if group.is_none() {
         mistakes.add(Mistake::new(
             &word.span,
-            format!("{} is no multicast group", quoted(&word.text)),
+            format!("{} is not a multicast group", quoted(&word.text)),
             "write it like 224.0.0.81 or ff02::81",
         ));
     }

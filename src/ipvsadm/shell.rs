@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Signs that a line is for a shell, beyond the words and comments of
-//! ipvsadm's own.
+//! Finds shell syntax beyond the words and comments that ipvsadm itself
+//! accepts.
 
 use crate::config::diagnostics::Span;
 
-/// Words that begin a command of a script.
+/// Words that begin a command of a shell script.
 const COMMANDS: [&str; 13] = [
     "sudo", "if", "then", "else", "fi", "for", "while", "do", "done", "case", "set", "export",
     "modprobe",
 ];
 
-/// `at`: where in the text the line begins.
+/// Returns the place of such a sign. `at`: the byte offset at which the line
+/// begins.
 pub(super) fn found_in(line: &str, at: usize) -> Option<Span> {
     let code = match line.trim_start().starts_with('#') {
         true => "",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The services that the lines read so far have added up to, with the comments
-//! above them and where each stands in the text.
+//! The state that the lines so far describe, with the comments above each
+//! service and the places in the text.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use crate::config::diagnostics::{Mistake, Mistakes, Span};
 use crate::config::write::{Notes, Place};
 use crate::model::{Server, Service, ServiceKey, State, SyncDaemon, SyncState, Timeout, Timeouts};
 
-/// The keys of the file, and the options that become them.
+/// The keys of the file, each with the ipvsadm options that set it.
 const KEYS: &[(&str, &[&str])] = &[
     ("scheduler", &["scheduler"]),
     ("scheduler_flags", &["sched-flags"]),
@@ -30,7 +30,7 @@ pub(super) struct Table {
     lines: HashMap<Place, Line>,
 }
 
-/// The line that a service or server comes from.
+/// The line that added a service or server.
 struct Line {
     address: Span,
     keys: Vec<(&'static str, Span)>,
@@ -50,21 +50,21 @@ impl Line {
 }
 
 impl Table {
-    /// Where the text says what the file says by this key.
+    /// Returns the place in the text that sets this key of the file.
     pub fn span(&self, place: &Place, key: &str) -> Option<&Span> {
         let line = self.lines.get(place)?;
         let of_key = line.keys.iter().find(|(known, _)| *known == key);
         Some(of_key.map_or(&line.address, |(_, span)| span))
     }
 
-    /// Forgets the services alone, as the kernel does.
+    /// Removes the services only, as the kernel does.
     pub fn clear(&mut self) {
         self.state.services.clear();
         let is_setting = |place: &Place| matches!(place, Place::Timeouts | Place::Sync);
         self.lines.retain(|place, _| is_setting(place));
     }
 
-    /// What is 0 stays as it is.
+    /// Sets the timeouts. A timeout of 0 is unchanged.
     pub fn set_timeouts(&mut self, command: &Command, timeouts: &Timeouts) {
         for timeout in Timeout::ALL {
             if let Some(seconds) = timeouts.get(timeout) {
@@ -114,7 +114,7 @@ impl Table {
         self.state.services.insert(key, service);
     }
 
-    /// All properties are replaced; the servers stay.
+    /// Replaces all properties. The servers stay.
     pub fn edit_service(
         &mut self,
         command: &Command,

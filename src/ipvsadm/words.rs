@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A line → its words, as a shell would cut it: quotes, and `#` at the
+//! Splits a line into words like a shell: with quotes, and with `#` at the
 //! beginning of a word for a comment.
 
 use crate::config::diagnostics::{Mistake, Mistakes, Span};
 
-/// A word without its quotes, and where it stands with them.
+/// A word without its quotes, and its place including the quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
     pub text: String,
@@ -14,11 +14,11 @@ pub(super) struct Word {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Line {
     pub words: Vec<Word>,
-    /// Without its `#`.
+    /// The comment without its `#`.
     pub comment: Option<String>,
 }
 
-/// `at`: where in the text the line begins.
+/// Splits the line. `at`: the byte offset at which the line begins.
 pub(super) fn split(line: &str, at: usize, mistakes: &Mistakes) -> Line {
     let mut split = Line::default();
     let mut letters = line.char_indices().peekable();
