@@ -8,32 +8,33 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::Serialize;
 
-/// The main thread's `/proc/net` would be another one's after `setns(2)`.
+/// `/proc/net` is that of the main thread, which can be in another namespace after
+/// `setns(2)`.
 const PATH: &str = "/proc/thread-self/net/ip_vs_conn";
 
-/// A line of the table: a connection, or the template of a persistent client,
-/// which has no client port.
+/// A line of the table: a connection, or the template of a persistent client. A template
+/// has no client port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Connection {
-    /// The kernel's name in lower case: `tcp`, `udp`, `sctp`; `ip` for the
-    /// template of a service of a firewall mark, whose `vip` is then the mark.
+    /// The kernel's name in lower case: `tcp`, `udp`, `sctp`. `ip` is the template of a
+    /// service by firewall mark, and its `vip` is the mark.
     pub protocol: String,
     pub client: SocketAddr,
     pub vip: SocketAddr,
     pub server: SocketAddr,
     /// The kernel's name: `ESTABLISHED`, `UDP`, …
     pub state: String,
-    /// Seconds without a packet until it is forgotten.
+    /// Seconds until it expires if no packet comes.
     pub expires: u64,
     pub persistence_engine: Option<PersistenceEngine>,
 }
 
-/// What a persistence engine knows the connection by.
+/// The data by which a persistence engine identifies the connection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct PersistenceEngine {
     /// `sip`
     pub name: String,
-    /// For `sip` the Call-ID.
+    /// The Call-ID for `sip`.
     pub data: String,
 }
 
@@ -45,10 +46,10 @@ pub enum Error {
     Unreadable(String),
 }
 
-/// Every connection of the caller's network namespace, in order; none where
-/// IPVS is not loaded. None is listed twice; but while connections of any
-/// namespace end, some may be missing: the kernel goes on by counting lines of
-/// the table that all namespaces share.
+/// Every connection of the caller's network namespace, in order. Empty if IPVS is not
+/// loaded. No connection is listed twice. Some may be missing if connections of any
+/// namespace end during the call: the kernel continues by counting lines of the table,
+/// which all namespaces share.
 pub fn connections() -> Result<Vec<Connection>, Error> {
     let file = match File::open(PATH) {
         Ok(file) => file,
@@ -56,7 +57,7 @@ pub fn connections() -> Result<Vec<Connection>, Error> {
         Err(error) => return Err(error.into()),
     };
     let mut connections = Vec::new();
-    // The first line names the columns.
+    // The first line has the column titles.
     for line in BufReader::new(file).split(b'\n').skip(1) {
         let line = line?;
         let line = String::from_utf8_lossy(&line);
@@ -64,8 +65,8 @@ pub fn connections() -> Result<Vec<Connection>, Error> {
             connection(&line).ok_or_else(|| Error::Unreadable(line.escape_debug().to_string()))?;
         connections.push(read);
     }
-    // The kernel counts lines to go on from, so those around one that ended may
-    // have come twice, with other seconds.
+    // The kernel continues by counting lines. So the lines around a connection that ended
+    // can be repeated, with other seconds.
     connections.sort_unstable();
     connections.dedup_by(|a, b| same(a, b));
     Ok(connections)
@@ -76,8 +77,8 @@ fn same(a: &Connection, b: &Connection) -> bool {
     key(a) == key(b) && a.protocol == b.protocol && a.persistence_engine == b.persistence_engine
 }
 
-/// "TCP 0A010002 8DBC 0A000001 0050 0A020002 1F90 ESTABLISHED     899", and of
-/// a persistence engine its name and data behind it.
+/// Parses "TCP 0A010002 8DBC 0A000001 0050 0A020002 1F90 ESTABLISHED     899". The name
+/// and data of a persistence engine can follow.
 pub fn connection(line: &str) -> Option<Connection> {
     let (protocol, rest) = word(line)?;
     let (client, rest) = address(rest)?;
@@ -99,7 +100,7 @@ pub fn connection(line: &str) -> Option<Connection> {
     })
 }
 
-/// The next word and what follows it.
+/// The next word and the text after it.
 fn word(text: &str) -> Option<(&str, &str)> {
     let text = text.trim_start_matches(' ');
     let end = text.find(' ').unwrap_or(text.len());
@@ -107,7 +108,8 @@ fn word(text: &str) -> Option<(&str, &str)> {
         .filter(|(word, _)| !word.is_empty())
 }
 
-/// Eight hexadecimal digits or an IPv6 address, and a hexadecimal port.
+/// Parses an address (eight hexadecimal digits or an IPv6 address) and a hexadecimal
+/// port.
 fn address(text: &str) -> Option<(SocketAddr, &str)> {
     let (ip, rest) = word(text)?;
     let (port, rest) = word(rest)?;

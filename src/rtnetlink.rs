@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! One question to rtnetlink and its answers: what kind of link an interface
-//! is, and which addresses are this host's.
+//! Sends a question to rtnetlink and collects the answers: the kind of an interface's
+//! link, and the addresses of this host. Its notifications are in [`notifications`].
+
+pub mod notifications;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{LinkLayerType, LinkMessage};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteType,
@@ -13,13 +16,13 @@ use netlink_packet_route::route::{
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
-/// Bytes a datagram of a dump can have (`NLMSG_GOODSIZE` and more).
+/// The maximum size of a dump's datagram (`NLMSG_GOODSIZE` and more).
 const DATAGRAM: usize = 64 * 1024;
 
 const RT_TABLE_LOCAL: u8 = 255;
 
-/// Whether packets at the interface begin with an Ethernet header
-/// (`ARPHRD_ETHER`), which is where the programs look for what follows it.
+/// True if packets of the interface begin with an Ethernet header (`ARPHRD_ETHER`). The
+/// programs expect one before the IP header.
 pub fn is_ethernet(index: u32) -> io::Result<bool> {
     let mut request = LinkMessage::default();
     request.header.index = index;
@@ -30,18 +33,19 @@ pub fn is_ethernet(index: u32) -> io::Result<bool> {
     }))
 }
 
-/// A destination of which the table `local` says that it is this host.
+/// A destination that is this host: an address of an interface, in a VRF as well, or a
+/// route in the table `local`.
 pub struct LocalDestination {
     pub address: IpAddr,
     pub length: u8,
-    /// The kernel added it, with an address of an interface.
+    /// The kernel added it for an address of an interface.
     pub is_kernels: bool,
 }
 
 pub fn local_destinations() -> io::Result<Vec<LocalDestination>> {
     let socket = open()?;
-    // Has the kernel filter, since a router may have a million routes. One
-    // that cannot (before 4.20) sends them all.
+    // Asks the kernel to filter, since a router may have a million routes. Kernels before
+    // 4.20 cannot filter and send them all.
     let _ = socket.set_netlink_get_strict_chk(true);
     let mut destinations = Vec::new();
     for family in [AddressFamily::Inet, AddressFamily::Inet6] {
@@ -52,12 +56,41 @@ pub fn local_destinations() -> io::Result<Vec<LocalDestination>> {
         let request = RouteNetlinkMessage::GetRoute(request);
         match converse(&socket, request, NLM_F_DUMP) {
             Ok(answers) => destinations.extend(answers.iter().filter_map(local_destination)),
-            // The family has no such table: IPv6 may be off.
+            // The family does not have this table: IPv6 may be off.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
     }
+    let request = RouteNetlinkMessage::GetAddress(AddressMessage::default());
+    let addresses = ask(request, NLM_F_DUMP)?;
+    destinations.extend(addresses.iter().filter_map(interface_address));
     Ok(destinations)
+}
+
+/// The host's address: `IFA_LOCAL`, if `IFA_ADDRESS` is the peer's.
+pub fn own_address(message: &AddressMessage) -> Option<IpAddr> {
+    let mut own = None;
+    let mut peer = None;
+    for attribute in &message.attributes {
+        match attribute {
+            AddressAttribute::Local(address) => own = Some(*address),
+            AddressAttribute::Address(address) => peer = Some(*address),
+            _ => {}
+        }
+    }
+    own.or(peer)
+}
+
+fn interface_address(answer: &RouteNetlinkMessage) -> Option<LocalDestination> {
+    let RouteNetlinkMessage::NewAddress(message) = answer else {
+        return None;
+    };
+    let address = own_address(message)?;
+    Some(LocalDestination {
+        address,
+        length: if address.is_ipv4() { 32 } else { 128 },
+        is_kernels: true,
+    })
 }
 
 fn local_destination(answer: &RouteNetlinkMessage) -> Option<LocalDestination> {
@@ -75,7 +108,7 @@ fn local_destination(answer: &RouteNetlinkMessage) -> Option<LocalDestination> {
             RouteAttribute::Destination(RouteAddress::Inet6(address)) => Some((*address).into()),
             _ => None,
         });
-    // A route to everything has no destination.
+    // A default route has no destination.
     let everything = match route.header.address_family {
         AddressFamily::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         _ => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -87,7 +120,7 @@ fn local_destination(answer: &RouteNetlinkMessage) -> Option<LocalDestination> {
     })
 }
 
-/// Sends one request and collects its answers up to the end of the dump or the
+/// Sends one request. Collects its answers up to the end of the dump or the
 /// acknowledgement.
 pub fn ask(payload: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetlinkMessage>> {
     converse(&open()?, payload, flags)

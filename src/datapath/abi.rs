@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The values of the eBPF maps: the mirror of `kmod/ip_vs_bpf_abi.h`,
-//! compared with it by `tests/abi_layout.rs`. Fields named `*_be` are in
-//! network byte order, the others in the host's.
+//! The values of the eBPF maps: the mirror of `kmod/ip_vs_bpf_abi.h`, compared with it by
+//! `tests/abi_layout.rs`. Fields named `*_be` are in network byte order, the others in
+//! host byte order.
 
 use aya::Pod;
 
@@ -17,7 +17,7 @@ pub struct Tuple4 {
     pub pad: [u8; 3],
 }
 
-/// `struct ipvs_bpf_tuple6`: the same of IPv6.
+/// `struct ipvs_bpf_tuple6`: the same for IPv6.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tuple6 {
@@ -34,24 +34,25 @@ pub const ORIGINAL: u8 = 0;
 /// `IPVS_BPF_REPLY`: real server → local IP.
 pub const REPLY: u8 = 1;
 
-/// `struct ipvs_bpf_lease`: the fast path of one direction of a session. `until`
-/// counts the kernel's jiffies; 0: there is no lease.
+/// `struct ipvs_bpf_lease`: the fast path of one direction of a session. `until` is in
+/// jiffies of the kernel. 0: there is no lease.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lease {
     pub until: u64,
-    /// Bytes, and in the lower [`PACKET_BITS`] packets.
+    /// Bytes, and packets in the lower [`PACKET_BITS`].
     pub forwarded: u64,
     pub iif: u32,
     pub ifindex: u32,
     pub mtu: u16,
-    /// One's complement sums of 16-bit words in network byte order: what the
-    /// translation adds to the IPv4 header's, and to the transport's.
+    /// One's complement sums of 16-bit words in network byte order. They are what the
+    /// translation adds to the checksum of the IPv4 header and to that of the transport
+    /// header.
     pub header: u16,
     pub transport: u16,
-    /// That of the addresses that come in, and the protocol.
+    /// The sum of the incoming addresses and the protocol.
     pub pseudo: u16,
-    /// The frame's first 12 bytes.
+    /// The first 12 bytes of the frame.
     pub macs: [u32; 3],
     pub generation: u32,
 }
@@ -62,8 +63,8 @@ pub const PACKET_BITS: u32 = 26;
 /// `IPVS_BPF_COUNTERS_ROOM`: the entries of the map `counters`.
 pub const COUNTERS_ROOM: usize = 64;
 
-/// `struct ipvs_bpf_slot4`: a flow with a lease, and what full NAT makes of such a
-/// packet.
+/// `struct ipvs_bpf_slot4`: a flow with a lease, and the packet that full NAT makes of
+/// it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot4 {
@@ -72,12 +73,12 @@ pub struct Slot4 {
     pub daddr_be: u32,
     pub sport_be: u16,
     pub dport_be: u16,
-    /// When the last packet came: `bpf_jiffies64()`, its low half.
+    /// The time of the last packet: the lower half of `bpf_jiffies64()`.
     pub last: u32,
     pub lease: Lease,
 }
 
-/// `struct ipvs_bpf_slot6`: the same of IPv6.
+/// `struct ipvs_bpf_slot6`: the same for IPv6.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot6 {
@@ -86,7 +87,7 @@ pub struct Slot6 {
     pub daddr_be: [u32; 4],
     pub sport_be: u16,
     pub dport_be: u16,
-    /// When the last packet came: `bpf_jiffies64()`, its low half.
+    /// The time of the last packet: the lower half of `bpf_jiffies64()`.
     pub last: u32,
     pub lease: Lease,
 }
@@ -98,7 +99,7 @@ pub const SLOTS: usize = 4;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Set4 {
-    /// Odd while the module writes.
+    /// Odd while the module writes the set.
     pub sequence: u32,
     pub pad: u32,
     pub slot: [Slot4; SLOTS],
@@ -108,7 +109,7 @@ pub struct Set4 {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Set6 {
-    /// Odd while the module writes.
+    /// Odd while the module writes the set.
     pub sequence: u32,
     pub pad: u32,
     pub slot: [Slot6; SLOTS],
@@ -119,28 +120,28 @@ pub struct Set6 {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Control {
     pub seed: u64,
-    /// How many each of the two maps has.
+    /// The number of sets in each of the two maps.
     pub sets: u32,
-    /// Of the leases that are valid.
+    /// The generation of the valid leases.
     pub generation: u32,
 }
 
 macro_rules! counters {
     ($($name:ident = $value:literal => $c_name:literal, $meaning:literal;)*) => {
-        /// `enum ipvs_bpf_counter`: index into the per-CPU array map
-        /// `counters`, what the programs did or refused, in packets.
+        /// `enum ipvs_bpf_counter`: the index into the per-CPU array map `counters`.
+        /// Counts the packets that the programs forwarded or refused.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Counter { $($name = $value,)* }
 
         impl Counter {
             pub const ALL: &[Counter] = &[$(Counter::$name,)*];
 
-            /// Its name in the header.
+            /// Its name in the C header.
             pub fn c_name(self) -> &'static str {
                 match self { $(Counter::$name => $c_name,)* }
             }
 
-            /// The same without the prefix, in small letters.
+            /// The name without the prefix, in lower case.
             pub fn name(self) -> String {
                 let name = self.c_name();
                 name.strip_prefix("IPVS_BPF_").unwrap_or(name).to_lowercase()
@@ -157,8 +158,8 @@ counters! {
     RewriteFailed = 0 => "IPVS_BPF_REWRITE_FAILED", "packets dropped: the kernel refused a write";
 }
 
-// SAFETY: plain integers in C layout, without implicit padding, so that every
-// byte pattern is a value and every value has no uninitialised byte.
+// SAFETY: plain integers in C layout, without implicit padding. Every byte pattern is a
+// valid value, and no value has uninitialised bytes.
 unsafe impl Pod for Tuple4 {}
 // SAFETY: as above.
 unsafe impl Pod for Tuple6 {}

@@ -1,193 +1,131 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Attaching the program to interfaces by tc, at ingress. Other tc filters can be
-//! attached before or after ours, and a qdisc goes only when we made it and nothing is
-//! left in it.
+//! Attaches the program at ingress of interfaces: by tcx if the kernel has it, otherwise
+//! as a tc filter. A tcx program runs before all tc filters. So that filters of other
+//! programs still see all packets, ours is a tc filter too if there are any ([`clsact`]).
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use aya::programs::SchedClassifier;
-use aya::programs::tc::{
-    NlOptions, SchedClassifierLink, TcAttachOptions, TcAttachType, TcError, TcHandle,
-    qdisc_add_clsact,
-};
 use nix::net::if_::{if_nameindex, if_nametoindex};
 
-use super::filters::{self, Direction, Filter};
 use super::object::INGRESS;
-use super::{Error, Pins, build};
+use super::{Error, Pins, clsact, tcx};
 use crate::rtnetlink;
-
-/// The program at egress that versions before 0.2 attached.
-const OLD_EGRESS: &str = "ipvs_egress";
 
 fn index_of(interface: &str) -> Result<u32, Error> {
     if_nametoindex(interface).map_err(|_| Error::NoInterface(interface.to_owned()))
 }
 
-/// A folder among the pins that says that the qdisc is ours. The file system
-/// takes no dots, which names of VLANs have, so it is named by index.
-fn qdisc_mark(index: u32) -> String {
-    format!("clsact-{index}")
+fn program(pin: &Path) -> Result<SchedClassifier, Error> {
+    SchedClassifier::from_pin(pin).map_err(|source| Error::Program {
+        name: INGRESS,
+        source,
+    })
 }
 
-/// Attaches the pinned program; a filter of another build is replaced.
+/// Attaches the pinned program. Replaces one of another build.
 pub fn attach(pins: &Pins, interface: &str) -> Result<(), Error> {
     let index = index_of(interface)?;
     if !rtnetlink::is_ethernet(index).map_err(Error::Filters)? {
         return Err(Error::NotEthernet(interface.to_owned()));
     }
-    match qdisc_add_clsact(interface) {
-        Ok(()) => {
-            let mark = pins.path(&qdisc_mark(index));
-            fs::create_dir_all(&mark).map_err(Error::file(mark))?;
-        }
-        Err(error) if is_there_already(&error) => {}
-        Err(source) => {
-            return Err(Error::Interface {
-                interface: interface.to_owned(),
-                source,
-            });
-        }
+    if !is_for_tcx(interface, index)? {
+        clsact::make_qdisc(pins, interface, index)?;
     }
-    put(interface, &pins.path(INGRESS))
+    put(pins, interface, &pins.path(INGRESS))
 }
 
-/// Has the program that is pinned there at an interface with a clsact qdisc. Where one
-/// of ours is attached, of whatever build, the kernel replaces it in one step, and the
-/// order among other filters stays.
-pub(super) fn put(interface: &str, pin: &Path) -> Result<(), Error> {
+/// Attaches the program that is pinned at `pin` to an interface. The interface must have
+/// a clsact qdisc if the program needs one. During a change between tcx and tc both are
+/// attached, and the first one forwards.
+pub(super) fn put(pins: &Pins, interface: &str, pin: &Path) -> Result<(), Error> {
     let index = index_of(interface)?;
-    let fail = |source| Error::Attach {
-        interface: interface.to_owned(),
-        source,
-    };
-    let mut program = SchedClassifier::from_pin(pin).map_err(|source| Error::Program {
+    let mut program = program(pin)?;
+    if is_for_tcx(interface, index)? {
+        tcx::put(pins, interface, index, &mut program)?;
+        clsact::detach(pins, index)
+    } else {
+        clsact::put(interface, index, program)?;
+        tcx::detach(pins, index)
+    }
+}
+
+fn is_for_tcx(interface: &str, index: u32) -> Result<bool, Error> {
+    Ok(tcx::programs(interface)?.is_some() && !clsact::has_others(index)?)
+}
+
+/// Detaches the program from an interface. If it is not attached, this is not an error.
+pub fn detach(pins: &Pins, interface: &str) -> Result<(), Error> {
+    let index = index_of(interface)?;
+    tcx::detach(pins, index)?;
+    clsact::detach(pins, index)
+}
+
+/// Marks the qdiscs of our programs as ours again, after the marks were lost with the
+/// pins.
+pub fn claim_qdiscs(pins: &Pins) -> Result<(), Error> {
+    let with_filter = interfaces_where(|_, index| {
+        Ok(!clsact::programs(index)?.is_empty() || clsact::has_old_egress(index)?)
+    })?;
+    for interface in with_filter {
+        clsact::claim_qdisc(pins, index_of(&interface)?)?;
+    }
+    Ok(())
+}
+
+/// The interfaces where the pinned program is attached in the right way for the current
+/// state. Interfaces with the program of another build are missing, so that it is
+/// attached again.
+pub fn attached_interfaces(pins: &Pins) -> Result<BTreeSet<String>, Error> {
+    let program = program(&pins.path(INGRESS))?;
+    let info = program.info().map_err(|source| Error::Program {
         name: INGRESS,
         source,
     })?;
-    let mut old = filters::list(index, Direction::Ingress).map_err(Error::Filters)?;
-    old.retain(|filter| filter.name == INGRESS);
-    match old.iter().position(Filter::is_of_all_protocols) {
-        Some(place) => {
-            let link = link(interface, &old.remove(place))?;
-            program.attach_to_link(link).map_err(fail)?;
-        }
-        None => {
-            let options = TcAttachOptions::Netlink(NlOptions::default());
-            program
-                .attach_with_options(interface, TcAttachType::Ingress, options)
-                .map_err(fail)?;
-        }
-    }
-    // The program's links are detached when it is dropped; this one is to outlive the
-    // process.
-    std::mem::forget(program);
-    for filter in old {
-        filters::remove(index, Direction::Ingress, &filter).map_err(Error::Filters)?;
-    }
-    remove(index, OLD_EGRESS, Direction::Egress)
-}
-
-fn link(interface: &str, filter: &Filter) -> Result<SchedClassifierLink, Error> {
-    let handle = TcHandle::new(filter.handle.major, filter.handle.minor);
-    let attach_type = TcAttachType::Ingress;
-    SchedClassifierLink::attached(interface, attach_type, filter.priority(), handle, None)
-        .map_err(|_| Error::NoInterface(interface.to_owned()))
-}
-
-/// Takes the program off an interface. Its absence is not an error.
-pub fn detach(pins: &Pins, interface: &str) -> Result<(), Error> {
-    let index = index_of(interface)?;
-    remove(index, INGRESS, Direction::Ingress)?;
-    remove(index, OLD_EGRESS, Direction::Egress)?;
-    let mark = pins.path(&qdisc_mark(index));
-    // The marks go with the pins. An empty qdisc that had our programs is ours then.
-    if !mark.exists() && build::is_pinned(pins) {
-        return Ok(());
-    }
-    let used = filters::any(index, Direction::Ingress).map_err(Error::Filters)?
-        || filters::any(index, Direction::Egress).map_err(Error::Filters)?;
-    if !used {
-        filters::remove_clsact(index).map_err(Error::Filters)?;
-    }
-    match fs::remove_dir(&mark) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file(mark)(error)),
-        _ => Ok(()),
-    }
-}
-
-/// Marks the qdiscs of our programs as ours, where the marks went with the pins.
-pub fn claim_qdiscs(pins: &Pins) -> Result<(), Error> {
-    for interface in interfaces_with_leftovers()? {
-        let mark = pins.path(&qdisc_mark(index_of(&interface)?));
-        fs::create_dir_all(&mark).map_err(Error::file(mark))?;
-    }
-    Ok(())
-}
-
-/// Not by aya, which takes the options of every kind of filter for those of an
-/// eBPF one and stumbles over other people's.
-fn remove(index: u32, name: &str, direction: Direction) -> Result<(), Error> {
-    for filter in filters::list(index, direction).map_err(Error::Filters)? {
-        if filter.name == name {
-            filters::remove(index, direction, &filter).map_err(Error::Filters)?;
-        }
-    }
-    Ok(())
-}
-
-/// The kernel answers EEXIST when the interface has a clsact qdisc.
-fn is_there_already(error: &TcError) -> bool {
-    match error {
-        TcError::NetlinkError(error) => error.raw_os_error() == Some(nix::libc::EEXIST),
-        _ => false,
-    }
-}
-
-/// The interfaces that carry the pinned program. Where another build left its own, it
-/// is to be attached again.
-pub fn attached_interfaces(pins: &Pins) -> Result<BTreeSet<String>, Error> {
-    let fail = |source| Error::Program {
-        name: INGRESS,
-        source,
-    };
-    let program = SchedClassifier::from_pin(pins.path(INGRESS)).map_err(fail)?;
-    let id = program.info().map_err(fail)?.id();
-    interfaces_where(|index| has(index, Direction::Ingress, |filter| filter.program == id))
-}
-
-/// The interfaces that carry the program, of whatever build.
-pub fn interfaces_with_program() -> Result<BTreeSet<String>, Error> {
-    interfaces_where(|index| has(index, Direction::Ingress, |filter| filter.name == INGRESS))
-}
-
-/// The interfaces that carry a program of ours, of whatever build and version.
-pub fn interfaces_with_leftovers() -> Result<BTreeSet<String>, Error> {
-    interfaces_where(|index| {
-        Ok(
-            has(index, Direction::Ingress, |filter| filter.name == INGRESS)?
-                || has(index, Direction::Egress, |filter| filter.name == OLD_EGRESS)?,
-        )
+    interfaces_where(|interface, index| {
+        Ok(if is_for_tcx(interface, index)? {
+            by_tcx(interface)?.contains(&info.id())
+        } else {
+            clsact::programs(index)?.contains(&info.id())
+        })
     })
 }
 
-fn has(index: u32, direction: Direction, is_ours: impl Fn(&Filter) -> bool) -> Result<bool, Error> {
-    let filters = filters::list(index, direction).map_err(Error::Filters)?;
-    Ok(filters.iter().any(is_ours))
+/// The interfaces that carry the program of any build.
+pub fn interfaces_with_program() -> Result<BTreeSet<String>, Error> {
+    interfaces_where(has_program)
+}
+
+/// The interfaces that carry a program of ours, of any build and version.
+pub fn interfaces_with_leftovers() -> Result<BTreeSet<String>, Error> {
+    interfaces_where(|interface, index| {
+        Ok(has_program(interface, index)? || clsact::has_old_egress(index)?)
+    })
+}
+
+fn has_program(interface: &str, index: u32) -> Result<bool, Error> {
+    Ok(!by_tcx(interface)?.is_empty() || !clsact::programs(index)?.is_empty())
+}
+
+/// The ids of our programs that are attached by tcx.
+fn by_tcx(interface: &str) -> Result<Vec<u32>, Error> {
+    let programs = tcx::programs(interface)?.unwrap_or_default();
+    let ours = programs
+        .iter()
+        .filter(|program| program.name_as_str() == Some(INGRESS));
+    Ok(ours.map(|program| program.id()).collect())
 }
 
 fn interfaces_where(
-    mut condition: impl FnMut(u32) -> Result<bool, Error>,
+    mut condition: impl FnMut(&str, u32) -> Result<bool, Error>,
 ) -> Result<BTreeSet<String>, Error> {
     let mut found = BTreeSet::new();
     for interface in &if_nameindex().map_err(|errno| Error::Filters(errno.into()))? {
         let Ok(name) = interface.name().to_str() else {
             continue;
         };
-        if condition(interface.index())? {
+        if condition(name, interface.index())? {
             found.insert(name.to_owned());
         }
     }

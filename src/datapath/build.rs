@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Which build the pinned programs are of: a folder among the pins has the hash
-//! of the object in its name. (The kernel's tag of a program would do, but it is
-//! computed otherwise from 6.18 on, and known only after loading.)
+//! Tells which build the pinned programs belong to: a folder among the pins has the hash
+//! of the object in its name. (The kernel's tag of a program is not used: it is computed
+//! differently from Linux 6.18 on, and it is known only after loading.)
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,21 +12,54 @@ use super::{Error, Pins};
 
 const PREFIX: &str = "build-";
 
-/// Another compiler's library may hash otherwise; then the same programs are
-/// taken for another build's, and replaced once.
-fn name() -> String {
-    let mut hasher = DefaultHasher::new();
-    OBJECT.hash(&mut hasher);
-    format!("{PREFIX}{:016x}", hasher.finish())
+/// An object, identified by the name of its folder.
+pub(crate) struct Build(String);
+
+impl Build {
+    /// The standard library of another compiler may hash differently. Then the same
+    /// programs count as another build and are replaced once.
+    pub fn of(object: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        object.hash(&mut hasher);
+        Build(format!("{PREFIX}{:016x}", hasher.finish()))
+    }
+
+    pub fn is_of(&self, pins: &Pins) -> bool {
+        pins.path(&self.0).exists()
+    }
+
+    pub fn mark(&self, pins: &Pins) -> Result<(), Error> {
+        let path = pins.path(&self.0);
+        fs::create_dir_all(&path).map_err(Error::file(path))
+    }
+
+    /// Removes the mark. While the pins change, they belong to no build.
+    pub fn unmark(pins: &Pins) -> Result<(), Error> {
+        let entries = match fs::read_dir(pins.folder()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(Error::file(pins.folder()))?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(Error::file(pins.folder()))?;
+            let is_mark = entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| name.starts_with(PREFIX));
+            if is_mark {
+                fs::remove_dir(entry.path()).map_err(Error::file(entry.path()))?;
+            }
+        }
+        Ok(())
+    }
 }
 
-/// There are pins, and the programs are those of this build.
+/// True if there are pins and the programs are those of this build.
 pub fn is_this(pins: &Pins) -> bool {
-    pins.path(&name()).exists() && is_pinned(pins)
+    Build::of(OBJECT).is_of(pins) && is_pinned(pins)
 }
 
-/// Programs and counters are pinned, of whatever build. They work without pins too:
-/// other tools can remove pins.
+/// True if the program and the counters are pinned, of any build. Other tools can remove
+/// pins, and the programs work without them.
 pub fn is_pinned(pins: &Pins) -> bool {
     [INGRESS, COUNTERS]
         .iter()
@@ -34,25 +67,9 @@ pub fn is_pinned(pins: &Pins) -> bool {
 }
 
 pub(super) fn mark(pins: &Pins) -> Result<(), Error> {
-    let path = pins.path(&name());
-    fs::create_dir_all(&path).map_err(Error::file(path))
+    Build::of(OBJECT).mark(pins)
 }
 
-/// While the pins change they are of no build.
 pub(super) fn unmark(pins: &Pins) -> Result<(), Error> {
-    let entries = match fs::read_dir(pins.folder()) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(Error::file(pins.folder()))?,
-    };
-    for entry in entries {
-        let entry = entry.map_err(Error::file(pins.folder()))?;
-        let is_mark = entry
-            .file_name()
-            .to_str()
-            .is_some_and(|name| name.starts_with(PREFIX));
-        if is_mark {
-            fs::remove_dir(entry.path()).map_err(Error::file(entry.path()))?;
-        }
-    }
-    Ok(())
+    Build::unmark(pins)
 }

@@ -7,7 +7,7 @@ use super::abi::Counter;
 use super::object::COUNTERS;
 use super::{Error, Pins};
 
-/// Every counter, summed over the CPUs; none where the map is not pinned.
+/// Every counter, summed over the CPUs. Empty if the map is not pinned.
 pub fn counters() -> Result<Vec<(Counter, u64)>, Error> {
     let path = Pins::of_this_namespace()?.path(COUNTERS);
     if !path.exists() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What can go wrong with programs, maps and interfaces.
+//! The errors of programs, maps and interfaces.
 
 use std::io;
 use std::path::PathBuf;
@@ -37,6 +37,11 @@ pub enum Error {
         interface: String,
         source: aya::programs::ProgramError,
     },
+    #[error("interface {interface}: {source}")]
+    Link {
+        interface: String,
+        source: aya::programs::links::LinkError,
+    },
     #[error("interface {0} does not exist")]
     NoInterface(String),
     #[error(
@@ -50,7 +55,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Names the file that an operation failed on.
+    /// Adds the path of the file on which an operation failed.
     pub(super) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
         let path = path.into();
         move |source| Error::File { path, source }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The tc side of interfaces over rtnetlink: which eBPF filters hang at a
-//! clsact qdisc, and removing a qdisc (`net/sched/cls_api.c`, `sch_api.c`).
+//! The tc side of interfaces over rtnetlink: lists the eBPF filters of a clsact qdisc and
+//! removes a qdisc (`net/sched/cls_api.c`, `sch_api.c`).
 
 use std::io;
 
@@ -19,8 +19,7 @@ pub(super) enum Direction {
     Egress,
 }
 
-/// An eBPF filter: the name it was attached by, the id of its program, and
-/// where it hangs.
+/// An eBPF filter: its name, the id of its program, and its handle and priority.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Filter {
     pub name: String,
@@ -35,7 +34,7 @@ impl Filter {
         (self.info >> 16) as u16
     }
 
-    /// Whether packets of all protocols come to it (`ETH_P_ALL`).
+    /// True if it sees packets of all protocols (`ETH_P_ALL`).
     pub fn is_of_all_protocols(&self) -> bool {
         self.info as u16 == 0x0003_u16.to_be()
     }
@@ -51,7 +50,7 @@ impl Direction {
     }
 }
 
-/// The eBPF filters of an interface; none where it has no clsact qdisc.
+/// The eBPF filters of an interface. Empty if it has no clsact qdisc.
 pub(super) fn list(index: u32, direction: Direction) -> io::Result<Vec<Filter>> {
     let mut request = TcMessage::with_index(index as i32);
     request.header.parent = TcHandle {
@@ -67,11 +66,11 @@ pub(super) fn list(index: u32, direction: Direction) -> io::Result<Vec<Filter>> 
 pub(super) struct Kind {
     pub kind: String,
     pub priority: u16,
-    /// Of an eBPF one.
+    /// The name of an eBPF filter.
     pub name: Option<String>,
 }
 
-/// The filters of every kind, in the order in which packets meet them.
+/// The filters of every kind, in the order in which packets pass them.
 pub(super) fn kinds(index: u32, direction: Direction) -> io::Result<Vec<Kind>> {
     let mut request = TcMessage::with_index(index as i32);
     request.header.parent = TcHandle {
@@ -90,7 +89,7 @@ pub(super) fn kinds(index: u32, direction: Direction) -> io::Result<Vec<Kind>> {
                 TcAttribute::Kind(kind) => Some(kind.clone()),
                 _ => None,
             });
-        // The classifier itself is listed before its filters.
+        // The kernel lists the classifier itself before its filters.
         if message.header.handle == TcHandle::default() {
             return None;
         }
@@ -103,7 +102,7 @@ pub(super) fn kinds(index: u32, direction: Direction) -> io::Result<Vec<Kind>> {
     Ok(answers.iter().filter_map(kind).collect())
 }
 
-/// Removes one filter and leaves the others of its priority.
+/// Removes one filter and keeps the others of its priority.
 pub(super) fn remove(index: u32, direction: Direction, filter: &Filter) -> io::Result<()> {
     let mut request = TcMessage::with_index(index as i32);
     request.header.parent = TcHandle {
@@ -116,7 +115,7 @@ pub(super) fn remove(index: u32, direction: Direction, filter: &Filter) -> io::R
     ask(RouteNetlinkMessage::DelTrafficFilter(request), NLM_F_ACK).map(|_| ())
 }
 
-/// Whether any filter of any kind hangs there.
+/// True if a filter of any kind is attached.
 pub(super) fn any(index: u32, direction: Direction) -> io::Result<bool> {
     let mut request = TcMessage::with_index(index as i32);
     request.header.parent = TcHandle {
@@ -127,7 +126,7 @@ pub(super) fn any(index: u32, direction: Direction) -> io::Result<bool> {
     Ok(!answers.is_empty())
 }
 
-/// Removes the interface's clsact qdisc with all that hangs there.
+/// Removes the interface's clsact qdisc with all its filters.
 pub(super) fn remove_clsact(index: u32) -> io::Result<()> {
     let mut request = TcMessage::with_index(index as i32);
     request.header.parent = TcHandle {

@@ -1,28 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Other filters and programs at an interface, which packets meet before ours.
+//! Filters and programs of other tools that packets pass before our program.
 
-use aya::programs::tc::TcAttachType;
-use aya::programs::{ProgramError, SchedClassifier};
-use nix::libc;
 use nix::net::if_::if_nametoindex;
 
-use super::Error;
 use super::filters::{self, Direction};
 use super::object::INGRESS;
+use super::{Error, tcx};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hanging {
-    /// In the order in which packets meet them; none where ours are not there.
+    /// The filters in the order in which packets pass them. Empty if ours is not
+    /// attached.
     pub before: Vec<Foreign>,
-    /// Programs that are attached by tcx (`kernel/bpf/tcx.c`): packets meet them
-    /// before all filters.
+    /// Programs that are attached by tcx (`kernel/bpf/tcx.c`): those before ours, or all
+    /// if ours is not attached by tcx.
     pub programs: Vec<Program>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
     pub id: u32,
-    /// What its maker calls it; may be empty.
+    /// The name that its author gave it. May be empty.
     pub name: String,
 }
 
@@ -51,35 +49,21 @@ pub fn hanging(interface: &str) -> Result<Option<Hanging>, Error> {
             kind: kind.kind,
         })
         .collect();
-    // A filter is listed with each of its parts.
+    // The kernel lists a filter once for each of its parts.
     before.dedup();
     Ok(Some(Hanging {
         before,
-        programs: tcx(interface)?,
+        programs: programs_before(interface)?,
     }))
 }
 
-fn tcx(interface: &str) -> Result<Vec<Program>, Error> {
-    let programs = match SchedClassifier::query_tcx(interface, TcAttachType::Ingress) {
-        Ok((_, programs)) => programs,
-        // A kernel before 6.6 has no tcx (EINVAL); interface or program went this
-        // moment.
-        Err(ProgramError::SyscallError(error))
-            if matches!(
-                error.io_error.raw_os_error(),
-                Some(libc::EINVAL | libc::ENODEV | libc::ENOENT)
-            ) =>
-        {
-            return Ok(Vec::new());
-        }
-        Err(source) => {
-            return Err(Error::Attach {
-                interface: interface.to_owned(),
-                source,
-            });
-        }
-    };
-    let named = programs.iter().map(|program| Program {
+/// The tcx programs that packets pass before ours.
+fn programs_before(interface: &str) -> Result<Vec<Program>, Error> {
+    let programs = tcx::programs(interface)?.unwrap_or_default();
+    let before = programs
+        .iter()
+        .take_while(|program| program.name_as_str() != Some(INGRESS));
+    let named = before.map(|program| Program {
         id: program.id(),
         name: program.name_as_str().unwrap_or_default().to_owned(),
     });

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Which network namespaces live, by their inode numbers.
+//! Finds the existing network namespaces, by their inode numbers.
 //!
-//! The kernel has no list of them. One lives as long as a process is in it or
-//! a file of it is mounted (`ip netns add`, container runtimes); one that only
-//! an open file or a socket keeps is not seen.
+//! The kernel has no list of them. This finds a namespace if a process is in it or a file
+//! of it is mounted (`ip netns add`, container runtimes). It misses one that only an open
+//! file or a socket keeps alive.
 
 use std::collections::HashSet;
 use std::fs;
@@ -12,14 +12,14 @@ use std::os::unix::fs::MetadataExt;
 /// `PROC_PID_INIT_INO` (linux/proc_ns.h).
 const INITIAL_PID_NAMESPACE: u64 = 0xeffffffc;
 
-/// `None` where not every process of the host can be seen.
+/// `None` if this process cannot see every process of the host.
 pub fn network_namespaces() -> Option<HashSet<u64>> {
     if fs::metadata("/proc/self/ns/pid").ok()?.ino() != INITIAL_PID_NAMESPACE {
         return None;
     }
     let mut living = HashSet::new();
     for entry in fs::read_dir("/proc").ok()?.flatten() {
-        // A process may end just now, and a zombie is in none.
+        // The process may have just ended, and a zombie has no namespace.
         if let Ok(namespace) = fs::metadata(entry.path().join("ns/net")) {
             living.insert(namespace.ino());
         }
@@ -30,8 +30,8 @@ pub fn network_namespaces() -> Option<HashSet<u64>> {
     Some(living)
 }
 
-/// The fourth word of a line is what is mounted (proc_pid_mountinfo(5)); for a
-/// namespace `net:[4026532286]`.
+/// The fourth field of a line is the root of the mount (proc_pid_mountinfo(5)). For a
+/// namespace it is `net:[4026532286]`.
 fn mounted(mountinfo: &str) -> impl Iterator<Item = u64> {
     mountinfo.lines().filter_map(|line| {
         let root = line.split(' ').nth(3)?;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The eBPF side of a director: its program, its maps, and where they are
+//! The eBPF side of a director: its program, its maps, and the interfaces where they are
 //! attached. Everything here works in the network namespace of the caller.
 
 pub mod abi;
 mod attach;
 mod build;
+mod clsact;
 mod counters;
 mod error;
 mod filters;
@@ -12,11 +13,13 @@ mod hanging;
 mod living;
 mod object;
 mod pins;
+mod tcx;
 
 pub use attach::{
     attach, attached_interfaces, claim_qdiscs, detach, interfaces_with_leftovers,
     interfaces_with_program,
 };
+pub(crate) use build::Build;
 pub use build::{is_pinned, is_this as is_of_this_build};
 pub use counters::counters;
 pub use error::Error;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The compiled eBPF object (`bpf/ipvs_bpf.c`): loading it, pinning what it
-//! brings, and handing its maps to the module.
+//! The compiled eBPF object (`bpf/ipvs_bpf.c`): loads it, pins its program and maps, and
+//! hands the maps to the module.
 
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -22,19 +22,19 @@ const FLOWS4: &str = "flows4";
 const FLOWS6: &str = "flows6";
 pub(super) const COUNTERS: &str = "counters";
 const CONTROL: &str = "control";
-/// The program has it as a section of its data.
+/// The section of the program's data that holds it.
 const CONTROL_SECTION: &str = ".data.control";
-/// The maps that the module gets.
+/// The maps that are handed to the module.
 const OF_MODULE: [&str; 3] = [FLOWS4, FLOWS6, CONTROL];
 const PINNED: [&str; 5] = [INGRESS, FLOWS4, FLOWS6, CONTROL, COUNTERS];
 
-/// The pin of what is about to take the place of that pin.
+/// The pin of the object that will replace the one at `name`.
 fn next(name: &str) -> String {
     format!("next-{name}")
 }
 
-/// Loads program and maps, pins them, and registers the maps with the module.
-/// When a step fails, nothing stays behind.
+/// Loads the program and maps, pins them, and registers the maps with the module. If a
+/// step fails, everything is removed again.
 pub fn start(pins: &Pins, max_sessions: u32) -> Result<(), Error> {
     pins.create()?;
     let result = replace(pins, max_sessions);
@@ -45,16 +45,17 @@ pub fn start(pins: &Pins, max_sessions: u32) -> Result<(), Error> {
     result
 }
 
-/// The program of this build, and maps for so many sessions, in the place of those that
-/// are there. The maps are a cache, so sessions go on: without the fast path until
-/// their flows are in the new maps. Where it stops half way, another run does it again.
+/// Replaces the program by that of this build, and the maps by new ones for
+/// `max_sessions`. The maps are a cache, so the sessions stay. They have no fast path
+/// until their flows are in the new maps. If this fails half way, the next run repeats
+/// it.
 pub fn replace(pins: &Pins, max_sessions: u32) -> Result<(), Error> {
     pins.make()?;
     build::unmark(pins)?;
     let object = load(pins, max_sessions)?;
     for interface in attach::interfaces_with_program()? {
-        match attach::put(&interface, &pins.path(&next(INGRESS))) {
-            // It went meanwhile.
+        match attach::put(pins, &interface, &pins.path(&next(INGRESS))) {
+            // The interface was removed in the meantime.
             Err(Error::NoInterface(_)) => {}
             result => result?,
         }
@@ -71,13 +72,13 @@ pub fn replace(pins: &Pins, max_sessions: u32) -> Result<(), Error> {
     build::mark(pins)
 }
 
-/// Loads and pins them as those that come next.
+/// Loads the program and maps and pins them under their `next-` names.
 fn load(pins: &Pins, max_sessions: u32) -> Result<Ebpf, Error> {
-    // Kernels before 5.11 count maps among the locked memory, of which a process may
-    // have little. Where the limit cannot be raised, loading says what fails.
+    // Kernels before 5.11 count maps as locked memory, which is limited for a process. If
+    // the limit cannot be raised, loading reports the failure.
     let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
-    // A set of four slots a session, which has two flows: half of the table is empty, so
-    // that few sets are full.
+    // A set has four slots, and a session has two flows. With one set for each session
+    // half of the table stays empty, so that few sets are full.
     let mut object = EbpfLoader::new()
         .map_max_entries(FLOWS4, max_sessions)
         .map_max_entries(FLOWS6, max_sessions)

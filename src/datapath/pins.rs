@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Where maps and programs are pinned: one folder a network namespace,
+//! The paths where maps and programs are pinned: one folder for each network namespace,
 //! `/sys/fs/bpf/ipvs-bpf/<inode of the namespace>/`.
 //!
-//! The pins are how a later run of the CLI, or bpftool, finds them. What keeps
-//! them alive is not only the pin: the module holds the maps, and the tc
-//! filters hold the programs.
+//! Later runs of the CLI and bpftool find the maps and programs by their pins. The pins
+//! are not all that keeps them alive: the module holds the maps, and tc filters hold the
+//! programs.
 
 use std::fs;
 use std::io;
@@ -18,10 +18,12 @@ use super::Error;
 use super::living;
 
 const MOUNT_POINT: &str = "/sys/fs/bpf";
-/// The same through the first process's mount namespace. `ip netns exec`
-/// mounts a fresh `/sys` without it, and what is mounted there would vanish
-/// with the command.
+/// The same path in the mount namespace of the first process. `ip netns exec` mounts a
+/// fresh `/sys` without it. A file system that was mounted there would vanish with the
+/// command.
 const MOUNT_POINT_OF_INIT: &str = "/proc/1/root/sys/fs/bpf";
+/// The prefix before the inode in the name of the receiver's folder.
+const RECEIVER: &str = "toa-";
 /// `BPF_FS_MAGIC` (linux/magic.h).
 const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
 
@@ -32,18 +34,28 @@ pub struct Pins {
 }
 
 impl Pins {
-    /// Of the caller's network namespace. Only looks.
+    /// The pins of the caller's network namespace. Creates nothing.
     pub fn of_this_namespace() -> Result<Self, Error> {
+        Pins::named("")
+    }
+
+    /// The pins of the receiver of clients' addresses. They have their own lifetime, so
+    /// they are in a folder of their own, `toa-<inode>`. Creates nothing.
+    pub fn of_receiver() -> Result<Self, Error> {
+        Pins::named(RECEIVER)
+    }
+
+    fn named(prefix: &str) -> Result<Self, Error> {
         let path = "/proc/thread-self/ns/net";
         let inode = fs::metadata(path).map_err(Error::file(path))?.ino();
         Ok(Pins {
             folder: Path::new(bpf_fs().unwrap_or(MOUNT_POINT))
                 .join("ipvs-bpf")
-                .join(inode.to_string()),
+                .join(format!("{prefix}{inode}")),
         })
     }
 
-    /// Whether there is a place for them.
+    /// True if a BPF file system is mounted.
     pub fn has_file_system() -> bool {
         bpf_fs().is_some()
     }
@@ -52,26 +64,30 @@ impl Pins {
         self.folder.join(name)
     }
 
+    pub fn exist(&self) -> bool {
+        self.folder.exists()
+    }
+
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Makes the folder, empty.
+    /// Makes an empty folder.
     pub(super) fn create(&self) -> Result<(), Error> {
         self.remove()?;
         self.make()
     }
 
-    /// Makes the folder where there is none, and mounts the BPF file system.
-    pub(super) fn make(&self) -> Result<(), Error> {
+    /// Makes the folder if it does not exist, and mounts the BPF file system.
+    pub(crate) fn make(&self) -> Result<(), Error> {
         if bpf_fs().is_none() {
             mount_bpf_fs()?;
         }
         fs::create_dir_all(&self.folder).map_err(Error::file(&self.folder))
     }
 
-    /// Removes one pin. None is no error.
-    pub(super) fn unpin(&self, name: &str) -> Result<(), Error> {
+    /// Removes one pin. If there is none, this is not an error.
+    pub(crate) fn unpin(&self, name: &str) -> Result<(), Error> {
         let path = self.path(name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file(path)(error)),
@@ -79,7 +95,8 @@ impl Pins {
         }
     }
 
-    /// Removes every pin, and the folders that are then empty. None is no error.
+    /// Removes every pin and the folders that are empty then. If there is none, this is
+    /// not an error.
     pub fn remove(&self) -> Result<(), Error> {
         match fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -89,16 +106,16 @@ impl Pins {
         }
         if let Some(parent) = self.folder.parent() {
             sweep(parent);
-            // Other namespaces may have theirs in it.
+            // Other namespaces may have their folders in it.
             let _ = fs::remove_dir(parent);
         }
         Ok(())
     }
 }
 
-/// Removes what namespaces left that ended without a `down`: their maps would
-/// keep their memory. Folders come and go under the lock, so none is of a
-/// namespace that is just beginning.
+/// Removes the folders of namespaces that ended without a `down`: their maps would use
+/// memory forever. Folders are created and removed under the lock, so none belongs to a
+/// namespace that is just starting.
 fn sweep(parent: &Path) {
     let (Some(living), Ok(folders)) = (living::network_namespaces(), fs::read_dir(parent)) else {
         return;
@@ -107,7 +124,7 @@ fn sweep(parent: &Path) {
         let inode = folder
             .file_name()
             .to_str()
-            .and_then(|name| name.parse().ok());
+            .and_then(|name| name.strip_prefix(RECEIVER).unwrap_or(name).parse().ok());
         if inode.is_some_and(|inode: u64| !living.contains(&inode)) {
             let _ = fs::remove_dir_all(folder.path());
         }
@@ -118,7 +135,7 @@ fn is_bpf_fs(path: &str) -> bool {
     statfs(path).is_ok_and(|fs| fs.filesystem_type().0 == BPF_FS_MAGIC)
 }
 
-/// Where the BPF file system is mounted.
+/// The mount point of the BPF file system.
 fn bpf_fs() -> Option<&'static str> {
     [MOUNT_POINT, MOUNT_POINT_OF_INIT]
         .into_iter()

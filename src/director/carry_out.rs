@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Carrying out the steps of a plan.
+//! Carries out the steps of a plan.
 
 use std::path::PathBuf;
 
@@ -10,12 +10,13 @@ use crate::kmod::module;
 use crate::kmod::proc::{self, FullNatChange, LocalIpChange};
 use crate::model::{Family, LocalIp, Service, Timeout, Timeouts};
 use crate::plan::Step;
+use crate::toa;
 
-/// Steps that were not all carried out.
+/// An error that stopped the steps before all were carried out.
 pub struct Stopped {
-    /// Which of them were; what is missing at the end was not.
+    /// True for each step that was carried out. Steps missing at the end were not.
     pub done: Vec<bool>,
-    /// Why the first of the others was not.
+    /// The error of the first step that failed.
     pub source: Box<Error>,
 }
 
@@ -28,15 +29,14 @@ impl Stopped {
     }
 }
 
-/// The kernel as the steps see it; connects to IPVS when the first step needs
-/// it.
+/// The kernel as the steps see it. Connects to IPVS when the first step needs it.
 pub struct Kernel {
     module_file: Option<PathBuf>,
     ipvs: Option<Ipvs>,
 }
 
 impl Kernel {
-    /// `module_file`: the file of the module, instead of what modprobe finds.
+    /// `module_file`: the module's file, used instead of the one that modprobe finds.
     pub fn new(module_file: Option<PathBuf>) -> Self {
         Kernel {
             module_file,
@@ -44,9 +44,9 @@ impl Kernel {
         }
     }
 
-    /// Carries out one slice of a plan ([`crate::plan::Plan::transactions`]):
-    /// one step, or several that the module makes effective together, or
-    /// several of IPVS, each of which succeeds or fails by itself.
+    /// Carries out one slice of a plan ([`crate::plan::Plan::transactions`]): one step,
+    /// several steps that the module applies together, or several IPVS steps that succeed
+    /// or fail one by one.
     pub fn carry_out(&mut self, transaction: &[Step]) -> Result<(), Stopped> {
         match transaction {
             [] => Ok(()),
@@ -66,7 +66,7 @@ impl Kernel {
         module::load(self.module_file.as_deref())?;
         let changes: Vec<_> = steps.iter().filter_map(local_ip_change).collect();
         proc::change_local_ips(&changes)?;
-        // Where maps are registered it goes with them.
+        // If maps are registered, the module is unloaded together with them.
         if proc::local_ips()?.is_empty() && proc::registered_maps()?.is_none() {
             module::unload()?;
         }
@@ -84,7 +84,7 @@ impl Kernel {
         );
         let ipvs = self.ipvs().map_err(Stopped::before_anything)?;
         let results = ipvs.carry_out(&changes);
-        // The module would find out by itself, within a second.
+        // The module would notice by itself, but only within a second.
         if changes.iter().any(Change::ends_connections) {
             proc::revoke_leases();
         }
@@ -119,6 +119,10 @@ impl Kernel {
                 datapath::start(&Pins::of_this_namespace()?, *max_sessions)?;
             }
             Step::ChangeFastPath { new, .. } => proc::set_fast_path(*new)?,
+            Step::ChangePortSecret { new, .. } => {
+                module::load(self.module_file.as_deref())?;
+                proc::set_port_secret(*new)?;
+            }
             Step::ChangeDatapath { new, .. } => {
                 let pins = Pins::of_this_namespace()?;
                 let were_lost = !datapath::is_pinned(&pins);
@@ -126,6 +130,10 @@ impl Kernel {
                 if were_lost {
                     datapath::claim_qdiscs(&pins)?;
                 }
+            }
+            Step::StartToa { trust } | Step::ChangeToa { new: trust, .. } => toa::run(trust)?,
+            Step::StopToa { .. } => {
+                toa::stop()?;
             }
             Step::StopDatapath { .. } => stop_datapath()?,
             Step::Attach { interface } => datapath::attach(&Pins::of_this_namespace()?, interface)?,
@@ -143,13 +151,13 @@ impl Kernel {
                 self.ipvs()?.set_timeouts(&timeouts)?;
             }
             Step::ChangeSysctl { name, new, .. } => {
-                // They come with IPVS.
+                // The sysctls exist only while IPVS is loaded.
                 self.ipvs()?;
                 sysctl::set(name, new)?;
             }
             Step::StartDaemon { state, new } => self.ipvs()?.start_daemon(*state, new)?,
             Step::StopDaemon { state, .. } => self.ipvs()?.stop_daemon(*state)?,
-            // Slices of several steps: carry_out() takes them.
+            // carry_out() handles these: their slices can have several steps.
             Step::AddService { .. }
             | Step::ChangeService { .. }
             | Step::RemoveService { .. }
@@ -220,10 +228,7 @@ fn local_ip_change(step: &Step) -> Option<LocalIpChange> {
 
 fn full_nat_change(step: &Step) -> Option<FullNatChange> {
     match step {
-        Step::AddFullNat { service, pool } => {
-            Some(FullNatChange::Set(service.clone(), pool.clone()))
-        }
-        Step::ChangeFullNat { service, new, .. } => {
+        Step::AddFullNat { service, new } | Step::ChangeFullNat { service, new, .. } => {
             Some(FullNatChange::Set(service.clone(), new.clone()))
         }
         Step::RemoveFullNat { service, .. } => Some(FullNatChange::Remove(service.clone())),
@@ -231,16 +236,13 @@ fn full_nat_change(step: &Step) -> Option<FullNatChange> {
     }
 }
 
-/// One write has all rules.
+/// Writes all rules at once: the module takes the whole list.
 fn change_rules(steps: &[Step]) -> Result<(), Error> {
     let mut rules = proc::rules()?;
     for step in steps {
         match step {
-            Step::AddRule { rule, pool }
-            | Step::ChangeRule {
-                rule, new: pool, ..
-            } => {
-                rules.insert(rule.clone(), pool.clone());
+            Step::AddRule { rule, new } | Step::ChangeRule { rule, new, .. } => {
+                rules.insert(rule.clone(), new.clone());
             }
             Step::RemoveRule { rule, .. } => {
                 rules.remove(rule);
@@ -251,7 +253,7 @@ fn change_rules(steps: &[Step]) -> Result<(), Error> {
     Ok(proc::set_rules(&rules)?)
 }
 
-/// The module stays where another network namespace uses it.
+/// The module stays loaded while another network namespace uses it.
 pub(super) fn stop_datapath() -> Result<(), Error> {
     proc::unregister_maps()?;
     Pins::of_this_namespace()?.remove()?;

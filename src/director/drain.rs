@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Draining a server: weight 0, and looking at what is left of its
-//! connections.
+//! Drains a server: sets its weight to 0 and watches the connections that are left.
 //!
-//! The lock is held for each change and not while waiting, which may take
-//! hours; so each look also finds out what others did in the meantime.
+//! The lock is held for each change but not while waiting, which can take hours. So each
+//! look also finds out what other programs did in the meantime.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -18,7 +17,7 @@ use crate::ipvs_netlink::Ipvs;
 use crate::kmod::proc;
 use crate::model::{Protocol, Service, ServiceKey};
 
-/// Of the network namespace of the caller.
+/// The sysctl of the caller's network namespace.
 const EXPIRE_QUIESCENT_TEMPLATE: &str = "/proc/sys/net/ipv4/vs/expire_quiescent_template";
 
 pub struct Drain {
@@ -27,19 +26,18 @@ pub struct Drain {
     server: SocketAddr,
 }
 
-/// What is left of a server's connections.
+/// The connections that a server still has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Left {
-    /// Those that are waited for: open, or closed by one side alone; all of a
-    /// UDP service.
+    /// Connections to wait for: open, or closed by one side only. For UDP, all.
     pub connections: u32,
-    /// Closed by both sides; IPVS remembers them for a while.
+    /// Connections closed by both sides. IPVS remembers them for a while.
     pub closed: u32,
     /// Clients that a persistent service remembers.
     pub templates: u32,
 }
 
-/// What a look at the server found.
+/// The result of one look at the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
     Left(Left),
@@ -49,20 +47,20 @@ pub enum Look {
     Gone,
 }
 
-/// What an operator should know before waiting.
+/// A reason for the operator to be careful before waiting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caution {
     /// No other server of the service has a weight.
     LastServer,
     /// The scheduler still chooses the server, and then refuses the client.
     Refuses { scheduler: String },
-    /// Remembered clients keep coming; seconds.
+    /// Remembered clients keep coming to the server. In seconds.
     Persistent { timeout: u32 },
-    /// How long IPVS remembers a UDP connection; seconds.
+    /// How long IPVS remembers a UDP connection. In seconds.
     Udp { timeout: Option<u32> },
 }
 
-/// The beginning of a drain: what the server was before, and what to know.
+/// A drain that has begun, the server's weight before it, and the cautions.
 pub struct Begun {
     pub drain: Drain,
     pub weight_before: u32,
@@ -70,8 +68,8 @@ pub struct Begun {
 }
 
 impl Drain {
-    /// Sets the weight to 0; whoever calls it has the lock. `removes`: the server is to be
-    /// removed at the end, which a service of another program refuses.
+    /// Sets the weight to 0. The caller holds the lock. `removes`: the server will be
+    /// removed at the end. This is refused if another program made the service.
     pub fn begin(service: &ServiceKey, server: SocketAddr, removes: bool) -> Result<Begun, Error> {
         if removes {
             refuse_others(service)?;
@@ -100,8 +98,8 @@ impl Drain {
         }
     }
 
-    /// Removes the server, unless a look under the lock finds connections or
-    /// the work of others; that look is returned. None: another holds the lock.
+    /// Removes the server, unless a look under the lock finds connections or changes by
+    /// other programs. Returns that look, or `None` if another process holds the lock.
     pub fn remove(&mut self) -> Result<Option<Look>, Error> {
         let Some(_lock) = Lock::try_take()? else {
             return Ok(None);
@@ -119,7 +117,7 @@ impl Drain {
         let connections = if is_udp(&self.service) || counted.inactive == 0 {
             all
         } else {
-            // The counters and the table are not of the same moment.
+            // The counters and the table were not read at the same moment.
             let unfinished = unfinished(&self.service, self.server)?;
             u32::try_from(unfinished)
                 .unwrap_or(u32::MAX)
@@ -133,7 +131,7 @@ impl Drain {
     }
 }
 
-/// What a rule leaves to another program.
+/// Refuses a service that another program made and a rule covers.
 fn refuse_others(service: &ServiceKey) -> Result<(), Error> {
     let mut lines = proc::full_nat()?.into_iter();
     if lines.any(|line| line.key == *service && line.is_listed()) {
@@ -176,7 +174,7 @@ fn cautions(
     if others().all(|(_, other)| other.weight == 0) {
         cautions.push(Caution::LastServer);
     } else if scheduler == "dh" || (scheduler == "sh" && !service.scheduler_flags[0]) {
-        // ip_vs_sh.c, ip_vs_dh.c: their tables hold servers of weight 0 too.
+        // Their tables keep servers of weight 0 too (ip_vs_sh.c, ip_vs_dh.c).
         cautions.push(Caution::Refuses {
             scheduler: scheduler.to_owned(),
         });
@@ -195,7 +193,7 @@ fn cautions(
     Ok(cautions)
 }
 
-/// What cannot be read is off, the kernel's default.
+/// False if the sysctl cannot be read: off is the kernel's default.
 fn expires_quiescent_templates() -> bool {
     fs::read_to_string(EXPIRE_QUIESCENT_TEMPLATE).is_ok_and(|value| value.trim() != "0")
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What can go wrong between us and the kernel, whichever part of it.
+//! The errors of everything between us and the kernel.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,6 +15,8 @@ pub enum Error {
     Module(#[from] crate::kmod::Error),
     #[error(transparent)]
     Datapath(#[from] crate::datapath::Error),
+    #[error(transparent)]
+    Toa(#[from] crate::toa::Error),
     #[error(transparent)]
     Connections(#[from] crate::ip_vs_conn::Error),
     #[error("no network namespace \"{name}\": {source}; `ip netns list` lists them")]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Removing all virtual services, and nothing else: the data plane stays for
-//! the next `apply`.
+//! Removes all virtual services and nothing else. The data plane stays for the next
+//! `apply`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,8 +8,9 @@ use super::{Error, observe};
 use crate::kmod::proc::{self, FullNatChange, FullNatLine};
 use crate::model::ServiceKey;
 
-/// The virtual services but those that a rule leaves to another program, and whether the module does full NAT for each. One
-/// that IPVS lacks and the module still has is listed too.
+/// The virtual services that can be flushed, and whether the module does full NAT for
+/// each. Services that a rule leaves to another program are not included. A service that
+/// only the module still has is included.
 pub fn flushable() -> Result<BTreeMap<ServiceKey, bool>, Error> {
     let mut flushable = BTreeMap::new();
     if let Some(mut ipvs) = observe::ipvs()? {
@@ -20,9 +21,9 @@ pub fn flushable() -> Result<BTreeMap<ServiceKey, bool>, Error> {
     Ok(flushable)
 }
 
-/// IPVS first and the module after it, so that no connection of a full-NAT
-/// service is born native. Each is one transaction. Should the module refuse, its services carry nothing, and
-/// flushing again takes them away.
+/// Flushes IPVS first and the module after it, so that no connection of a full-NAT
+/// service starts as a native one. Each is one transaction. If the module refuses, its
+/// services carry no traffic, and the next flush removes them.
 pub fn flush() -> Result<(), Error> {
     if let Some(mut ipvs) = observe::ipvs()? {
         if proc::rules()?.is_empty() {
@@ -37,7 +38,7 @@ pub fn flush() -> Result<(), Error> {
     Ok(proc::change_full_nat(&changes)?)
 }
 
-/// Those of the services that no rule leaves to another program.
+/// The services among `keys` that no rule leaves to another program.
 pub(super) fn own(keys: BTreeSet<ServiceKey>) -> Result<BTreeSet<ServiceKey>, Error> {
     let rules = proc::rules()?;
     let listed = full_nat()?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The ports that this host draws for its own connections: no session takes one
-//! of a local IP that is the host's address, too (`kmod/host_ports.c`).
+//! The ports that this host picks for its own connections. If a local IP is also an
+//! address of the host, no session takes one of them (`kmod/session/host_ports.c`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use super::Error;
 use crate::model::PortRange;
 
-/// Shows each thread the settings of its own network namespace.
+/// Each thread sees the settings of its own network namespace here.
 const FOLDER: &str = "/proc/sys/net/ipv4";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPorts {
     /// `ip_local_port_range`.
     drawn: PortRange,
-    /// `ip_local_reserved_ports`: what is not drawn of these.
+    /// `ip_local_reserved_ports`: ports of this range that are not picked.
     reserved: Vec<PortRange>,
 }
 
@@ -29,7 +29,7 @@ impl HostPorts {
         })
     }
 
-    /// "32768\t60999", and "8080,9000-9010" or nothing.
+    /// Parses "32768\t60999", and "8080,9000-9010" or an empty text.
     pub(crate) fn from_text(drawn: &str, reserved: &str) -> Option<Self> {
         let mut words = drawn.split_whitespace();
         let (first, last) = (words.next()?, words.next()?);
@@ -50,10 +50,10 @@ impl HostPorts {
         self.drawn
     }
 
-    /// How many of these ports are drawn.
+    /// How many of these ports the host picks from.
     pub fn drawn_of(&self, ports: PortRange) -> u32 {
         let drawn = self.drawn.common(ports);
-        // The kernel prints a set of ports, so no two parts have one in common.
+        // The kernel prints a set of ports, so the parts do not overlap.
         let reserved = self.reserved.iter();
         let reserved: u32 = reserved.map(|part| drawn.common(*part).count()).sum();
         drawn.count().saturating_sub(reserved)
@@ -67,13 +67,13 @@ impl HostPorts {
         self.drawn_of(only) == 1
     }
 
-    /// Whether every one of these ports is drawn.
+    /// True if the host picks from every one of these ports.
     pub fn draws_all(&self, ports: PortRange) -> bool {
         self.drawn_of(ports) == ports.count()
     }
 
-    /// The value of `ip_local_reserved_ports` that reserves these ports and
-    /// what is reserved already.
+    /// The value of `ip_local_reserved_ports` that reserves these ports in addition to
+    /// those already reserved.
     pub fn reserving(&self, ports: PortRange) -> String {
         let parts = self.reserved.iter().chain([&ports]);
         let parts: Vec<String> = parts.map(part).collect();

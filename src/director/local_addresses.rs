@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Which addresses are this host's: those that the routing table `local` leads
-//! to, one by one or by whole networks (`ip route add local 10.0.0.0/24 dev lo`).
+//! The addresses of this host: those of its interfaces, and the destinations in the routing
+//! table `local`, single addresses or whole networks (`ip route add local 10.0.0.0/24 dev
+//! lo`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -10,15 +11,15 @@ use crate::rtnetlink::{self, LocalDestination};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LocalAddresses {
-    /// The first address of each network, by prefix length. The families have
-    /// lengths in common and no address.
+    /// The first address of each network, by prefix length. IPv4 and IPv6 share lengths
+    /// but not addresses.
     networks: BTreeMap<u8, BTreeSet<IpAddr>>,
-    /// Addresses of interfaces.
+    /// The addresses of interfaces.
     assigned: BTreeSet<IpAddr>,
 }
 
 impl LocalAddresses {
-    /// Those of the caller's network namespace.
+    /// Reads the addresses of the caller's network namespace.
     pub fn observe() -> Result<Self, Error> {
         let mut addresses = LocalAddresses::default();
         for destination in rtnetlink::local_destinations().map_err(Error::LocalRoutes)? {
@@ -40,15 +41,20 @@ impl LocalAddresses {
         networks.insert(network(address, length));
     }
 
+    /// The addresses of interfaces.
+    pub fn assigned(&self) -> impl Iterator<Item = IpAddr> {
+        self.assigned.iter().copied()
+    }
+
     pub fn contains(&self, address: IpAddr) -> bool {
         self.networks
             .iter()
             .any(|(length, networks)| networks.contains(&network(address, *length)))
     }
 
-    /// True if the module keeps a local IP from the ports of this host's sockets
-    /// (`kmod/host_ports.c: is_own()`): an address of IPv4 wherever it is local,
-    /// one of IPv6 where an interface has it.
+    /// True if the module keeps a local IP away from the ports of this host's sockets
+    /// (`kmod/session/host_ports.c: is_own()`). For IPv4 this is any local address, for
+    /// IPv6 only an address of an interface.
     pub fn shares_ports(&self, address: IpAddr) -> bool {
         match address {
             IpAddr::V4(_) => self.contains(address),
@@ -57,7 +63,7 @@ impl LocalAddresses {
     }
 }
 
-/// Single addresses are those of interfaces.
+/// Single addresses count as addresses of interfaces.
 impl FromIterator<(IpAddr, u8)> for LocalAddresses {
     fn from_iter<T: IntoIterator<Item = (IpAddr, u8)>>(destinations: T) -> Self {
         let mut addresses = LocalAddresses::default();
@@ -74,7 +80,7 @@ impl FromIterator<(IpAddr, u8)> for LocalAddresses {
     }
 }
 
-/// The address without what follows its prefix.
+/// The address with all bits after the prefix cleared.
 fn network(address: IpAddr, length: u8) -> IpAddr {
     let host_bits = |bits: u32| bits.saturating_sub(length.into());
     match address {

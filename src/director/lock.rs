@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! One change at a time on this host: network namespaces share the module, and
-//! one may unload it just when another has loaded it.
+//! Serializes changes on this host. Network namespaces share the module, so one could
+//! unload it just after another has loaded it.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,17 +10,17 @@ use nix::fcntl::{Flock, FlockArg};
 
 use super::Error;
 
-const FOLDER: &str = "/run/ipvs-bpf";
+pub(super) const FOLDER: &str = "/run/ipvs-bpf";
 const FILE: &str = "/run/ipvs-bpf/lock";
 
-/// Held until it is dropped or the process ends, however it ends.
+/// The lock is held until this is dropped or the process ends.
 #[derive(Debug)]
 pub struct Lock {
     _file: Flock<File>,
 }
 
 impl Lock {
-    /// Waits for another holder, and calls `waiting` before it does.
+    /// Takes the lock. If another process holds it, calls `waiting` and waits.
     pub fn take(waiting: impl FnOnce()) -> Result<Self, Error> {
         let file = match attempt()? {
             Ok(lock) => return Ok(lock),
@@ -32,13 +32,13 @@ impl Lock {
         Ok(Lock { _file: lock })
     }
 
-    /// None where another holds it.
+    /// `None` if another process holds the lock.
     pub fn try_take() -> Result<Option<Self>, Error> {
         Ok(attempt()?.ok())
     }
 }
 
-/// The lock, or the open file where another holds it.
+/// The lock, or the open file if another process holds it.
 fn attempt() -> Result<Result<Lock, File>, Error> {
     fs::create_dir_all(FOLDER).map_err(fail)?;
     let file = File::create(FILE).map_err(fail)?;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The director as the kernel has it: observing its state, carrying out
-//! the steps of a plan, and the daily jobs that need no plan.
+//! The director in the kernel: reads its state, carries out the steps of a plan, and does
+//! the daily jobs that need no plan.
 
 mod carry_out;
 pub mod drain;
 mod error;
 mod flush;
+mod follower;
 mod host_ports;
+mod listeners;
 mod local_addresses;
 mod lock;
 mod namespace;
@@ -25,15 +27,18 @@ mod zero;
 pub use carry_out::Kernel;
 pub use error::Error;
 pub use flush::{flush, flushable};
+pub use follower::{Claim, Following, LastApply, following};
 pub use host_ports::HostPorts;
+pub use listeners::Listeners;
 pub use local_addresses::LocalAddresses;
 pub use lock::Lock;
 pub use namespace::{NAMESPACES, enter};
 pub use now::{
     DataPlaneNow, ServiceNow, daemons_now, data_plane_now, has_ipvs, named_services_now,
-    pins_are_lost, service_keys_now, services_now, state_now, timeouts_now, unserved_now,
+    pins_are_lost, service_keys_now, services_by_rule, services_now, state_now,
+    syncs_with_random_secret, timeouts_now, unserved_now,
 };
-pub use observe::{interfaces, observe, observe_again, observe_loaded};
+pub use observe::{interfaces, observe, observe_again, observe_loaded, observe_receiver};
 pub use older::take_away_older_module;
 pub use teardown::teardown;
 pub use usable_ports::UsablePorts;

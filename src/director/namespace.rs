@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Entering a network namespace by the name that `ip netns` gave it.
+//! Enters a network namespace by the name that `ip netns` gave it.
 
 use std::fs::File;
 use std::io;
@@ -9,10 +9,10 @@ use nix::sched::{CloneFlags, setns};
 
 use super::Error;
 
-/// Where `ip netns` keeps them.
+/// The folder where `ip netns` keeps the namespaces.
 pub const NAMESPACES: &str = "/run/netns";
 
-/// Only the network of the calling thread changes; files and mounts stay the caller's.
+/// Changes the network namespace of the calling thread only. Its mounts stay.
 pub fn enter(name: &str) -> Result<(), Error> {
     let fail = |source: io::Error| Error::Namespace {
         name: name.to_owned(),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What runs now, for showing: read without loading or changing anything.
+//! The running state, for display. Reading it loads and changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,39 +9,40 @@ use super::observe::{self, unanswered};
 use crate::datapath::{self, Pins};
 use crate::ipvs_netlink::{Ipvs, ServiceStatistics};
 use crate::kmod::proc::{self, LocalIpLine};
-use crate::model::{Datapath, Service, ServiceKey, State, SyncDaemons, Timeouts};
+use crate::model::{Datapath, FullNat, Service, ServiceKey, State, SyncDaemons, Timeouts};
+use crate::toa;
 
-/// A service of IPVS, and what it has done and does.
+/// A service of IPVS with its counters and rates.
 #[derive(Clone, Debug)]
 pub struct ServiceNow {
     pub key: ServiceKey,
     pub service: Service,
     pub statistics: ServiceStatistics,
     /// `None`: native.
-    pub pool: Option<String>,
-    /// Full NAT by a rule: another program made the service.
+    pub full_nat: Option<FullNat>,
+    /// The service is full NAT by a rule: another program made it.
     pub by_rule: bool,
-    /// Of full NAT.
+    /// The number of sessions. `None` for a native service.
     pub sessions: Option<u32>,
 }
 
-/// What full NAT has in this network namespace.
+/// The full-NAT data plane of this network namespace.
 #[derive(Clone, Debug, Default)]
 pub struct DataPlaneNow {
     pub local_ips: Vec<LocalIpLine>,
-    /// Those that carry the programs; `None`: none are loaded.
+    /// The interfaces that carry the programs. `None`: no programs are loaded.
     pub interfaces: Option<BTreeSet<String>>,
-    /// Sessions of each family that the maps can hold.
+    /// The number of sessions of each family that the maps can hold.
     pub max_sessions: Option<u32>,
 }
 
-/// Whether the kernel has loaded it, for the caller's network namespace.
+/// True if the kernel has loaded IPVS, in the caller's network namespace.
 pub fn has_ipvs() -> bool {
     Path::new("/proc/thread-self/net/ip_vs").exists()
 }
 
-/// `None` where IPVS is not loaded. The kernel loads it when it is asked for
-/// its netlink family, so it is not asked.
+/// `None` if IPVS is not loaded. Asking for its netlink family would load it, so this
+/// checks first.
 fn ipvs() -> Result<Option<Ipvs>, Error> {
     if !has_ipvs() {
         return Ok(None);
@@ -57,8 +58,8 @@ pub fn services_now() -> Result<Vec<ServiceNow>, Error> {
     }
 }
 
-/// Those of these services that there are, in order. The kernel is asked for each
-/// by itself, so that the others cost nothing.
+/// The services among `keys` that exist, in order. Each is read by itself, so the cost
+/// does not depend on the other services.
 pub fn named_services_now(keys: &[ServiceKey]) -> Result<Vec<ServiceNow>, Error> {
     let Some(mut ipvs) = ipvs()? else {
         return Ok(Vec::new());
@@ -80,13 +81,13 @@ pub fn service_keys_now() -> Result<BTreeSet<ServiceKey>, Error> {
     })
 }
 
-/// True where the programs work without the pins by which they and their counters are
-/// found.
+/// True if the programs work but their pins are gone. The pins are needed to find the
+/// programs and their counters.
 pub fn pins_are_lost() -> Result<bool, Error> {
     Ok(proc::registered_maps()?.is_some() && !datapath::is_pinned(&Pins::of_this_namespace()?))
 }
 
-/// Services that the module has listed for full NAT and IPVS does not have.
+/// The full-NAT services that are listed in the module but missing from IPVS.
 pub fn unserved_now() -> Result<BTreeSet<ServiceKey>, Error> {
     let served = service_keys_now()?;
     let lines = proc::full_nat()?.into_iter();
@@ -94,20 +95,33 @@ pub fn unserved_now() -> Result<BTreeSet<ServiceKey>, Error> {
     Ok(unserved.map(|line| line.key).collect())
 }
 
+/// The number of services that the rules have made.
+pub fn services_by_rule() -> Result<usize, Error> {
+    let lines = proc::rule_lines()?.into_iter();
+    Ok(lines.map(|line| line.services as usize).sum())
+}
+
+/// True if a sync daemon runs, and the module chooses ports by a random key.
+pub fn syncs_with_random_secret() -> Result<bool, Error> {
+    let daemons = daemons_now()?;
+    let runs = daemons.master.is_some() || daemons.backup.is_some();
+    Ok(runs && proc::port_secret()?.is_none())
+}
+
 fn with_full_nat(
     services: BTreeMap<ServiceKey, (Service, ServiceStatistics)>,
 ) -> Result<Vec<ServiceNow>, Error> {
-    let mut full_nat: BTreeMap<ServiceKey, (String, bool, u32)> = proc::full_nat()?
+    let mut full_nat: BTreeMap<ServiceKey, (FullNat, bool, u32)> = proc::full_nat()?
         .into_iter()
-        .filter_map(|line| Some((line.key, (line.pool?, line.by_rule, line.sessions))))
+        .filter_map(|line| Some((line.key, (line.full_nat?, line.by_rule, line.sessions))))
         .collect();
     let rules = proc::rules()?;
     let services = services.into_iter().map(|(key, (service, statistics))| {
-        let (pool, by_rule, sessions) = match full_nat.remove(&key) {
-            Some((pool, by_rule, sessions)) => (Some(pool), by_rule, Some(sessions)),
-            // The module knows of it as soon as a client comes.
+        let (full_nat, by_rule, sessions) = match full_nat.remove(&key) {
+            Some((full_nat, by_rule, sessions)) => (Some(full_nat), by_rule, Some(sessions)),
+            // The module learns of the service when its first client comes.
             None => match rules.iter().find(|(rule, _)| rule.covers(&key)) {
-                Some((_, pool)) => (Some(pool.clone()), true, Some(0)),
+                Some((_, full_nat)) => (Some(full_nat.clone()), true, Some(0)),
                 None => (None, false, None),
             },
         };
@@ -115,7 +129,7 @@ fn with_full_nat(
             key,
             service,
             statistics,
-            pool,
+            full_nat,
             by_rule,
             sessions,
         }
@@ -132,15 +146,15 @@ pub fn data_plane_now() -> Result<DataPlaneNow, Error> {
     })
 }
 
-/// What runs, as far as a file could ask for it, but for settings. An interface
-/// that carries one of the programs counts, whatever became of the other.
+/// The running state without the settings. An interface counts if it carries at least one
+/// of the programs.
 pub fn state_now() -> Result<State, Error> {
     let services = services_now()?;
     let data_plane = data_plane_now()?;
     let full_nat = services
         .iter()
         .filter(|now| !now.by_rule)
-        .filter_map(|now| Some((now.key.clone(), now.pool.clone()?)));
+        .filter_map(|now| Some((now.key.clone(), now.full_nat.clone()?)));
     let interfaces = match data_plane.interfaces {
         Some(attached) => Some(&attached | &datapath::interfaces_with_leftovers()?),
         None => None,
@@ -149,7 +163,7 @@ pub fn state_now() -> Result<State, Error> {
         datapath: interfaces.map(|interfaces| Datapath {
             interfaces,
             max_sessions: data_plane.max_sessions.unwrap_or_default(),
-            // Nothing that is looked for in such a state depends on these.
+            // Nobody looks at these fields of such a state.
             ..Datapath::default()
         }),
         local_ips: data_plane
@@ -159,6 +173,7 @@ pub fn state_now() -> Result<State, Error> {
             .collect(),
         full_nat: full_nat.collect(),
         rules: proc::rules()?,
+        toa: Some(toa::observe()?),
         services: services
             .into_iter()
             .map(|now| (now.key, now.service))

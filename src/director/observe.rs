@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The actual state, read from the kernel: IPVS over netlink, the module's
-//! proc files, and tc.
+//! The actual state, read from the kernel: IPVS over netlink, the module's proc files,
+//! and the attached programs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,8 @@ use super::{Error, older, sysctl};
 use crate::datapath::{self, Pins};
 use crate::ipvs_netlink::{Ipvs, Reason};
 use crate::kmod::proc::{self, FullNatLine};
-use crate::model::{Datapath, LocalIp, PortRange, Service, ServiceKey, State, Timeouts};
+use crate::model::{Datapath, FullNat, LocalIp, PortRange, Service, ServiceKey, State, Timeouts};
+use crate::toa;
 
 /// The names of the interfaces of the caller's network namespace.
 pub fn interfaces() -> Result<Vec<String>, Error> {
@@ -23,12 +24,13 @@ pub fn interfaces() -> Result<Vec<String>, Error> {
         .collect())
 }
 
-/// Everything of the caller's network namespace. What is not loaded is empty.
+/// Reads everything in the caller's network namespace. Parts that are not loaded are
+/// empty.
 pub fn observe() -> Result<State, Error> {
     observe_with(|ipvs| Ok(ipvs.services()?))
 }
 
-/// The same without loading anything: asking for IPVS loads it.
+/// The same, but loads nothing. Asking for IPVS would load it.
 pub fn observe_loaded() -> Result<State, Error> {
     if has_ipvs() {
         return observe();
@@ -36,16 +38,24 @@ pub fn observe_loaded() -> Result<State, Error> {
     module_state()
 }
 
-/// The state after steps that touched these services of IPVS, where `before` is
-/// the state before them. Of the services only these are read again.
+/// Reads only the receiver of clients' addresses. Does not ask IPVS or the module.
+pub fn observe_receiver() -> Result<State, Error> {
+    Ok(State {
+        toa: Some(toa::observe()?),
+        ..State::default()
+    })
+}
+
+/// The state after steps that touched these services. `before` is the state before them.
+/// Only the touched services of IPVS are read again.
 ///
-/// No step changes any other service, so what `before` says of the others holds
-/// as well as if it had been read now, but for what other programs do; and what
-/// those do a moment later no reading sees.
+/// No step changes any other service, so the others are copied from `before`. This misses
+/// changes that other programs made in between. No reading is safe from a change that
+/// comes right after it.
 pub fn observe_again(before: State, touched: &BTreeSet<&ServiceKey>) -> Result<State, Error> {
     let mut services = before.services;
     observe_with(|ipvs| {
-        // One by itself costs about twice what it does in a listing.
+        // Reading a service by itself costs about twice as much as in a listing.
         if touched.len() > services.len() / 2 {
             return Ok(ipvs.services()?);
         }
@@ -64,7 +74,7 @@ fn observe_with(
 ) -> Result<State, Error> {
     older::refuse()?;
     let mut state = module_state()?;
-    // Asking for IPVS loads it, and with it come its sysctls.
+    // Asking for IPVS loads it, and its sysctls appear with it.
     if let Some(mut ipvs) = ipvs()? {
         state.timeouts = ipvs.timeouts()?;
         if state.needs_module() {
@@ -77,13 +87,15 @@ fn observe_with(
     Ok(state)
 }
 
-/// Without what IPVS has.
+/// The state without the parts that IPVS has.
 fn module_state() -> Result<State, Error> {
     Ok(State {
+        port_secret: proc::port_secret()?,
         datapath: datapath()?,
         local_ips: local_ips()?,
         full_nat: full_nat()?,
         rules: proc::rules()?,
+        toa: Some(toa::observe()?),
         ..State::default()
     })
 }
@@ -113,15 +125,15 @@ fn local_ips() -> Result<BTreeMap<LocalIp, PortRange>, Error> {
         .collect())
 }
 
-fn full_nat() -> Result<BTreeMap<ServiceKey, String>, Error> {
+fn full_nat() -> Result<BTreeMap<ServiceKey, FullNat>, Error> {
     Ok(proc::full_nat()?
         .into_iter()
         .filter(FullNatLine::is_listed)
-        .filter_map(|line| Some((line.key, line.pool?)))
+        .filter_map(|line| Some((line.key, line.full_nat?)))
         .collect())
 }
 
-/// Adds the timeouts of the module, where it is loaded.
+/// Adds the timeouts of the module, if it is loaded.
 pub(super) fn unanswered(timeouts: &mut Timeouts) -> Result<(), Error> {
     for (timeout, seconds) in proc::unanswered()? {
         timeouts.set(timeout, Some(seconds));
@@ -129,7 +141,7 @@ pub(super) fn unanswered(timeouts: &mut Timeouts) -> Result<(), Error> {
     Ok(())
 }
 
-/// `None`: the kernel has not loaded IPVS and cannot.
+/// `None`: IPVS is not loaded and the kernel cannot load it.
 pub(super) fn ipvs() -> Result<Option<Ipvs>, Error> {
     match Ipvs::connect() {
         Ok(ipvs) => Ok(Some(ipvs)),

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A module of a version before 0.2. It forwards with programs at egress and keeps its
-//! sessions in eBPF maps, so nothing of this version works with it. It is exchanged
-//! where no session would end with it.
+//! sessions in eBPF maps, so it cannot work with this version. It is replaced only if it
+//! has no sessions that would end.
 
 use super::{Error, teardown};
 use crate::kmod::{module, proc};
 
-/// Fails where such a module is loaded.
+/// Fails if an older module is loaded.
 pub(super) fn refuse() -> Result<(), Error> {
     match proc::is_of_older_module() {
         true => Err(error()?),
@@ -27,8 +27,8 @@ fn sessions() -> Result<u64, Error> {
     Ok(sessions.map(|(_, value)| value).sum())
 }
 
-/// Takes it away, with its programs and its full-NAT services, and reports that to
-/// `done` as [`teardown`] does. Where sessions live in it, nothing changes.
+/// Removes the older module with its programs and full-NAT services. Reports each to
+/// `done` as [`teardown`] does. If it has sessions, fails and changes nothing.
 pub fn take_away_older_module(done: &mut dyn FnMut(&str)) -> Result<(), Error> {
     if !proc::is_of_older_module() {
         return Ok(());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `net.ipv4.vs.*`: the files of `/proc/sys/net`, which shows each thread
-//! those of its own network namespace.
+//! `net.ipv4.vs.*`: files in `/proc/sys/net`. Each thread sees those of its own network
+//! namespace.
 
 use std::fs;
 use std::io;
@@ -13,7 +13,7 @@ use crate::model::Sysctls;
 
 const FOLDER: &str = "/proc/sys/net/ipv4/vs";
 
-/// All of them; none where IPVS is not loaded.
+/// Reads all of them. Empty if IPVS is not loaded.
 pub(super) fn observe() -> Result<Sysctls, Error> {
     let entries = match fs::read_dir(FOLDER) {
         Ok(entries) => entries,
@@ -41,7 +41,7 @@ fn fail(path: PathBuf, source: io::Error) -> Error {
     Error::File { path, source }
 }
 
-/// The names come from a checked file or from the kernel: none has a `/`.
+/// The names come from a checked file or from the kernel, so none has a `/`.
 pub(super) fn set(name: &str, value: &str) -> Result<(), Error> {
     let path = Path::new(FOLDER).join(name);
     fs::OpenOptions::new()
@@ -55,7 +55,7 @@ pub(super) fn set(name: &str, value: &str) -> Result<(), Error> {
         })
 }
 
-/// What the kernel means by refusing (ip_vs_ctl.c, kernel/sysctl.c).
+/// The meaning of the kernel's refusal (ip_vs_ctl.c, kernel/sysctl.c).
 fn reason(error: &io::Error) -> String {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::EINVAL | Errno::ERANGE) => "the kernel does not take this value".to_owned(),

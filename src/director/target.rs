@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A server of a service as it runs, found by the names that a person typed.
+//! A running server of a service, found by the names that a user typed.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use crate::config::argument::near;
 use crate::ipvs_netlink::{Connections, Ipvs};
 use crate::model::{Server, Service, ServiceKey};
 
-/// A service with one of its servers in particular.
+/// A service and one of its servers.
 #[derive(Clone, Debug)]
 pub struct Target {
     pub service: Service,
@@ -16,7 +16,7 @@ pub struct Target {
     pub connections: Connections,
 }
 
-/// Errors name what is near, where there is no such service or server.
+/// If there is no such service or server, the error lists similar ones.
 pub fn find(ipvs: &mut Ipvs, key: &ServiceKey, address: SocketAddr) -> Result<Target, Error> {
     let Some((service, statistics)) = ipvs.service_with_statistics(key)? else {
         return Err(no_service(ipvs, key)?);

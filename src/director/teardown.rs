@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Taking everything of ours out of the kernel again, in the opposite order of
-//! an `apply`. What is not there is passed over, so that a run that failed can
-//! be repeated.
+//! Removes everything of ours from the kernel, in the opposite order of an `apply`. Skips
+//! what is already gone, so that a failed run can be repeated.
 
 use std::collections::BTreeMap;
 use std::thread::sleep;
@@ -9,17 +8,19 @@ use std::time::{Duration, Instant};
 
 use super::carry_out::stop_datapath;
 use super::flush::own;
+use super::now::has_ipvs;
 use super::{Error, observe};
 use crate::datapath::{self, Pins};
 use crate::kmod::module;
 use crate::kmod::proc::{self, FullNatChange, FullNatLine, LocalIpChange};
+use crate::toa;
 
-/// How long no session may end. Each is gone as soon as no packet uses
-/// its connection.
+/// The longest time to wait without any session ending. A session ends as soon as no
+/// packet uses its connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Reports each thing that it has taken away to `done`, in a few words.
+/// Reports each thing that it removed to `done`, in a few words.
 pub fn teardown(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), Error> {
     remove_services(keep_native, done)?;
     if module::is_loaded() {
@@ -31,6 +32,9 @@ pub fn teardown(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), Err
         remove_full_nat(done)?;
         end_sessions(done)?;
         remove_local_ips(done)?;
+    }
+    if toa::stop()? {
+        done("the receiver of clients' addresses");
     }
     detach(done)?;
     if module::is_loaded() {
@@ -47,6 +51,10 @@ pub fn teardown(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), Err
 }
 
 fn remove_services(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    // Asking for IPVS would load it.
+    if !has_ipvs() {
+        return Ok(());
+    }
     let Some(mut ipvs) = observe::ipvs()? else {
         return Ok(());
     };
@@ -83,7 +91,7 @@ fn end_sessions(done: &mut dyn FnMut(&str)) -> Result<(), Error> {
     let mut ended = 0;
     let mut fewest = u32::MAX;
     loop {
-        // A service stays as long as a connection is bound to it.
+        // A service stays while a connection is bound to it.
         let services = proc::full_nat()?;
         let left: u32 = services.iter().map(|line| line.sessions).sum();
         ended = ended.max(left);

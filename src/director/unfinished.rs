@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Connections to a server that still carry something, counted in IPVS's own
-//! table (`ip_vs_conn.c: ip_vs_conn_seq_show()`).
+//! Counts the connections to a server that can still carry data, in the connection table
+//! of IPVS (`ip_vs_conn.c: ip_vs_conn_seq_show()`).
 //!
-//! The counters of a server do not tell: there, a TCP connection that one side
-//! has closed is as inactive as one that is over.
+//! The counters of a server cannot tell: they count a TCP connection that one side has
+//! closed as inactive, like one that both sides have closed.
 
 use std::net::SocketAddr;
 
 use crate::ip_vs_conn::{Connection, Error, connections};
 use crate::model::ServiceKey;
 
-/// For a service of a firewall mark or of every port, all connections to the
-/// server count: the table does not say which service scheduled them.
+/// For a service by firewall mark or of every port, this counts all connections to the
+/// server: the table does not say which service scheduled them.
 pub(super) fn unfinished(key: &ServiceKey, server: SocketAddr) -> Result<usize, Error> {
     let connections = connections()?;
     let counts = |connection: &&Connection| is_unfinished(connection, key, server);
@@ -28,7 +28,7 @@ fn is_unfinished(connection: &Connection, key: &ServiceKey, server: SocketAddr) 
     !over && !is_template && leads_to(connection.server, server) && is_of(key, connection)
 }
 
-/// A server of port 0 is reached at the port that the client asked for.
+/// A server of port 0 receives packets at the port that the client used.
 fn leads_to(destination: SocketAddr, server: SocketAddr) -> bool {
     destination.ip() == server.ip() && (server.port() == 0 || destination.port() == server.port())
 }
@@ -48,7 +48,7 @@ mod tests {
     use crate::ip_vs_conn::connection;
     use crate::model::Family;
 
-    /// As Linux 6.1 writes them.
+    /// The format of Linux 6.1.
     const LINES: &str = "\
 TCP 0A010002 A4C2 0A000001 0050 0A020002 1F90 ESTABLISHED     898
 TCP 0A010002 A4C4 0A000001 0050 0A020002 1F90 TIME_WAIT        98

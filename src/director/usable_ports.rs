@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! How many ports of a local IP sessions can take, of those that its pool has
-//! (`kmod/sessions.c: try_port()`). Sockets of this host can have one more each;
-//! they come and go, and are not counted.
+//! How many of a pool's ports of a local IP sessions can use
+//! (`kmod/session/local_ports.c: try_port()`). Each socket of this host can block one
+//! more port. Sockets come and go, so they are not counted.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -12,12 +12,12 @@ use crate::model::{PortRange, Protocol, ServiceKey};
 pub struct UsablePorts {
     host: HostPorts,
     local: LocalAddresses,
-    /// Full-NAT services, from whose VIP and port no session goes out.
+    /// Full-NAT services. No session can use their VIP and port as its source.
     services: BTreeSet<(Protocol, SocketAddr)>,
 }
 
 impl UsablePorts {
-    /// Those in the caller's network namespace, with these full-NAT services.
+    /// Reads the host's ports and addresses in the caller's network namespace.
     pub fn observe(services: impl Iterator<Item = ServiceKey>) -> Result<Self, Error> {
         Ok(UsablePorts {
             host: HostPorts::observe()?,
@@ -26,9 +26,9 @@ impl UsablePorts {
         })
     }
 
-    /// How many sessions with one server of this protocol there can be.
+    /// The maximum number of sessions with one server of this protocol.
     pub fn count(&self, address: IpAddr, ports: PortRange, protocol: Protocol) -> u32 {
-        // SCTP's ports stay as the client chose them.
+        // SCTP keeps the client's port.
         let shares = protocol != Protocol::Sctp && self.local.shares_ports(address);
         let drawn = if shares { self.host.drawn_of(ports) } else { 0 };
         let first = (protocol, SocketAddr::new(address, ports.first));
@@ -49,7 +49,7 @@ fn endpoint(key: ServiceKey) -> Option<(Protocol, SocketAddr)> {
 
 #[cfg(test)]
 impl UsablePorts {
-    /// The host draws these ports, has these addresses, and these services of TCP.
+    /// A host with these ports and addresses, and with these full-NAT services over TCP.
     pub fn of(host: HostPorts, local: &[&str], services: &[&str]) -> Self {
         let local = local.iter().map(|address| address.parse().unwrap());
         let local =

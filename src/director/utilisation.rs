@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! How much of each local IP is in use. A port serves one session with each
-//! server, so what counts is the server that has most, out of the ports that sessions can
-//! take.
+//! How much of each local IP is in use. A port serves one session with each server. So
+//! this is the share of the busiest server: its sessions, out of the ports that sessions
+//! with it can use.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -20,13 +20,12 @@ pub struct LocalIpNow {
     pub first_port: u16,
     pub last_port: u16,
     pub sessions: u32,
-    /// Those that sessions can take towards the busiest server.
+    /// The number of ports that sessions with the busiest server can use.
     pub ports: u32,
     pub busiest_server: Option<Busiest>,
 }
 
-/// The server with which a local IP has most sessions, of the ports that are
-/// usable towards it.
+/// The server that uses the largest share of the local IP's usable ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Busiest {
     pub protocol: Protocol,
@@ -34,14 +33,14 @@ pub struct Busiest {
     pub sessions: u32,
 }
 
-/// Those of the caller's network namespace. Reads every session.
+/// The local IPs of the caller's network namespace. Reads every session.
 pub fn local_ips_now() -> Result<Vec<LocalIpNow>, Error> {
     let lines = proc::local_ips()?;
     if lines.is_empty() {
         return Ok(Vec::new());
     }
     let services = proc::full_nat()?.into_iter();
-    let services = services.filter(|line| line.pool.is_some());
+    let services = services.filter(|line| line.full_nat.is_some());
     let usable = UsablePorts::observe(services.map(|line| line.key))?;
     Ok(utilisation(lines, &sessions()?, &usable))
 }
@@ -101,7 +100,7 @@ fn local_ip(
 }
 
 impl LocalIpNow {
-    /// How much of the local IP is in use: all of it, where no port is usable.
+    /// The share of the local IP that is in use. It is all if no port is usable.
     pub fn per_mille_used(&self) -> u64 {
         per_mille(self.busiest_server.map_or(0, |it| it.sessions), self.ports)
     }

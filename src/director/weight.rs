@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Changing the weight of a server that runs.
+//! Changes the weight of a running server.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use super::target::{Target, find};
 use crate::ipvs_netlink::Ipvs;
 use crate::model::{Server, ServiceKey};
 
-/// The weight that the server had.
+/// Returns the previous weight of the server.
 pub fn set_weight(key: &ServiceKey, address: SocketAddr, weight: u32) -> Result<u32, Error> {
     let mut ipvs = Ipvs::connect()?;
     let target = find(&mut ipvs, key, address)?;
@@ -16,7 +16,7 @@ pub fn set_weight(key: &ServiceKey, address: SocketAddr, weight: u32) -> Result<
     Ok(target.server.weight)
 }
 
-/// Everything else of the server stays as it is.
+/// Keeps all other properties of the server.
 pub(super) fn change_weight(
     ipvs: &mut Ipvs,
     key: &ServiceKey,

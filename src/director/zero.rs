@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Setting counters to zero.
+//! Sets counters to zero.
 
 use super::Error;
 use super::target::no_service;
 use crate::ipvs_netlink::{Ipvs, Reason};
 use crate::model::ServiceKey;
 
-/// Those of a service and its servers; without a service, all.
+/// Zeroes the counters of a service and its servers, or all counters if `key` is `None`.
 pub fn zero(key: Option<&ServiceKey>) -> Result<(), Error> {
     let mut ipvs = Ipvs::connect()?;
     match (ipvs.zero(key), key) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! How the values of netlink attributes stand on the wire, and the table from
-//! which each attribute enum of the family is made.
+//! The encoding of netlink attribute values, and the macro that makes each attribute enum
+//! of the family from a table.
 //!
 //! Numbers are in host byte order unless their type says otherwise.
 
@@ -15,7 +15,7 @@ use crate::model::Family;
 
 /// A value of an attribute, without the attribute's header.
 pub trait Value: Sized {
-    /// What is added to the attribute's type.
+    /// The flags that are added to the attribute's type.
     const TYPE_FLAGS: u16 = 0;
 
     fn length(&self) -> usize;
@@ -48,7 +48,7 @@ number!(u8, parse_u8);
 number!(u16, parse_u16);
 number!(u32, parse_u32);
 
-/// Four bytes whose meaning another attribute decides.
+/// Four bytes. Another attribute says what they mean.
 impl Value for [u8; 4] {
     fn length(&self) -> usize {
         self.len()
@@ -81,8 +81,8 @@ impl Value for Port {
     }
 }
 
-/// `union nf_inet_addr`: 16 bytes even for IPv4, of which that fills the
-/// first four. Which family it is another attribute says.
+/// `union nf_inet_addr`: 16 bytes even for IPv4, which uses the first four. Another
+/// attribute gives the family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address(pub [u8; 16]);
 
@@ -122,7 +122,7 @@ impl Value for Address {
     }
 }
 
-/// An IPv4 address alone, in network byte order.
+/// An IPv4 address without padding, in network byte order.
 impl Value for Ipv4Addr {
     fn length(&self) -> usize {
         4
@@ -152,8 +152,8 @@ impl Value for Ipv6Addr {
     }
 }
 
-/// `struct ip_vs_flags`: the kernel takes from `flags` the bits that are set
-/// in `mask`, and leaves the others as they were.
+/// `struct ip_vs_flags`: the kernel takes the bits of `flags` that are set in `mask` and
+/// keeps the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flags {
     pub flags: u32,
@@ -180,8 +180,8 @@ impl Value for Flags {
     }
 }
 
-/// A counter, in the width that it came in: `*_STATS` has some 32 bits wide,
-/// `*_STATS64` none.
+/// A counter in the width of its message. `*_STATS` has some of 32 bits, all of
+/// `*_STATS64` have 64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
     U32(u32),
@@ -221,7 +221,7 @@ impl Value for Counter {
     }
 }
 
-/// With the NUL at its end, as `NLA_NUL_STRING` wants it.
+/// Encoded with a NUL at the end, as `NLA_NUL_STRING` requires.
 impl Value for String {
     fn length(&self) -> usize {
         self.len() + 1
@@ -239,13 +239,13 @@ impl Value for String {
     }
 }
 
-/// What an attribute takes, its header and the padding behind it included.
+/// The size of an attribute including its header and the padding after it.
 fn size(value: usize) -> usize {
     NLA_HEADER_SIZE + value.next_multiple_of(NLA_ALIGNTO)
 }
 
-/// A nest of attributes. The crate's own functions ask for the length of each, and
-/// so of all within it, a dozen times.
+/// A nest of attributes. The crate's own functions compute the length of each attribute,
+/// including all nested ones, a dozen times.
 impl<T> Value for Vec<T>
 where
     T: Nla + for<'a> Parseable<NlaBuffer<&'a [u8]>>,
@@ -279,7 +279,8 @@ where
     }
 
     fn parse_from(bytes: &[u8]) -> Result<Self, DecodeError> {
-        // What IPVS sends has about as many, the nests of counters among them.
+        // The messages of IPVS have about this many attributes, including the nests of
+        // counters.
         let mut attributes = Vec::with_capacity(bytes.len() / 24);
         for attribute in NlasIterator::new(bytes) {
             attributes.push(T::parse(&attribute?)?);
@@ -294,8 +295,8 @@ fn bytes_of<const N: usize>(bytes: &[u8]) -> Result<[u8; N], DecodeError> {
         .map_err(|_| format!("{} bytes where {N} are expected", bytes.len()).into())
 }
 
-/// Makes an attribute enum from its table `Name(type of the value) = number`.
-/// What the table does not know is kept as it came, in `Other`.
+/// Makes an attribute enum from its table `Name(type of the value) = number`. Attributes
+/// that are not in the table are kept unchanged in `Other`.
 macro_rules! attributes {
     (
         $(#[$about:meta])*
@@ -307,7 +308,7 @@ macro_rules! attributes {
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum $enum {
             $($(#[$doc])* $name($value),)*
-            /// Unknown here; as it came.
+            /// An attribute that is not in the table, unchanged.
             Other(netlink_packet_core::DefaultNla),
         }
 

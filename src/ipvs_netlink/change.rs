@@ -15,12 +15,12 @@ pub(super) const NAME_MAX: usize = 15;
 
 #[derive(Clone, Copy, Debug)]
 pub enum Change<'a> {
-    /// Without its servers.
+    /// The servers are not included.
     AddService(&'a ServiceKey, &'a Service),
-    /// Gives an existing service the properties of this one; its servers stay
-    /// as they are.
+    /// Changes the properties of an existing service to these. Its servers stay
+    /// unchanged.
     ChangeService(&'a ServiceKey, &'a Service),
-    /// With its servers.
+    /// The servers are removed with it.
     RemoveService(&'a ServiceKey),
     AddServer(&'a ServiceKey, SocketAddr, &'a Server),
     ChangeServer(&'a ServiceKey, SocketAddr, &'a Server),
@@ -28,7 +28,7 @@ pub enum Change<'a> {
 }
 
 impl Change<'_> {
-    /// Whether connections lose their server.
+    /// True if the change takes away the server of connections.
     pub fn ends_connections(&self) -> bool {
         matches!(self, Change::RemoveService(_) | Change::RemoveServer(..))
     }
@@ -93,7 +93,7 @@ impl Change<'_> {
     }
 }
 
-/// The kernel takes mark 0 for the service of TCP at no address.
+/// The kernel would treat mark 0 as a TCP service without an address.
 fn check_key(key: &ServiceKey) -> Result<(), Failure> {
     match key {
         ServiceKey::Fwmark { mark: 0, .. } => Err(Failure::Refused(Reason::FwmarkZero)),
@@ -101,7 +101,7 @@ fn check_key(key: &ServiceKey) -> Result<(), Failure> {
     }
 }
 
-/// What the kernel would cut at a NUL, or refuse without a word.
+/// Refuses names that the kernel would cut at a NUL or reject without a message.
 fn check_names(service: &Service) -> Result<(), Failure> {
     for name in [Some(&service.scheduler), engine(service)]
         .into_iter()

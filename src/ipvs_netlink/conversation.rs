@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Requests and their answers: sequence numbers, acknowledgements, dumps of
-//! many datagrams, and what can go wrong with each.
+//! Requests and their answers: sequence numbers, acknowledgements, dumps of several
+//! datagrams, and the errors of each.
 
 use std::io;
 
@@ -14,11 +14,11 @@ use super::error::Failure;
 use super::extended_ack;
 use super::socket::Transport;
 
-/// A dump's datagram is as large as the largest buffer it was ever received
-/// with, and never above 32 KiB (`netlink_dump()`).
+/// The kernel makes a dump's datagram as large as the largest receive buffer it has seen,
+/// but at most 32 KiB (`netlink_dump()`).
 pub const DATAGRAM: usize = 64 << 10;
 
-/// How often a question is asked whose answer was lost or disturbed.
+/// The number of attempts for a question if its answer is lost or inconsistent.
 pub const TRIES: usize = 3;
 
 pub struct Conversation<T> {
@@ -26,19 +26,20 @@ pub struct Conversation<T> {
     sequence: u32,
     requests: Vec<u8>,
     datagram: Vec<u8>,
-    /// What the datagram has room for from the second one on.
+    /// The size of the receive buffer from the second datagram on.
     room: usize,
-    /// The largest room that the kernel has seen; 0: none yet.
+    /// The largest buffer that the kernel has seen. 0: none yet.
     seen: usize,
 }
 
-/// How a question is put.
+/// The kind of a question.
 #[derive(Clone, Copy)]
 pub enum Question {
-    /// About one thing: a message, then the acknowledgement.
+    /// Asks about one object: one message, then the acknowledgement.
     One,
-    /// About all: `NLM_F_DUMP`, any number of messages, then `NLMSG_DONE`. Only
-    /// for what always fits in one datagram; [`super::listing`] for the rest.
+    /// Asks about all objects: `NLM_F_DUMP`, any number of messages, then `NLMSG_DONE`.
+    /// Only for dumps that always fit in one datagram. [`super::listing`] handles the
+    /// others.
     Dump,
 }
 
@@ -54,9 +55,9 @@ impl<T: Transport> Conversation<T> {
         }
     }
 
-    /// A conversation of its own with the same kernel. The kernel makes a
-    /// dump's datagram of its least size until it has seen the `first` buffer,
-    /// of that size then, and of the size of the `later` ones after that.
+    /// Opens another conversation with the same kernel. The kernel makes the first
+    /// datagram of a dump in its minimum size. It makes the next one as large as the
+    /// `first` buffer, and those after it as large as the `later` ones.
     pub fn another(&self, first: usize, later: usize) -> Result<Self, Failure> {
         Ok(Conversation {
             transport: self.transport.another().map_err(Failure::Socket)?,
@@ -68,7 +69,7 @@ impl<T: Transport> Conversation<T> {
         })
     }
 
-    /// Asks without changing anything, again when the answer was lost.
+    /// Asks without changing anything. Asks again if the answer was lost.
     pub fn ask<Q, A, V>(
         &mut self,
         message: Q,
@@ -94,7 +95,8 @@ impl<T: Transport> Conversation<T> {
         }
     }
 
-    /// Asks for a change and waits for its acknowledgement. Never asks twice.
+    /// Asks for a change and waits for its acknowledgement. Never sends the request
+    /// twice.
     pub fn change<Q>(&mut self, message: Q) -> Result<(), Failure>
     where
         Q: NetlinkSerializable + NetlinkDeserializable,
@@ -107,12 +109,14 @@ impl<T: Transport> Conversation<T> {
         .map(drop)
     }
 
-    /// Asks for changes in one datagram; where there is no message, its failure
-    /// is the result. The kernel carries them out in their order, whatever
-    /// becomes of one of them, before `send` returns (`netlink_rcv_skb()`). It
-    /// answers those that it refuses and, as it is asked to, the last one: so
-    /// when that answer has come, all others have, and what was not answered is
-    /// done. When an answer was lost, all that were not answered may be.
+    /// Asks for several changes in one datagram. A change without a message has its
+    /// failure as the result.
+    ///
+    /// The kernel processes all of them in order before `send` returns, even if one fails
+    /// (`netlink_rcv_skb()`). It answers those that it refuses, and the last one because
+    /// of `NLM_F_ACK`. So after the last answer, a change without an answer was carried
+    /// out. If an answer was lost, the result of every change without an answer is
+    /// unknown.
     pub fn change_many<Q>(&mut self, messages: Vec<Result<Q, Failure>>) -> Vec<Result<(), Failure>>
     where
         Q: NetlinkSerializable + NetlinkDeserializable,
@@ -122,7 +126,7 @@ impl<T: Transport> Conversation<T> {
         self.requests.clear();
         let mut results: Vec<Result<(), Failure>> = Vec::with_capacity(messages.len());
         for (index, message) in messages.into_iter().enumerate() {
-            // A number for each, sent or not.
+            // Each message gets a number, even if it is not sent.
             self.sequence = self.sequence.wrapping_add(1);
             results.push(message.map(|message| {
                 let flags = if Some(index) == last { NLM_F_ACK } else { 0 };
@@ -175,7 +179,7 @@ impl<T: Transport> Conversation<T> {
         results
     }
 
-    /// Begins a dump, which must be read to its end by [`Self::next`] or
+    /// Begins a dump. The caller must read it to its end with [`Self::next`] or
     /// [`Self::rest`].
     pub fn begin<Q: NetlinkSerializable, V>(&mut self, message: Q) -> Result<Answer<V>, Failure> {
         let mut message = framed(message, NLM_F_DUMP);
@@ -213,8 +217,8 @@ impl<T: Transport> Conversation<T> {
         }
     }
 
-    /// Reads to the end of the answer even after a fault, since the kernel
-    /// refuses a dump while the last one is not read to its end.
+    /// Reads the answer to its end, even after a fault: the kernel refuses a new dump
+    /// while the previous one is not finished.
     pub fn rest<A, V>(
         &mut self,
         mut answer: Answer<V>,
@@ -232,8 +236,7 @@ impl<T: Transport> Conversation<T> {
         }
     }
 
-    /// Reads one datagram. An error ends the answer; other faults are kept in
-    /// it.
+    /// Reads one datagram. An error ends the answer. Other faults are stored in it.
     pub fn next<A, V>(
         &mut self,
         answer: &mut Answer<V>,
@@ -251,7 +254,7 @@ impl<T: Transport> Conversation<T> {
                     answer.fail(Failure::Lost);
                     return Ok(Size::default());
                 }
-                // Nothing more will come.
+                // No more datagrams will come.
                 Errno::EAGAIN => {
                     answer.ended = true;
                     return Err(answer.fault.take().unwrap_or(Failure::Lost));
@@ -269,7 +272,8 @@ impl<T: Transport> Conversation<T> {
         })
     }
 
-    /// Whether the datagram came whole. If not, the next one has room.
+    /// Returns true if the whole datagram was received. If not, the buffer is large
+    /// enough for the next one.
     fn receive(&mut self) -> io::Result<bool> {
         self.seen = self.seen.max(self.datagram.capacity());
         let length = loop {
@@ -278,7 +282,7 @@ impl<T: Transport> Conversation<T> {
                 result => break result?,
             }
         };
-        // What is in the datagram counts to what `reserve` reserves.
+        // `reserve` counts the bytes that are already in the datagram.
         let have = self.datagram.len();
         self.datagram
             .reserve(length.max(self.room).saturating_sub(have));
@@ -296,16 +300,16 @@ fn framed<Q: NetlinkSerializable>(message: Q, flags: u16) -> NetlinkMessage<Q> {
     message
 }
 
-/// Of a dump's datagram.
+/// The size of a dump's datagram.
 #[derive(Clone, Copy, Default)]
 pub struct Size {
     pub length: usize,
-    /// The largest buffer that the kernel had seen when it made it; 0: none.
+    /// The largest buffer that the kernel had seen when it made the datagram. 0: none.
     pub made_for: usize,
 }
 
-/// The messages of a datagram with their sequence numbers, up to one whose
-/// length is wrong.
+/// The messages of a datagram with their sequence numbers. Stops at a message with a
+/// wrong length.
 fn split(datagram: &[u8]) -> impl Iterator<Item = Result<(u32, &[u8]), Failure>> {
     let mut rest = datagram;
     std::iter::from_fn(move || {
@@ -327,11 +331,11 @@ fn split(datagram: &[u8]) -> impl Iterator<Item = Result<(u32, &[u8]), Failure>>
     })
 }
 
-/// What has come so far of an answer.
+/// The part of an answer that has been received.
 pub struct Answer<V> {
     sequence: u32,
     pub values: Vec<V>,
-    /// The first thing that went wrong.
+    /// The first error.
     pub fault: Option<Failure>,
     pub ended: bool,
 }
@@ -350,8 +354,8 @@ impl<V> Answer<V> {
         self.fault.get_or_insert(fault);
     }
 
-    /// Takes the messages of a datagram. Messages of another sequence
-    /// number belong to an answer that was given up, and are passed over.
+    /// Takes the messages of a datagram. Messages with another sequence number belong to
+    /// an answer that was given up, and are skipped.
     fn take<A: NetlinkDeserializable>(
         &mut self,
         datagram: &[u8],
@@ -411,7 +415,7 @@ impl<V> Answer<V> {
         }
     }
 
-    /// `code` is an errno, negated, or 0.
+    /// `code` is a negated errno, or 0.
     fn end(&mut self, code: i32, message: impl FnOnce() -> Option<String>) {
         self.ended = true;
         if code < 0 {

@@ -9,7 +9,7 @@ use super::error::Failure;
 use crate::model::{SyncDaemon, SyncState};
 
 attributes! {
-    /// Every number here is in host byte order, the port too.
+    /// Every number here is in host byte order, even the port.
     pub enum DaemonAttribute {
         /// `IP_VS_STATE_MASTER` (1) or `IP_VS_STATE_BACKUP` (2).
         State(u32) = 1,
@@ -33,8 +33,8 @@ fn number(state: SyncState) -> u32 {
     }
 }
 
-/// What `IPVS_CMD_NEW_DAEMON` wants. What is the kernel's own default is left
-/// out, as `ipvsadm` does: a kernel before 4.3 knows nothing else.
+/// The attributes of `IPVS_CMD_NEW_DAEMON`. Values that are the kernel's default are left
+/// out, as `ipvsadm` does: kernels before 4.3 do not know the attributes.
 pub fn whole(state: SyncState, daemon: &SyncDaemon) -> Vec<DaemonAttribute> {
     let mut attributes = vec![
         DaemonAttribute::State(number(state)),
@@ -57,13 +57,13 @@ pub fn whole(state: SyncState, daemon: &SyncDaemon) -> Vec<DaemonAttribute> {
     attributes
 }
 
-/// What `IPVS_CMD_DEL_DAEMON` wants.
+/// The attributes of `IPVS_CMD_DEL_DAEMON`.
 pub fn key(state: SyncState) -> Vec<DaemonAttribute> {
     vec![DaemonAttribute::State(number(state))]
 }
 
-/// A daemon as a dump shows it. Where group, port and TTL are missing (before
-/// Linux 4.3) they are the only ones that there are.
+/// A daemon from a dump. If group, port and TTL are missing (before Linux 4.3), they are
+/// the only values that the kernel supports.
 pub(super) fn read(attributes: Vec<DaemonAttribute>) -> Result<(SyncState, SyncDaemon), Failure> {
     let mut state = None;
     let mut interface = None;
@@ -97,7 +97,7 @@ pub(super) fn read(attributes: Vec<DaemonAttribute>) -> Result<(SyncState, SyncD
     let id = id.ok_or_else(|| missing("IPVS_DAEMON_ATTR_SYNC_ID"))?;
     let daemon = SyncDaemon {
         interface: interface.ok_or_else(|| missing("IPVS_DAEMON_ATTR_MCAST_IFN"))?,
-        // Messages have room for 8 bits of it.
+        // Sync messages have 8 bits for the id.
         id: u8::try_from(id)
             .map_err(|_| Failure::Foreign(format!("a synchronisation daemon of the id {id}")))?,
         group,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Real servers on the wire, where they are called destinations:
-//! `IPVS_DEST_ATTR_*`, to and from [`Server`].
+//! Real servers in netlink messages, which call them destinations: `IPVS_DEST_ATTR_*`, to
+//! and from [`Server`].
 
 use std::net::SocketAddr;
 
@@ -38,7 +38,8 @@ attributes! {
         InactConns(u32) = 8,
         PersistConns(u32) = 9,
         Stats(Stats) = 10,
-        /// Of `Addr`. Where it is missing (before Linux 3.18) the service's.
+        /// The family of `Addr`. If it is missing (before Linux 3.18), it is the
+        /// service's.
         AddrFamily(u16) = 11,
         Stats64(Stats) = 12,
         TunType(u8) = 13,
@@ -49,10 +50,10 @@ attributes! {
     }
 }
 
-/// The attributes that name a server. Its family is always among them:
-/// without it the kernel takes the service's.
+/// The attributes that identify a server. The family is always included: without it the
+/// kernel assumes the service's.
 pub fn key(address: SocketAddr) -> Vec<DestAttribute> {
-    // Room for what `whole` adds.
+    // The capacity includes the attributes that `whole` adds.
     let mut attributes = Vec::with_capacity(10);
     attributes.extend([
         DestAttribute::AddrFamily(address_family(Family::of(address.ip()))),
@@ -62,7 +63,7 @@ pub fn key(address: SocketAddr) -> Vec<DestAttribute> {
     attributes
 }
 
-/// All attributes that `IPVS_CMD_NEW_DEST` and `IPVS_CMD_SET_DEST` want.
+/// All attributes of `IPVS_CMD_NEW_DEST` and `IPVS_CMD_SET_DEST`.
 pub fn whole(address: SocketAddr, server: &Server) -> Vec<DestAttribute> {
     let (tunnel_type, tunnel_port, tunnel_flags) = match &server.forward {
         Forward::Tunnel(Tunnel::Gue { port, checksum }) => {
@@ -103,7 +104,7 @@ fn flags(checksum: TunnelChecksum) -> u16 {
     }
 }
 
-/// A server as a dump shows it.
+/// A server from a dump.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DestEntry {
     pub address: SocketAddr,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What can go wrong between us and the kernel's IPVS, told as what was asked
-//! and why it failed.
+//! The errors between this program and the kernel's IPVS. Each says what was asked and
+//! why it failed.
 
 use std::fmt;
 use std::io;
@@ -11,25 +11,25 @@ use thiserror::Error;
 
 use crate::model::{ServiceKey, SyncState};
 
-/// Reads as one sentence: what failed, why, and the cure where there is one.
+/// Displayed as one sentence: what failed, why, and how to fix it if that is known.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The kernel said no, and changed nothing.
+    /// The kernel refused the operation and changed nothing.
     #[error("cannot {operation}: {reason}{}", Said(message))]
     Refused {
         operation: Box<Operation>,
         reason: Reason,
-        /// The kernel's own words (extended acknowledgement), if it had any.
+        /// The kernel's own message (extended acknowledgement), if there is one.
         message: Option<String>,
     },
-    /// Whether a change was carried out must be read back.
+    /// The result of the change is unknown and must be read back.
     #[error(
         "cannot tell whether it was possible to {operation}: the kernel's answer was lost; \
          trying again is safe"
     )]
     Lost { operation: Box<Operation> },
-    /// A dump was disturbed by changes every time it was tried.
+    /// Every attempt at a dump was disturbed by concurrent changes.
     #[error(
         "cannot {operation}: other programs keep changing IPVS, in this network namespace or in \
          another; try again when there is less going on"
@@ -40,8 +40,8 @@ pub enum Error {
         operation: Box<Operation>,
         fault: String,
     },
-    /// The kernel has something that this program has no word for, and thus
-    /// cannot compare or keep.
+    /// The kernel has an object that this program does not know. It can neither compare
+    /// nor keep it.
     #[error(
         "cannot {operation}: the kernel has {what}, which is unknown here; \
          remove it with the tool that added it"
@@ -57,7 +57,7 @@ pub enum Error {
     },
 }
 
-/// What was asked of the kernel.
+/// An operation that the kernel was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
     FindFamily,
@@ -95,7 +95,7 @@ pub enum Operation {
         server: SocketAddr,
     },
     Flush,
-    /// Of one service, or of all.
+    /// Zeroes the counters of one service, or of all.
     Zero {
         service: Option<ServiceKey>,
     },
@@ -111,8 +111,7 @@ pub enum Operation {
     },
 }
 
-/// Why the kernel refused: its errno, in the meaning that it has for the
-/// operation.
+/// The reason of a refusal: the kernel's errno, interpreted for the operation.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Reason {
@@ -139,7 +138,7 @@ pub enum Reason {
          the module"
     )]
     NoSchedulerOrEngine { scheduler: String, engine: String },
-    /// Names are of 1 to 15 bytes, none of them NUL.
+    /// A name must have 1 to 15 bytes and no NUL.
     #[error("no scheduler or persistence engine can be named {name:?}")]
     BadName { name: String },
     #[error("a firewall mark of 0 marks nothing: use 1 or more")]
@@ -183,7 +182,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// `ip_vs_genl_set_cmd()` and what it calls, `genl_rcv_msg()` before it.
+    /// Follows `ip_vs_genl_set_cmd()` and the functions it calls, and `genl_rcv_msg()`.
     fn of(operation: &Operation, errno: Errno) -> Self {
         use Operation as Op;
         match (errno, operation) {
@@ -222,7 +221,7 @@ impl Reason {
             (Errno::ENOENT, Op::ChangeServer { .. } | Op::RemoveServer { .. }) => {
                 Reason::NoSuchServer
             }
-            // The family went away together with its module.
+            // The family was removed together with its module.
             (Errno::ENOENT, _) => Reason::NoFamily,
             (Errno::ERANGE, Op::AddServer { .. } | Op::ChangeServer { .. }) => Reason::OutOfRange,
             (Errno::EINVAL, Op::AddServer { .. } | Op::ChangeServer { .. }) => {
@@ -289,7 +288,7 @@ impl fmt::Display for Said<'_> {
 }
 
 impl Error {
-    /// Why the kernel refused, if that is what happened.
+    /// The reason, if the kernel refused the operation.
     pub fn reason(&self) -> Option<&Reason> {
         match self {
             Error::Refused { reason, .. } => Some(reason),
@@ -298,7 +297,7 @@ impl Error {
     }
 }
 
-/// An error before it is known what was being done.
+/// An error that does not yet name its operation.
 #[derive(Debug)]
 pub(super) enum Failure {
     Kernel {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The kernel's own words in an error: extended acknowledgements
-//! (`NLMSGERR_ATTR_*`, `include/uapi/linux/netlink.h`).
+//! The kernel's message in an error: extended acknowledgements (`NLMSGERR_ATTR_*`,
+//! `include/uapi/linux/netlink.h`).
 
 use netlink_packet_core::{NLM_F_ACK_TLVS, NLM_F_CAPPED, NlaBuffer, NlasIterator, parse_u32};
 
 const NLMSGERR_ATTR_MSG: u16 = 1;
 const NLMSG_HDRLEN: usize = 16;
 
-/// The message in an `NLMSG_ERROR`. `answer` is what follows the error code:
-/// the header of the request, the rest of the request unless
-/// `NLM_F_CAPPED` is set, and then the attributes.
+/// The message in an `NLMSG_ERROR`. `answer` starts after the error code. It has the
+/// header of the request, the rest of the request unless `NLM_F_CAPPED` is set, and then
+/// the attributes.
 pub fn of_error(flags: u16, answer: &[u8]) -> Option<String> {
     let request = if flags & NLM_F_CAPPED != 0 {
         NLMSG_HDRLEN
@@ -20,7 +20,7 @@ pub fn of_error(flags: u16, answer: &[u8]) -> Option<String> {
     of_attributes(flags, answer.get(request..)?)
 }
 
-/// The message in an `NLMSG_DONE`. `answer` is what follows the error code.
+/// The message in an `NLMSG_DONE`. `answer` starts after the error code.
 pub fn of_done(flags: u16, answer: &[u8]) -> Option<String> {
     of_attributes(flags, answer)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The family's number, which the kernel chooses when `ip_vs` is loaded:
-//! asked of the generic-netlink controller (`nlctrl`).
+//! The family's number. The kernel chooses it when `ip_vs` is loaded. The generic-netlink
+//! controller (`nlctrl`) reports it.
 
 use netlink_packet_core::{DecodeError, NlasIterator, ParseableParametrized, parse_u16};
 use netlink_packet_generic::constants::CTRL_ATTR_FAMILY_ID;
@@ -21,8 +21,8 @@ pub fn request() -> GenlMessage<GenlCtrl> {
     })
 }
 
-/// The one thing of the controller's answer that matters here. The crate's
-/// own parser reads all of it, and refuses what later kernels may add.
+/// The only part of the controller's answer that is needed here. The crate's own parser
+/// reads all of it and fails on attributes that later kernels may add.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FamilyId(pub Option<u16>);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What can be asked of the kernel's IPVS.
+//! The operations of the kernel's IPVS.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -19,26 +19,26 @@ use super::socket::{KernelSocket, Transport};
 use super::statistics::ServiceStatistics;
 use crate::model::{Family, Server, Service, ServiceKey};
 
-/// The kernel makes a dump's datagram as large as the buffer, and wipes it
-/// (`CONFIG_INIT_ON_ALLOC_DEFAULT_ON`), before it knows how little goes in. This
-/// has room for some 17 servers, and takes 8 KiB with `skb_shared_info`.
+/// The buffer size of small dumps. The kernel makes a dump's datagram as large as the
+/// buffer, and zeroes all of it (`CONFIG_INIT_ON_ALLOC_DEFAULT_ON`), even if little goes
+/// in. This size fits about 17 servers, and takes 8 KiB with `skb_shared_info`.
 const FEW: usize = 7872;
 
-/// Changes in one datagram. All of them refused, their answers fit even in the
-/// receive buffer that others than root get, and the requests (about 200 bytes
-/// each) in the send buffer.
+/// The number of changes in one datagram. If all are refused, the answers still fit in
+/// the receive buffer of a user without root rights. The requests (about 200 bytes each)
+/// fit in the send buffer.
 const IN_FLIGHT: usize = 128;
 
 /// IPVS of one network namespace: the one in which the socket was opened.
 pub struct Ipvs<T = KernelSocket> {
     conversation: Conversation<T>,
-    /// For dumps that fit in a small datagram; opened when it is needed.
+    /// For dumps that fit in a small datagram. Opened on first use.
     few: Option<Conversation<T>>,
     family: u16,
 }
 
 impl Ipvs {
-    /// [`Reason::NoFamily`] when the kernel has no IPVS.
+    /// Fails with [`Reason::NoFamily`] if the kernel has no IPVS.
     pub fn connect() -> Result<Self, Error> {
         let socket = KernelSocket::open()
             .map_err(|error| Failure::Socket(error).during(Operation::FindFamily))?;
@@ -77,9 +77,9 @@ impl<T: Transport> Ipvs<T> {
         .map_err(|failure| failure.during(Operation::GetInfo))
     }
 
-    /// All services with their servers; complete whatever others change in the
-    /// meantime, here or in another network namespace. What is itself added,
-    /// removed or changed meanwhile is seen as it was or as it is.
+    /// All services with their servers. The list is complete even if other programs make
+    /// changes during the call, here or in another network namespace. An object that is
+    /// changed during the call is seen as it was before or after that.
     pub fn services(&mut self) -> Result<BTreeMap<ServiceKey, Service>, Error> {
         let mut services = BTreeMap::new();
         self.walk(|entry, servers| {
@@ -89,7 +89,7 @@ impl<T: Transport> Ipvs<T> {
         Ok(services)
     }
 
-    /// The names of the services: one listing, whatever servers they have.
+    /// The keys of the services. One listing, however many servers they have.
     pub fn service_keys(&mut self) -> Result<BTreeSet<ServiceKey>, Error> {
         let entries = self.service_entries()?;
         Ok(entries.into_iter().map(|entry| entry.key).collect())
@@ -110,7 +110,8 @@ impl<T: Transport> Ipvs<T> {
         Ok(statistics)
     }
 
-    /// Both of the above in one walk: of each service, from one moment.
+    /// Both of the above in one pass. The two parts of each service are from the same
+    /// moment.
     pub fn services_with_statistics(
         &mut self,
     ) -> Result<BTreeMap<ServiceKey, (Service, ServiceStatistics)>, Error> {
@@ -123,7 +124,7 @@ impl<T: Transport> Ipvs<T> {
         Ok(services)
     }
 
-    /// A service with its servers, if it is there.
+    /// A service with its servers, if it exists.
     pub fn service(&mut self, key: &ServiceKey) -> Result<Option<Service>, Error> {
         let found = self.entries(key)?;
         Ok(found.map(|(entry, servers)| with_servers(entry.service, servers)))
@@ -142,9 +143,9 @@ impl<T: Transport> Ipvs<T> {
             })
     }
 
-    /// Carries out changes in their order, many in a datagram. Each is carried
-    /// out or refused by itself: one that is refused keeps no later one from
-    /// being carried out. The result of each, in the same order.
+    /// Carries out changes in order, many in one datagram. Each succeeds or fails by
+    /// itself: a refused change does not stop later ones. Returns the results in the same
+    /// order.
     pub fn carry_out(&mut self, changes: &[Change]) -> Vec<Result<(), Error>> {
         changes
             .chunks(IN_FLIGHT)
@@ -210,8 +211,8 @@ impl<T: Transport> Ipvs<T> {
             .map_err(|failure| failure.during(Operation::Flush))
     }
 
-    /// Sets the counters of a service and its servers to zero, or those of all
-    /// services and the sums of the namespace.
+    /// Zeroes the counters of a service and its servers. `None`: those of all services
+    /// and the totals of the namespace.
     pub fn zero(&mut self, key: Option<&ServiceKey>) -> Result<(), Error> {
         let named = key.map(|key| CmdAttribute::Service(service::key(key)));
         self.change(IpvsMessage::new(Command::Zero, named.into_iter().collect()))
@@ -221,8 +222,8 @@ impl<T: Transport> Ipvs<T> {
             })
     }
 
-    /// Gives every service and its servers to `take`. A service that goes
-    /// away before its servers are read is left out.
+    /// Passes every service and its servers to `take`. Skips a service that is removed
+    /// before its servers are read.
     fn walk(
         &mut self,
         mut take: impl FnMut(ServiceEntry, Vec<DestEntry>) -> Result<(), Failure>,
@@ -238,7 +239,7 @@ impl<T: Transport> Ipvs<T> {
         Ok(())
     }
 
-    /// A service (without its servers) and its servers, if it is there.
+    /// A service (without its servers) and its servers, if it exists.
     fn entries(
         &mut self,
         key: &ServiceKey,
@@ -260,8 +261,8 @@ impl<T: Transport> Ipvs<T> {
         .map_err(|failure| failure.during(Operation::ListServices))
     }
 
-    /// For a service that does not exist the kernel dumps nothing, and calls
-    /// that a success; so where nothing came, the service is looked for.
+    /// For a service that does not exist the kernel sends an empty dump and reports
+    /// success. So if the dump is empty, this checks that the service exists.
     fn server_entries(&mut self, key: &ServiceKey) -> Result<Vec<DestEntry>, Error> {
         let named = vec![CmdAttribute::Service(service::key(key))];
         let family = key.family();

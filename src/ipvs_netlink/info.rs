@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What IPVS says of itself: `IPVS_INFO_ATTR_*`.
+//! General information about IPVS: `IPVS_INFO_ATTR_*`.
 
 use std::fmt;
 
@@ -7,8 +7,8 @@ use super::attribute::attributes;
 use super::error::Failure;
 
 attributes! {
-    /// `IPVS_INFO_ATTR_*`: stand at the first level of `IPVS_CMD_SET_INFO`,
-    /// where other commands have `IPVS_CMD_ATTR_*`.
+    /// `IPVS_INFO_ATTR_*`: the first level of `IPVS_CMD_SET_INFO`, in place of
+    /// `IPVS_CMD_ATTR_*`.
     pub enum InfoAttribute {
         Version(u32) = 1,
         ConnTabSize(u32) = 2,
@@ -19,11 +19,11 @@ attributes! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Info {
     pub version: Version,
-    /// Buckets of the connection table.
+    /// The number of buckets in the connection table.
     pub connection_table_size: u32,
 }
 
-/// `IP_VS_VERSION_CODE`: a byte each.
+/// `IP_VS_VERSION_CODE`: one byte for each part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
     pub major: u8,

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Dumps that can be trusted to be complete.
+//! Dumps that are complete.
 //!
-//! The kernel makes each datagram of a dump while it holds IPVS's mutex, so a
-//! datagram shows everything that there is between the first and the last
-//! thing in it. Between two datagrams it remembers only how many things it has
-//! passed (`ip_vs_genl_dump_services()`, `ip_vs_genl_dump_dests()`), those of
-//! all network namespaces among them. When one that was passed is removed, the
-//! dump skips another; and nothing in it says so (no `NLM_F_DUMP_INTR`).
+//! The kernel makes each datagram of a dump while it holds the mutex of IPVS. So a
+//! datagram has everything between its first and its last entry. Between two datagrams
+//! the kernel remembers only how many entries it has passed, in all network namespaces
+//! (`ip_vs_genl_dump_services()`, `ip_vs_genl_dump_dests()`). If an entry that was passed
+//! is removed, the dump skips another one, without `NLM_F_DUMP_INTR`.
 //!
-//! So what does not come in one datagram is dumped twice at the same time, in
-//! datagrams that begin and end at other places, and these are taken as links
-//! of a chain. The first datagram of a dump begins at the first thing. A
-//! datagram that shows again something of the chain made before it continues
-//! it without a gap: things keep their order, and one that is removed and added
-//! again moves towards the front (`hlist_add_head_rcu()`, `list_add_rcu()`),
-//! into what the chain covers. A datagram in which there was room left ends at
-//! the last thing. A chain from the first to the last misses nothing that was
-//! there all the time; where it breaks, both dumps are made again.
+//! So a list that does not fit in one datagram is dumped twice at the same time. The
+//! datagrams of the two dumps begin and end at different places, and are linked into a
+//! chain. The first datagram of a dump begins at the first entry. A later datagram
+//! continues the chain without a gap if it repeats an entry of the chain as made so far.
+//! This works because entries keep their order, and one that is removed and added again
+//! moves to the front (`hlist_add_head_rcu()`, `list_add_rcu()`), into the part that the
+//! chain covers. A datagram with room left ends at the last entry. A chain from the first
+//! to the last entry misses nothing that existed all the time. If the chain breaks, both
+//! dumps are repeated.
 
 use std::collections::BTreeMap;
 
@@ -26,22 +25,21 @@ use super::conversation::{Answer, Conversation, DATAGRAM, Size, TRIES};
 use super::error::Failure;
 use super::socket::Transport;
 
-/// How often a chain is begun anew.
+/// The number of attempts to make a chain.
 const CHAINS: usize = 20;
 
-/// The first buffer of the dump that is ahead: its datagrams are of the kernel's
-/// least size, of this, and then of the largest, so that they begin and end
-/// within those of the other, which are all of the largest.
+/// The first buffer of the dump that is ahead. Its datagrams have the kernel's minimum
+/// size, this size, and then the maximum size. Those of the other dump all have the
+/// maximum size. So the datagrams of one begin and end within those of the other.
 const FIRST_DATAGRAM: usize = 16 << 10;
 
-/// No service or server is longer than this in a dump (about 420 bytes).
+/// The maximum length of a service or server in a dump (about 420 bytes).
 const MESSAGE: usize = 512;
 
-/// `struct skb_shared_info` is no longer, whatever the kernel's
-/// `MAX_SKB_FRAGS`.
+/// The maximum size of `struct skb_shared_info`, for any `MAX_SKB_FRAGS` of the kernel.
 const OVERHEAD: usize = 768;
 
-/// Lists over `few` what usually comes in one datagram; what does not, over
+/// Makes a list that usually fits in one datagram, over `few`. If it does not fit, over
 /// `many`.
 pub fn of_few<T, Q, A, K, V>(
     few: &mut Conversation<T>,
@@ -68,7 +66,7 @@ where
     of_many(many, message, read, key)
 }
 
-/// Lists what comes in many datagrams.
+/// Makes a list that takes many datagrams.
 pub fn of_many<T, Q, A, K, V>(
     conversation: &mut Conversation<T>,
     message: &Q,
@@ -94,11 +92,11 @@ where
     Err(Failure::Inconsistent)
 }
 
-/// What is listed so far without a gap, from the first thing on.
+/// The entries without a gap, from the first one on.
 struct Chain<'k, K, V, F> {
     key: &'k F,
     values: BTreeMap<K, V>,
-    /// It reaches to the last thing.
+    /// The chain reaches the last entry.
     complete: bool,
 }
 
@@ -128,9 +126,8 @@ impl<'k, K: Ord, V, F: Fn(&V) -> K> Chain<'k, K, V, F> {
         dump.answer.fault.map_or(Ok(()), Err)
     }
 
-    /// Datagrams must be linked in the order in which the kernel made them: it
-    /// makes the first when it is asked, and each other one while the one
-    /// before is received.
+    /// Datagrams must be linked in the order in which the kernel made them. It makes the
+    /// first one on the request, and each later one when the previous one is received.
     fn of_two_dumps<T: Transport, Q: NetlinkSerializable + Clone, A: NetlinkDeserializable>(
         &mut self,
         conversation: &mut Conversation<T>,
@@ -143,7 +140,7 @@ impl<'k, K: Ord, V, F: Fn(&V) -> K> Chain<'k, K, V, F> {
         if first.reaches_the_last && !first.answer.ended {
             self.link(&mut ahead, &mut first, read)?;
         }
-        // What is left of it goes away with its socket.
+        // Closing the socket discards the rest of this dump.
         if self.complete {
             return first.answer.fault.map_or(Ok(()), Err);
         }
@@ -160,15 +157,14 @@ impl<'k, K: Ord, V, F: Fn(&V) -> K> Chain<'k, K, V, F> {
             Ok(())
         };
         let result = both();
-        // To its end in any case, or the kernel refuses the next one.
+        // Read to the end in any case, or the kernel refuses the next dump.
         let second = conversation.rest(second.answer, read);
         result?;
         first.answer.fault.map_or(Ok(()), Err)?;
         second.map(drop)
     }
 
-    /// Receives one datagram of a dump, and adds it to the chain if it
-    /// continues it.
+    /// Receives one datagram of a dump. Adds it to the chain if it continues it.
     fn link<T: Transport, A: NetlinkDeserializable>(
         &mut self,
         conversation: &mut Conversation<T>,
@@ -198,10 +194,9 @@ impl<'k, K: Ord, V, F: Fn(&V) -> K> Chain<'k, K, V, F> {
 /// A dump that is being read.
 struct Dump<V> {
     answer: Answer<V>,
-    /// Nothing was received yet.
+    /// No datagram was received yet.
     begins: bool,
-    /// The last datagram with something in it belongs to the chain and had
-    /// room left.
+    /// The last datagram that was not empty belongs to the chain and had room left.
     reaches_the_last: bool,
 }
 
@@ -218,10 +213,10 @@ impl<V> Dump<V> {
     }
 }
 
-/// Whether another message would have fit in the datagram. The kernel makes it
-/// as large as the largest buffer that it has seen, bounded (`netlink_dump()`,
-/// `netlink_recvmsg()`); before it has seen one, of `NLMSG_GOODSIZE`, which
-/// depends on the size of a page.
+/// True if another message would have fit in the datagram. The kernel makes a datagram as
+/// large as the largest buffer that it has seen, within limits (`netlink_dump()`,
+/// `netlink_recvmsg()`). Before it has seen one, the size is `NLMSG_GOODSIZE`, which
+/// depends on the page size.
 fn had_room(size: Size) -> bool {
     let full = |room: usize| (room - OVERHEAD - MESSAGE..=room).contains(&size.length);
     match size.made_for {

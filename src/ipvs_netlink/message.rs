@@ -36,7 +36,7 @@ pub enum Command {
     Other(u8),
 }
 
-/// In the order of their numbers, from 1 on.
+/// The commands in the order of their numbers, from 1 on.
 const COMMANDS: [Command; 17] = [
     Command::NewService,
     Command::SetService,
@@ -92,13 +92,12 @@ impl From<Command> for u8 {
 }
 
 attributes! {
-    /// `IPVS_CMD_ATTR_*`: the first level of every message but
-    /// `IPVS_CMD_SET_INFO`.
+    /// `IPVS_CMD_ATTR_*`: the first level of every message except `IPVS_CMD_SET_INFO`.
     pub enum CmdAttribute {
         Service(Vec<SvcAttribute>) = 1,
         Dest(Vec<DestAttribute>) = 2,
         Daemon(Vec<DaemonAttribute>) = 3,
-        /// Seconds; when set, 0 leaves the timeout as it is.
+        /// In seconds. In a change, 0 keeps the current timeout.
         TimeoutTcp(u32) = 4,
         TimeoutTcpFin(u32) = 5,
         TimeoutUdp(u32) = 6,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The generic-netlink family `IPVS` (`include/uapi/linux/ip_vs.h`,
-//! `net/netfilter/ipvs/ip_vs_ctl.c`): its messages, and a handle that speaks
-//! them to the kernel.
+//! `net/netfilter/ipvs/ip_vs_ctl.c`): its messages, and a handle that exchanges them with
+//! the kernel.
 
 pub mod attribute;
 pub mod change;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Virtual services on the wire: `IPVS_SVC_ATTR_*`, to and from
-//! [`Service`].
+//! Virtual services in netlink messages: `IPVS_SVC_ATTR_*`, to and from [`Service`].
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,7 +18,7 @@ const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
 
 attributes! {
-    /// A service; also what names it in every other command.
+    /// A service. Other commands use it to identify one.
     pub enum SvcAttribute {
         /// `AF_INET` or `AF_INET6`.
         Af(u16) = 1,
@@ -28,14 +27,14 @@ attributes! {
         Addr(Address) = 3,
         /// Big-endian.
         Port(Port) = 4,
-        /// 32 bits; stands instead of protocol, address and port.
+        /// 32 bits. Used instead of protocol, address and port.
         Fwmark(u32) = 5,
         SchedName(String) = 6,
         Flags(Flags) = 7,
-        /// Of persistence, in seconds.
+        /// The timeout of persistence, in seconds.
         Timeout(u32) = 8,
-        /// IPv4: the mask in network byte order. IPv6: the prefix length, a
-        /// number of 32 bits in host byte order.
+        /// IPv4: the mask in network byte order. IPv6: the prefix length, a 32-bit number
+        /// in host byte order.
         Netmask([u8; 4]) = 9,
         Stats(Stats) = 10,
         PeName(String) = 11,
@@ -59,9 +58,9 @@ pub(super) fn family_from(number: u16) -> Result<Family, Failure> {
     }
 }
 
-/// The attributes that name a service.
+/// The attributes that identify a service.
 pub fn key(key: &ServiceKey) -> Vec<SvcAttribute> {
-    // Room for what `whole` adds.
+    // The capacity includes the attributes that `whole` adds.
     let mut attributes = Vec::with_capacity(9);
     attributes.push(SvcAttribute::Af(address_family(key.family())));
     match key {
@@ -75,9 +74,9 @@ pub fn key(key: &ServiceKey) -> Vec<SvcAttribute> {
     attributes
 }
 
-/// All attributes that `IPVS_CMD_NEW_SERVICE` and `IPVS_CMD_SET_SERVICE` want.
-/// A service without persistence has the kernel's whole netmask, never 0: the
-/// kernel refuses that for IPv6.
+/// All attributes of `IPVS_CMD_NEW_SERVICE` and `IPVS_CMD_SET_SERVICE`. A service without
+/// persistence gets the whole netmask, the kernel's default: the kernel refuses 0 for
+/// IPv6.
 pub fn whole(name: &ServiceKey, service: &Service) -> Vec<SvcAttribute> {
     let mut attributes = key(name);
     attributes.push(SvcAttribute::SchedName(service.scheduler.clone()));
@@ -118,7 +117,7 @@ fn flags(service: &Service) -> u32 {
     flags
 }
 
-/// A service as a dump shows it: its servers come by another command.
+/// A service from a dump. Its servers are read by another command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceEntry {
     pub key: ServiceKey,
@@ -174,8 +173,8 @@ impl ServiceEntry {
             ServiceKey::Address { protocol, address }
         };
 
-        // HASHED, the kernel's own bit, is not looked at; nor are bits that
-        // nobody has named yet.
+        // This ignores HASHED, which the kernel sets itself, and bits that are not
+        // defined yet.
         let flags = flags.ok_or_else(|| missing("IPVS_SVC_ATTR_FLAGS"))?;
         let persistence = if flags & IP_VS_SVC_F_PERSISTENT != 0 {
             let netmask = netmask.ok_or_else(|| missing("IPVS_SVC_ATTR_NETMASK"))?;

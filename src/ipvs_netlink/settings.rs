@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What holds for the whole namespace: timeouts, and the daemons that
-//! synchronise connections.
+//! The settings of the whole namespace: timeouts, and the daemons that synchronise
+//! connections.
 
 use super::change::NAME_MAX;
 use super::conversation::Question;
@@ -24,8 +24,8 @@ impl<T: Transport> Ipvs<T> {
         .map_err(|failure| failure.during(Operation::GetTimeouts))
     }
 
-    /// Sets those that are there; the others stay. The kernel takes 0 for "as
-    /// it is" too.
+    /// Sets the timeouts that are present and keeps the others. The kernel also keeps a
+    /// timeout of 0.
     pub fn set_timeouts(&mut self, timeouts: &Timeouts) -> Result<(), Error> {
         let attributes = [
             timeouts.tcp.map(CmdAttribute::TimeoutTcp),
@@ -37,7 +37,7 @@ impl<T: Transport> Ipvs<T> {
             .map_err(|failure| failure.during(Operation::SetTimeouts))
     }
 
-    /// The daemons that run.
+    /// The running daemons.
     pub fn daemons(&mut self) -> Result<SyncDaemons, Error> {
         let message = IpvsMessage::new(Command::GetDaemon, Vec::new());
         let entries = self

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The way to the kernel: a generic-netlink socket, or whatever else carries
-//! datagrams.
+//! The transport of datagrams to the kernel: a generic-netlink socket, or another one for
+//! tests.
 
 use std::fs;
 use std::io;
@@ -12,32 +12,32 @@ use nix::libc::MSG_TRUNC;
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 
-/// Room for the answers to many requests sent at once.
+/// Enough for the answers to many requests sent at once.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
-/// The kernel answers before `send` returns, so nobody waits this long for
-/// anything but an answer that is lost.
+/// The time limit for an answer. The kernel answers before `send` returns, so only a lost
+/// answer takes this long.
 const PATIENCE_SECONDS: i64 = 5;
 
 pub trait Transport {
     /// Sends one datagram: a request, or several.
     fn send(&mut self, requests: &[u8]) -> io::Result<()>;
 
-    /// Replaces what is in `datagram` by the next one, as far as its capacity
-    /// allows, and returns how long that is in whole.
+    /// Replaces the contents of `datagram` by the next datagram, cut at its capacity.
+    /// Returns the full length of that datagram.
     fn receive(&mut self, datagram: &mut Vec<u8>) -> io::Result<usize>;
 
-    /// A new way to the same kernel and network namespace.
+    /// A new connection to the same kernel and network namespace.
     fn another(&self) -> io::Result<Self>
     where
         Self: Sized;
 }
 
-/// A socket that is connected to the kernel of the network namespace in which
+/// A socket that is connected to the kernel. It stays in the network namespace in which
 /// it was opened.
 pub struct KernelSocket {
     socket: Socket,
-    /// The namespace's number, which the socket keeps from being given again.
+    /// The namespace's number. The socket keeps it from being reused.
     namespace: u64,
 }
 
@@ -46,10 +46,11 @@ impl KernelSocket {
         let mut socket = Socket::new(NETLINK_GENERIC)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
-        // An acknowledgement does not repeat the request, and says why not.
+        // Acknowledgements do not repeat the request, and include the reason of a
+        // refusal.
         socket.set_cap_ack(true)?;
         socket.set_ext_ack(true)?;
-        // Beyond net.core.rmem_max only root may go; others get that much.
+        // Only root can exceed net.core.rmem_max. Other users get that limit.
         setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER)
             .or_else(|_| setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER))?;
         let patience = TimeVal::seconds(PATIENCE_SECONDS);
@@ -88,8 +89,8 @@ impl Transport for KernelSocket {
     }
 }
 
-/// A signal may be noted by somebody; it is no failure of the socket, which has
-/// a time limit and is thus not restarted by the kernel.
+/// Calls again after a signal. A signal is not a failure of the socket, but the kernel
+/// does not restart calls on a socket with a time limit.
 fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {

@@ -11,7 +11,7 @@ use super::attribute::{Counter, Value, attributes};
 use super::error::Failure;
 
 attributes! {
-    /// The same numbers in `*_STATS` and in `*_STATS64`, in other widths.
+    /// The same numbers are in `*_STATS` and `*_STATS64`, in different widths.
     pub enum StatsAttribute {
         Conns(Counter) = 1,
         Inpkts(Counter) = 2,
@@ -26,8 +26,8 @@ attributes! {
     }
 }
 
-/// A nest of [`StatsAttribute`], kept as it came: most who list services and
-/// servers never look into it, and it is the larger part of what comes.
+/// A nest of [`StatsAttribute`], not parsed. Most lists of services and servers do not
+/// need it, and it is the larger part of each message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stats(Vec<u8>);
 
@@ -55,11 +55,11 @@ impl Value for Stats {
     }
 }
 
-/// What a service or a server has done since it was added or zeroed, and the
-/// kernel's estimate of its present rates (over about two seconds).
+/// The counters of a service or server since it was added or zeroed, and the kernel's
+/// estimate of its current rates (over about two seconds).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
-    /// Connections scheduled.
+    /// The number of connections scheduled.
     pub connections: u64,
     pub incoming_packets: u64,
     pub outgoing_packets: u64,
@@ -72,12 +72,12 @@ pub struct Counters {
     pub outgoing_bytes_per_second: u64,
 }
 
-/// The connections that a server has now.
+/// The current connections of a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Connections {
     pub active: u32,
     pub inactive: u32,
-    /// Persistence templates.
+    /// The number of persistence templates.
     pub persistent: u32,
 }
 
@@ -94,7 +94,7 @@ pub struct ServerStatistics {
 }
 
 impl Counters {
-    /// What is absent counts as 0.
+    /// Absent attributes count as 0.
     pub(super) fn read(stats: &Option<Stats>) -> Result<Self, Failure> {
         let mut counters = Counters::default();
         let bytes = stats.as_ref().map_or(&[][..], |stats| &stats.0);

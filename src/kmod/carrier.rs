@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A program that does nothing but use one map: from its descriptor the module
-//! gets the map on kernels before 5.18, which keep `bpf_map_get()` to themselves.
+//! An eBPF program that only uses one map. On kernels before 5.18, which do not export
+//! `bpf_map_get()`, the module gets the map from the descriptor of this program.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -11,7 +11,7 @@ use nix::libc;
 const BPF_PROG_LOAD: libc::c_long = 5;
 const BPF_PROG_TYPE_SOCKET_FILTER: u32 = 1;
 
-/// The beginning of what `BPF_PROG_LOAD` takes in `union bpf_attr`.
+/// The beginning of `union bpf_attr` as `BPF_PROG_LOAD` takes it.
 #[repr(C)]
 struct Attr {
     prog_type: u32,
@@ -20,7 +20,7 @@ struct Attr {
     license: u64,
 }
 
-/// `struct bpf_insn`; registers: destination in the low half.
+/// `struct bpf_insn`. `registers`: the destination is in the low half.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 struct Instruction {
@@ -30,11 +30,11 @@ struct Instruction {
     immediate: i32,
 }
 
-/// Loads such a program. It is gone when the descriptor is closed; the map is
-/// whoever's took a reference meanwhile.
+/// Loads such a program. It is freed when the descriptor is closed. The map stays if the
+/// module took a reference to it.
 pub fn carrier(map: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let instructions = [
-        // r1 = map, which takes two: BPF_LD | BPF_IMM | BPF_DW, BPF_PSEUDO_MAP_FD
+        // r1 = map. Takes two instructions: BPF_LD | BPF_IMM | BPF_DW, BPF_PSEUDO_MAP_FD
         Instruction {
             code: 0x18,
             registers: 0x11,
@@ -59,7 +59,7 @@ pub fn carrier(map: BorrowedFd<'_>) -> io::Result<OwnedFd> {
         insns: instructions.as_ptr() as u64,
         license: c"GPL".as_ptr() as u64,
     };
-    // SAFETY: the instructions and the text outlive the call, which only reads.
+    // SAFETY: the instructions and the text outlive the call, which only reads them.
     let descriptor = unsafe {
         libc::syscall(
             libc::SYS_bpf,
@@ -69,7 +69,7 @@ pub fn carrier(map: BorrowedFd<'_>) -> io::Result<OwnedFd> {
         )
     };
     match i32::try_from(descriptor) {
-        // SAFETY: the kernel has just made it for us.
+        // SAFETY: the kernel has just made this descriptor, and nothing else owns it.
         Ok(descriptor) if descriptor >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
         _ => Err(io::Error::last_os_error()),
     }

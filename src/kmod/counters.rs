@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the counters of `/proc/net/ip_vs_bpf/stats` count (`kmod/stats.c`).
+//! The meaning of each counter in `/proc/net/ip_vs_bpf/stats`
+//! (`kmod/control/stats_proc.c`).
 
-/// Name and meaning, requests being what goes from client to server.
+/// Name and meaning. A request goes from the client to the server.
 const MEANINGS: &[(&str, &str)] = &[
     ("sessions", "sessions now"),
-    ("sessions_created", "sessions begun"),
+    ("sessions_created", "sessions created"),
     ("sessions_ended", "sessions ended"),
     (
         "sessions_given_up",
-        "unanswered sessions ended for a new connection, since every port was taken",
+        "unanswered sessions ended to free a port for a new connection",
     ),
     (
         "port_collisions",
-        "a local IP's port was taken, and another one was tried",
+        "the first port was in use, and another one was tried",
     ),
     (
         "native_server_is_local",
@@ -20,7 +21,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "native_one_packet",
-        "connections left to native IPVS: they are of one packet",
+        "connections left to native IPVS: one-packet scheduling",
     ),
     (
         "native_other_service",
@@ -28,28 +29,28 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "rule_native_not_masqueraded",
-        "packets that a rule covers, left to native IPVS: their server is not masqueraded",
+        "packets covered by a rule, left to native IPVS: their server is not masqueraded",
     ),
     (
         "rule_native_other_application",
-        "packets that a rule covers, left to native IPVS: another application has the port",
+        "packets covered by a rule, left to native IPVS: another application has the port",
     ),
     (
         "rule_native_connection",
-        "packets that a rule covers, left to native IPVS: their connection is older than the rule, or its server is this host",
+        "packets covered by a rule, left to native IPVS: their connection is older than the rule, or its server is this host",
     ),
     ("rule_services_made", "services that rules made"),
     (
         "rule_services_ended",
-        "services by a rule ended: without connections and packets for a while",
+        "services by rule removed because they were idle",
     ),
     (
         "rule_services_unregistered",
-        "services by a rule whose port no application could be registered for",
+        "services by rule for whose port no IPVS application could be registered",
     ),
     (
         "refused_rule_services",
-        "connections refused: there are as many services by rule as there may be",
+        "connections refused: the limit of services by rule is reached",
     ),
     (
         "refused_empty_pool",
@@ -57,7 +58,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "refused_ports_exhausted",
-        "connections refused: every local IP and port that was tried is taken",
+        "connections refused: every local IP and port that was tried is in use",
     ),
     (
         "refused_no_memory",
@@ -77,7 +78,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "flows_full",
-        "sessions' directions left without the fast path: its map is full (max_sessions)",
+        "directions of sessions without the fast path: its map is full (max_sessions)",
     ),
     (
         "fast_packets_original",
@@ -88,8 +89,24 @@ const MEANINGS: &[(&str, &str)] = &[
         "replies that the eBPF program alone forwarded",
     ),
     (
+        "toa_added",
+        "segments sent with the client's address in a TCP option",
+    ),
+    (
+        "toa_no_room",
+        "segments sent without the client's address: their TCP options, or the segment, have no room",
+    ),
+    (
+        "toa_failed",
+        "segments sent without the client's address: no memory, or a wrong checksum",
+    ),
+    (
+        "toa_forged",
+        "TCP options of clients replaced by NOPs: they could pass for the client's address",
+    ),
+    (
         "drop_no_session",
-        "requests dropped: their session was given up, or is not there yet",
+        "requests dropped: their session was given up, or does not exist yet",
     ),
     (
         "drop_refused_connection",
@@ -97,7 +114,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "drop_source_port_0",
-        "requests dropped: they come from port 0, which nothing can answer",
+        "requests dropped: source port 0, which cannot be answered",
     ),
     (
         "drop_xfrm_policy",
@@ -105,7 +122,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "drop_ttl_exceeded",
-        "requests dropped: their TTL has run out",
+        "requests dropped: TTL or hop limit exceeded",
     ),
     (
         "drop_too_big",
@@ -130,7 +147,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "drop_reply_ttl_exceeded",
-        "replies dropped: their TTL has run out",
+        "replies dropped: TTL or hop limit exceeded",
     ),
     (
         "drop_reply_too_big",
@@ -154,7 +171,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "drop_icmp_no_session",
-        "ICMP errors dropped: about a full-NAT service that has no such session",
+        "ICMP errors dropped: the full-NAT service has no such session",
     ),
     (
         "drop_icmp_misdirected",
@@ -166,7 +183,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "drop_icmp_ttl_exceeded",
-        "ICMP errors dropped: their TTL has run out",
+        "ICMP errors dropped: TTL or hop limit exceeded",
     ),
     (
         "drop_icmp_no_route",
@@ -196,7 +213,7 @@ mod tests {
 
     #[test]
     fn every_counter_of_the_module_has_a_meaning() {
-        let source = include_str!("../../kmod/stats.c");
+        let source = include_str!("../../kmod/control/stats_proc.c");
         let names: Vec<&str> = source
             .lines()
             .filter_map(|line| line.trim().strip_prefix("[COUNT_"))

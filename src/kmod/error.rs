@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What can go wrong between the CLI and the module.
+//! The errors between the CLI and the module.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use super::module;
 pub enum Error {
     #[error("{path}: {source}")]
     File { path: PathBuf, source: io::Error },
-    /// The module's own words for why it refused a write.
+    /// The module's own message about why it refused a write.
     #[error("the module ip_vs_bpf refused: {reason}")]
     Refused { reason: String },
     #[error(

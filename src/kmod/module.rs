@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Loading and unloading the module.
+//! Loads and unloads the module.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -19,13 +19,14 @@ pub fn is_loaded() -> bool {
     Path::new("/sys/module").join(NAME).exists()
 }
 
-/// Of the module that is loaded.
+/// The version of the loaded module.
 pub fn version() -> Option<String> {
     let file = Path::new("/sys/module").join(NAME).join("version");
     Some(fs::read_to_string(file).ok()?.trim().to_owned())
 }
 
-/// What the version of the module, where it is loaded, adds to a complaint.
+/// The version of this build and that of the module, if it is loaded, for an error
+/// message.
 pub(super) fn versions() -> String {
     let ours = env!("CARGO_PKG_VERSION");
     match version() {
@@ -34,8 +35,8 @@ pub(super) fn versions() -> String {
     }
 }
 
-/// Loads it if it is not there: by modprobe, or from the file that the user
-/// named. IPVS itself comes with it.
+/// Loads the module if it is missing: by modprobe, or from the file that the user named.
+/// IPVS itself is loaded with it.
 pub fn load(file: Option<&Path>) -> Result<(), Error> {
     if is_loaded() {
         return Ok(());
@@ -47,14 +48,14 @@ pub fn load(file: Option<&Path>) -> Result<(), Error> {
              `dkms status ipvs-bpf`); --module names a file instead",
         );
     };
-    // What modprobe would have loaded first.
+    // modprobe would load this dependency first.
     modprobe("ip_vs", "this kernel has no IPVS")?;
     let open = File::open(path).map_err(|source| Error::File {
         path: path.to_owned(),
         source,
     })?;
     match finit_module(&open, c"", ModuleInitFlags::empty()) {
-        // Another process was quicker.
+        // Another process loaded it first.
         Ok(()) | Err(Errno::EEXIST) => Ok(()),
         Err(errno) => Err(Error::Load {
             name: path.display().to_string(),
@@ -63,7 +64,7 @@ pub fn load(file: Option<&Path>) -> Result<(), Error> {
     }
 }
 
-/// Loads IPVS where it is not there.
+/// Loads IPVS if it is missing.
 pub fn load_ipvs() -> Result<(), Error> {
     if Path::new("/proc/net/ip_vs").exists() {
         return Ok(());
@@ -71,11 +72,11 @@ pub fn load_ipvs() -> Result<(), Error> {
     modprobe("ip_vs", "this kernel has no IPVS")
 }
 
-/// Loads the modules of a service's scheduler and persistence engine where they
-/// are not there. The kernel would do it, but with the mutex of IPVS held, for
-/// which the end of a network namespace waits, for which in turn modules wait
-/// that concern every namespace, as those of `lblc` and `sip` do: forever. One
-/// that there is not the kernel refuses by its name.
+/// Loads the modules of the schedulers and persistence engines that are missing. The
+/// kernel would load them itself, but while it holds the mutex of IPVS. That deadlocks:
+/// removing a network namespace waits for this mutex, and a module that registers
+/// per-namespace operations (`lblc`, `sip`) waits for the removal. If a module does not
+/// exist, the kernel refuses the name later.
 pub fn load_parts<'a>(schedulers: &BTreeSet<&'a str>, engines: &BTreeSet<&'a str>) {
     let names = schedulers
         .iter()
@@ -92,7 +93,7 @@ pub fn load_parts<'a>(schedulers: &BTreeSet<&'a str>, engines: &BTreeSet<&'a str
     }
 }
 
-/// True where [`load`] has nothing to load.
+/// True if [`load`] cannot find a module to load.
 pub fn is_missing(file: Option<&Path>) -> bool {
     !is_loaded()
         && match file {
@@ -101,19 +102,19 @@ pub fn is_missing(file: Option<&Path>) -> bool {
         }
 }
 
-/// True where the kernel has no such scheduler, and no module that brings it.
+/// True if the kernel does not have this scheduler and no module provides it.
 pub fn lacks_scheduler(name: &str) -> bool {
-    // A word of IPVS's own.
+    // `none` is a keyword of IPVS.
     name != "none" && lacks(&format!("ip_vs_{name}"))
 }
 
-/// The same of a persistence engine.
+/// The same for a persistence engine.
 pub fn lacks_engine(name: &str) -> bool {
     lacks(&format!("ip_vs_pe_{name}"))
 }
 
-/// False where nothing tells: the kernel has no list of what is registered, a module of
-/// any name may have registered it, and a container may not see the kernel's modules.
+/// False if this cannot be known: the kernel does not list what is registered, a module
+/// of any name can register it, and a container may not see the kernel's modules.
 fn lacks(part: &str) -> bool {
     let is_there = Path::new("/sys/module").join(part).exists();
     !is_there && sees_modules() && !others_hold_ip_vs() && is_installed(part) == Some(false)
@@ -134,7 +135,7 @@ fn others_hold_ip_vs() -> bool {
     })
 }
 
-/// `None`: modprobe does not run.
+/// `None`: modprobe cannot be run.
 fn is_installed(name: &str) -> Option<bool> {
     let dry = Command::new("modprobe")
         .args(["--dry-run", "--quiet", "--", name])
@@ -142,12 +143,12 @@ fn is_installed(name: &str) -> Option<bool> {
     Some(dry.ok()?.status.success())
 }
 
-/// What `unload` found.
+/// The result of `unload`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unloaded {
     Yes,
     NotLoaded,
-    /// Another network namespace uses it.
+    /// Another network namespace uses the module.
     InUse,
 }
 
@@ -167,9 +168,9 @@ fn modprobe(name: &str, cure: &str) -> Result<(), Error> {
     };
     let output = Command::new("modprobe")
         .arg(name)
-        // What it says is read.
+        // Its messages are parsed.
         .env("LC_ALL", "C")
-        // Ctrl-C is for us, who finish the step.
+        // Ctrl-C must not stop it: the CLI handles the signal and finishes the step.
         .process_group(0)
         .output()
         .map_err(|error: io::Error| fail(format!("modprobe: {error}")))?;
@@ -178,7 +179,7 @@ fn modprobe(name: &str, cure: &str) -> Result<(), Error> {
     }
     let words = String::from_utf8_lossy(&output.stderr);
     let words = words.trim().trim_start_matches("modprobe: ");
-    // As strerror(3) has them.
+    // The texts of strerror(3).
     let refusals = [
         ("Key was rejected by service", Errno::EKEYREJECTED),
         ("Required key not available", Errno::ENOKEY),
@@ -194,9 +195,9 @@ fn modprobe(name: &str, cure: &str) -> Result<(), Error> {
     })
 }
 
-/// Where a kernel that takes signed modules only refused one for its signature:
-/// the cure. Lockdown, which comes with Secure Boot, answers as if there were no
-/// permission (kernel/module/signing.c).
+/// The fix if the kernel takes only signed modules and refused this one for its
+/// signature. Lockdown, which comes with Secure Boot, answers EPERM
+/// (kernel/module/signing.c).
 fn signature(errno: Errno) -> Option<&'static str> {
     let lockdown = || {
         fs::read_to_string("/sys/kernel/security/lockdown")
@@ -214,7 +215,7 @@ fn signature(errno: Errno) -> Option<&'static str> {
     )
 }
 
-/// What the kernel means by refusing a module (kernel/module/main.c).
+/// The meaning of the kernel's refusal to load a module (kernel/module/main.c).
 fn explain(errno: Errno) -> String {
     match errno {
         Errno::ENOEXEC => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The module's files under `/proc/net/ip_vs_bpf`, in the network namespace of
-//! the caller. Each write is one transaction of the module's.
+//! The module's files in `/proc/net/ip_vs_bpf`, in the caller's network namespace. The
+//! module applies each write as one transaction.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -13,14 +13,17 @@ use nix::libc;
 use super::Error;
 use super::carrier::carrier;
 use super::text;
-pub use super::text::{FullNatChange, FullNatLine, LocalIpChange, LocalIpLine, RegisteredMaps};
-use crate::model::{Family, Rule, Timeout};
+pub use super::text::{
+    FullNatChange, FullNatLine, LocalIpChange, LocalIpLine, RegisteredMaps, RuleLine,
+};
+use crate::model::{Family, FullNat, PortSecret, Rule, Timeout};
 
-/// The main thread's `/proc/net` would be another one's after `setns(2)`.
+/// `/proc/net` is that of the main thread, which can be in another namespace after
+/// `setns(2)`.
 const FOLDER: &str = "/proc/thread-self/net/ip_vs_bpf";
-/// How the module begins the line that says why the last write failed.
+/// The prefix of the line that says why the last write failed.
 const ERROR_PREFIX: &str = "# error: ";
-/// The module takes 256 KiB a write.
+/// The module takes at most 256 KiB in one write.
 const WRITE_MAX: usize = 256 * 1024;
 
 fn path(name: &str) -> PathBuf {
@@ -31,8 +34,7 @@ fn file_error(path: PathBuf) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::File { path, source }
 }
 
-/// The lines of a file, without the comment; none when the module is not
-/// loaded.
+/// The lines of a file without the comments. Empty if the module is not loaded.
 fn lines(name: &str) -> Result<Vec<String>, Error> {
     let path = path(name);
     match fs::read_to_string(&path) {
@@ -63,14 +65,14 @@ fn write(name: &str, text: &str) -> Result<(), Error> {
     attempt(&path, text)?.map_err(|error| refused(path, error))
 }
 
-/// What the module answers to a write.
+/// Writes the text and returns the module's answer.
 fn attempt(path: &Path, text: &str) -> Result<io::Result<()>, Error> {
     let mut file: File = OpenOptions::new()
         .write(true)
         .open(path)
         .map_err(file_error(path.to_owned()))?;
-    // One write(2): File does not buffer, and write_all() would go on after a
-    // short one, which the module never makes.
+    // This makes one write(2): File does not buffer. write_all() would continue after a
+    // short write, but the module never makes one.
     Ok(file.write_all(text.as_bytes()))
 }
 
@@ -87,7 +89,7 @@ fn reason(path: &Path) -> Option<String> {
     Some(reason.to_owned())
 }
 
-/// Writes lines, as many at once as the module takes.
+/// Writes lines, as many in one write as the module takes.
 fn write_lines(name: &str, lines: impl Iterator<Item = String>) -> Result<(), Error> {
     let mut text = String::new();
     for line in lines {
@@ -108,7 +110,7 @@ pub fn is_of_older_module() -> bool {
     path("map").exists() && !path("sessions").exists()
 }
 
-/// `None`: none are, or the module is not loaded.
+/// `None`: no maps are registered, or the module is not loaded.
 pub fn registered_maps() -> Result<Option<RegisteredMaps>, Error> {
     text::maps(&lines("map")?).map_err(|line| Error::Unreadable {
         path: path("map"),
@@ -116,7 +118,7 @@ pub fn registered_maps() -> Result<Option<RegisteredMaps>, Error> {
     })
 }
 
-/// The line that hands over the maps, by descriptors of theirs or of programs.
+/// The line that hands over the maps, by their descriptors or those of carrier programs.
 fn map_line<'a>(maps: impl IntoIterator<Item = (&'a str, BorrowedFd<'a>)>) -> String {
     let words: Vec<String> = maps
         .into_iter()
@@ -125,7 +127,7 @@ fn map_line<'a>(maps: impl IntoIterator<Item = (&'a str, BorrowedFd<'a>)>) -> St
     words.join(" ") + "\n"
 }
 
-/// By name, in the place of those that are registered.
+/// Registers maps by name. They replace those that are registered.
 pub fn register_maps(maps: &[(&str, BorrowedFd<'_>)]) -> Result<(), Error> {
     let path = path("map");
     match attempt(&path, &map_line(maps.iter().copied()))? {
@@ -149,7 +151,7 @@ pub fn unregister_maps() -> Result<(), Error> {
     write("map", "none\n")
 }
 
-/// In the order of their addresses; the module has none.
+/// The local IPs in the order of their addresses. The module lists them unordered.
 pub fn local_ips() -> Result<Vec<LocalIpLine>, Error> {
     let mut local_ips = parsed("local_ips", text::local_ip)?;
     local_ips.sort_unstable_by_key(|line| line.local_ip.address);
@@ -168,30 +170,36 @@ pub fn change_full_nat(changes: &[FullNatChange]) -> Result<(), Error> {
     write_lines("services", changes.iter().map(FullNatChange::line))
 }
 
-/// Everything that one pool has of a family, addresses and services, becomes the
-/// other's, which has no address of it yet.
+/// Moves the addresses and services of one family from the pool `old` to the pool `new`.
+/// The new pool must not have an address of this family yet.
 pub fn hand_over(old: &str, new: &str, family: Family) -> Result<(), Error> {
     let family = family.to_string().to_lowercase();
     write("services", &format!("= {old} {new} {family}\n"))
 }
 
-/// With the pool of each.
-pub fn rules() -> Result<BTreeMap<Rule, String>, Error> {
-    Ok(parsed("rules", text::rule)?.into_iter().collect())
+/// The rules with the full NAT of each.
+pub fn rules() -> Result<BTreeMap<Rule, FullNat>, Error> {
+    let lines = rule_lines()?.into_iter();
+    Ok(lines.map(|line| (line.rule, line.full_nat)).collect())
 }
 
-/// In the place of all that there are. The sessions live on.
-pub fn set_rules(rules: &BTreeMap<Rule, String>) -> Result<(), Error> {
+/// The rules with the number of services that each has made.
+pub fn rule_lines() -> Result<Vec<RuleLine>, Error> {
+    parsed("rules", text::rule)
+}
+
+/// Replaces all rules. The sessions stay.
+pub fn set_rules(rules: &BTreeMap<Rule, FullNat>) -> Result<(), Error> {
     write("rules", &text::rules(rules))
 }
 
-/// Ends the sessions of services that are no longer configured. A connection
-/// that is in use at this moment may need another call.
+/// Ends the sessions of services that are no longer configured. A connection that is in
+/// use at this moment may need another call.
 pub fn flush_sessions() -> Result<(), Error> {
     write("services", "flush\n")
 }
 
-/// Whether the module gives leases; `false` also where it is not loaded.
+/// True if the module gives leases. False if it is not loaded.
 pub fn fast_path() -> Result<bool, Error> {
     let lines = lines("fast_path")?;
     match lines.first().map(String::as_str) {
@@ -204,19 +212,31 @@ pub fn fast_path() -> Result<bool, Error> {
     }
 }
 
-/// Leases that are given end at once.
+/// Turns the fast path on or off. Existing leases end at once.
 pub fn set_fast_path(on: bool) -> Result<(), Error> {
     write("fast_path", if on { "on\n" } else { "off\n" })
 }
 
-/// Ends all leases; flows that are still good get others at once. Without the module
-/// there are none, and one that refuses looks for what has changed once a second.
+/// The key by which local ports are chosen. `None`: it is random, or the module is not
+/// loaded.
+pub fn port_secret() -> Result<Option<PortSecret>, Error> {
+    let secrets = parsed("port_secret", text::port_secret)?;
+    Ok(secrets.into_iter().next().flatten())
+}
+
+pub fn set_port_secret(secret: Option<PortSecret>) -> Result<(), Error> {
+    write("port_secret", &text::port_secret_line(secret))
+}
+
+/// Ends all leases. Flows that are still valid get new ones at once. Errors are ignored:
+/// without the module there are no leases, and the module itself looks for changes once a
+/// second.
 pub fn revoke_leases() {
     let _ = attempt(&path("fast_path"), "revoke\n");
 }
 
-/// How long a session lives that nobody has answered, in seconds; empty where the
-/// module is not loaded.
+/// The lifetime of a session that nobody has answered, in seconds. Empty if the module is
+/// not loaded.
 pub fn unanswered() -> Result<Vec<(Timeout, u32)>, Error> {
     parsed("unanswered", text::unanswered)
 }
@@ -225,7 +245,7 @@ pub fn set_unanswered(timeout: Timeout, seconds: u32) -> Result<(), Error> {
     write("unanswered", &text::unanswered_line(timeout, seconds))
 }
 
-/// Name and value of every counter, in the module's order.
+/// The name and value of every counter, in the module's order.
 pub fn counters() -> Result<Vec<(String, u64)>, Error> {
     parsed("stats", |line| {
         let (name, value) = line.split_once(' ')?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The sessions that the module has: `/proc/net/ip_vs_bpf/sessions`
-//! (`kmod/sessions_proc.c`).
+//! The sessions of the module: `/proc/net/ip_vs_bpf/sessions`
+//! (`kmod/control/sessions_proc.c`).
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -21,10 +21,10 @@ pub struct Session {
     pub protocol: Protocol,
     pub client: SocketAddr,
     pub vip: SocketAddr,
-    /// The peer that the server sees.
+    /// The source address that the server sees.
     pub local_ip: SocketAddr,
     pub server: SocketAddr,
-    /// The directions that the eBPF program forwards just now.
+    /// The directions that the eBPF program forwards at the moment.
     pub fast_path: FastPath,
 }
 
@@ -32,9 +32,9 @@ pub struct Session {
 #[serde(rename_all = "lowercase")]
 pub enum FastPath {
     None,
-    /// To the server.
+    /// From the client to the server.
     Original,
-    /// To the client.
+    /// From the server to the client.
     Reply,
     Both,
 }
@@ -57,8 +57,8 @@ impl FastPath {
     }
 }
 
-/// Every session of the caller's namespace, sorted; none where the module is not loaded.
-/// Sessions come and go meanwhile: one that begins or ends may be missing.
+/// Every session of the caller's network namespace, sorted. Empty if the module is not
+/// loaded. A session that begins or ends during the call may be missing.
 pub fn sessions() -> Result<Vec<Session>, Error> {
     let path = Path::new(FILE);
     let fail = |source| Error::File {
@@ -77,7 +77,7 @@ pub fn sessions() -> Result<Vec<Session>, Error> {
             line,
         })?);
     }
-    // The module may list one twice when its table grows meanwhile.
+    // The module may list a session twice if its table grows during the call.
     found.sort_unstable();
     found.dedup_by(|one, other| {
         (one.client, one.local_ip, one.server, one.protocol)
@@ -86,7 +86,7 @@ pub fn sessions() -> Result<Vec<Session>, Error> {
     Ok(found)
 }
 
-/// "tcp 10.1.0.2:36284 10.0.0.1:80 10.2.0.100:36284 10.2.0.2:8080 both"
+/// Parses "tcp 10.1.0.2:36284 10.0.0.1:80 10.2.0.100:36284 10.2.0.2:8080 both".
 fn session(line: &str) -> Option<Session> {
     let mut words = line.split(' ');
     let protocol = protocol(words.next()?)?;

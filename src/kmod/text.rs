@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The text of the module's proc files: what the kernel prints, and what it
-//! reads (`kmod/services.c`, `local_ips.c`, `maps.c`).
+//! The text format of the module's proc files, which the kernel prints and parses in
+//! `kmod/control/`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use crate::model::{LocalIp, Network, PortRange, Protocol, Rule, ServiceKey, Timeout};
+use crate::model::{
+    ClientAddress, FullNat, LocalIp, Network, PortRange, PortSecret, Protocol, Rule, ServiceKey,
+    Timeout,
+};
 
 /// A line of `local_ips`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,35 +22,45 @@ pub struct LocalIpLine {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FullNatLine {
     pub key: ServiceKey,
-    /// `None`: no longer configured, but sessions live.
-    pub pool: Option<String>,
+    /// `None`: the service is no longer configured but still has sessions.
+    pub full_nat: Option<FullNat>,
     pub sessions: u32,
-    /// A rule of the module made it, for a service that another program put into IPVS.
+    /// A rule of the module made it, for a service that another program added to IPVS.
     pub by_rule: bool,
 }
 
 impl FullNatLine {
-    /// Configured by itself: neither by a rule, nor left over with its sessions.
+    /// True if the service is configured itself: it was not made by a rule and is not
+    /// just kept for its sessions.
     pub fn is_listed(&self) -> bool {
-        self.pool.is_some() && !self.by_rule
+        self.full_nat.is_some() && !self.by_rule
     }
 }
 
-/// The maps that are registered.
+/// A line of `rules`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleLine {
+    pub rule: Rule,
+    pub full_nat: FullNat,
+    /// The services that the rule has made and that still exist.
+    pub services: u32,
+}
+
+/// The registered maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegisteredMaps {
-    /// How many each family has; one a session.
+    /// The number of sets in the map of each family: one for each session.
     pub sets: u32,
 }
 
-/// By the names of the protocols.
+/// The timeouts by the names of their protocols.
 const UNANSWERED: [(&str, Timeout); 3] = [
     ("tcp", Timeout::TcpUnanswered),
     ("udp", Timeout::UdpUnanswered),
     ("sctp", Timeout::SctpUnanswered),
 ];
 
-/// "tcp 10"
+/// Parses "tcp 10".
 pub(super) fn unanswered(line: &str) -> Option<(Timeout, u32)> {
     let (protocol, seconds) = line.split_once(' ')?;
     let (_, timeout) = UNANSWERED.iter().find(|(name, _)| *name == protocol)?;
@@ -63,7 +76,24 @@ pub(super) fn unanswered_line(timeout: Timeout, seconds: u32) -> String {
         .collect()
 }
 
-/// "default 10.2.0.1 1024-65535 sessions 0"
+/// The word for a key that the module made itself.
+const RANDOM: &str = "random";
+
+/// Parses "random" or a key. `Some(None)`: random.
+pub(super) fn port_secret(line: &str) -> Option<Option<PortSecret>> {
+    if line == RANDOM {
+        return Some(None);
+    }
+    Some(Some(PortSecret::from_hex(line)?))
+}
+
+/// The line that sets the key.
+pub(super) fn port_secret_line(secret: Option<PortSecret>) -> String {
+    let word = secret.map_or(RANDOM.to_owned(), PortSecret::reveal);
+    word + "\n"
+}
+
+/// Parses "default 10.2.0.1 1024-65535 sessions 0".
 pub(super) fn local_ip(line: &str) -> Option<LocalIpLine> {
     let mut words = line.split(' ');
     let pool = words.next()?.to_owned();
@@ -89,41 +119,48 @@ pub(super) fn protocol(word: &str) -> Option<Protocol> {
     }
 }
 
-/// "tcp 10.0.0.1:80 default sessions 0", "udp [fd00::1]:53 … sessions 3 rule"
+/// The client address setting of a line of the module.
+fn client_address(is_told: bool) -> Option<ClientAddress> {
+    is_told.then_some(ClientAddress::Toa)
+}
+
+/// Parses "tcp 10.0.0.1:80 default sessions 0" or "tcp [fd00::1]:53 … toa sessions 3
+/// rule".
 pub(super) fn full_nat(line: &str) -> Option<FullNatLine> {
     let mut words = line.split(' ');
     let protocol = protocol(words.next()?)?;
     let address: SocketAddr = words.next()?.parse().ok()?;
     let pool = words.next()?;
-    // Versions before 0.2 have `id ID` between the two.
-    let (_, end) = line.rsplit_once(" sessions ")?;
+    // Versions before 0.2 have `id ID` here.
+    let (begin, end) = line.rsplit_once(" sessions ")?;
+    let full_nat = FullNat {
+        pool: pool.to_owned(),
+        client_address: client_address(begin.split(' ').nth(3) == Some("toa")),
+    };
     let sessions = end.strip_suffix(" rule");
     let by_rule = sessions.is_some();
     let sessions = sessions.unwrap_or(end);
     Some(FullNatLine {
         key: ServiceKey::Address { protocol, address },
-        pool: (pool != "-").then(|| pool.to_owned()),
+        full_nat: (pool != "-").then_some(full_nat),
         sessions: sessions.parse().ok()?,
         by_rule,
     })
 }
 
-/// "10.0.0.0/24,10.0.1.0/24 tcp,udp 80,443-444 eth0 default services 3"; "*" is all.
-pub(super) fn rule(line: &str) -> Option<(Rule, String)> {
+/// Parses "10.0.0.0/24,10.0.1.0/24 tcp,udp 80,443-444 eth0 default toa services 3". "*"
+/// means all.
+pub(super) fn rule(line: &str) -> Option<RuleLine> {
+    let (line, count) = line.rsplit_once(" services ")?;
     let words: Vec<&str> = line.split(' ').collect();
-    let [
-        networks,
-        protocols,
-        ports,
-        interfaces,
-        pool,
-        "services",
-        count,
-    ] = words[..]
-    else {
+    let (words, is_told) = match &words[..] {
+        [words @ .., "toa"] if words.len() == 5 => (words, true),
+        words => (words, false),
+    };
+    let [networks, protocols, ports, interfaces, pool] = *words else {
         return None;
     };
-    count.parse::<u32>().ok()?;
+    let services = count.parse().ok()?;
     let networks: Option<BTreeSet<Network>> = networks.split(',').map(network).collect();
     let protocols: Option<BTreeSet<Protocol>> = match protocols {
         "*" => Some(Protocol::ALL.into()),
@@ -143,7 +180,14 @@ pub(super) fn rule(line: &str) -> Option<(Rule, String)> {
         ports: ports?,
         interfaces,
     };
-    Some((rule, pool.to_owned()))
+    Some(RuleLine {
+        rule,
+        full_nat: FullNat {
+            pool: pool.to_owned(),
+            client_address: client_address(is_told),
+        },
+        services,
+    })
 }
 
 fn network(text: &str) -> Option<Network> {
@@ -162,27 +206,28 @@ fn port_range(text: &str) -> Option<PortRange> {
     })
 }
 
-/// All rules as one write.
-pub(super) fn rules(rules: &BTreeMap<Rule, String>) -> String {
+/// The text that writes all rules at once.
+pub(super) fn rules(rules: &BTreeMap<Rule, FullNat>) -> String {
     if rules.is_empty() {
         return "none\n".to_owned();
     }
-    let line = |(rule, pool): (&Rule, &String)| {
+    let line = |(rule, full_nat): (&Rule, &FullNat)| {
         let or_all = |list: Option<String>| list.unwrap_or_else(|| "*".to_owned());
         format!(
-            "{} {} {} {} {pool}\n",
+            "{} {} {} {} {}\n",
             rule.network_list(),
             or_all(rule.protocol_list()),
             or_all(rule.port_list()),
-            or_all(rule.interface_list())
+            or_all(rule.interface_list()),
+            full_nat_words(full_nat)
         )
     };
     rules.iter().map(line).collect()
 }
 
-/// "flows4 id 2 type 2 key 4 value 328 entries 65536", then "flows6 …" and "control …";
-/// `Ok(None)`: nothing is registered. `Err`: the line that is not understood, or the last one
-/// where one is missing.
+/// Parses "flows4 id 2 type 2 key 4 value 328 entries 65536", then "flows6 …" and
+/// "control …". `Ok(None)`: nothing is registered. `Err`: the line that cannot be parsed,
+/// or the last line if one is missing.
 pub(super) fn maps(lines: &[String]) -> Result<Option<RegisteredMaps>, String> {
     match lines {
         [] => Ok(None),
@@ -196,7 +241,7 @@ pub(super) fn maps(lines: &[String]) -> Result<Option<RegisteredMaps>, String> {
     }
 }
 
-/// The entries of the map of that name.
+/// The number of entries if the line is that of the map `name`.
 fn entries(line: &str, name: &str) -> Option<u32> {
     let mut words = line.split(' ');
     if words.next()? != name {
@@ -218,7 +263,7 @@ fn labelled<'a>(words: &mut impl Iterator<Item = &'a str>, label: &str) -> Optio
 /// A change of `local_ips`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LocalIpChange {
-    /// Added, or its pool or ports changed.
+    /// Adds the local IP or changes its pool or ports.
     Set(LocalIp, PortRange),
     Remove(IpAddr),
 }
@@ -237,24 +282,34 @@ impl LocalIpChange {
 /// A change of `services`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FullNatChange {
-    /// Added, or its pool changed.
-    Set(ServiceKey, String),
+    /// Adds or changes the service.
+    Set(ServiceKey, FullNat),
     Remove(ServiceKey),
 }
 
 impl FullNatChange {
     pub(super) fn line(&self) -> String {
         match self {
-            FullNatChange::Set(key, pool) => format!("+ {} {pool}\n", words(key)),
+            FullNatChange::Set(key, full_nat) => {
+                format!("+ {} {}\n", words(key), full_nat_words(full_nat))
+            }
             FullNatChange::Remove(key) => format!("- {}\n", words(key)),
         }
+    }
+}
+
+/// Formats "default" or "default toa".
+fn full_nat_words(full_nat: &FullNat) -> String {
+    match full_nat.client_address {
+        Some(way) => format!("{} {way}", full_nat.pool),
+        None => full_nat.pool.clone(),
     }
 }
 
 fn words(key: &ServiceKey) -> String {
     match key {
         ServiceKey::Address { protocol, address } => format!("{protocol} {address}"),
-        // The module refuses it, and says so.
+        // The module refuses a firewall mark with its own message.
         ServiceKey::Fwmark { mark, .. } => format!("fwmark {mark}"),
     }
 }
@@ -272,13 +327,21 @@ mod tests {
 
         let line = full_nat("udp 10.0.0.1:53 - sessions 2").unwrap();
         assert_eq!(line.key.to_string(), "udp://10.0.0.1:53");
-        assert_eq!(line.pool, None);
+        assert_eq!(line.full_nat, None);
 
         assert!(!line.is_listed());
 
         let line = full_nat("tcp 10.0.0.1:80 default sessions 7 rule").unwrap();
         assert_eq!((line.sessions, line.by_rule), (7, true));
+        assert_eq!(line.full_nat, Some("default".into()));
         assert!(!line.is_listed());
+        let line = full_nat("tcp 10.0.0.1:80 default toa sessions 7 rule").unwrap();
+        assert_eq!((line.sessions, line.by_rule), (7, true));
+        let told = line.full_nat.unwrap();
+        assert_eq!(told.client_address, Some(ClientAddress::Toa));
+        // A pool can be named `toa`.
+        let line = full_nat("tcp 10.0.0.1:80 toa sessions 7").unwrap();
+        assert_eq!(line.full_nat, Some("toa".into()));
         let line = full_nat("sctp [fd00::1]:53 default sessions 0").unwrap();
         assert!(line.is_listed());
         assert_eq!(line.key.to_string(), "sctp://[fd00::1]:53");
@@ -286,16 +349,33 @@ mod tests {
         assert_eq!(line.local_ip.address.to_string(), "fd00:2::100");
 
         let text = "10.0.0.0/24,10.1.0.0/16 tcp,udp 80,443-444 eth0,veth* default services 3";
-        let (by, pool) = rule(text).unwrap();
+        let line = rule(text).unwrap();
+        assert_eq!((line.rule.networks.len(), line.rule.ports.len()), (2, 2));
         assert_eq!(
-            (by.networks.len(), by.ports.len(), &*pool),
-            (2, 2, "default")
+            (line.full_nat.clone(), line.services),
+            ("default".into(), 3)
         );
-        let written = rules(&[(by, pool)].into());
+        let written = rules(&[(line.rule, line.full_nat)].into());
         assert_eq!(written, text.replace(" services 3", "\n"));
+        for pool in ["default toa", "toa", "toa toa"] {
+            let text = format!("10.0.0.0/24 tcp 80 * {pool} services 3");
+            let by = rule(&text).unwrap();
+            assert_eq!(
+                by.full_nat.client_address.is_some(),
+                pool.contains(' '),
+                "{pool}"
+            );
+            assert_eq!(
+                rules(&[(by.rule, by.full_nat)].into()),
+                text.replace(" services 3", "\n")
+            );
+        }
         let text = "fd00::/64 * * * default services 0";
-        let by = rule(text).unwrap();
-        assert_eq!(rules(&[by].into()), text.replace(" services 0", "\n"));
+        let line = rule(text).unwrap();
+        assert_eq!(
+            rules(&[(line.rule, line.full_nat)].into()),
+            text.replace(" services 0", "\n")
+        );
         assert_eq!(rules(&BTreeMap::new()), "none\n");
 
         let lines = [
@@ -349,7 +429,7 @@ mod tests {
             maps(&["flows4 id x".to_owned()]),
             Err("flows4 id x".to_owned())
         );
-        // A module of an earlier version.
+        // The maps of an earlier version of the module.
         let three = ["sessions4", "sessions6", "services"]
             .map(|name| format!("{name} id 2 type 1 key 16 value 16 entries 2"));
         assert_eq!(maps(&three), Err(three[0].clone()));

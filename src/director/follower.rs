@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The state of a running `apply --follow` for other processes, in files below `/run/ipvs-bpf`,
+//! by network namespace. A file counts only while the follower holds the lock next to it,
+//! so nothing is said of one that was killed.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use super::lock::FOLDER;
+
+/// The state of a follower.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Following {
+    /// The file that it follows.
+    pub file: String,
+    /// False: the file has mistakes, and an earlier version of it is followed.
+    pub file_valid: bool,
+    /// The steps that were still to do after the last comparison.
+    pub planned_changes: u64,
+    /// The last time that there was something to do. `None`: never so far.
+    pub last_apply: Option<LastApply>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastApply {
+    /// Seconds since 1970.
+    pub seconds: u64,
+    pub success: bool,
+}
+
+/// Held by the follower of a network namespace.
+#[derive(Debug)]
+pub struct Claim {
+    _lock: Flock<File>,
+    record: PathBuf,
+}
+
+impl Claim {
+    /// `None`: another follower holds it.
+    pub fn take() -> Result<Option<Self>, Error> {
+        let (lock, record) = paths()?;
+        fs::create_dir_all(FOLDER).map_err(fail(Path::new(FOLDER)))?;
+        let open = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&lock);
+        let file = open.map_err(fail(&lock))?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(held) => Ok(Some(Claim {
+                _lock: held,
+                record,
+            })),
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
+            Err((_, errno)) => Err(fail(&lock)(errno.into())),
+        }
+    }
+
+    /// Replaces what is told. Readers see the old or the new state, never a part.
+    pub fn tell(&self, following: &Following) -> Result<(), Error> {
+        let text = serde_json::to_string(following).map_err(io::Error::from);
+        let new = self.record.with_extension("new");
+        text.and_then(|text| fs::write(&new, text + "\n"))
+            .and_then(|()| fs::rename(&new, &self.record))
+            .map_err(fail(&self.record))
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.record);
+    }
+}
+
+/// The state of the follower of the caller's network namespace. `None`: none runs.
+pub fn following() -> Result<Option<Following>, Error> {
+    let (lock, record) = paths()?;
+    let file = match File::open(&lock) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(fail(&lock)(error)),
+    };
+    if Flock::lock(file, FlockArg::LockSharedNonblock).is_ok() {
+        return Ok(None);
+    }
+    match fs::read_to_string(&record) {
+        Ok(text) => Ok(serde_json::from_str(&text).ok()),
+        // It has just begun or is just ending.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(fail(&record)(error)),
+    }
+}
+
+/// The lock and the record of the caller's network namespace.
+fn paths() -> Result<(PathBuf, PathBuf), Error> {
+    let namespace = Path::new("/proc/thread-self/ns/net");
+    let inode = fs::metadata(namespace).map_err(fail(namespace))?.ino();
+    let path = |extension| Path::new(FOLDER).join(format!("follow-{inode}.{extension}"));
+    Ok((path("lock"), path("json")))
+}
+
+fn fail(path: &Path) -> impl Fn(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::File {
+        path: path.clone(),
+        source,
+    }
+}
