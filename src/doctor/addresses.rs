@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! VIPs and local IPs: whether packets for them come to this host.
+//! Checks that packets for VIPs and local IPs reach this host.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -23,7 +23,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             vip,
             Error,
             "vip-not-local",
-            format!("the VIP {vip} is no address of this host"),
+            format!("the VIP {vip} is not an address of this host"),
             "its services see no packet",
             format!("ip address add {vip}/{} dev lo", bits(*vip)),
         ));
@@ -68,7 +68,7 @@ fn local_ip(facts: &Facts, address: IpAddr, findings: &mut Vec<Finding>) {
             address,
             Error,
             "local-ip-not-local",
-            format!("the local IP {address} is no address of this host"),
+            format!("the local IP {address} is not an address of this host"),
             format!(
                 "it is in the network of {}, where nobody answers for it: servers cannot reply",
                 link.name

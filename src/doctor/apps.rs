@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Other applications of IPVS (`ip_vs_ftp`): a port has one.
+//! Checks other IPVS applications (`ip_vs_ftp`). A port can have only one
+//! application.
 
 use super::finding::Severity::Error;
 use super::{Facts, Finding};
@@ -14,7 +15,7 @@ pub struct App {
 }
 
 impl App {
-    /// The port of that service.
+    /// True if the application uses the port of the service.
     pub fn holds(&self, key: &ServiceKey) -> bool {
         match key {
             ServiceKey::Address { protocol, address } => {
@@ -25,7 +26,7 @@ impl App {
     }
 }
 
-/// What the module's applications are called.
+/// The name of the module's applications.
 const OURS: &str = "ip_vs_bpf";
 
 pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
@@ -46,7 +47,8 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
     }
 }
 
-/// "TCP  21      0      ftp"; not ours.
+/// Parses a line such as "TCP  21      0      ftp".
+/// `None`: an application of the module, or a line of another form.
 pub fn app(line: &str) -> Option<App> {
     let mut words = line.split_whitespace();
     let protocol = match words.next()? {

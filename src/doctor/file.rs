@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The file against the kernel: what `plan` would say of it.
+//! Compares the file with the kernel, like `plan`.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,16 @@ use crate::plan::Refusal;
 /// A file, compared with this host.
 #[derive(Clone, Debug, Default)]
 pub struct Compared {
-    /// How the user named it.
+    /// The name of the file, as the user gave it.
     pub name: String,
-    /// The interfaces that it lists and the host lacks; not among what is wanted.
+    /// The interfaces that the file lists and the host lacks. The wanted state
+    /// lacks them too.
     pub absent: BTreeSet<String>,
     pub refusals: Vec<Refusal>,
-    /// As many as `plan` counts.
+    /// The number of changes, as `plan` counts them.
     pub changes: usize,
-    /// There are services or a data plane; otherwise nothing was applied yet.
+    /// True if there are services or a data plane. Otherwise nothing was applied
+    /// yet.
     pub begun: bool,
 }
 
@@ -55,7 +57,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The host itself is looked at for these.
+/// True if a check of the host reports this refusal.
 fn is_found(refusal: &Refusal) -> bool {
     matches!(
         refusal,

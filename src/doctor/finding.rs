@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What is wrong, why it matters, and what fixes it.
+//! A finding: what is wrong, why it matters, how to fix it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,24 +9,25 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Traffic fails, or `apply` does.
+    /// Traffic or `apply` fails.
     Error,
-    /// Some traffic may fail, or costs more than it should.
+    /// Some traffic may fail or be slower than necessary.
     Warning,
-    /// Worth knowing.
+    /// Useful information.
     Note,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub severity: Severity,
-    /// A stable name of the kind of finding.
+    /// A stable name for the kind of finding.
     pub check: &'static str,
-    /// The address, server, … that it is about, where there can be many of a kind.
+    /// The address or server that the finding is about, if there can be several of
+    /// a kind.
     pub about: Option<String>,
     pub what: String,
     pub why: String,
-    /// A command, or where none can do it, what to do.
+    /// A command, or an instruction if no command can do it.
     pub cure: String,
 }
 
@@ -48,7 +49,7 @@ impl Finding {
         }
     }
 
-    /// One of a kind of which there can be many.
+    /// Makes a finding of a kind that can occur several times.
     pub fn about(
         subject: impl fmt::Display,
         severity: Severity,
@@ -64,15 +65,15 @@ impl Finding {
     }
 }
 
-/// As many of a cause are told one by one.
+/// Up to this many findings with one cause are printed separately.
 const FEW: usize = 3;
-/// As many of the others are named; `--json` has all of them.
+/// The number of other subjects that are named. `--json` has all of them.
 const NAMED: usize = 8;
 
-/// Findings that have one cause, as people read them.
+/// Findings with one cause, as they are printed for people.
 pub struct Group<'a> {
     first: &'a Finding,
-    /// The subjects of the others.
+    /// The subjects of the other findings.
     others: Vec<&'a str>,
 }
 
@@ -87,7 +88,7 @@ impl<'a> Group<'a> {
     }
 }
 
-/// In the order of the findings.
+/// Groups the findings in their order.
 pub fn groups(findings: &[Finding]) -> Vec<Group<'_>> {
     let mut places = BTreeMap::new();
     let mut causes: Vec<Vec<&Finding>> = Vec::new();

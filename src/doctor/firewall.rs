@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Rules of nftables that drop what conntrack calls invalid, where that is what
-//! IPVS passes by it. Full NAT leaves netfilter at PREROUTING, priority -399.
+//! Finds nftables rules that drop packets with conntrack state `invalid`.
+//! Packets that IPVS sends past conntrack are invalid. Full NAT leaves
+//! netfilter at PREROUTING, priority -399.
 
 use serde_json::Value;
 
 use super::finding::Severity::{Error, Warning};
 use super::{Facts, Finding};
 
-/// `NF_IP_PRI_CONNTRACK_DEFRAG` and one more.
+/// `NF_IP_PRI_CONNTRACK_DEFRAG` plus one.
 const OURS: i64 = -399;
-/// IPVS's own hook in FORWARD.
+/// The priority of IPVS's hook in FORWARD.
 const IPVS: i64 = 100;
 
 pub type Rules = Vec<Rule>;
@@ -58,7 +59,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
     }
 }
 
-/// What `nft -j list ruleset` prints. What is not understood is passed over.
+/// Parses the output of `nft -j list ruleset`. Unknown objects are skipped.
 pub fn rules(ruleset: &Value) -> Rules {
     let objects = ruleset["nftables"].as_array();
     let objects = || objects.into_iter().flatten();
@@ -97,7 +98,7 @@ fn drops_invalid(rule: &Value) -> bool {
         })
 }
 
-/// A word, a list, or a set of them.
+/// The value is a word, a list, or a set of words.
 fn names_invalid(right: &Value) -> bool {
     match right {
         Value::String(word) => word == "invalid",

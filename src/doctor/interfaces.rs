@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The interfaces that carry the programs, or should.
+//! Checks the interfaces that carry the programs or are supposed to.
 
 use std::collections::BTreeSet;
 
 use super::finding::Severity::{Error, Warning};
 use super::{Facts, Finding};
 
-/// What hangs at the interfaces.
+/// The programs and filters that are attached to the interfaces.
 #[derive(Clone, Debug, Default)]
 pub struct Carriers {
-    /// Those that carry the program of the maps that are registered; `None`: none is
-    /// loaded.
+    /// The interfaces that carry the program of the registered maps.
+    /// `None`: the program is not loaded.
     pub attached: Option<BTreeSet<String>>,
-    /// Filters of others that packets meet before ours.
+    /// Filters of other programs that packets pass before ours.
     pub before: Vec<Before>,
-    /// eBPF programs of others that packets meet before all filters (tcx).
+    /// eBPF programs of other programs that packets pass before all filters (tcx).
     pub programs_before: Vec<ProgramBefore>,
 }
 
@@ -22,7 +22,7 @@ pub struct Carriers {
 pub struct Before {
     pub interface: String,
     pub priority: u16,
-    /// `bpf`, `flower`, …
+    /// The kind: `bpf`, `flower`, …
     pub kind: String,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
     }
     for name in facts.interfaces() {
         let Some(link) = facts.links.by_name(name) else {
-            // It went this moment.
+            // The interface disappeared just now.
             continue;
         };
         if !link.up {

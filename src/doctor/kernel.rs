@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The kernel: its version, what it was built with, and what eBPF needs of it.
+//! Checks the kernel: its version, its configuration, and the requirements of
+//! eBPF.
 
 use std::collections::BTreeMap;
 
 use super::finding::Severity::{Error, Note, Warning};
 use super::{Facts, Finding};
 
-/// The oldest that there are tests for.
+/// The oldest kernel that is tested.
 const OLDEST: (u32, u32) = (5, 10);
 
-/// What full NAT needs to be built in or a module.
+/// The options that full NAT needs, built in or as modules.
 const OPTIONS: [&str; 8] = [
     "CONFIG_BPF_SYSCALL",
     "CONFIG_IP_VS",
@@ -25,11 +26,13 @@ const OPTIONS: [&str; 8] = [
 pub struct Kernel {
     /// `uname -r`.
     pub release: String,
-    /// `None`: the distribution left no copy of it.
+    /// The configuration.
+    /// `None`: the distribution does not provide a copy of it.
     pub config: Option<BTreeMap<String, String>>,
     pub has_btf: bool,
     pub has_bpf_fs: bool,
-    /// `net.core.bpf_jit_enable`; `None`: not visible from this namespace.
+    /// The value of `net.core.bpf_jit_enable`.
+    /// `None`: it is not visible from this namespace.
     pub jit: Option<String>,
 }
 
@@ -59,6 +62,12 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             ));
         }
     }
+    of_programs(facts, findings);
+}
+
+/// Checks the requirements of all eBPF programs.
+pub(super) fn of_programs(facts: &Facts, findings: &mut Vec<Finding>) {
+    let kernel = &facts.kernel;
     if kernel.jit.as_deref() == Some("0") {
         findings.push(Finding::new(
             Warning,
@@ -88,7 +97,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
     }
 }
 
-fn version(release: &str) -> Option<(u32, u32)> {
+pub(super) fn version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }

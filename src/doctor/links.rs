@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Interfaces with their addresses, and the neighbours that they know.
+//! Interfaces with their addresses and neighbours.
 
 use std::net::IpAddr;
 
@@ -15,12 +15,12 @@ pub struct Link {
     pub index: u32,
     pub name: String,
     pub up: bool,
-    /// Something is at the other end.
+    /// True if the interface has a carrier.
     pub carrier: bool,
     pub mtu: u32,
     /// `ARPHRD_ETHER`
     pub ethernet: bool,
-    /// Its own address below IP.
+    /// The link-layer address.
     pub hardware: Vec<u8>,
 }
 
@@ -29,7 +29,7 @@ pub struct Address {
     pub link: u32,
     pub address: IpAddr,
     pub length: u8,
-    /// Another host answered that it has it.
+    /// True if another host also uses the address.
     pub duplicate: bool,
 }
 
@@ -37,7 +37,8 @@ pub struct Address {
 pub struct Neighbour {
     pub link: u32,
     pub address: IpAddr,
-    /// It has answered; `false`: it did not. Others are left out.
+    /// True if the neighbour answered, false if it did not. Other states are
+    /// left out.
     pub answers: bool,
 }
 
@@ -50,7 +51,7 @@ impl Links {
         self.links.iter().find(|link| link.name == name)
     }
 
-    /// The interface whose own network an address is in.
+    /// Returns the interface whose network contains an address.
     pub fn on_link(&self, address: IpAddr) -> Option<u32> {
         let near = |own: &&Address| in_network(address, own.address, own.length);
         self.addresses.iter().find(near).map(|own| own.link)
@@ -59,7 +60,7 @@ impl Links {
 
 fn in_network(address: IpAddr, network: IpAddr, length: u8) -> bool {
     match (address, network) {
-        // What is alone in its network has no neighbours.
+        // A network of one address has no neighbours.
         (IpAddr::V4(_), IpAddr::V4(_)) if length >= 32 => false,
         (IpAddr::V6(_), IpAddr::V6(_)) if length >= 128 => false,
         (IpAddr::V4(a), IpAddr::V4(b)) => {

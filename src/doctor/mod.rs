@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What is wrong with a host: facts → findings, pure, one file a subject.
-//! [`read`] brings the facts.
+//! Checks a host: pure functions from facts to findings, one file for each
+//! subject. [`read`] collects the facts.
 
 mod addresses;
 mod apps;
@@ -14,22 +14,25 @@ mod module;
 mod ports;
 pub mod read;
 mod routes;
+mod rules;
 mod running;
 mod sysctls;
+mod toa;
 
 use std::net::IpAddr;
 
-use crate::director::LocalAddresses;
-use crate::model::{Family, Forward, State};
+use crate::director::{Listeners, LocalAddresses};
+use crate::model::{Family, Forward, ServiceKey, State};
 
 pub use file::Compared;
 pub use finding::{Finding, Severity, groups};
 
-/// A host, and what it is to do.
+/// The facts of a host, and its wanted state.
 pub struct Facts {
-    /// Of the file, or what runs.
+    /// The state of the file, or the running state.
     pub wanted: State,
-    /// `None`: no file was named.
+    /// The comparison with the file.
+    /// `None`: the user did not name a file.
     pub file: Option<Compared>,
     pub running: running::Running,
     pub kernel: kernel::Kernel,
@@ -41,11 +44,21 @@ pub struct Facts {
     pub routes: routes::Routes,
     pub firewall: firewall::Rules,
     pub apps: Vec<apps::App>,
+    pub receiver: toa::Receiver,
+    pub listeners: Listeners,
 }
 
-/// Errors first; otherwise in the order of a packet's way.
+/// Returns the findings. Errors come first, then the order follows a packet.
 pub fn findings(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
+    // A server needs neither IPVS nor the module.
+    if toa::is_all(&facts.wanted) {
+        kernel::of_programs(facts, &mut findings);
+        toa::findings(facts, &mut findings);
+        file::findings(facts, &mut findings);
+        findings.sort_by_key(|finding| finding.severity);
+        return findings;
+    }
     kernel::findings(facts, &mut findings);
     module::findings(facts, &mut findings);
     sysctls::findings(facts, &mut findings);
@@ -55,6 +68,8 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     ports::findings(facts, &mut findings);
     firewall::findings(facts, &mut findings);
     apps::findings(facts, &mut findings);
+    toa::findings(facts, &mut findings);
+    rules::findings(facts, &mut findings);
     running::findings(facts, &mut findings);
     file::findings(facts, &mut findings);
     findings.sort_by_key(|finding| finding.severity);
@@ -63,10 +78,18 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
 
 impl Facts {
     fn has_full_nat(&self) -> bool {
-        !self.wanted.full_nat.is_empty()
+        !self.wanted.full_nat.is_empty() || !self.wanted.rules.is_empty()
     }
 
-    /// Whether native IPVS rewrites addresses for any service.
+    /// Returns the pool of a full-NAT service, which is listed or under a rule.
+    /// `None`: the service is native.
+    fn pool_of(&self, key: &ServiceKey) -> Option<&String> {
+        let by_rule = || Some(self.wanted.rule_of(key)?.1);
+        let full_nat = self.wanted.full_nat.get(key).or_else(by_rule)?;
+        Some(&full_nat.pool)
+    }
+
+    /// True if native IPVS rewrites addresses for any service.
     fn has_native_masq(&self) -> bool {
         self.has_native_masq_of(Family::Ipv4) || self.has_native_masq_of(Family::Ipv6)
     }
@@ -74,7 +97,7 @@ impl Facts {
     fn has_native_masq_of(&self, family: Family) -> bool {
         self.wanted.services.iter().any(|(key, service)| {
             key.family() == family
-                && !self.wanted.full_nat.contains_key(key)
+                && self.pool_of(key).is_none()
                 && service
                     .servers
                     .values()
@@ -82,7 +105,7 @@ impl Facts {
         })
     }
 
-    /// The interfaces that are to carry the programs.
+    /// Returns the interfaces that carry the programs in the wanted state.
     fn interfaces(&self) -> impl Iterator<Item = &String> {
         let datapath = self.wanted.datapath.iter();
         datapath.flat_map(|datapath| &datapath.interfaces)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The module ip_vs_bpf: there, loadable, and of this build.
+//! Checks the module ip_vs_bpf: its presence, its version, and if it can be
+//! loaded.
 
 use super::finding::Severity::{Error, Note, Warning};
 use super::{Facts, Finding};
@@ -7,13 +8,13 @@ use super::{Facts, Finding};
 #[derive(Clone, Debug, Default)]
 pub struct Module {
     pub loaded: Option<Loaded>,
-    /// What `apply` would load.
+    /// The file that `apply` would load.
     pub file: Option<File>,
-    /// Where `apply` would look.
+    /// The place where `apply` would search.
     pub place: String,
-    /// `kernel.modules_disabled`.
+    /// The value of `kernel.modules_disabled`.
     pub disabled: bool,
-    /// The kernel takes signed modules only.
+    /// True if the kernel accepts only signed modules.
     pub signed_only: bool,
 }
 
@@ -23,13 +24,13 @@ pub struct Loaded {
     pub source: String,
 }
 
-/// As modinfo(8) reads it.
+/// A module file, as modinfo(8) describes it.
 #[derive(Clone, Debug, Default)]
 pub struct File {
     /// The kernel that it was built for.
     pub release: String,
     pub source: String,
-    /// With a key that the kernel knows.
+    /// True if it is signed with a key that the kernel knows.
     pub signed: bool,
 }
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The ports of the local IPs beside those that the host draws for its own
-//! connections.
+//! Compares the ports of the local IPs with the ports that the host uses for
+//! its own connections.
 
 use super::finding::Severity::Warning;
 use super::{Facts, Finding};
 use crate::model::PortRange;
 
 const UNPRIVILEGED: u16 = 1024;
-/// The kernel's range, where nobody set another.
+/// The kernel's default range.
 const KERNELS: (u16, u16) = (32_768, 60_999);
-/// As many a host needs for its own connections.
+/// The number of ports that a host needs for its own connections.
 const ENOUGH: u32 = 4096;
 
 pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
@@ -39,12 +39,14 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
     }
 }
 
-/// With the kernel's own range and the widest of ours it is not.
+/// True if the host uses more than half of the range. The default ranges do
+/// not.
 fn is_most(drawn: u32, range: PortRange) -> bool {
     drawn * 2 > range.count()
 }
 
-/// Another range for the host: below or above the local IP's, or the kernel's.
+/// Suggests another range for the host: below or above the local IP's range, or
+/// the default.
 fn cure(range: PortRange) -> String {
     let below = (UNPRIVILEGED, range.first.saturating_sub(1));
     let above = (range.last.saturating_add(1), u16::MAX);

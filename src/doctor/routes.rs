@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The ways to the servers and back, as far as this host sees them.
+//! Checks the routes to the servers and back, as far as this host knows them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use super::finding::Severity::{Error, Note, Warning};
 use super::{Facts, Finding};
 use crate::model::{Family, Forward, Tunnel};
 
-/// By the address of a server.
+/// The routes, by the address of the server.
 pub type Routes = BTreeMap<IpAddr, Route>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum Route {
     Via(Way),
     /// The server is this host.
     Local,
-    /// The kernel's reason.
+    /// There is no route, for the kernel's reason.
     None(String),
 }
 
@@ -24,7 +24,7 @@ pub enum Route {
 pub struct Way {
     pub link: u32,
     pub gateway: Option<IpAddr>,
-    /// Of the route, where it has one of its own.
+    /// The MTU of the route, if it has its own.
     pub mtu: Option<u32>,
 }
 
@@ -62,9 +62,11 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
 
 fn servers_of_full_nat(facts: &Facts) -> BTreeMap<IpAddr, BTreeSet<&String>> {
     let mut servers: BTreeMap<IpAddr, BTreeSet<&String>> = BTreeMap::new();
-    for (key, pool) in &facts.wanted.full_nat {
-        let service = facts.wanted.services.get(key);
-        for server in service.iter().flat_map(|service| service.servers.keys()) {
+    for (key, service) in &facts.wanted.services {
+        let Some(pool) = facts.pool_of(key) else {
+            continue;
+        };
+        for server in service.servers.keys() {
             servers.entry(server.ip()).or_default().insert(pool);
         }
     }
@@ -96,7 +98,7 @@ fn neighbour(facts: &Facts, server: IpAddr, way: &Way, findings: &mut Vec<Findin
         "server-unreachable",
         format!("{what} {question}"),
         "its connections fail",
-        format!("look whether it is up: ping {hop}; drain it meanwhile"),
+        format!("check whether it is up: ping {hop}; until then drain it"),
     ));
 }
 
@@ -147,7 +149,8 @@ fn full_nat(
             ),
         ));
     }
-    // Without a router between, the server answers what is in its own network.
+    // Without a router, the server replies directly to addresses in its own
+    // network.
     if way.gateway.is_some() {
         return;
     }
@@ -174,7 +177,8 @@ fn full_nat(
     }
 }
 
-/// What a tunnel adds to each packet: an IPv4 or IPv6 header, and its own.
+/// Checks the MTU for the headers that a tunnel adds: an IPv4 or IPv6 header,
+/// and its own.
 fn tunnels(facts: &Facts, findings: &mut Vec<Finding>) {
     for service in facts.wanted.services.values() {
         for (address, server) in &service.servers {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Parts of full NAT that other tools took away while the rest runs.
+//! Finds parts of full NAT that other tools removed while the rest runs.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,14 @@ use crate::model::ServiceKey;
 
 #[derive(Clone, Debug, Default)]
 pub struct Running {
-    /// The module has them listed, and IPVS has no such service.
+    /// The services that the module has listed and IPVS does not have.
     pub unserved: BTreeSet<ServiceKey>,
-    /// The programs work without their pins.
+    /// True if pins are lost. The programs work without them.
     pub lost_pins: bool,
+    /// The number of services that exist because of a rule.
+    pub by_rule: usize,
+    /// True if a sync daemon runs, and the port secret is random.
+    pub syncs_with_random_secret: bool,
 }
 
 pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
@@ -24,6 +28,16 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             format!("{service} is registered for full NAT, and IPVS has no such service"),
             "its clients are refused",
             "ipvs-bpf apply",
+        ));
+    }
+    if facts.running.syncs_with_random_secret && facts.has_full_nat() {
+        findings.push(Finding::new(
+            Warning,
+            "sync-port-secret",
+            "a sync daemon runs, and this director chooses local ports by a secret of its own",
+            "the other director chooses other ports, so full-NAT connections break at a failover",
+            "write port_secret into [director], the same on both directors (openssl rand -hex \
+             16), then: ipvs-bpf apply",
         ));
     }
     if facts.running.lost_pins {

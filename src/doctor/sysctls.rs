@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Sysctls of the network namespace.
+//! Checks the sysctls of the network namespace.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +8,18 @@ use super::{Facts, Finding};
 use crate::director::HostPorts;
 use crate::model::Family;
 
-/// What is not there the kernel does not have.
+/// The values. A missing value means that the kernel does not have the sysctl.
 #[derive(Clone, Debug, Default)]
 pub struct Sysctls {
-    /// `net.ipv4.ip_forward`
+    /// The value of `net.ipv4.ip_forward`.
     pub ip_forward: Option<String>,
-    /// `net.ipv6.conf.all.forwarding`
+    /// The value of `net.ipv6.conf.all.forwarding`.
     pub ipv6_forwarding: Option<String>,
-    /// `net.ipv4.vs.conntrack`
+    /// The value of `net.ipv4.vs.conntrack`.
     pub vs_conntrack: Option<String>,
-    /// `net.ipv4.conf.*.rp_filter`, by interface and `all`.
+    /// The values of `net.ipv4.conf.*.rp_filter`, by interface and `all`.
     pub rp_filter: BTreeMap<String, u8>,
-    /// These hold for IPv6 too.
+    /// The ports that the host uses itself. They apply to IPv6 too.
     pub local_ports: Option<HostPorts>,
 }
 
@@ -65,8 +65,8 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The larger of an interface's own value and that of `all` holds. Full NAT
-/// passes it.
+/// The effective value is the larger one of the interface's value and that of
+/// `all`. Full NAT is not affected.
 fn rp_filter(sysctls: &Sysctls, findings: &mut Vec<Finding>) {
     let all = sysctls.rp_filter.get("all").copied().unwrap_or(0);
     for (interface, own) in &sysctls.rp_filter {

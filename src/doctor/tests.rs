@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Facts that differ in one thing from those of a healthy host.
+//! Tests with facts that differ in one point from those of a healthy host.
 
 use std::net::IpAddr;
 
@@ -56,7 +56,7 @@ fn wanted() -> State {
             ..Datapath::default()
         }),
         local_ips: [(local_ip, ports)].into(),
-        full_nat: [(key("10.0.0.1:80"), "default".to_owned())].into(),
+        full_nat: [(key("10.0.0.1:80"), "default".into())].into(),
         services: [(key("10.0.0.1:80"), service(SERVER, Forward::Masq))].into(),
         ..State::default()
     }
@@ -84,6 +84,7 @@ fn healthy() -> Facts {
         wanted: wanted(),
         file: None,
         running: Default::default(),
+        listeners: Default::default(),
         kernel: kernel::Kernel {
             release: release.clone(),
             config: None,
@@ -135,6 +136,7 @@ fn healthy() -> Facts {
         )]
         .into(),
         firewall: Vec::new(),
+        receiver: Default::default(),
         apps: Vec::new(),
     }
 }
@@ -166,7 +168,7 @@ fn way(facts: &mut Facts) -> &mut Way {
     }
 }
 
-/// What breaks it, and all that is then found.
+/// A change that breaks the host, and all resulting findings.
 type Case = (fn(&mut Facts), &'static [&'static str]);
 
 const CASES: &[Case] = &[
@@ -193,7 +195,7 @@ const CASES: &[Case] = &[
                     Refusal::NoSysctl {
                         name: "x".to_owned(),
                     },
-                    // The module has findings of its own.
+                    // The checks of the module report this refusal.
                     Refusal::NoModule {
                         place: "x".to_owned(),
                     },
@@ -236,14 +238,14 @@ const CASES: &[Case] = &[
     (
         |facts| {
             native(facts);
-            // The larger of both holds.
+            // The larger value is effective.
             facts.sysctls.rp_filter.insert("all".to_owned(), 2);
         },
         &[],
     ),
     (
         |facts| {
-            // Without carrier it is down too; one finding is enough.
+            // Without a carrier the interface is down too, but one finding is enough.
             facts.links.links[1].up = false;
             facts.links.links[1].carrier = false;
         },
@@ -266,7 +268,7 @@ const CASES: &[Case] = &[
     ),
     (
         |facts| {
-            // That an address of this host is known as a neighbour's is of another interface.
+            // A neighbour with an address of this host belongs to another interface.
             facts.links.neighbours.push(Neighbour {
                 link: 2,
                 address: ip(LOCAL_IP),
@@ -301,7 +303,7 @@ const CASES: &[Case] = &[
     ),
     (
         |facts| {
-            // It is the router that has to answer, and that has to know the way back.
+            // The router has to answer, and has to know the way back.
             way(facts).gateway = Some(ip("10.2.0.9"));
             facts.links.neighbours.push(Neighbour {
                 link: 3,

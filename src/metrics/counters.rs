@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The families of the counters of the module and of the programs. Those that
-//! count the same thing for different reasons are one family, so that their sum
-//! means something.
+//! The metric families of the counters of the module and of the programs. Counters that
+//! count the same thing for different reasons are one family, so that their sum has a
+//! meaning.
 
 use super::family::Family;
 use crate::datapath::abi::Counter;
 use crate::kmod::counters::meaning;
 
-/// Beginnings of the module's names, with the family that each becomes; what
-/// follows is the label `reason`.
+/// Prefixes of the module's counter names, with the family that each becomes. The rest of
+/// the name is the label `reason`.
 const REASONS: [(&str, &str, &str); 4] = [
     (
         "refused_",
@@ -32,7 +32,7 @@ const REASONS: [(&str, &str, &str); 4] = [
     ),
 ];
 
-/// The only one that is no total.
+/// The only counter that is not a total.
 const PRESENT: &str = "sessions";
 
 pub(super) fn module(counters: &[(String, u64)]) -> Vec<Family> {
@@ -70,7 +70,7 @@ pub(super) fn programs(counters: &[(Counter, u64)]) -> Vec<Family> {
     vec![packets]
 }
 
-/// What the names of metrics may consist of.
+/// Replaces every character that the name of a metric cannot have.
 fn plain(name: &str) -> String {
     name.replace(|c: char| !c.is_ascii_alphanumeric(), "_")
 }
@@ -113,7 +113,7 @@ ipvs_bpf_module_dropped_packets_total{reason="ttl_exceeded"} 1
 # HELP ipvs_bpf_module_sessions Sessions now.
 ipvs_bpf_module_sessions 3
 # TYPE ipvs_bpf_module_sessions_created counter
-# HELP ipvs_bpf_module_sessions_created Sessions begun.
+# HELP ipvs_bpf_module_sessions_created Sessions created.
 ipvs_bpf_module_sessions_created_total 7
 # TYPE ipvs_bpf_module_of_a_later counter
 # HELP ipvs_bpf_module_of_a_later A counter that this build does not know.

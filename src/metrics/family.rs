@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Metric families, as OpenMetrics defines them: samples of one name, kind and
-//! meaning, told apart by labels.
+//! Metric families as OpenMetrics defines them: samples that share a name, a kind and a
+//! meaning, and differ in their labels.
 
-/// What comes before every name.
+/// The prefix of every name.
 const PREFIX: &str = "ipvs_bpf_";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// May go up and down.
+    /// Can go up and down.
     Gauge,
-    /// Only grows, but for a new beginning at 0.
+    /// Only grows, or starts again at 0.
     Counter,
-    /// Labels are what it says; the value is 1.
+    /// The information is in the labels. The value is 1.
     Info,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Family {
-    /// Without `_total` or `_info`; ends with the unit, if it has one.
+    /// The name without `_total` or `_info`. It ends with the unit, if there is one.
     pub(super) name: String,
     pub(super) kind: Kind,
     pub(super) unit: Option<&'static str>,
@@ -38,7 +38,9 @@ impl Family {
         Family {
             name: format!("{PREFIX}{name}"),
             kind,
-            unit: name.ends_with("_bytes").then_some("bytes"),
+            unit: ["bytes", "seconds"]
+                .into_iter()
+                .find(|unit| name.ends_with(&format!("_{unit}"))),
             help: help.to_owned(),
             samples: Vec::new(),
         }
@@ -63,7 +65,7 @@ impl Family {
         });
     }
 
-    /// With one sample.
+    /// Adds one sample.
     pub fn with(mut self, labels: &[Label], value: impl Into<u64>) -> Self {
         self.add(labels, value);
         self

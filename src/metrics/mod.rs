@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Metrics for Prometheus: what there is ([`families`], pure), and its two
-//! texts ([`Format`]).
+//! Metrics for Prometheus: the families ([`families`], pure) and their two text formats
+//! ([`Format`]).
 
 mod counters;
 mod family;
+mod follow;
 mod now;
 mod servers;
 mod text;
+mod toa;
 
 pub use now::{Now, families};
 pub use text::{Format, text};

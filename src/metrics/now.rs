@@ -1,27 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Everything that metrics are made of, and the families that it becomes.
+//! The input of the metrics, and the families that are made from it.
 
 use std::collections::BTreeSet;
 
 use super::family::Family;
-use super::{counters, servers};
+use super::{counters, follow, servers, toa};
 use crate::datapath::abi::Counter;
-use crate::director::{LocalIpNow, ServiceNow};
+use crate::director::{Following, LocalIpNow, ServiceNow};
+use crate::kmod::proc::RuleLine;
+use crate::toa::Counted;
 
-/// What was read from the kernel. What is not loaded is empty.
+/// The values that were read from the kernel. Parts that are not loaded are empty.
 #[derive(Clone, Debug, Default)]
 pub struct Now {
     pub ipvs: bool,
     pub module: bool,
-    /// Sessions of each family that the maps can hold; `None`: none are
+    /// The number of sessions of each family that the maps can hold. `None`: no maps are
     /// registered.
     pub max_sessions: Option<u32>,
-    /// Those that carry the programs.
+    /// The interfaces that carry the programs.
     pub interfaces: BTreeSet<String>,
     pub services: Vec<ServiceNow>,
     pub local_ips: Vec<LocalIpNow>,
+    pub rules: Vec<RuleLine>,
     pub module_counters: Vec<(String, u64)>,
     pub program_counters: Vec<(Counter, u64)>,
+    /// `None`: no receiver of clients' addresses is running.
+    pub receiver: Option<Counted>,
+    /// `None`: no `apply --follow` is running.
+    pub following: Option<Following>,
 }
 
 pub fn families(now: &Now) -> Vec<Family> {
@@ -35,8 +42,11 @@ pub fn families(now: &Now) -> Vec<Family> {
     families.extend(servers::services(&now.services));
     families.extend(servers::servers(&now.services));
     families.extend(local_ips(&now.local_ips));
+    families.push(rules(&now.rules));
     families.extend(counters::module(&now.module_counters));
     families.extend(counters::programs(&now.program_counters));
+    families.extend(toa::families(now.receiver.as_ref()));
+    families.extend(follow::families(now.following.as_ref()));
     families
 }
 
@@ -67,6 +77,23 @@ fn interfaces(now: &Now) -> Family {
     let mut family = Family::info("interface", help);
     for interface in &now.interfaces {
         family.add(&[("interface", interface.clone())], 1_u32);
+    }
+    family
+}
+
+fn rules(rules: &[RuleLine]) -> Family {
+    let help = "Services of other programs that a rule made full NAT and that had a client lately";
+    let mut family = Family::gauge("rule_services", help);
+    for line in rules {
+        let or_all = |list: Option<String>| list.unwrap_or_else(|| "*".to_owned());
+        let labels = [
+            ("addresses", line.rule.network_list()),
+            ("protocols", or_all(line.rule.protocol_list())),
+            ("ports", or_all(line.rule.port_list())),
+            ("interfaces", or_all(line.rule.interface_list())),
+            ("snat", line.full_nat.pool.clone()),
+        ];
+        family.add(&labels, line.services);
     }
     family
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The families of services and of their servers.
+//! The metric families of services and of their servers.
 
 use super::family::{Family, Label};
 use crate::director::ServiceNow;
@@ -15,12 +15,13 @@ pub(super) fn services(services: &[ServiceNow]) -> Vec<Family> {
     let mut sessions = Family::gauge("service_sessions", "Sessions of full NAT");
     for now in services {
         let service = ("service", now.key.to_string());
+        let pool = now.full_nat.as_ref().map(|its| its.pool.clone());
         info.add(
             &[
                 service.clone(),
                 ("protocol", protocol(&now.key)),
                 ("scheduler", now.service.scheduler.clone()),
-                ("snat", now.pool.clone().unwrap_or_default()),
+                ("snat", pool.unwrap_or_default()),
             ],
             1_u32,
         );
@@ -71,7 +72,7 @@ pub(super) fn servers(services: &[ServiceNow]) -> Vec<Family> {
     families
 }
 
-/// What IPVS counts of a service and of each of its servers.
+/// The counters that IPVS keeps for a service and for each of its servers.
 struct Totals([Family; 5]);
 
 impl Totals {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The text of metric families: OpenMetrics 1.0, and the older text format of
-//! Prometheus (0.0.4), which is the only one that node_exporter's textfile
-//! collector reads. They differ in which name stands after `# TYPE`: in the
-//! older one the sample's, with its suffix, so that no text can be both.
+//! The text of metric families: OpenMetrics 1.0, and the older text format of Prometheus
+//! (0.0.4), the only one that the textfile collector of node_exporter reads. They differ
+//! in the name after `# TYPE`: the older format has the sample's name with its suffix. So
+//! no text can be valid in both.
 
 use std::fmt::Write;
 
@@ -14,8 +14,8 @@ pub enum Format {
     Prometheus,
 }
 
-/// Each sample has `common` before its own labels. A family without samples is
-/// left out.
+/// Each sample has the labels `common` before its own. Families without samples are
+/// omitted.
 pub fn text(families: &[Family], common: &[Label], format: Format) -> String {
     let mut text = String::new();
     for family in families.iter().filter(|family| !family.samples.is_empty()) {
@@ -58,8 +58,8 @@ fn write_family(text: &mut String, family: &Family, common: &[Label], format: Fo
     }
 }
 
-/// In help too: the older format takes a quote there as it is, but no help has
-/// one.
+/// Help texts are escaped the same way. The older format would leave quotes in help
+/// unescaped, but no help text has a quote.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\")
         .replace('"', "\\\"")

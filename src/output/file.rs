@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Writing a file that is there whole, or as it was before.
+//! Writes a file atomically: it is complete, or unchanged.
 
 use std::fs::Permissions;
 use std::io::{self, Write};
@@ -8,23 +8,29 @@ use std::path::{Path, PathBuf};
 
 use tempfile::Builder;
 
-/// Why the file was not written.
+/// The reason why the file was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     #[error("{path}: it is there already; `--force` replaces it")]
     Exists { path: PathBuf },
-    #[error("{path}: it is no regular file; name another, or leave `--output` out")]
+    #[error("{path}: it is not a regular file; name another, or leave `--output` out")]
     NoFile { path: PathBuf },
     #[error("{path}: it cannot be written: {source}")]
     Unwritable { path: PathBuf, source: io::Error },
 }
 
-/// Of those of other programs; the umask takes more away.
-const MODE: u32 = 0o666;
+/// The mode of a new file, which the umask reduces.
+#[derive(Clone, Copy, Debug)]
+pub enum Mode {
+    /// As other programs use it.
+    Usual = 0o666,
+    /// For text with a secret.
+    Private = 0o600,
+}
 
-/// `replace`: also where the file is there already. A symbolic link stays, and
-/// what it leads to is replaced.
-pub fn write(path: &Path, text: &str, replace: bool) -> Result<(), Refusal> {
+/// Writes the file. `replace`: overwrite an existing file, which keeps its mode. A
+/// symbolic link is kept and its target is replaced.
+pub fn write(path: &Path, text: &str, replace: bool, mode: Mode) -> Result<(), Refusal> {
     let unwritable = |source| Refusal::Unwritable {
         path: path.to_owned(),
         source,
@@ -32,7 +38,7 @@ pub fn write(path: &Path, text: &str, replace: bool) -> Result<(), Refusal> {
     let exists = || Refusal::Exists {
         path: path.to_owned(),
     };
-    let mut permissions = Permissions::from_mode(MODE);
+    let mut permissions = Permissions::from_mode(mode as u32);
     let target = match path.canonicalize() {
         Ok(target) => {
             let metadata = target.metadata().map_err(unwritable)?;
@@ -65,7 +71,7 @@ pub fn write(path: &Path, text: &str, replace: bool) -> Result<(), Refusal> {
             .map_err(|error| unwritable(error.error))?;
         return Ok(());
     }
-    // Another program may have been quicker.
+    // Another program may have created the file in the meantime.
     match file.persist_noclobber(&target) {
         Ok(_) => Ok(()),
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(exists()),

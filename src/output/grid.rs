@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What `show` has to say: values in rows and columns, not yet text, so that
-//! they can be sorted as what they are.
+//! The data of a `show` table: values in rows and columns. They are not yet text, so
+//! they can be sorted by value.
 
 use std::cmp::Ordering;
 use std::net::SocketAddr;
@@ -16,14 +16,14 @@ pub struct Grid {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
     pub name: &'static str,
-    /// Numbers are at the right.
+    /// True for numbers, which are right-aligned.
     pub right: bool,
-    /// Its text may be shortened where the table does not fit. Numbers and addresses
-    /// are not: a part of one looks like another.
+    /// True if the text may be shortened to fit the table. Numbers and addresses are
+    /// never shortened, because a part of one looks like another one.
     pub shortens: bool,
 }
 
-/// A line, and those that belong beneath it: a service and its servers.
+/// A line, and the lines that belong below it, such as a service and its servers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
     pub values: Vec<Value>,
@@ -33,17 +33,17 @@ pub struct Row {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Value {
     Empty,
-    /// Always in full.
+    /// A number that is always printed in full.
     Count(u64),
-    /// Shortened, unless exact numbers are asked for.
+    /// A number that is shortened, unless exact numbers are requested.
     Large(u64),
-    /// Thousandths, as a percentage.
+    /// Thousandths, printed as a percentage.
     PerMille(u64),
-    /// Seconds.
+    /// A time in seconds.
     Time(u64),
     Text(String),
     Service(ServiceKey),
-    /// The protocol gives the port its name.
+    /// A socket address. The protocol determines the name of the port.
     Address {
         address: SocketAddr,
         protocol: Option<Protocol>,
@@ -75,7 +75,7 @@ impl Column {
         }
     }
 
-    /// How `--sort` names it: "Full NAT" is `full-nat`.
+    /// Returns the name for `--sort`: "Full NAT" is `full-nat`.
     pub fn key(&self) -> String {
         self.name.to_lowercase().replace(' ', "-")
     }
@@ -118,15 +118,15 @@ impl Grid {
         }
     }
 
-    /// The index of the column that `--sort` names.
+    /// Returns the index of the column with this `--sort` name.
     pub fn column(&self, key: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.key() == key)
     }
 
-    /// By a column: numbers from the largest, everything else from the
-    /// smallest, or the other way round. What is equal stays in its order.
-    /// Servers are sorted within their service; a service without a value in
-    /// that column has the sum of its servers.
+    /// Sorts by a column. Numbers start with the largest and other values with the
+    /// smallest; `reverse` inverts this. Equal rows keep their order. Servers are
+    /// sorted within their service. A service without a value in the column has the
+    /// sum of its servers.
     pub fn sort(&mut self, column: usize, reverse: bool) {
         let order = |a: &Value, b: &Value| {
             let order = natural(a, b);
@@ -141,7 +141,7 @@ impl Grid {
     }
 }
 
-/// A value that compares as `sort` wants it.
+/// A value that compares in the order of `sort`.
 #[derive(PartialEq, Eq)]
 struct Sorted(Value, bool);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the commands print: tables for people, JSON for programs.
+//! The output of the commands: tables for people, JSON for programs.
 
 pub mod file;
 pub mod grid;

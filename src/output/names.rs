@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Names of addresses and ports, as far as they are known.
+//! Names of addresses and ports, if they are known.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::model::{Protocol, ServiceKey};
 
-/// What can have a name.
+/// An object that can have a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Nameless {
     Host(IpAddr),
     Port(u16, Protocol),
 }
 
-/// What has no name here is printed as a number.
+/// The known names. Other objects are printed as numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Names(HashMap<Nameless, String>);
 

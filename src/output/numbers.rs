@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Large numbers for people, as ipvsadm writes them.
+//! Formats large numbers for people, like ipvsadm.
 
-/// From which value on a number is divided, and by what, and the letter that
-/// then follows. Eight digits fit into ipvsadm's columns.
+/// The smallest number for each unit, its divisor, and its letter. Eight digits
+/// fit into ipvsadm's columns.
 const UNITS: [(u64, u64, char); 4] = [
     (100_000_000_000_000, 1_000_000_000_000, 'T'),
     (100_000_000_000, 1_000_000_000, 'G'),
@@ -10,7 +10,8 @@ const UNITS: [(u64, u64, char); 4] = [
     (100_000_000, 1_000, 'K'),
 ];
 
-/// In full where it has at most eight digits; larger ones are cut, not rounded.
+/// Formats a number. Up to eight digits are printed in full. Larger numbers are
+/// cut, not rounded.
 pub fn human(number: u64) -> String {
     let unit = UNITS.iter().find(|(from, ..)| number >= *from);
     match unit {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! How far something that takes long has come, on standard error: a bar on a
-//! terminal, elsewhere a line now and then.
+//! Shows the progress of a long operation on standard error. On a terminal this
+//! is a bar, elsewhere an occasional line.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::say;
 
-/// Between two lines.
+/// The time between two lines.
 const NOW_AND_THEN: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_millis(100);
 const BAR: &str = "{spinner} {wide_bar} {pos}/{len}  {msg}  {elapsed}";
@@ -20,13 +20,13 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// With `lines` false nothing is said where there is no terminal.
+    /// If `lines` is false, nothing is printed without a terminal.
     pub fn new(lines: bool) -> Self {
         let bar = ProgressBar::new(0);
         if let Ok(style) = ProgressStyle::with_template(BAR) {
             bar.set_style(style);
         }
-        // Invisible unless standard error is a terminal.
+        // The bar is hidden unless standard error is a terminal.
         let lines = lines && bar.is_hidden();
         if !bar.is_hidden() {
             bar.enable_steady_tick(TICK);
@@ -38,7 +38,8 @@ impl Progress {
         }
     }
 
-    /// So many are left; the most that there ever were is the whole.
+    /// Sets the number of remaining items. The largest number so far counts as
+    /// the total.
     pub fn left(&mut self, left: u32, words: &str) {
         let left = u64::from(left);
         let all = self.bar.length().unwrap_or(0).max(left);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! From a [`Grid`] to lines of text, close to those of `ipvsadm -Ln`.
+//! Formats a [`Grid`] as lines of text, close to those of `ipvsadm -Ln`.
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, Row, Table, Width};
@@ -8,38 +8,39 @@ use super::grid::{Column, Grid, Value};
 use super::names::Names;
 use super::numbers::human;
 
-/// How values become text.
+/// How values are formatted.
 #[derive(Clone, Copy, Debug)]
 pub struct Style<'a> {
-    /// Numbers in full.
+    /// True if numbers are printed in full.
     pub exact: bool,
     pub names: &'a Names,
 }
 
-/// Blanks between columns.
+/// The number of blanks between columns.
 const GAP: u16 = 2;
-/// Text is shortened to no less than so many characters, which is more than any header.
+/// The shortest width to which text is cut. It is more than the width of any header.
 const SHORT: u16 = 16;
 
-/// A header and the rows, without blanks at the ends of lines.
+/// Returns the header and the rows, without trailing blanks.
 pub fn lines(grid: &Grid, style: Style) -> Vec<String> {
     text(&table(grid, &all(grid), style))
 }
 
-/// A table in lines of at most so many characters.
+/// A table whose lines have a limited width.
 pub struct Fitted {
-    /// The first one is the header.
+    /// The lines; the first one is the header.
     pub lines: Vec<String>,
     /// The names of the columns that do not fit.
     pub hidden: Vec<&'static str>,
-    /// The columns behind the first one that are left out at the left.
+    /// The number of columns after the first one that are scrolled out at the left.
     pub skipped: usize,
 }
 
-/// Columns that do not fit are left out from the right, after `skipped` of them
-/// were at the left, but no more than it takes to see the last one. The first
-/// column is always there. Text that may be shortened is, before a column is left
-/// out for it; the first column is where it is wider than all the room.
+/// Formats the table for a width. Columns that do not fit are left out at the right,
+/// after `skipped` columns were left out at the left. `skipped` is limited so that the
+/// last column stays visible at the right edge. The first column is always present.
+/// Text that may be shortened is shortened before a column is left out. The first
+/// column is shortened only if it is wider than the whole width.
 pub fn lines_within(grid: &Grid, style: Style, width: u16, skipped: usize) -> Fitted {
     let whole = table(grid, &all(grid), style).column_max_content_widths();
     let least: Vec<u16> = whole
@@ -99,7 +100,7 @@ pub fn lines_within(grid: &Grid, style: Style, width: u16, skipped: usize) -> Fi
     }
 }
 
-/// Text that does not fit ends in `…`.
+/// Cuts text that does not fit and ends it in `…`.
 fn shorten(column: &mut comfy_table::Column, characters: u16) {
     let width = characters.saturating_add(GAP);
     column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
@@ -109,7 +110,7 @@ fn all(grid: &Grid) -> Vec<usize> {
     (0..grid.columns.len()).collect()
 }
 
-/// To so many characters.
+/// Cuts the line to this many characters.
 pub fn cut(line: String, width: u16) -> String {
     let width = usize::from(width);
     if line.chars().count() <= width {
@@ -123,7 +124,7 @@ pub fn cut(line: String, width: u16) -> String {
 fn table(grid: &Grid, columns: &[usize], style: Style) -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING);
-    // A cell is cut anywhere, not between words: no text has this character.
+    // A cell can be cut anywhere, not only between words: no text has this character.
     table.set_delimiter('\0');
     let header = columns.iter().filter_map(|index| grid.columns.get(*index));
     let header = header.map(|column| cell(column.name.to_owned(), column));
@@ -153,7 +154,7 @@ fn table(grid: &Grid, columns: &[usize], style: Style) -> Table {
     table
 }
 
-/// A row of one line, whatever is in it.
+/// Makes a row of exactly one line.
 fn line(cells: Vec<Cell>) -> Row {
     let mut row = Row::from(cells);
     row.max_height(1);
@@ -184,7 +185,8 @@ fn word(value: &Value, style: Style) -> String {
     }
 }
 
-/// Names come from resolvers and Call-IDs from clients: none steers a terminal.
+/// Names come from resolvers and Call-IDs from clients. Removes characters that control
+/// a terminal.
 fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Printing to standard output.
+//! Prints to standard output.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use serde::Serialize;
 
-/// Prints a line. That the reader has closed the pipe is reported as an error
-/// of that kind, which is no failure of ours.
+/// Prints a line. If the reader has closed the pipe, the error is a
+/// `BrokenPipe`. The caller does not treat this as a failure.
 pub fn print(text: impl Display) -> io::Result<()> {
-    // Standard output alone would write each line by itself.
+    // Standard output alone would need one write for each line.
     let mut out = BufWriter::new(io::stdout().lock());
     writeln!(out, "{text}")?;
     out.flush()
@@ -20,12 +20,12 @@ pub fn print_json(value: &impl Serialize) -> io::Result<()> {
     print(serde_json::to_string_pretty(value).map_err(io::Error::from)?)
 }
 
-/// Says something on standard error. Who closed that does not want to know.
+/// Prints a message on standard error. Errors of the write are ignored.
 pub fn say(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Whether a stream takes colours: a terminal does, unless NO_COLOR is set
+/// True if a stream takes colours. A terminal does, unless NO_COLOR is set
 /// (no-color.org) or TERM is `dumb`.
 pub fn colour(stream: &impl IsTerminal) -> bool {
     stream.is_terminal()
@@ -33,8 +33,8 @@ pub fn colour(stream: &impl IsTerminal) -> bool {
         && std::env::var_os("TERM").is_none_or(|value| value != "dumb")
 }
 
-/// Characters of a line, if standard output is a terminal. Elsewhere a line is
-/// as long as it is, for programs that read it.
+/// Returns the width of a line if standard output is a terminal. Elsewhere
+/// lines are not limited, for programs that read them.
 pub fn width() -> Option<u16> {
     let terminal = io::stdout().is_terminal();
     let (width, _) = crossterm::terminal::size().ok().filter(|_| terminal)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A plan as people read it: a diff grouped by object, whatever the order of
-//! the steps.
+//! Prints a plan for people: a diff grouped by object, independent of the order
+//! of the steps.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use super::order::Plan;
 use super::step::{Op, Step};
 use super::words::{facts, full_nat};
-use crate::model::ServiceKey;
+use crate::model::{FullNat, ServiceKey};
 
 const GREEN: &str = "\x1b[32m";
 const YELLOW: &str = "\x1b[33m";
@@ -23,8 +23,9 @@ pub struct Diff<'a> {
 }
 
 impl Plan {
-    /// The lines of the diff, services with their servers indented, then the
-    /// refusals, then a summary that counts the lines. Ends without a newline.
+    /// Returns the lines of the diff, with servers indented below their
+    /// service. The refusals follow, then a summary that counts the lines. The
+    /// text ends without a newline.
     pub fn diff(&self, colour: bool) -> Diff<'_> {
         Diff { plan: self, colour }
     }
@@ -37,14 +38,15 @@ impl fmt::Display for Plan {
     }
 }
 
-/// One line. Without an operation it is context: an object that stays.
+/// One line. A line without an operation is context: an object that does not
+/// change.
 struct Line {
     op: Option<Op>,
     indented: bool,
     text: String,
 }
 
-/// What happens to one service.
+/// The steps for one service.
 #[derive(Default)]
 struct Service<'a> {
     step: Option<&'a Step>,
@@ -53,7 +55,8 @@ struct Service<'a> {
 }
 
 impl Plan {
-    /// As many as the summary counts: a service that comes as full NAT is one.
+    /// Returns the number of changes in the summary. A new full-NAT service
+    /// counts as one change.
     pub fn changes(&self) -> usize {
         lines(self).iter().filter(|line| line.op.is_some()).count()
     }
@@ -121,11 +124,15 @@ fn lines(plan: &Plan) -> Vec<Line> {
             Step::ChangeTimeout { .. }
             | Step::ChangeSysctl { .. }
             | Step::StopDaemon { .. }
+            | Step::StartToa { .. }
+            | Step::ChangeToa { .. }
+            | Step::StopToa { .. }
             | Step::StartDaemon { .. } => settings.push(step),
             Step::StartDatapath { .. }
             | Step::ChangeDatapath { .. }
             | Step::StopDatapath { .. }
             | Step::ChangeFastPath { .. }
+            | Step::ChangePortSecret { .. }
             | Step::Attach { .. }
             | Step::Detach { .. } => datapath.push(step),
             Step::AddLocalIp { address, .. }
@@ -170,7 +177,7 @@ fn lines(plan: &Plan) -> Vec<Line> {
         .map(|step| line(step, false))
         .collect();
     for (key, service) in services {
-        let stays = plan.stays_full_nat.get(key).map(String::as_str);
+        let stays = plan.stays_full_nat.get(key);
         service_lines(key, service, stays, &mut lines);
     }
     lines
@@ -184,8 +191,13 @@ fn line(step: &Step, indented: bool) -> Line {
     }
 }
 
-/// `stays`: the pool of a service that is full NAT before and after.
-fn service_lines(key: &ServiceKey, service: Service, stays: Option<&str>, lines: &mut Vec<Line>) {
+/// `stays`: the full NAT of the service, if it is the same before and after.
+fn service_lines(
+    key: &ServiceKey,
+    service: Service,
+    stays: Option<&FullNat>,
+    lines: &mut Vec<Line>,
+) {
     let mut head = Line {
         op: service.step.map(Step::op),
         indented: false,
@@ -194,11 +206,11 @@ fn service_lines(key: &ServiceKey, service: Service, stays: Option<&str>, lines:
     if let Some(step) = service.step {
         head.text += &format!(" {}", facts(step));
     }
-    if let Some(pool) = stays {
+    if let Some(stays) = stays {
         let comma = if service.step.is_some() { "," } else { "" };
-        head.text += &format!("{comma} {}", full_nat(pool));
+        head.text += &format!("{comma} {}", full_nat(stays));
     }
-    // What comes or goes together is one thing to a reader.
+    // Parts that are added or removed together are one change for a reader.
     let together = service
         .full_nat
         .filter(|full_nat| head.op == Some(full_nat.op()));

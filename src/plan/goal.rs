@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The state to reach: what the file asks for, together with what the options
-//! leave as the kernel has it.
+//! The state to reach: the file's state, plus the parts of the kernel's state that the
+//! options preserve.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -11,30 +11,29 @@ use crate::model::{Rule, Service, ServiceKey, State};
 /// How much of the kernel's state the file decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Servers that are already there keep the weight that the kernel has, so
-    /// that an `apply` does not end somebody's drain. New servers take the
-    /// file's.
+    /// Existing servers keep the weight that the kernel has, so that `apply` does not
+    /// undo a drain. New servers take the weight of the file.
     pub keep_weights: bool,
     pub prune: Prune,
 }
 
-/// What becomes of that which the kernel has and the file does not list.
-/// Timeouts, sysctls, and the sync daemons of a file without `[sync]` are left
-/// alone in any case.
+/// The handling of objects that the kernel has and the file does not list. Timeouts and
+/// sysctls are left alone in any case. So are the sync daemons if the file has no
+/// `[sync]`, and the receiver if it has no `[toa]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prune {
-    /// It is removed.
+    /// Unlisted objects are removed.
     Everything,
-    /// It is removed from what the file lists: servers from listed services,
-    /// local IPs from listed pools, daemons from `[sync]`. Other services and
-    /// pools, interfaces and the datapath stay: they may be of others.
+    /// Unlisted parts of listed objects are removed: servers of listed services, local
+    /// IPs of listed pools, daemons of `[sync]`. Other services and pools, interfaces and
+    /// the datapath stay, because they may belong to other programs.
     Listed,
-    /// It stays.
+    /// Unlisted objects stay.
     Nothing,
 }
 
 impl Default for Options {
-    /// The file decides everything.
+    /// By default, the file decides everything.
     fn default() -> Self {
         Options {
             keep_weights: false,
@@ -43,10 +42,10 @@ impl Default for Options {
     }
 }
 
-/// The state that carrying out the plan ends in; what is read back afterwards
-/// has to equal it.
+/// Returns the state after the plan is carried out. The state that is read back
+/// afterwards must equal it.
 pub fn goal(desired: &State, actual: &State, options: &Options) -> State {
-    let mut goal = desired.clone();
+    let mut goal = with_external_servers(desired, actual);
     keep_rules(&mut goal, actual, options.prune);
     keep_covered(&mut goal, actual);
     if options.prune != Prune::Everything {
@@ -56,27 +55,57 @@ pub fn goal(desired: &State, actual: &State, options: &Options) -> State {
         keep_unlisted(&mut goal, actual);
     }
     settings::complete(&mut goal, actual, options.prune);
+    goal.toa = match goal.toa.take() {
+        None => actual.toa.clone(),
+        Some(mut listed) => {
+            if options.prune == Prune::Nothing {
+                let running = actual.toa.iter().flat_map(|toa| &toa.trust);
+                listed.trust.extend(running);
+            }
+            Some(listed)
+        }
+    };
     if options.keep_weights {
         keep_weights(&mut goal.services, &actual.services);
     }
     goal
 }
 
-/// Rules that the file does not list stay where it decides on what it lists alone, and
-/// has none for the same destinations.
+/// Returns the file's state plus the objects of other programs in IPVS: the services that
+/// the file's rules cover, and the external servers of its services.
+pub fn with_others(desired: &State, actual: &State) -> State {
+    let mut state = with_external_servers(desired, actual);
+    keep_covered(&mut state, actual);
+    state
+}
+
+/// Services with external servers get the servers that the kernel has.
+fn with_external_servers(desired: &State, actual: &State) -> State {
+    let mut state = desired.clone();
+    for key in std::mem::take(&mut state.external_servers) {
+        if let Some(service) = state.services.get_mut(&key) {
+            let running = actual.services.get(&key);
+            service.servers = running.map_or_else(BTreeMap::new, |it| it.servers.clone());
+        }
+    }
+    state
+}
+
+/// Keeps unlisted rules, unless everything unlisted is removed. A rule that overlaps one
+/// of the file is not kept.
 fn keep_rules(goal: &mut State, actual: &State, prune: Prune) {
     if prune == Prune::Everything {
         return;
     }
     let listed: Vec<Rule> = goal.rules.keys().cloned().collect();
-    for (rule, pool) in &actual.rules {
+    for (rule, full_nat) in &actual.rules {
         if !listed.iter().any(|listed| listed.overlaps(rule)) {
-            goal.rules.insert(rule.clone(), pool.clone());
+            goal.rules.insert(rule.clone(), full_nat.clone());
         }
     }
 }
 
-/// What a rule covers is another program's.
+/// Keeps services that a rule covers, because they belong to another program.
 fn keep_covered(goal: &mut State, actual: &State) {
     for (key, running) in &actual.services {
         if !goal.services.contains_key(key) && goal.rule_of(key).is_some() {
@@ -85,7 +114,7 @@ fn keep_covered(goal: &mut State, actual: &State) {
     }
 }
 
-/// Keeps whole objects.
+/// Keeps whole objects that the file does not list.
 fn keep_of_others(goal: &mut State, actual: &State) {
     if let Some(running) = &actual.datapath {
         let datapath = goal.datapath.get_or_insert_with(|| running.clone());
@@ -94,10 +123,10 @@ fn keep_of_others(goal: &mut State, actual: &State) {
             .extend(running.interfaces.iter().cloned());
     }
 
-    // A service that the file lists without a pool is listed as native.
-    for (key, pool) in &actual.full_nat {
+    // A service that the file lists without a pool counts as listed, as native.
+    for (key, full_nat) in &actual.full_nat {
         if !goal.full_nat.contains_key(key) && !goal.services.contains_key(key) {
-            goal.full_nat.insert(key.clone(), pool.clone());
+            goal.full_nat.insert(key.clone(), full_nat.clone());
         }
     }
 
@@ -111,7 +140,7 @@ fn keep_of_others(goal: &mut State, actual: &State) {
     }
 }
 
-/// Keeps what is in listed objects too.
+/// Keeps unlisted parts of listed objects too.
 fn keep_unlisted(goal: &mut State, actual: &State) {
     keep_local_ips(goal, actual, |_| true);
     for (key, running) in &actual.services {
@@ -127,8 +156,8 @@ fn keep_unlisted(goal: &mut State, actual: &State) {
     }
 }
 
-/// The module knows an address once, so one that the file lists in another
-/// pool is listed.
+/// Keeps local IPs. The module has each address once, so an address that the file lists
+/// in any pool counts as listed.
 fn keep_local_ips(goal: &mut State, actual: &State, keeps: impl Fn(&str) -> bool) {
     let listed: BTreeSet<IpAddr> = goal.local_ips.keys().map(|ip| ip.address).collect();
     for (local_ip, ports) in &actual.local_ips {

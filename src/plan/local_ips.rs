@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What to do about local IPs, and when: before the full-NAT services change,
-//! or after.
+//! The steps for local IPs, and their time: before the full-NAT services change, or
+//! after.
 //!
-//! Additions and new ports come before, removals after. What needs thought is
-//! an address that moves from one pool to another, since the module refuses to
-//! empty a pool that a listed service draws from, and a service can enter only
-//! a pool that has an address. So a move comes before, unless it takes the last
-//! address of a pool in use: that one waits until the services have left. Where
-//! the pool that it moves to has to have it before, it is handed over together with
-//! these services. Those that are to draw from elsewhere then go there.
+//! Additions and new ports come before, removals come after. The difficult case is
+//! an address that moves from one pool to another. The module refuses to empty a
+//! pool that a listed service draws from, and a service can enter only a pool that
+//! has an address. So a move comes before, unless it takes the last address of a
+//! pool in use. That move waits until the services have left the pool. If the
+//! destination needs the address before that, the address is handed over together
+//! with the services of its old pool. Services that are to use another pool change
+//! to it afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -16,17 +17,17 @@ use std::net::IpAddr;
 use super::merge::{Entry, merge};
 use super::refusal::Refusal;
 use super::step::{Place, Step};
-use crate::model::{Family, Rule, ServiceKey, State};
+use crate::model::{Family, FullNat, Rule, ServiceKey, State};
 
 #[derive(Default)]
 pub(super) struct LocalIps {
     pub before: Vec<Step>,
     pub after: Vec<Step>,
     pub refusals: Vec<Refusal>,
-    /// The full-NAT services after the steps that come before, with their pools.
-    pub full_nat: BTreeMap<ServiceKey, String>,
-    /// The same of the rules.
-    pub rules: BTreeMap<Rule, String>,
+    /// The full-NAT services after the `before` steps, with their pools.
+    pub full_nat: BTreeMap<ServiceKey, FullNat>,
+    /// The rules after the `before` steps, with their pools.
+    pub rules: BTreeMap<Rule, FullNat>,
 }
 
 /// A pool as one service sees it: only addresses of its own family matter.
@@ -55,7 +56,7 @@ impl<'a> Move<'a> {
         }
     }
 
-    /// With the services that use it; other ports are a step of their own.
+    /// Moves the address and its services. A change of ports is a separate step.
     fn hand_over(&self, services: &[ServiceKey]) -> Vec<Step> {
         let moved = Place {
             pool: self.new.pool.clone(),
@@ -130,8 +131,7 @@ pub(super) fn plan_local_ips(goal: &State, actual: &State) -> LocalIps {
             .or_default() += 1;
     }
 
-    // A pool that needs its first address is served before those that would
-    // merely have one more.
+    // A pool that needs its first address comes before pools that only get one more.
     let mut others = Vec::new();
     for moving in moving {
         if moves.is_starved(moving.to()) {
@@ -152,8 +152,9 @@ pub(super) fn plan_local_ips(goal: &State, actual: &State) -> LocalIps {
     plan
 }
 
-/// Gives their first address to the pools that need one, each from a pool whose last
-/// one waits. That pool is empty then, and may need another one's.
+/// Gives a first address to each pool that needs one. The address comes from a pool
+/// whose last address waits to move. That pool is then empty and may need an address
+/// itself.
 fn hand_over<'a>(
     moves: &mut Moves<'a>,
     mut users: BTreeMap<Pool<'a>, Vec<ServiceKey>>,
@@ -177,11 +178,13 @@ fn hand_over<'a>(
         moves.moved(from, pool);
         let services = users.remove(&from).unwrap_or_default();
         for service in &services {
-            plan.full_nat.insert(service.clone(), pool.0.to_owned());
+            if let Some(full_nat) = plan.full_nat.get_mut(service) {
+                pool.0.clone_into(&mut full_nat.pool);
+            }
         }
         for (rule, its) in &mut plan.rules {
-            if (its.as_str(), rule.family()) == from {
-                pool.0.clone_into(its);
+            if (its.pool.as_str(), rule.family()) == from {
+                pool.0.clone_into(&mut its.pool);
             }
         }
         plan.before.extend(moving.hand_over(&services));
@@ -190,23 +193,23 @@ fn hand_over<'a>(
     }
 }
 
-fn users(full_nat: &BTreeMap<ServiceKey, String>) -> BTreeMap<Pool<'_>, Vec<ServiceKey>> {
+fn users(full_nat: &BTreeMap<ServiceKey, FullNat>) -> BTreeMap<Pool<'_>, Vec<ServiceKey>> {
     let mut users: BTreeMap<Pool, Vec<ServiceKey>> = BTreeMap::new();
-    for (service, pool) in full_nat {
-        let pool = (pool.as_str(), service.family());
+    for (service, full_nat) in full_nat {
+        let pool = (full_nat.pool.as_str(), service.family());
         users.entry(pool).or_default().push(service.clone());
     }
     users
 }
 
-/// The pools while addresses move between them.
+/// The pools during the moves.
 struct Moves<'a> {
     sizes: BTreeMap<Pool<'a>, usize>,
-    /// A service or rule that the kernel has draws from it.
+    /// Pools that a service or rule of the kernel draws from.
     in_use: BTreeSet<Pool<'a>>,
-    /// One of the goal draws from it.
+    /// Pools that a service or rule of the goal draws from.
     needed: BTreeSet<Pool<'a>>,
-    /// The last address of a pool in use, by that pool.
+    /// The waiting moves, each of the last address of a pool in use, by that pool.
     waiting: BTreeMap<Pool<'a>, Move<'a>>,
 }
 
@@ -219,8 +222,8 @@ impl<'a> Moves<'a> {
         self.size(pool) == 0 && self.needed.contains(&pool)
     }
 
-    /// Moves the address now if its pool can spare it, and then the one that
-    /// waited for an address to come to the other pool.
+    /// Moves the address now if its pool can spare it. Then performs the move that
+    /// waited for the other pool to get an address.
     fn go(&mut self, moving: Move<'a>, steps: &mut Vec<Step>) {
         let mut next = Some(moving);
         while let Some(moving) = next.take() {
@@ -242,7 +245,7 @@ impl<'a> Moves<'a> {
     }
 }
 
-/// The module's table: what each address serves.
+/// Returns the module's table: the pool and the ports of each address.
 fn places(state: &State, refusals: &mut Vec<Refusal>) -> BTreeMap<IpAddr, Place> {
     let mut places: BTreeMap<IpAddr, Place> = BTreeMap::new();
     for (local_ip, ports) in &state.local_ips {
@@ -262,8 +265,8 @@ fn places(state: &State, refusals: &mut Vec<Refusal>) -> BTreeMap<IpAddr, Place>
 
 fn pools_in_use(state: &State) -> BTreeSet<Pool<'_>> {
     let services = state.full_nat.iter();
-    let services = services.map(|(service, pool)| (pool.as_str(), service.family()));
+    let services = services.map(|(service, its)| (its.pool.as_str(), service.family()));
     let rules = state.rules.iter();
-    let rules = rules.map(|(rule, pool)| (pool.as_str(), rule.family()));
+    let rules = rules.map(|(rule, its)| (its.pool.as_str(), rule.family()));
     services.chain(rules).collect()
 }

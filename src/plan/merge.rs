@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The walk over two sorted tables at once, which tells what came, stayed and
-//! went in one pass.
+//! Walks two sorted tables at once. One pass finds the keys that were added,
+//! kept or removed.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// What became of one key.
+/// The result for one key.
 pub(super) enum Entry<'a, K, V> {
     Added(&'a K, &'a V),
     /// The key is in both: the old value, then the new one.
@@ -13,7 +13,7 @@ pub(super) enum Entry<'a, K, V> {
     Removed(&'a K, &'a V),
 }
 
-/// Every key of both tables, once, in the keys' order.
+/// Returns every key of both tables once, in order.
 pub(super) fn merge<'a, K: Ord, V>(
     old: &'a BTreeMap<K, V>,
     new: &'a BTreeMap<K, V>,

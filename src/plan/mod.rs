@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What has to be done so that a director becomes what its file says: two
-//! [`State`](crate::model::State)s in, an ordered list of [`Step`]s out.
+//! The steps that bring a director to the state of its file. The input is two
+//! [`State`](crate::model::State)s, the output an ordered list of [`Step`]s.
 //!
-//! Nothing here reads or writes anything but its arguments, and every walk is
-//! linear in the size of the two states.
+//! The functions here only read their arguments, and every walk is linear in
+//! the size of the two states.
 
 mod diff;
 mod goal;
@@ -17,7 +17,7 @@ mod step;
 mod words;
 
 pub use diff::Diff;
-pub use goal::{Options, Prune, goal};
+pub use goal::{Options, Prune, goal, with_others};
 pub use order::{Plan, plan};
 pub use refusal::Refusal;
 pub use step::{Op, Place, Step};

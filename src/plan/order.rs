@@ -1,68 +1,67 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The difference between two states, in the order in which it can be carried
-//! out.
+//! The difference between two states, as steps in an order that can be carried out.
 //!
 //! # The order, and why
 //!
 //! | stage | |
 //! | --- | --- |
 //! | `sync_stopping` | sync daemons stop |
-//! | `settings` | timeouts and sysctls of IPVS change |
+//! | `settings` | timeouts and sysctls of IPVS, and the receiver of clients' addresses, change |
 //! | `start` | the datapath starts or changes, with its timeouts; programs are attached |
-//! | `local_ips` | addresses come, and change ports or pool |
-//! | `full_nat` | services become full NAT, or change their pool |
-//! | `rules` | rules come, go and change their pool, all at once |
-//! | `ipvs` | services and servers come and change |
-//! | `ipvs_leaving` | weights fall to 0; servers, then services, go |
+//! | `local_ips` | addresses are added, and change ports or pool |
+//! | `full_nat` | services become full NAT, or change its settings |
+//! | `rules` | rules are added, removed and change their pool, all at once |
+//! | `ipvs` | services and servers are added and change |
+//! | `ipvs_leaving` | weights fall to 0; servers, then services, are removed |
 //! | `sync_starting` | sync daemons start |
 //! | `native` | services stop being full NAT |
-//! | `local_ips_leaving` | addresses go; which of them wait until here: `local_ips.rs` |
+//! | `local_ips_leaving` | addresses are removed; `local_ips.rs` says which ones wait |
 //! | `stop` | programs are detached, the datapath stops |
 //!
-//! IPVS decides at a connection's birth which module serves it, for its whole
-//! life. A full-NAT service's connection that is born before the module knows
-//! the service is native: its server's replies bypass the director, and it
-//! hangs. So IPVS gets to know such a service last and forgets it first: before
-//! IPVS has it, or any change of it, the module has it listed, and its pool has an
-//! address. The removals mirror the additions for the same reason.
+//! IPVS decides at the first packet of a connection which module serves it, for the whole
+//! life of the connection. If the module does not know a full-NAT service yet, a new
+//! connection of it is native. The server's replies then bypass the director and the
+//! connection stalls. So IPVS is the last to learn of such a service and the first to
+//! forget it. Before IPVS has the service, or any change of it, the module has it listed
+//! and its pool has an address. Removals mirror the additions for the same reason.
 //!
-//! Additions come before removals, so that a service whose servers are all
-//! replaced always has one that takes connections (hence a weight that falls to
-//! 0 counts as a removal), and so that IPVS always has a service if it had one:
-//! it registers its hooks, which the module calls, with the first service of a
-//! family and unregisters them with the last. Services and servers do not
-//! exclude each other, so the new ones find room. Local IPs do, since an
-//! address is in one pool: that is why a move is one step. And the sync daemons
-//! exclude servers of another family than their service's: they stop before
-//! such a server comes, and start after the last one went. Settings change
-//! early, so that the first connection and a daemon's start find them.
+//! Additions come before removals, for two reasons. If all servers of a service are
+//! replaced, it always has one that takes connections. (Therefore a weight that falls to
+//! 0 counts as a removal.) And if IPVS had a service before, it always has one. IPVS
+//! registers its hooks, which the module calls, with the first service of a family, and
+//! unregisters them with the last. Services and servers do not exclude each other, so the
+//! new ones have room. Local IPs do exclude each other, because an address is in one
+//! pool. Therefore a move is one step. The sync daemons exclude servers of another family
+//! than their service's. So the daemons stop before such a server is added, and start
+//! after the last one is removed. Settings change early, so that they hold for the first
+//! connection and for the start of a daemon.
 //!
-//! A service that stays in IPVS and becomes full NAT (or native) changes for
-//! new connections only; the others end as they were born.
+//! If a service stays in IPVS and becomes full NAT (or native), only new connections
+//! change. The existing connections keep their mode until they end.
 //!
 //! # What is compared
 //!
-//! Values as they are, because the kernel gives back what it was given. Read in
-//! Linux 6.1, `net/netfilter/ipvs/ip_vs_ctl.c`:
+//! Values are compared unchanged, because the kernel returns the values that it was
+//! given. This was checked in Linux 6.1, `net/netfilter/ipvs/ip_vs_ctl.c`:
 //!
 //! * Forwarding method: `ip_vs_genl_fill_dest()` reports the bits that
-//!   `__ip_vs_update_dest()` stored as asked. A server that is this host stays
-//!   `Masq`; the transmitters find that out for each packet. `Local` is seen
-//!   only where somebody asked for it, and is a difference like any other.
-//! * Lower threshold: 0 stays 0 in a dump; three quarters of the upper one is
-//!   kept apart, in `l_threshold_val`.
-//! * Thresholds and weights are sent with every edit, so none is left over. A
-//!   server that comes back from the trash takes all its values anew.
-//! * Tunnel: an edit without tunnel attributes stores zeroes; what a dump says
-//!   about the tunnel of another method does not reach the model.
-//! * Service flags: `HASHED` is the kernel's own and not part of the model. An
-//!   edit keeps the flags outside its mask.
-//! * Netmask and persistence timeout: stored as sent, 0 and all, also without
-//!   `PERSISTENT`; there the model has no persistence, so neither is compared.
-//!   A timeout is kept in ticks of 32 bits: above `u32::MAX / HZ` seconds
-//!   (4 294 967 at `HZ` = 1000) it comes back as another one.
-//! * Scheduler and persistence engine: matched by their whole names and
-//!   reported by them; no engine in an edit takes the old one away.
+//!   `__ip_vs_update_dest()` stored as requested. A server that is this host stays
+//!   `Masq`; the transmitters detect it for each packet. `Local` appears only if it was
+//!   requested, and is compared like any other method.
+//! * Lower threshold: 0 stays 0 in a dump. The effective value, three quarters of the
+//!   upper one, is stored separately in `l_threshold_val`.
+//! * Thresholds and weights: every edit sends them, so no old value is left. A server
+//!   that comes back from the trash gets all its values again.
+//! * Tunnel: an edit without tunnel attributes stores zeroes. The tunnel that a dump
+//!   reports for another method is not part of the model.
+//! * Service flags: `HASHED` belongs to the kernel and is not part of the model. An edit
+//!   keeps the flags outside its mask.
+//! * Netmask and persistence timeout: stored as sent, including 0, and also without
+//!   `PERSISTENT`. In that case the model has no persistence, so neither is compared. A
+//!   timeout is stored in ticks of 32 bits: above `u32::MAX / HZ` seconds (4 294 967 at
+//!   `HZ` = 1000) it is read back as another value.
+//! * Scheduler and persistence engine: matched and reported by their whole names. An edit
+//!   without an engine removes the old one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -72,35 +71,34 @@ use super::local_ips::plan_local_ips;
 use super::merge::{Entry, merge};
 use super::refusal::{Refusal, refusals};
 use super::step::Step;
-use crate::model::{Rule, Server, Service, ServiceKey, State, SyncState, Timeout};
+use crate::model::{FullNat, Rule, Server, Service, ServiceKey, State, SyncState, Timeout};
 
-/// Steps of IPVS in one slice: a signal waits for no more of them.
+/// The limit on IPVS steps in one slice. A signal waits for at most this many.
 const AT_ONCE: usize = 128;
 
-/// What `apply` does, in order, or why it does nothing.
+/// The steps of `apply` in order, or the reasons why it does nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     pub steps: Vec<Step>,
-    /// With any of these none of the steps may be carried out: they are there
-    /// to be shown.
+    /// If there are any refusals, none of the steps may be carried out. The steps are
+    /// then only for display.
     pub refusals: Vec<Refusal>,
-    /// The services of the steps that are full NAT before and after, with their
-    /// pools.
-    pub stays_full_nat: BTreeMap<ServiceKey, String>,
+    /// The services of the steps whose full NAT is the same before and after.
+    pub stays_full_nat: BTreeMap<ServiceKey, FullNat>,
 }
 
 impl Plan {
-    /// The kernel is as it should be.
+    /// True if the kernel already has the wanted state.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.refusals.is_empty()
     }
 
-    /// The steps, cut into slices that travel to the kernel as one: what one
-    /// write to the module's `local_ips` or `services` has to make effective
-    /// together (two pools can exchange their only addresses no other way), or
-    /// steps of IPVS, of which the kernel carries out later ones even if an
-    /// earlier one fails. So what leaves is never in one slice with what comes
-    /// to replace it.
+    /// Returns the steps in slices, each of which is sent to the kernel at once. There
+    /// are two kinds of slices. The first is one write to the module's `local_ips` or
+    /// `services`, which takes effect as a whole. Only this lets two pools exchange their
+    /// only addresses. The second is a sequence of IPVS steps. The kernel carries out
+    /// later steps of it even if an earlier one fails, so a removal is never in one slice
+    /// with its replacement.
     ///
     /// `Err`: the plan must not be carried out.
     pub fn transactions(&self) -> Result<impl Iterator<Item = &[Step]>, &[Refusal]> {
@@ -128,7 +126,7 @@ fn at_once(steps: &[Step]) -> std::slice::Chunks<'_, Step> {
     }
 }
 
-/// The stages, in their order.
+/// The steps by stage, in order.
 #[derive(Default)]
 struct Stages {
     sync_stopping: Vec<Step>,
@@ -145,7 +143,7 @@ struct Stages {
     stop: Vec<Step>,
 }
 
-/// What turns `actual` into [`goal`]`(desired, actual, options)`.
+/// Returns the steps from `actual` to [`goal`]`(desired, actual, options)`.
 pub fn plan(desired: &State, actual: &State, options: &Options) -> Plan {
     let goal = goal(desired, actual, options);
     let local_ips = plan_local_ips(&goal, actual);
@@ -156,13 +154,14 @@ pub fn plan(desired: &State, actual: &State, options: &Options) -> Plan {
         ..Stages::default()
     };
     stages.settings(&goal, actual);
+    stages.toa(&goal, actual);
     stages.sync(&goal, actual);
     stages.datapath(&goal, actual);
     stages.full_nat(&goal, full_nat);
     stages.rules(&goal, &local_ips.rules);
     stages.services(&goal, actual);
 
-    let mut refusals = refusals(&goal, actual);
+    let mut refusals = refusals(&goal, actual, &desired.external_servers);
     refusals.extend(local_ips.refusals);
     let steps: Vec<Step> = [
         stages.sync_stopping,
@@ -191,20 +190,20 @@ pub fn plan(desired: &State, actual: &State, options: &Options) -> Plan {
 fn stays_full_nat(
     steps: &[Step],
     goal: &State,
-    full_nat: &BTreeMap<ServiceKey, String>,
-) -> BTreeMap<ServiceKey, String> {
+    full_nat: &BTreeMap<ServiceKey, FullNat>,
+) -> BTreeMap<ServiceKey, FullNat> {
     steps
         .iter()
         .filter_map(Step::ipvs_service)
         .filter_map(|key| {
-            let pool = goal.full_nat.get(key)?;
-            let stays = full_nat.get(key) == Some(pool);
-            stays.then(|| (key.clone(), pool.clone()))
+            let wanted = goal.full_nat.get(key)?;
+            let stays = full_nat.get(key) == Some(wanted);
+            stays.then(|| (key.clone(), wanted.clone()))
         })
         .collect()
 }
 
-/// The goal has what the kernel has, and more where the file says so.
+/// The goal has every value of the kernel, changed where the file lists one.
 fn timeouts(which: &[Timeout], goal: &State, actual: &State) -> Vec<Step> {
     let change = |&timeout| {
         let (old, new) = (actual.timeouts.get(timeout), goal.timeouts.get(timeout));
@@ -215,7 +214,7 @@ fn timeouts(which: &[Timeout], goal: &State, actual: &State) -> Vec<Step> {
 }
 
 impl Stages {
-    /// The goal has what the kernel has, and more where the file says so.
+    /// The goal has every value of the kernel, changed where the file lists one.
     fn settings(&mut self, goal: &State, actual: &State) {
         self.settings.extend(timeouts(&Timeout::IPVS, goal, actual));
         for (name, new) in &goal.sysctls {
@@ -228,6 +227,27 @@ impl Stages {
                 });
             }
         }
+    }
+
+    /// The receiver depends on nothing else.
+    fn toa(&mut self, goal: &State, actual: &State) {
+        let running = actual.toa.clone().unwrap_or_default();
+        let wanted = goal.toa.clone().unwrap_or_default();
+        let step = match (running.is_running(), wanted.is_running()) {
+            (false, true) => Step::StartToa {
+                trust: wanted.trust,
+            },
+            (true, false) => Step::StopToa {
+                trust: running.trust,
+            },
+            (true, true) if running != wanted => Step::ChangeToa {
+                other_build: running.other_build,
+                old: running.trust,
+                new: wanted.trust,
+            },
+            _ => return,
+        };
+        self.settings.push(step);
     }
 
     fn sync(&mut self, goal: &State, actual: &State) {
@@ -269,6 +289,12 @@ impl Stages {
                 new: wanted.fast_path,
             });
         }
+        if goal.needs_module() && goal.port_secret != actual.port_secret {
+            self.start.push(Step::ChangePortSecret {
+                old: actual.port_secret,
+                new: goal.port_secret,
+            });
+        }
         if let (Some(running), Some(wanted)) = (running, wanted)
             && (running.other_build || running.max_sessions != wanted.max_sessions)
         {
@@ -295,12 +321,12 @@ impl Stages {
         }
     }
 
-    fn full_nat(&mut self, goal: &State, running: &BTreeMap<ServiceKey, String>) {
+    fn full_nat(&mut self, goal: &State, running: &BTreeMap<ServiceKey, FullNat>) {
         for entry in merge(running, &goal.full_nat) {
             match entry {
-                Entry::Added(service, pool) => self.full_nat.push(Step::AddFullNat {
+                Entry::Added(service, new) => self.full_nat.push(Step::AddFullNat {
                     service: service.clone(),
-                    pool: pool.clone(),
+                    new: new.clone(),
                 }),
                 Entry::Kept(service, old, new) if old != new => {
                     self.full_nat.push(Step::ChangeFullNat {
@@ -310,21 +336,21 @@ impl Stages {
                     });
                 }
                 Entry::Kept(..) => {}
-                Entry::Removed(service, pool) => self.native.push(Step::RemoveFullNat {
+                Entry::Removed(service, old) => self.native.push(Step::RemoveFullNat {
                     service: service.clone(),
-                    pool: pool.clone(),
+                    old: old.clone(),
                 }),
             }
         }
     }
 
-    /// In one write, so that a network can go from one rule to another.
-    fn rules(&mut self, goal: &State, running: &BTreeMap<Rule, String>) {
+    /// All rules change in one write, so that a network can move between rules.
+    fn rules(&mut self, goal: &State, running: &BTreeMap<Rule, FullNat>) {
         for entry in merge(running, &goal.rules) {
             match entry {
-                Entry::Added(rule, pool) => self.rules.push(Step::AddRule {
+                Entry::Added(rule, new) => self.rules.push(Step::AddRule {
                     rule: rule.clone(),
-                    pool: pool.clone(),
+                    new: new.clone(),
                 }),
                 Entry::Kept(rule, old, new) if old != new => self.rules.push(Step::ChangeRule {
                     rule: rule.clone(),
@@ -332,9 +358,9 @@ impl Stages {
                     new: new.clone(),
                 }),
                 Entry::Kept(..) => {}
-                Entry::Removed(rule, pool) => self.rules.push(Step::RemoveRule {
+                Entry::Removed(rule, old) => self.rules.push(Step::RemoveRule {
                     rule: rule.clone(),
-                    pool: pool.clone(),
+                    old: old.clone(),
                 }),
             }
         }
@@ -411,7 +437,7 @@ fn add_server(service: &ServiceKey, server: &SocketAddr, new: &Server) -> Step {
     }
 }
 
-/// A service's own attributes.
+/// Returns the service's own attributes, without its servers.
 fn without_servers(service: &Service) -> Service {
     Service {
         scheduler: service.scheduler.clone(),

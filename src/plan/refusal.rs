@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Why a plan must not be carried out, and the cure.
+//! Reasons why a plan must not be carried out, and how to fix them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::model::{Family, Forward, Rule, ServiceKey, State, SyncState};
+use crate::model::{Family, Forward, FullNat, Rule, ServiceKey, State, SyncState};
 
-/// A part of the goal that the steps do not reach. Its
-/// [`Display`](fmt::Display) names the thing and what to do.
+/// A part of the goal that the steps cannot reach. Its [`Display`](fmt::Display) names
+/// the object and the fix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The module knows an address once.
+    /// The module has each address once.
     AddressInTwoPools { address: IpAddr, pools: [String; 2] },
     /// Every new connection of the service would be dropped.
     EmptyPool {
@@ -19,35 +19,42 @@ pub enum Refusal {
         pool: String,
         family: Family,
     },
-    /// The same of a rule.
+    /// Every new connection under the rule would be dropped.
     EmptyPoolOfRule {
         rule: Rule,
         pool: String,
         family: Family,
     },
-    /// IPVS shows the module only the connections that it masquerades; this
-    /// server's would be native.
+    /// The removal of the rule would remove another program's service, because no rule
+    /// covers it then and the file does not list it. `more`: the number of further
+    /// services.
+    ServicesOfOthers {
+        rule: Rule,
+        service: ServiceKey,
+        more: usize,
+    },
+    /// IPVS passes only masqueraded connections to the module. Connections of this server
+    /// would be native.
     NotMasquerading {
         service: ServiceKey,
         server: SocketAddr,
     },
-    /// The running kernel has no such setting.
+    /// The running kernel does not have this setting.
     NoSysctl { name: String },
-    /// The running kernel has no such scheduler, nor a module of it.
+    /// The running kernel does not have this scheduler, built in or as a module.
     NoScheduler {
         service: ServiceKey,
         scheduler: String,
     },
-    /// The same of a persistence engine.
+    /// The running kernel does not have this persistence engine, built in or as a module.
     NoEngine { service: ServiceKey, engine: String },
-    /// The module ip_vs_bpf is needed, and there is none for the running kernel.
+    /// The module ip_vs_bpf is needed, but is not available for the running kernel.
     NoModule { place: String },
-    /// No program is attached to an interface of another kind.
+    /// The programs can be attached to Ethernet interfaces only.
     NotEthernet { interface: String },
-    /// Another application of IPVS has the port of a full-NAT service.
+    /// Another IPVS application uses the port of a full-NAT service.
     PortTaken { service: ServiceKey, app: String },
-    /// A message of the sync daemons has one family for all three addresses of
-    /// a connection.
+    /// A sync message has one family for all three addresses of a connection.
     MixedFamilies {
         service: ServiceKey,
         server: SocketAddr,
@@ -56,7 +63,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The object that it is about.
+    /// Returns the object that the refusal is about.
     pub fn subject(&self) -> String {
         match self {
             Refusal::AddressInTwoPools { address, .. } => address.to_string(),
@@ -66,18 +73,21 @@ impl Refusal {
             | Refusal::NoEngine { service, .. }
             | Refusal::PortTaken { service, .. }
             | Refusal::MixedFamilies { service, .. } => service.to_string(),
-            Refusal::EmptyPoolOfRule { rule, .. } => rule.to_string(),
+            Refusal::EmptyPoolOfRule { rule, .. } | Refusal::ServicesOfOthers { rule, .. } => {
+                rule.to_string()
+            }
             Refusal::NoSysctl { name } => name.clone(),
             Refusal::NoModule { place } => place.clone(),
             Refusal::NotEthernet { interface } => interface.clone(),
         }
     }
 
-    /// Stable, for scripts.
+    /// Returns a stable name, for scripts.
     pub fn reason(&self) -> &'static str {
         match self {
             Refusal::AddressInTwoPools { .. } => "address_in_two_pools",
             Refusal::EmptyPool { .. } | Refusal::EmptyPoolOfRule { .. } => "empty_pool",
+            Refusal::ServicesOfOthers { .. } => "services_of_others",
             Refusal::NotMasquerading { .. } => "not_masquerading",
             Refusal::NoSysctl { .. } => "no_sysctl",
             Refusal::NoScheduler { .. } => "no_scheduler",
@@ -112,6 +122,22 @@ impl fmt::Display for Refusal {
                 "the rule for {rule} takes full NAT from pool {pool:?}, which would have no \
                  {family} address: add one under [local_ips.{pool}]"
             ),
+            Refusal::ServicesOfOthers {
+                rule,
+                service,
+                more,
+            } => {
+                let more = match more {
+                    0 => String::new(),
+                    1 => " and another one".to_owned(),
+                    more => format!(" and {more} others"),
+                };
+                write!(
+                    f,
+                    "without the rule for {rule} apply removes another program's {service}{more}: \
+                     keep the rule, stop that program first, or list the services"
+                )
+            }
             Refusal::NotMasquerading { service, server } => write!(
                 f,
                 "{service} → {server}: a server of a full-NAT service must be `masq`: \
@@ -163,15 +189,21 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What is wrong with the goal whatever the order.
-pub(super) fn refusals(goal: &State, actual: &State) -> Vec<Refusal> {
+/// Returns problems of the goal that do not depend on the order. `external`: services
+/// with external servers. Those of their servers that do not masquerade stay native.
+pub(super) fn refusals(
+    goal: &State,
+    actual: &State,
+    external: &BTreeSet<ServiceKey>,
+) -> Vec<Refusal> {
     let mut refusals = settings(goal, actual);
+    refusals.extend(services_of_others(goal, actual));
     let pools: BTreeSet<(&str, Family)> = goal
         .local_ips
         .keys()
         .map(|ip| (ip.pool.as_str(), Family::of(ip.address)))
         .collect();
-    for (rule, pool) in &goal.rules {
+    for (rule, FullNat { pool, .. }) in &goal.rules {
         if !pools.contains(&(pool.as_str(), rule.family())) {
             refusals.push(Refusal::EmptyPoolOfRule {
                 rule: rule.clone(),
@@ -180,7 +212,7 @@ pub(super) fn refusals(goal: &State, actual: &State) -> Vec<Refusal> {
             });
         }
     }
-    for (key, pool) in &goal.full_nat {
+    for (key, FullNat { pool, .. }) in &goal.full_nat {
         if !pools.contains(&(pool.as_str(), key.family())) {
             refusals.push(Refusal::EmptyPool {
                 service: key.clone(),
@@ -188,7 +220,7 @@ pub(super) fn refusals(goal: &State, actual: &State) -> Vec<Refusal> {
                 family: key.family(),
             });
         }
-        let Some(service) = goal.services.get(key) else {
+        let Some(service) = goal.services.get(key).filter(|_| !external.contains(key)) else {
             continue;
         };
         for (address, server) in &service.servers {
@@ -203,9 +235,33 @@ pub(super) fn refusals(goal: &State, actual: &State) -> Vec<Refusal> {
     refusals
 }
 
+/// Finds services of another program that a rule covers now and no rule covers in the
+/// goal. A service that the module has listed belongs to the file and is skipped.
+fn services_of_others(goal: &State, actual: &State) -> Vec<Refusal> {
+    let mut by_rule: BTreeMap<&Rule, (&ServiceKey, usize)> = BTreeMap::new();
+    let going = actual
+        .services
+        .keys()
+        .filter(|key| !goal.services.contains_key(*key) && !actual.full_nat.contains_key(*key));
+    for key in going {
+        if let Some((rule, _)) = actual.rule_of(key) {
+            let entry = by_rule.entry(rule);
+            entry.and_modify(|(_, more)| *more += 1).or_insert((key, 0));
+        }
+    }
+    let refusals = by_rule
+        .into_iter()
+        .map(|(rule, (key, more))| Refusal::ServicesOfOthers {
+            rule: rule.clone(),
+            service: key.clone(),
+            more,
+        });
+    refusals.collect()
+}
+
 fn settings(goal: &State, actual: &State) -> Vec<Refusal> {
     let mut refusals = Vec::new();
-    // Where IPVS is not loaded there are none to compare with.
+    // If IPVS is not loaded, there are no sysctls to compare with.
     if !actual.sysctls.is_empty() {
         let unknown = |name: &&String| !actual.sysctls.contains_key(*name);
         for name in goal.sysctls.keys().filter(unknown).cloned() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the kernel's settings become: what the file lists, and for the rest
-//! what they are.
+//! The settings of the goal: the values of the file, and the kernel's values
+//! for the rest.
 
 use super::goal::Prune;
 use crate::model::{State, SyncDaemon, SyncDaemons, SyncState, Timeout};
@@ -9,7 +9,7 @@ pub(super) fn complete(goal: &mut State, actual: &State, prune: Prune) {
     for timeout in Timeout::ALL {
         let listed = goal.timeouts.get(timeout);
         let mut seconds = listed.or(actual.timeouts.get(timeout));
-        // It goes with the module.
+        // The timeout is removed with the module.
         if !goal.needs_module() && Timeout::UNANSWERED.contains(&timeout) {
             seconds = None;
         }
@@ -23,6 +23,12 @@ pub(super) fn complete(goal: &mut State, actual: &State, prune: Prune) {
         if is_the_kernels_own(name, value, running) {
             value.clone_from(running);
         }
+    }
+    // The key is removed with the module.
+    if !goal.needs_module() {
+        goal.port_secret = None;
+    } else if prune != Prune::Everything {
+        goal.port_secret = goal.port_secret.or(actual.port_secret);
     }
     goal.sync = match goal.sync.take() {
         None => actual.sync.clone(),
@@ -51,7 +57,7 @@ fn daemons(mut listed: SyncDaemons, running: Option<&SyncDaemons>, prune: Prune)
     listed
 }
 
-/// Where the file leaves the length to the kernel, any will do.
+/// If the file leaves the length to the kernel, any length fits.
 fn fits(listed: &SyncDaemon, running: &SyncDaemon) -> bool {
     let sync_maxlen = listed.sync_maxlen.or(running.sync_maxlen);
     let listed = SyncDaemon {

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! One thing to do to one object of the kernel.
+//! One change of one kernel object.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::model::{PortRange, Rule, Server, Service, ServiceKey, SyncDaemon, SyncState, Timeout};
+use crate::model::{
+    FullNat, Network, PortRange, PortSecret, Rule, Server, Service, ServiceKey, SyncDaemon,
+    SyncState, Timeout,
+};
 
-/// One change of one kernel object. What is changed or removed carries its old
-/// value, so that it can be shown.
+/// One change of one kernel object. A change or removal carries the old value, so that it
+/// can be shown.
 ///
 /// A step's [`Display`](std::fmt::Display) is one line (`~ tcp://10.0.0.1:80 →
 /// 10.2.0.2:8080 weight 1 → 3`); its JSON is described at its `Serialize`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Seconds. An `old` that is `None` is not known: IPVS is not loaded.
+    /// The values are in seconds. An `old` of `None` is unknown, because IPVS is not
+    /// loaded.
     ChangeTimeout {
         timeout: Timeout,
         old: Option<u32>,
@@ -23,7 +28,7 @@ pub enum Step {
         old: Option<String>,
         new: String,
     },
-    /// A running daemon takes no changes: it is stopped, and started anew.
+    /// A running daemon cannot be changed: it is stopped and started again.
     StartDaemon {
         state: SyncState,
         new: SyncDaemon,
@@ -33,22 +38,44 @@ pub enum Step {
         old: SyncDaemon,
     },
 
-    /// Load the module, the maps and the programs, and register the maps with
-    /// the module. Attaches nothing yet.
+    /// Attach the receiver of clients' addresses, which trusts these local IPs.
+    StartToa {
+        trust: BTreeSet<Network>,
+    },
+    /// Trust other networks, or replace the programs of another build. Connections keep
+    /// their addresses.
+    ChangeToa {
+        /// True if the programs are of another build or have lost pins.
+        other_build: bool,
+        old: BTreeSet<Network>,
+        new: BTreeSet<Network>,
+    },
+    /// Detach the receiver. Servers then see the local IPs.
+    StopToa {
+        trust: BTreeSet<Network>,
+    },
+
+    /// Load the module, the maps and the programs, and register the maps with the module.
+    /// Nothing is attached yet.
     StartDatapath {
         max_sessions: u32,
         fast_path: bool,
     },
-    /// No connection breaks: leases are given from now on, or run out.
+    /// Give leases from now on, or let them run out. No connection breaks.
     ChangeFastPath {
         old: bool,
         new: bool,
     },
-    /// Load the programs of this build, with session maps for so many sessions,
-    /// and put them in the place of those that are attached, wherever these are.
-    /// Sessions go on.
+    /// Choose the ports of new sessions by this key. `None`: a random key.
+    ChangePortSecret {
+        old: Option<PortSecret>,
+        new: Option<PortSecret>,
+    },
+    /// Load the programs of this build, with session maps for the new number of sessions.
+    /// They replace the attached programs on all interfaces. Sessions continue.
     ChangeDatapath {
-        /// The programs are of another build or have no pins; else only the number changes.
+        /// True if the programs are of another build or have no pins. False if only the
+        /// number changes.
         other_build: bool,
         old: u32,
         new: u32,
@@ -62,7 +89,7 @@ pub enum Step {
     },
     /// Give the maps back and unload the programs and the module.
     ///
-    /// The module refuses to give the maps back while sessions live.
+    /// The module refuses to give the maps back while there are sessions.
     StopDatapath {
         max_sessions: u32,
     },
@@ -71,9 +98,8 @@ pub enum Step {
         address: IpAddr,
         new: Place,
     },
-    /// Other ports, another pool, or both. The module's table is keyed by the
-    /// address, so a move is one change of one entry and the address is never
-    /// in no pool or in two.
+    /// Change the ports, the pool, or both. The module's table is keyed by the address,
+    /// so a move changes one entry. The address is always in exactly one pool.
     ChangeLocalIp {
         address: IpAddr,
         old: Place,
@@ -83,8 +109,8 @@ pub enum Step {
         address: IpAddr,
         old: Place,
     },
-    /// The address is the only one of its family in a pool that these services
-    /// use, and the first of another one: all of them change their pool at once.
+    /// Move an address together with services. The address is the only one of its family
+    /// in the services' pool and the first one in the other pool.
     HandOver {
         address: IpAddr,
         old: Place,
@@ -92,45 +118,45 @@ pub enum Step {
         services: Vec<ServiceKey>,
     },
 
-    /// From now on, new connections of this service are full NAT.
+    /// New connections of this service are full NAT.
     AddFullNat {
         service: ServiceKey,
-        pool: String,
+        new: FullNat,
     },
     ChangeFullNat {
         service: ServiceKey,
-        old: String,
-        new: String,
+        old: FullNat,
+        new: FullNat,
     },
-    /// New connections are native again; sessions that live keep their NAT.
+    /// New connections are native. Existing sessions keep their NAT.
     RemoveFullNat {
         service: ServiceKey,
-        pool: String,
+        old: FullNat,
     },
 
-    /// From now on, new connections of services that another program makes there are
-    /// full NAT.
+    /// New connections of services that another program creates under the rule are full
+    /// NAT.
     AddRule {
         rule: Rule,
-        pool: String,
+        new: FullNat,
     },
     ChangeRule {
         rule: Rule,
-        old: String,
-        new: String,
+        old: FullNat,
+        new: FullNat,
     },
-    /// New connections there are native; sessions that live keep their NAT.
+    /// New connections under the rule are native. Existing sessions keep their NAT.
     RemoveRule {
         rule: Rule,
-        pool: String,
+        old: FullNat,
     },
 
-    /// `new.servers` is empty: each server is a step of its own.
+    /// `new.servers` is empty, because each server is a separate step.
     AddService {
         service: ServiceKey,
         new: Service,
     },
-    /// The service's own attributes; `servers` is empty in both.
+    /// Change the service's own attributes; `servers` is empty in both.
     ChangeService {
         service: ServiceKey,
         old: Service,
@@ -147,8 +173,8 @@ pub enum Step {
         server: SocketAddr,
         new: Server,
     },
-    /// `IPVS_CMD_SET_DEST` edits everything about a server but its address,
-    /// the forwarding method included.
+    /// `IPVS_CMD_SET_DEST` edits every attribute of a server except its address. This
+    /// includes the forwarding method.
     ChangeServer {
         service: ServiceKey,
         server: SocketAddr,
@@ -162,7 +188,7 @@ pub enum Step {
     },
 }
 
-/// Where a local IP serves.
+/// The pool and the ports of a local IP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     pub pool: String,
@@ -177,7 +203,7 @@ pub enum Op {
 }
 
 impl Op {
-    /// As in a diff: `+`, `~`, `-`.
+    /// Returns the sign of a diff: `+`, `~` or `-`.
     pub fn sign(self) -> char {
         match self {
             Op::Add => '+',
@@ -191,6 +217,7 @@ impl Step {
     pub fn op(&self) -> Op {
         match self {
             Step::StartDaemon { .. }
+            | Step::StartToa { .. }
             | Step::StartDatapath { .. }
             | Step::Attach { .. }
             | Step::AddLocalIp { .. }
@@ -200,7 +227,9 @@ impl Step {
             | Step::AddServer { .. } => Op::Add,
             Step::ChangeTimeout { .. }
             | Step::ChangeSysctl { .. }
+            | Step::ChangeToa { .. }
             | Step::ChangeFastPath { .. }
+            | Step::ChangePortSecret { .. }
             | Step::ChangeDatapath { .. }
             | Step::ChangeLocalIp { .. }
             | Step::HandOver { .. }
@@ -209,6 +238,7 @@ impl Step {
             | Step::ChangeService { .. }
             | Step::ChangeServer { .. } => Op::Change,
             Step::StopDaemon { .. }
+            | Step::StopToa { .. }
             | Step::Detach { .. }
             | Step::StopDatapath { .. }
             | Step::RemoveLocalIp { .. }
@@ -219,12 +249,13 @@ impl Step {
         }
     }
 
-    /// The module has to be there from this step on.
+    /// True if the step loads the module.
     pub fn loads_module(&self) -> bool {
         matches!(self, Step::StartDatapath { .. } | Step::AddLocalIp { .. })
     }
 
-    /// Changes the module's table of local IPs, together with others.
+    /// True if the step changes the module's table of local IPs, which is written
+    /// together.
     pub fn is_local_ip(&self) -> bool {
         matches!(
             self,
@@ -232,7 +263,7 @@ impl Step {
         )
     }
 
-    /// Changes the module's table of full-NAT services.
+    /// True if the step changes the module's table of full-NAT services.
     pub fn is_full_nat(&self) -> bool {
         matches!(
             self,
@@ -240,7 +271,7 @@ impl Step {
         )
     }
 
-    /// Changes the module's list of rules, which is written as a whole.
+    /// True if the step changes the module's list of rules, which is written as a whole.
     pub fn is_rule(&self) -> bool {
         matches!(
             self,
@@ -248,7 +279,7 @@ impl Step {
         )
     }
 
-    /// Takes something away, or makes it take no more connections.
+    /// True if the step removes an object, or stops new connections to it.
     pub fn leaves(&self) -> bool {
         match self {
             Step::ChangeServer { old, new, .. } => old.weight > 0 && new.weight == 0,
@@ -256,7 +287,7 @@ impl Step {
         }
     }
 
-    /// The service of IPVS that this changes, or one of whose servers it changes.
+    /// Returns the IPVS service that the step changes, itself or one of its servers.
     pub fn ipvs_service(&self) -> Option<&ServiceKey> {
         match self {
             Step::AddService { service, .. }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A step in words, on one line.
+//! Describes a step in words, on one line.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::step::{Place, Step};
 use crate::model::{
-    Forward, Netmask, Persistence, Server, Service, SyncDaemon, Tunnel, TunnelChecksum,
+    Forward, FullNat, Netmask, Network, Persistence, Server, Service, SyncDaemon, Tunnel,
+    TunnelChecksum,
 };
 
 impl Display for Step {
@@ -17,10 +19,14 @@ impl Display for Step {
             | Step::ChangeSysctl { .. }
             | Step::StartDaemon { .. }
             | Step::StopDaemon { .. }
+            | Step::StartToa { .. }
+            | Step::ChangeToa { .. }
+            | Step::StopToa { .. }
             | Step::StartDatapath { .. }
             | Step::ChangeDatapath { .. }
             | Step::StopDatapath { .. }
             | Step::ChangeFastPath { .. }
+            | Step::ChangePortSecret { .. }
             | Step::Attach { .. }
             | Step::Detach { .. }
             | Step::AddLocalIp { .. }
@@ -43,7 +49,7 @@ impl Display for Step {
     }
 }
 
-/// What a step says beyond its sign and its service's name.
+/// Returns the details of a step, without its sign and its service's name.
 pub(super) fn facts(step: &Step) -> String {
     match step {
         Step::ChangeTimeout { timeout, old, new } => {
@@ -57,6 +63,25 @@ pub(super) fn facts(step: &Step) -> String {
         Step::StartDaemon { state, new: daemon } | Step::StopDaemon { state, old: daemon } => {
             format!("sync daemon {state} {}", daemon_facts(daemon))
         }
+        Step::StartToa { trust } | Step::StopToa { trust } => {
+            format!("clients' addresses from {}", networks(trust))
+        }
+        Step::ChangeToa {
+            other_build,
+            old,
+            new,
+        } => {
+            let trust = if old == new {
+                networks(new)
+            } else {
+                format!("{} → {}", networks(old), networks(new))
+            };
+            let programs = match other_build {
+                true => ", programs → those of this build",
+                false => "",
+            };
+            format!("clients' addresses from {trust}{programs}")
+        }
         Step::StartDatapath {
             max_sessions,
             fast_path,
@@ -69,6 +94,11 @@ pub(super) fn facts(step: &Step) -> String {
             let word = |on: bool| if on { "on" } else { "off" };
             format!("fast path {} → {}", word(*old), word(*new))
         }
+        Step::ChangePortSecret { old, new } => match (old, new) {
+            (None, Some(_)) => "port secret random → that of the file".to_owned(),
+            (Some(_), None) => "port secret → random".to_owned(),
+            _ => "port secret → that of the file".to_owned(),
+        },
         Step::ChangeDatapath {
             other_build,
             old,
@@ -111,13 +141,15 @@ pub(super) fn facts(step: &Step) -> String {
                 n => format!("local IP {address} {change}, with the {n} services that use it"),
             }
         }
-        Step::AddFullNat { pool, .. } | Step::RemoveFullNat { pool, .. } => full_nat(pool),
-        Step::ChangeFullNat { old, new, .. } => format!("full NAT from pool {old:?} → {new:?}"),
-        Step::AddRule { rule, pool } | Step::RemoveRule { rule, pool } => {
-            format!("services of others at {rule} {}", full_nat(pool))
+        Step::AddFullNat { new: value, .. } | Step::RemoveFullNat { old: value, .. } => {
+            full_nat(value)
+        }
+        Step::ChangeFullNat { old, new, .. } => full_nat_change(old, new),
+        Step::AddRule { rule, new: value } | Step::RemoveRule { rule, old: value } => {
+            format!("services of others at {rule} {}", full_nat(value))
         }
         Step::ChangeRule { rule, old, new } => {
-            format!("services of others at {rule} full NAT from pool {old:?} → {new:?}")
+            format!("services of others at {rule} {}", full_nat_change(old, new))
         }
         Step::AddService { new, .. } => service_facts(new),
         Step::ChangeService { old, new, .. } => service_change(old, new),
@@ -134,11 +166,33 @@ pub(super) fn facts(step: &Step) -> String {
     }
 }
 
-pub(super) fn full_nat(pool: &str) -> String {
-    format!("full NAT from pool {pool:?}")
+pub(super) fn full_nat(full_nat: &FullNat) -> String {
+    let FullNat {
+        pool,
+        client_address,
+    } = full_nat;
+    match client_address {
+        Some(way) => format!("full NAT from pool {pool:?}, client address by {way}"),
+        None => format!("full NAT from pool {pool:?}"),
+    }
 }
 
-/// Collects "name old → new" for what differs.
+fn full_nat_change(old: &FullNat, new: &FullNat) -> String {
+    let word = |full_nat: &FullNat| match full_nat.client_address {
+        Some(way) => way.to_string(),
+        None => "none".to_owned(),
+    };
+    let mut text = "full NAT".to_owned();
+    if old.pool != new.pool {
+        text += &format!(" from pool {:?} → {:?}", old.pool, new.pool);
+    }
+    if old.client_address != new.client_address {
+        text += &format!(", client address by {} → {}", word(old), word(new));
+    }
+    text
+}
+
+/// Collects "name old → new" for each difference.
 #[derive(Default)]
 struct Changes(Vec<String>);
 
@@ -210,7 +264,7 @@ fn service_change(old: &Service, new: &Service) -> String {
         old.scheduler.escape_debug(),
         new.scheduler.escape_debug(),
     );
-    // The same bits have other names under another scheduler.
+    // A bit has another name under another scheduler.
     if old.scheduler_flags != new.scheduler_flags {
         changes.add("flags", scheduler_flags(old), scheduler_flags(new));
     }
@@ -282,6 +336,14 @@ fn forward(forward: &Forward) -> String {
             format!("tunnel gre{}", tunnel_checksum(*checksum))
         }
     }
+}
+
+fn networks(networks: &BTreeSet<Network>) -> String {
+    if networks.is_empty() {
+        return "nobody".to_owned();
+    }
+    let names: Vec<String> = networks.iter().map(Network::to_string).collect();
+    names.join(", ")
 }
 
 fn tunnel_checksum(checksum: TunnelChecksum) -> &'static str {

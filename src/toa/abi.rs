@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Keys and values of the receiver's maps: the mirror of `bpf/toa/abi.h`, compared with
 //! it by `tests/abi_layout.rs`. Fields named `*_be` are in network byte order, the others
-//! in the host's. Addresses of IPv4 are mapped into IPv6.
+//! in host byte order. IPv4 addresses are mapped into IPv6.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use aya::Pod;
 
-/// An address as the maps have it.
+/// An address in the format of the maps.
 pub type AddressBe = [u32; 4];
 
-/// `struct toa_prefix`, behind its length: a prefix of the longest-prefix map `toa_trust`.
+/// `struct toa_prefix` without its length: a prefix of the longest-prefix map
+/// `toa_trust`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prefix {
@@ -59,20 +60,20 @@ pub struct Counts {
 /// `TOA_OUTCOMES`.
 pub const OUTCOMES: usize = 5;
 
-/// `enum toa_outcome`: what became of a connection; the index into [`Counts`] and into the
-/// map `toa_totals`.
+/// `enum toa_outcome`: the outcome of a connection. It is the index into [`Counts`] and
+/// into the map `toa_totals`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// The client's address is what the server sees.
+    /// The server sees the client's address.
     Told = 0,
-    /// From a trusted address, without the option.
+    /// The connection came from a trusted address, without the option.
     Absent = 1,
-    /// From a trusted address, with an option that names no client of the connection's
-    /// family.
+    /// It came from a trusted address. The option does not name a client of the
+    /// connection's family.
     Malformed = 2,
-    /// With the option, from an address that is not trusted.
+    /// It had the option but came from an untrusted address.
     Refused = 3,
-    /// The kernel had no memory to keep the address.
+    /// The kernel had no memory to store the address.
     NoMemory = 4,
 }
 
@@ -85,7 +86,7 @@ impl Outcome {
         Outcome::NoMemory,
     ];
 
-    /// Its name in the header.
+    /// Its name in the C header.
     pub fn c_name(self) -> &'static str {
         match self {
             Outcome::Told => "TOA_TOLD",
@@ -95,6 +96,12 @@ impl Outcome {
             Outcome::NoMemory => "TOA_NO_MEMORY",
         }
     }
+
+    /// The name without the prefix, in lower case.
+    pub fn name(self) -> String {
+        let name = self.c_name();
+        name.strip_prefix("TOA_").unwrap_or(name).to_lowercase()
+    }
 }
 
 impl Counts {
@@ -103,7 +110,7 @@ impl Counts {
     }
 }
 
-/// The address as the maps have it.
+/// Converts an address to the format of the maps.
 pub fn to_map(address: IpAddr) -> AddressBe {
     let mapped = match address {
         IpAddr::V4(v4) => v4.to_ipv6_mapped(),
@@ -116,7 +123,7 @@ pub fn to_map(address: IpAddr) -> AddressBe {
     words
 }
 
-/// The address that the maps have so.
+/// Converts an address from the format of the maps.
 pub fn from_map(words: AddressBe) -> IpAddr {
     let mut octets = [0; 16];
     for (bytes, word) in octets.as_chunks_mut().0.iter_mut().zip(words) {
@@ -125,8 +132,8 @@ pub fn from_map(words: AddressBe) -> IpAddr {
     Ipv6Addr::from(octets).to_canonical()
 }
 
-// SAFETY: plain integers in C layout, without implicit padding, so that every byte pattern
-// is a value and every value has no uninitialised byte.
+// SAFETY: plain integers in C layout, without implicit padding. Every byte pattern is a
+// valid value, and no value has uninitialised bytes.
 unsafe impl Pod for Prefix {}
 // SAFETY: as above.
 unsafe impl Pod for Trusted {}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the receiver counts, in connections: all of them in `toa_totals`, by the address
-//! that they came from in `toa_local_ips` (trusted) and `toa_strangers`.
+//! The receiver's counters, in connections: all in `toa_totals`, by source address in
+//! `toa_local_ips` (trusted) and `toa_strangers` (untrusted).
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ pub(super) const TOTALS: &str = "toa_totals";
 pub(super) const LOCAL_IPS: &str = "toa_local_ips";
 pub(super) const STRANGERS: &str = "toa_strangers";
 
-/// Over all addresses and all CPUs.
+/// The totals over all addresses and CPUs.
 pub fn totals(map: &Map) -> Result<Counts, Error> {
     let fail = |source| Error::Map {
         name: TOTALS,
@@ -29,7 +29,7 @@ pub fn totals(map: &Map) -> Result<Counts, Error> {
     Ok(totals)
 }
 
-/// By address, of one of the two maps.
+/// The counts of one of the two maps by address.
 pub fn by_address(name: &'static str, map: &Map) -> Result<BTreeMap<IpAddr, Counts>, Error> {
     let fail = |source| Error::Map { name, source };
     let map = HashMap::<&MapData, AddressBe, Counts>::try_from(map).map_err(fail)?;
@@ -40,7 +40,7 @@ pub fn by_address(name: &'static str, map: &Map) -> Result<BTreeMap<IpAddr, Coun
             Ok(counts) => {
                 found.insert(from_map(key), counts);
             }
-            // It gave way this moment.
+            // The entry was evicted in the meantime.
             Err(MapError::KeyNotFound) => {}
             Err(source) => return Err(fail(source)),
         }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What can go wrong with the receiver.
+//! The errors of the receiver.
 
 use std::io;
 use std::path::PathBuf;
+
+use aya::programs::ProgramError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -15,6 +17,17 @@ pub enum Error {
          boot a newer kernel, or remove [toa] from the file"
     )]
     OldKernel { kernel: String },
+    #[error(
+        "no cgroup file system of version 2 is mounted, to whose root the receiver's programs \
+         are attached: mount -t cgroup2 none /sys/fs/cgroup"
+    )]
+    NoCgroup,
+    #[error(
+        "another program is attached to the root cgroup and lets no other in: \
+         `bpftool cgroup show` with its path names it; detach it, or have it attached with \
+         BPF_F_ALLOW_MULTI"
+    )]
+    Exclusive,
     #[error("eBPF program {name}: {source}")]
     Program {
         name: &'static str,
@@ -42,4 +55,20 @@ pub enum Error {
     },
     #[error("{path}: {source}")]
     File { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Pins(#[from] crate::datapath::Error),
+}
+
+impl Error {
+    /// The kernel answers EPERM if another program is attached exclusively.
+    pub(super) fn attach(name: &'static str, source: ProgramError) -> Self {
+        match &source {
+            ProgramError::SyscallError(error)
+                if error.io_error.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                Error::Exclusive
+            }
+            _ => Error::Attach { name, source },
+        }
+    }
 }

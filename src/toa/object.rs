@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The compiled eBPF object (`bpf/toa/toa.c`): loading it, and attaching its programs to
-//! a cgroup.
+//! The compiled eBPF object (`bpf/toa/toa.c`): loads it and attaches its programs to a
+//! cgroup.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 
 use aya::maps::Map;
 use aya::programs::links::FdLink;
@@ -20,26 +21,39 @@ use super::trust::{TRUST, set_trust, trust};
 use crate::model::Network;
 
 /// `bpf/toa/toa.c`, compiled by `build.rs`.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/toa.o"));
+pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/toa.o"));
 
-/// Sees connections as they are established, those of Multipath TCP as well.
+/// Sees connections as they are established, including those of Multipath TCP.
 const WITH_MPTCP: &str = "toa_with_mptcp";
-/// The same without Multipath TCP, for kernels that refuse the other.
+/// The same without Multipath TCP, for kernels that refuse the first.
 const ESTABLISHED: &str = "toa_established";
 const PEERNAME4: &str = "toa_peername4";
 const PEERNAME6: &str = "toa_peername6";
+/// The names that the programs have in the kernel.
+pub(super) const PROGRAMS: [&str; 4] = [WITH_MPTCP, ESTABLISHED, PEERNAME4, PEERNAME6];
 
-/// The programs and maps, in the kernel as long as this lives.
+/// The names of the pinned links of the programs, in the order of [`Loaded::attach`].
+pub(super) const LINKS: [&str; 3] = ["link-established", "link-peername4", "link-peername6"];
+pub(super) const CLIENTS: &str = "toa_clients";
+pub(super) const MPTCP: &str = "toa_mptcp";
+
+/// The programs and maps. They stay in the kernel as long as this exists.
 pub struct Loaded {
     object: Ebpf,
     established: &'static str,
 }
 
-/// Loads programs and maps. Trusts nobody yet.
+/// Loads the programs and maps. No address is trusted yet.
 pub fn load() -> Result<Loaded, Error> {
-    // See `datapath::object`.
+    load_pinned(&[])
+}
+
+/// The same, but reuses the maps that are pinned at these paths. Pins the maps that are
+/// missing.
+pub(super) fn load_pinned(maps: &[(&str, PathBuf)]) -> Result<Loaded, Error> {
+    // The reason is in `datapath::object`.
     let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
-    attempt().map_err(|error| match KernelVersion::current() {
+    attempt(maps).map_err(|error| match KernelVersion::current() {
         Ok(version) if version < KernelVersion::new(5, 10, 0) => Error::OldKernel {
             kernel: version.to_string(),
         },
@@ -47,8 +61,12 @@ pub fn load() -> Result<Loaded, Error> {
     })
 }
 
-fn attempt() -> Result<Loaded, Error> {
-    let mut object = EbpfLoader::new().load(OBJECT)?;
+fn attempt(maps: &[(&str, PathBuf)]) -> Result<Loaded, Error> {
+    let mut loader = EbpfLoader::new();
+    for (name, path) in maps {
+        loader.map_pin_path(name, path);
+    }
+    let mut object = loader.load(OBJECT)?;
     for name in [PEERNAME4, PEERNAME6] {
         peername(&mut object, name)?
             .load()
@@ -88,7 +106,7 @@ fn socket_operations<'a>(
 }
 
 impl Loaded {
-    /// Servers that use Multipath TCP get the addresses, too.
+    /// True if servers with Multipath TCP get the addresses too.
     pub fn has_mptcp(&self) -> bool {
         self.established == WITH_MPTCP
     }
@@ -97,41 +115,41 @@ impl Loaded {
         self.object.map(name).ok_or(Error::Missing(name))
     }
 
-    /// Whose addresses are believed.
+    /// The networks that are trusted.
     pub fn trust(&self) -> Result<BTreeSet<Network>, Error> {
         trust(self.map(TRUST)?)
     }
 
-    /// Believes the addresses of these networks, and no others.
+    /// Trusts these networks and no others.
     pub fn set_trust(&mut self, networks: &BTreeSet<Network>) -> Result<(), Error> {
         let map = self.object.map_mut(TRUST).ok_or(Error::Missing(TRUST))?;
         set_trust(map, networks)
     }
 
-    /// What became of connections.
+    /// The number of connections by outcome.
     pub fn totals(&self) -> Result<Counts, Error> {
         totals(self.map(TOTALS)?)
     }
 
-    /// The same by the address that they came from, of those that are trusted.
+    /// The same by source address, for trusted addresses.
     pub fn local_ips(&self) -> Result<BTreeMap<IpAddr, Counts>, Error> {
         by_address(LOCAL_IPS, self.map(LOCAL_IPS)?)
     }
 
-    /// The same of those that are not trusted, and had the option.
+    /// The same for untrusted addresses that sent the option.
     pub fn strangers(&self) -> Result<BTreeMap<IpAddr, Counts>, Error> {
         by_address(STRANGERS, self.map(STRANGERS)?)
     }
 
-    /// Attaches the programs to a cgroup (version 2), next to those that are there. They
-    /// work as long as the links live. Names and links are in the order in which the links
-    /// are to come: addresses are kept before they are given.
+    /// Attaches the programs to a cgroup of version 2, next to other programs. They are
+    /// attached as long as the links exist. The names and links are in the order in which
+    /// the programs are needed: addresses are stored before they are given out.
     pub fn attach(&mut self, cgroup: &impl AsFd) -> Result<Vec<(&'static str, FdLink)>, Error> {
-        // A link is always one of several, and the kernel takes no flag that says so
+        // The kernel treats each link as one of several, and refuses a flag that says so
         // (cgroup_bpf_link_attach()).
         let mode = CgroupAttachMode::Single;
         let name = self.established;
-        let fail = |name| move |source| Error::Attach { name, source };
+        let fail = |name| move |source| Error::attach(name, source);
         let program = socket_operations(&mut self.object, name)?;
         let id = program.attach(cgroup, mode).map_err(fail(name))?;
         let link = program.take_link(id).map_err(fail(name))?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Whom the receiver believes: the longest-prefix map `toa_trust`.
+//! The networks that the receiver trusts: the longest-prefix map `toa_trust`.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -12,11 +12,9 @@ use super::abi::{Prefix, Trusted, from_map, to_map};
 use crate::model::Network;
 
 pub(super) const TRUST: &str = "toa_trust";
-/// The map has room for twice as many: what is new comes before what is old goes.
-pub const MOST_NETWORKS: usize = 2048;
-/// Bits before the address.
+/// The number of bits before the address in the key.
 const FAMILY: u32 = 32;
-/// Bits before an address of IPv4 that is mapped into IPv6.
+/// The number of bits before an IPv4 address that is mapped into IPv6.
 const MAPPED: u32 = 96;
 
 fn fail(source: MapError) -> Error {
@@ -26,7 +24,7 @@ fn fail(source: MapError) -> Error {
     }
 }
 
-/// The family's number, and the bits before one of its addresses.
+/// The number of the family, and the number of bits before its addresses.
 fn family(address: IpAddr) -> (u32, u32) {
     match address {
         IpAddr::V4(_) => (4, FAMILY + MAPPED),
@@ -43,7 +41,7 @@ fn key(network: Network) -> Key<Prefix> {
     Key::new(before + u32::from(network.length), prefix)
 }
 
-/// None for what this tool does not write.
+/// `None` for an entry that this tool does not write.
 fn network(key: Key<Prefix>) -> Option<Network> {
     let address = from_map(key.data().address_be);
     let (_, before) = family(address);
@@ -63,7 +61,8 @@ pub fn trust(map: &Map) -> Result<BTreeSet<Network>, Error> {
         .collect())
 }
 
-/// Makes these the networks of the map. What is in both stays all the time.
+/// Replaces the networks of the map. A network that is in both sets stays trusted all the
+/// time.
 pub fn set_trust(map: &mut Map, wanted: &BTreeSet<Network>) -> Result<(), Error> {
     let mut map = LpmTrie::<&mut MapData, Prefix, Trusted>::try_from(map).map_err(fail)?;
     let keys: Result<Vec<_>, _> = map.keys().collect();

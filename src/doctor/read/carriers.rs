@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What hangs at the interfaces that carry the programs, or should.
+//! Reads what is attached to the interfaces that carry the programs or are
+//! supposed to.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +17,7 @@ pub fn read(wanted: &State) -> Result<Carriers, Error> {
     let datapath = wanted.datapath.iter();
     let wanted: BTreeSet<&String> = datapath.flat_map(|datapath| &datapath.interfaces).collect();
     for interface in wanted {
-        // One that is gone has nothing.
+        // The interface does not exist, so nothing is attached.
         let Some(hanging) = datapath::hanging(interface)? else {
             continue;
         };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Whether another host has a local IP of this host: an ARP probe (RFC 5227,
-//! 2.1.1), which no host takes for a claim. IPv6 does this by itself.
+//! Checks if another host uses a local IP of this host. It sends an ARP probe
+//! (RFC 5227, 2.1.1), which other hosts do not take for a claim. IPv6 does this
+//! itself.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -16,18 +17,19 @@ use nix::sys::time::{TimeVal, TimeValLike};
 use crate::doctor::links::{Address, Links};
 use crate::model::State;
 
-/// Hosts of a local network answer in much less.
+/// The time limit. Hosts of a local network answer much faster.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// How long one look into the socket takes.
+/// The time limit of one read from the socket, in milliseconds.
 const LOOK_MS: i64 = 50;
-/// As many addresses are asked for; a pool may have thousands.
+/// The number of addresses that are probed. A pool may have thousands.
 const MOST: usize = 256;
 
-/// An ARP packet of IPv4 over Ethernet, from `arp_hrd` on: RFC 826.
+/// An ARP packet for IPv4 over Ethernet, starting at `arp_hrd` (RFC 826).
 const LENGTH: usize = 28;
 const HEAD: [u8; 8] = [0, 1, 8, 0, 6, 4, 0, 1];
 
-/// Marks those that are answered for. Where it cannot ask, none is.
+/// Marks the addresses that another host answers for. If probing fails, none is
+/// marked.
 pub fn mark(links: &mut Links, wanted: &State) {
     let local_ips: BTreeSet<IpAddr> = wanted.local_ips.keys().map(|of| of.address).collect();
     for link in links
@@ -56,13 +58,13 @@ pub fn mark(links: &mut Links, wanted: &State) {
     }
 }
 
-/// Those of the addresses for which another host answers.
+/// Returns the addresses that another host answers for.
 fn probe(index: u32, hardware: &[u8], addresses: &[Ipv4Addr]) -> io::Result<BTreeSet<Ipv4Addr>> {
     let Ok(own) = <[u8; 6]>::try_from(hardware) else {
         return Ok(BTreeSet::new());
     };
     let protocol = (libc::ETH_P_ARP as u16).to_be();
-    // SAFETY: no pointers; what it returns is checked.
+    // SAFETY: there are no pointers, and the returned value is checked.
     let socket = unsafe {
         libc::socket(
             libc::AF_PACKET,
@@ -73,7 +75,7 @@ fn probe(index: u32, hardware: &[u8], addresses: &[Ipv4Addr]) -> io::Result<BTre
     if socket < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: it is open, and nobody else's.
+    // SAFETY: the descriptor is open and has no other owner.
     let socket = unsafe { OwnedFd::from_raw_fd(socket) };
     setsockopt(&socket, ReceiveTimeout, &TimeVal::milliseconds(LOOK_MS))?;
     for address in addresses {
@@ -83,7 +85,7 @@ fn probe(index: u32, hardware: &[u8], addresses: &[Ipv4Addr]) -> io::Result<BTre
     let mut taken = BTreeSet::new();
     while Instant::now() < end && taken.len() < addresses.len() {
         let mut packet = [0_u8; LENGTH];
-        // SAFETY: the buffer is as long as it is said to be.
+        // SAFETY: the length is that of the buffer.
         let length = unsafe {
             libc::recv(
                 socket.as_raw_fd(),
@@ -92,7 +94,7 @@ fn probe(index: u32, hardware: &[u8], addresses: &[Ipv4Addr]) -> io::Result<BTre
                 0,
             )
         };
-        // Nothing came within the look, or a signal did.
+        // The read timed out, or a signal interrupted it.
         if usize::try_from(length) != Ok(LENGTH) {
             continue;
         }
@@ -104,14 +106,14 @@ fn probe(index: u32, hardware: &[u8], addresses: &[Ipv4Addr]) -> io::Result<BTre
 }
 
 fn send(socket: &OwnedFd, index: u32, protocol: u16, packet: &[u8; LENGTH]) -> io::Result<()> {
-    // SAFETY: all zeros is a value of it.
+    // SAFETY: all zeros is a valid value.
     let mut to: libc::sockaddr_ll = unsafe { mem::zeroed() };
     to.sll_family = libc::AF_PACKET as u16;
     to.sll_protocol = protocol;
     to.sll_ifindex = index as i32;
     to.sll_halen = 6;
     to.sll_addr = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0];
-    // SAFETY: both are as long as they are said to be, and outlive the call.
+    // SAFETY: the lengths are those of the buffers, which outlive the call.
     let sent = unsafe {
         libc::sendto(
             socket.as_raw_fd(),
@@ -128,7 +130,7 @@ fn send(socket: &OwnedFd, index: u32, protocol: u16, packet: &[u8; LENGTH]) -> i
     Ok(())
 }
 
-/// Whose protocol address as a sender is 0.0.0.0, so that nobody learns it.
+/// Makes a probe. Its sender address is 0.0.0.0, so that no host learns it.
 fn request(own: [u8; 6], address: Ipv4Addr) -> [u8; LENGTH] {
     let mut packet = [0; LENGTH];
     let fields = HEAD
@@ -142,7 +144,7 @@ fn request(own: [u8; 6], address: Ipv4Addr) -> [u8; LENGTH] {
     packet
 }
 
-/// Who sent it, unless it was this host.
+/// Returns the sender's address, unless this host sent the packet.
 fn sender(packet: &[u8; LENGTH], own: [u8; 6]) -> Option<Ipv4Addr> {
     let hardware = packet.get(8..14)?;
     let address: [u8; 4] = packet.get(14..18)?.try_into().ok()?;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The ruleset, by nft(8), which alone reads what it wrote.
+//! Reads the nftables ruleset with nft(8), because only nft can decode its own
+//! rules.
 
 use std::fs;
 use std::path::Path;
@@ -8,8 +9,8 @@ use std::process::{Command, Stdio};
 use super::line;
 use crate::doctor::firewall::{Rules, rules};
 
-/// None where there is no nft, and where nf_tables is not loaded, since asking
-/// would load it.
+/// Returns the rules, or none if nft is missing or nf_tables is not loaded. A
+/// query would load nf_tables.
 pub fn read() -> Rules {
     if !has_nf_tables() {
         return Rules::new();
@@ -25,7 +26,7 @@ pub fn read() -> Rules {
     ruleset.as_ref().map(rules).unwrap_or_default()
 }
 
-/// As a module that is loaded, or built into the kernel.
+/// True if nf_tables is a loaded module, or built into the kernel.
 fn has_nf_tables() -> bool {
     if Path::new("/sys/module/nf_tables").exists() {
         return true;

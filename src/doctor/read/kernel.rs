@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The kernel that runs.
+//! Reads the facts of the running kernel.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +20,8 @@ pub fn read() -> Kernel {
     }
 }
 
-/// Where distributions leave it. What is not set is a comment there.
+/// Reads the configuration from the usual places. Unset options are comments
+/// there.
 fn config(release: &str) -> Option<BTreeMap<String, String>> {
     let places = [
         format!("/boot/config-{release}"),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Interfaces, addresses and neighbours over rtnetlink.
+//! Reads interfaces, addresses and neighbours over rtnetlink.
 
 use std::io;
 use std::net::IpAddr;
@@ -15,7 +15,7 @@ use netlink_packet_route::neighbour::{
 };
 
 use crate::doctor::links::{Address, Link, Links, Neighbour};
-use crate::rtnetlink::ask;
+use crate::rtnetlink::{ask, own_address};
 
 pub fn read() -> io::Result<Links> {
     use RouteNetlinkMessage as Message;
@@ -69,22 +69,16 @@ fn link(message: &LinkMessage) -> Option<Link> {
     (!link.name.is_empty()).then_some(link)
 }
 
-/// `IFA_LOCAL` is the host's own where `IFA_ADDRESS` is the peer's.
 fn address(message: &AddressMessage) -> Option<Address> {
-    let mut own = None;
-    let mut peer = None;
     let mut duplicate = message.header.flags.contains(AddressHeaderFlags::Dadfailed);
     for attribute in &message.attributes {
-        match attribute {
-            AddressAttribute::Local(address) => own = Some(*address),
-            AddressAttribute::Address(address) => peer = Some(*address),
-            AddressAttribute::Flags(flags) => duplicate |= flags.contains(AddressFlags::Dadfailed),
-            _ => {}
+        if let AddressAttribute::Flags(flags) = attribute {
+            duplicate |= flags.contains(AddressFlags::Dadfailed);
         }
     }
     Some(Address {
         link: message.header.index,
-        address: own.or(peer)?,
+        address: own_address(message)?,
         length: message.header.prefix_len,
         duplicate,
     })

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The facts of this host. Nothing is loaded or changed, and of packets only
-//! ARP probes are sent.
+//! Reads the facts of this host. It loads and changes nothing. The only packets that
+//! it sends are ARP probes.
 
 mod apps;
 mod carriers;
@@ -17,12 +17,14 @@ pub use apps::read as apps;
 use std::path::Path;
 
 use super::running::Running;
+use super::toa::Receiver;
 use super::{Compared, Facts};
-use crate::director::{self, Error, LocalAddresses};
+use crate::director::{self, Error, Listeners, LocalAddresses};
 use crate::model::State;
+use crate::toa;
 
-/// For what a file asks for, or for what runs. `module` is the file of the module that
-/// the user named.
+/// Reads the facts for the state of a file, or for the running state. `module`: the
+/// user's module file.
 pub fn facts(file: Option<(State, Compared)>, module: Option<&Path>) -> Result<Facts, Error> {
     let (wanted, file) = match file {
         Some((wanted, file)) => (wanted, Some(file)),
@@ -41,16 +43,32 @@ pub fn facts(file: Option<(State, Compared)>, module: Option<&Path>) -> Result<F
         routes: routes::read(&wanted),
         firewall: firewall::read(),
         apps: apps::read(),
+        receiver: receiver()?,
+        listeners: Listeners::observe(),
         wanted,
         file,
         running: Running {
             unserved: director::unserved_now()?,
             lost_pins: director::pins_are_lost()?,
+            by_rule: director::services_by_rule()?,
+            syncs_with_random_secret: director::syncs_with_random_secret()?,
         },
     })
 }
 
-/// A file of one line; `None` where it is not there or not for us.
+fn receiver() -> Result<Receiver, Error> {
+    let cgroup = toa::cgroup::root();
+    Ok(Receiver {
+        is_host_root: cgroup.as_deref().is_some_and(toa::cgroup::is_of_host),
+        others: cgroup.as_deref().map_or_else(Vec::new, toa::hooks::others),
+        missing_pins: toa::missing_pins()?,
+        cgroup,
+        counted: toa::counted()?,
+    })
+}
+
+/// Reads a file of one line.
+/// `None`: the file does not exist or is not readable.
 fn line(path: impl AsRef<Path>) -> Option<String> {
     let text = std::fs::read_to_string(path).ok()?;
     Some(text.trim().to_owned())

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The module that is loaded, and the one that would be, by modinfo(8).
+//! Reads the loaded module, and with modinfo(8) the one that would be loaded.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -29,7 +29,8 @@ pub fn read(file: Option<&Path>) -> Module {
     }
 }
 
-/// `None`: there is none, or no modinfo.
+/// Reads the module file.
+/// `None`: there is no module, or no modinfo.
 fn modinfo(place: &OsStr) -> Option<File> {
     let output = Command::new("modinfo")
         .arg(place)
@@ -51,7 +52,8 @@ fn modinfo(place: &OsStr) -> Option<File> {
     })
 }
 
-/// Whether the kernel has a key of that name; those of Secure Boot are among them.
+/// True if the kernel has a key of that name. The keys of Secure Boot are
+/// included.
 fn is_known(signer: &str) -> bool {
     fs::read_to_string("/proc/keys").map_or(true, |keys| {
         let mut keys = keys.lines().filter(|key| key.contains(" asymmetri "));

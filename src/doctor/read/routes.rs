@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the kernel would do with packets for each server: `RTM_GETROUTE`.
+//! Reads the route to each server: `RTM_GETROUTE`. Packets that come in at an interface of
+//! a VRF have the routes of the VRF.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
-use netlink_packet_core::NLM_F_ACK;
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP};
+use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteMessage, RouteMetric, RouteType,
 };
@@ -21,14 +23,78 @@ pub fn read(wanted: &State) -> Routes {
         .flat_map(|service| service.servers.keys())
         .map(|server| server.ip())
         .collect();
-    let of = |server: IpAddr| match route(server) {
-        Ok(route) => (server, route),
-        Err(error) => (server, Route::None(error.to_string())),
+    let tables = tables(wanted).unwrap_or_else(|_| vec![None]);
+    let of = |server: IpAddr| {
+        let mut routes = tables.iter().map(|vrf| route(server, *vrf));
+        let first = routes.next().unwrap_or(Route::None(String::new()));
+        let route = match first {
+            Route::None(_) => routes.find(|route| !matches!(route, Route::None(_))),
+            _ => None,
+        };
+        (server, route.unwrap_or(first))
     };
     servers.into_iter().map(of).collect()
 }
 
-fn route(server: IpAddr) -> io::Result<Route> {
+/// A network interface, as far as VRFs need it.
+struct Port {
+    index: u32,
+    name: String,
+    master: Option<u32>,
+    is_vrf: bool,
+}
+
+fn port(answer: &RouteNetlinkMessage) -> Option<Port> {
+    let RouteNetlinkMessage::NewLink(link) = answer else {
+        return None;
+    };
+    let mut port = Port {
+        index: link.header.index,
+        name: String::new(),
+        master: None,
+        is_vrf: false,
+    };
+    for attribute in &link.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => port.name.clone_from(name),
+            LinkAttribute::Controller(index) => port.master = Some(*index),
+            LinkAttribute::LinkInfo(infos) => {
+                port.is_vrf = infos.contains(&LinkInfo::Kind(InfoKind::Vrf));
+            }
+            _ => {}
+        }
+    }
+    Some(port)
+}
+
+/// The routing tables of full NAT, by VRF. `None`: the tables without a VRF. First those of
+/// the listed interfaces. The rest follows because a file need not list any.
+fn tables(wanted: &State) -> io::Result<Vec<Option<u32>>> {
+    let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
+    let ports: Vec<Port> = ask(request, NLM_F_DUMP)?.iter().filter_map(port).collect();
+    let vrfs: Vec<u32> = ports
+        .iter()
+        .filter(|port| port.is_vrf)
+        .map(|port| port.index)
+        .collect();
+    let listed = wanted.datapath.iter();
+    let listed: BTreeSet<&String> = listed.flat_map(|path| &path.interfaces).collect();
+    let mut tables: Vec<Option<u32>> = ports
+        .iter()
+        .filter(|port| listed.contains(&port.name))
+        .filter_map(|port| port.master.filter(|master| vrfs.contains(master)))
+        .map(Some)
+        .collect();
+    tables.push(None);
+    tables.extend(vrfs.into_iter().map(Some));
+    Ok(tables)
+}
+
+fn route(server: IpAddr, vrf: Option<u32>) -> Route {
+    ask_route(server, vrf).unwrap_or_else(|error| Route::None(error.to_string()))
+}
+
+fn ask_route(server: IpAddr, vrf: Option<u32>) -> io::Result<Route> {
     let mut request = RouteMessage::default();
     let (family, length, destination) = match server {
         IpAddr::V4(address) => (AddressFamily::Inet, 32, RouteAddress::Inet(address)),
@@ -39,6 +105,7 @@ fn route(server: IpAddr) -> io::Result<Route> {
     request
         .attributes
         .push(RouteAttribute::Destination(destination));
+    request.attributes.extend(vrf.map(RouteAttribute::Oif));
     let answers = ask(RouteNetlinkMessage::GetRoute(request), NLM_F_ACK)?;
     let answer = answers.iter().find_map(|answer| match answer {
         RouteNetlinkMessage::NewRoute(route) => Some(route),
@@ -51,7 +118,7 @@ fn route(server: IpAddr) -> io::Result<Route> {
     match answer.header.kind {
         RouteType::Local => return Ok(Route::Local),
         RouteType::Unicast => {}
-        // IPv6 answers with the route that refuses.
+        // IPv6 returns the route that refuses packets.
         _ => return none("the route refuses packets (unreachable, prohibit or blackhole)"),
     }
     Ok(Route::Via(way(answer)))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Sysctls of the caller's network namespace.
+//! Reads the sysctls of the caller's network namespace.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The state of `apply --follow`. There are no samples if none is running.
+
+use super::family::Family;
+use crate::director::Following;
+
+pub(super) fn families(following: Option<&Following>) -> [Family; 4] {
+    let gauge = |name: &str, help| Family::gauge(&format!("follow_{name}"), help);
+    let mut changes = gauge(
+        "planned_changes",
+        "Steps that the last comparison with the file left to do",
+    );
+    let mut valid = gauge(
+        "file_valid",
+        "Whether the file has no mistakes; with some, the version before is followed",
+    );
+    let mut time = gauge(
+        "last_apply_timestamp_seconds",
+        "When there was something to do the last time",
+    );
+    let mut success = gauge("last_apply_success", "Whether it was all done that time");
+    if let Some(following) = following {
+        changes.add(&[], following.planned_changes);
+        valid.add(&[], u32::from(following.file_valid));
+        if let Some(last) = &following.last_apply {
+            time.add(&[], last.seconds);
+            success.add(&[], u32::from(last.success));
+        }
+    }
+    [changes, valid, time, success]
+}
