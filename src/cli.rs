@@ -21,9 +21,9 @@ pub use usage::parse;
 ///
 /// One TOML file describes virtual services, schedulers, real servers and SNAT
 /// local IPs; `ipvs-bpf apply` makes the kernel match it. A service with a
-/// local IP pool gets full NAT: the companion module ip_vs_bpf mirrors each of
-/// its IPVS connections as a session in an eBPF map, and eBPF programs at the
-/// interfaces rewrite the source address from that map.
+/// local IP pool gets full NAT: the companion module ip_vs_bpf makes each of its
+/// IPVS connections a session and rewrites both addresses of its packets. An eBPF
+/// program at the interfaces forwards established flows without it.
 #[derive(Debug, Parser)]
 #[command(
     name = "ipvs-bpf",
@@ -79,17 +79,16 @@ pub enum Command {
     ///
     /// Validates the file, compares it with the kernel, carries the difference
     /// out, reads the kernel again and verifies. Applying the same file again
-    /// does nothing. Two at once wait for one another.
+    /// does nothing. Concurrent runs are serialized.
     ///
-    /// The steps have one order: sync daemons stop and settings change; the
-    /// datapath, local IPs and full NAT come; services and servers come and
-    /// change; then what goes, in the opposite order; daemons start after the
-    /// servers. `--verbose` prints each step. A step takes effect whole or not at
-    /// all. One that fails, or SIGINT, SIGTERM or SIGHUP between two, ends the
-    /// run: what was done stays and is said, together with what is left, and
-    /// another run goes on from there. Services and servers travel to the kernel
-    /// 128 at once: one of them that fails keeps none of the others from being
-    /// carried out.
+    /// The order of the steps is fixed: sync daemons stop and settings change; the
+    /// datapath, local IPs and full NAT are added; services and servers are added
+    /// and changed; removals follow in the opposite order; sync daemons start
+    /// last. `--verbose` prints each step. A step takes effect completely or not
+    /// at all. A failed step, or SIGINT, SIGTERM or SIGHUP between two steps, ends
+    /// the run: completed steps are kept and listed with those that are left, and
+    /// the next run continues from there. Services and servers are sent to the
+    /// kernel 128 at a time; a failure of one does not stop the others.
     #[command(after_long_help = manual::APPLY)]
     Apply(Apply),
     /// Show what `apply` would do
@@ -98,31 +97,30 @@ pub enum Command {
     /// in which `apply` would carry it out. Nothing is changed.
     #[command(after_long_help = manual::PLAN)]
     Plan(Plan),
-    /// Check the file alone, without looking at the kernel
+    /// Check only the file, without looking at the kernel
     ///
-    /// Every mistake is shown in one run, each in its line and with what would
-    /// be right, on standard error. Warnings are about what a file may say but
-    /// hardly means.
+    /// Every mistake is shown in one run, with its line and its fix, on standard
+    /// error. Warnings are about valid text that is probably not intended.
     #[command(after_long_help = manual::VALIDATE)]
     Validate(File),
     /// Show services and servers, connections, sessions, counters, …
     ///
-    /// Changes nothing, and loads nothing: where IPVS or the module is not
-    /// loaded, there is nothing to show. A service or server that is not there
-    /// is an error (exit 1).
+    /// Changes nothing and loads nothing: where IPVS or the module is not loaded,
+    /// there is nothing to show. A service or server that does not exist is an
+    /// error (exit 1).
     ///
-    /// On a terminal a table has the columns that fit, and names the others
-    /// below it; long text ends in `…`. Elsewhere its lines are whole.
+    /// On a terminal a table shows the columns that fit and names the others below
+    /// it; long text ends in `…`. Elsewhere all columns are printed.
     #[command(after_long_help = manual::SHOW)]
     Show(Show),
-    /// Give a server no new connections, and wait until its present ones end
+    /// Send a server no new connections, and wait until its connections end
     ///
     /// Sets the weight to 0 and waits: for connections of TCP and SCTP until
-    /// both sides have closed them, for those of UDP until IPVS has forgotten
-    /// them, since nothing else ends them. What IPVS remembers of a persistent
-    /// service's clients is not waited for. At the timeout, at Ctrl-C, and when
-    /// another program changes the server meanwhile, it stops with an error and
-    /// says what is left; unless others changed it, the weight stays 0.
+    /// both sides have closed them, for those of UDP until they time out in IPVS.
+    /// It does not wait for persistence templates. At the timeout, at Ctrl-C, and
+    /// when another program changes the server meanwhile, it stops with an error
+    /// that says what is left. The weight stays 0 unless another program changed
+    /// it.
     #[command(after_long_help = manual::DRAIN)]
     Drain(Drain),
     /// Change the weight of a server
@@ -133,53 +131,57 @@ pub enum Command {
     Zero(Zero),
     /// Remove all virtual services; `down` removes the data plane too
     ///
-    /// Takes every virtual service of the network namespace out of IPVS, native
-    /// and full NAT, and asks before it does. Local IPs, eBPF programs and the
-    /// module stay, and so do the connections: they carry nothing, but `apply`
-    /// brings them back to life if it comes before they expire. `down` ends the
-    /// connections and removes everything.
+    /// Removes every virtual service of the network namespace from IPVS, native and
+    /// full NAT, and asks first. Local IPs, eBPF programs and the module stay, and
+    /// so do the connections: they pass no packets, but `apply` makes them work
+    /// again if it runs before they expire. `down` ends the connections and
+    /// removes everything.
     #[command(after_long_help = manual::FLUSH)]
     Flush(Flush),
-    /// Look for what is wrong with this host, and say what mends it
+    /// Check this host: what is wrong, why it matters, how to fix it
     ///
-    /// Looks at the kernel, the module, sysctls, interfaces, addresses, the
-    /// routes to the servers, and whatever else may be in the way of what the
-    /// file asks for; without a file, of what runs. Changes nothing, and loads
-    /// nothing. Each finding has a severity: with an error traffic fails, or
-    /// `apply` does; a warning concerns some traffic, or its cost.
+    /// Checks the kernel, the module, sysctls, interfaces, addresses, routes to the
+    /// servers and whatever else the file needs; without a file, what runs now
+    /// needs. Changes nothing and loads nothing. Each finding has a severity: with
+    /// an error traffic or `apply` fails; a warning concerns some traffic, or its
+    /// cost.
     #[command(after_long_help = manual::DOCTOR)]
     Doctor(Doctor),
     /// Print metrics for Prometheus: of services, servers, local IPs, counters
     ///
-    /// Changes nothing, and loads nothing: where IPVS or the module is not
-    /// loaded, ipvs_bpf_up says so. Totals are counters, from which Prometheus
-    /// makes rates. With `--netns` each sample has the label netns.
+    /// Changes nothing and loads nothing: where IPVS or the module is not loaded,
+    /// ipvs_bpf_up says so. Totals are counters, from which Prometheus computes
+    /// rates. With `--netns` each sample has the label netns.
     #[command(after_long_help = manual::METRICS)]
     Metrics(Metrics),
     /// Write the running state as a file that `apply` accepts
     ///
-    /// Applying what it writes finds nothing to do. What no file can ask for
-    /// is written as a comment, said on standard error, and makes the exit
-    /// status 1.
+    /// Applying the result changes nothing. Services that differ in their addresses
+    /// alone are one table, with a list of addresses. State that a file cannot describe is
+    /// written as a comment and reported on standard error, and the exit status
+    /// is 1.
     #[command(after_long_help = manual::SAVE)]
     Save(Save),
-    /// Turn what `ipvsadm -Sn` prints, or a script of ipvsadm, into a file
+    /// Turn rules of ipvsadm, or keepalived.conf, into a file
     ///
-    /// Reads the commands -A, -E, -a, -e, -C, --set and --start-daemon with long
-    /// and short options, quotes and comments, and refuses the others by name.
-    /// Every mistake is shown in its line. Looks at no kernel.
+    /// From ipvsadm it reads what `ipvsadm -Sn` prints, or a script: the commands -A,
+    /// -E, -a, -e, -C, --set and --start-daemon with long and short options,
+    /// quotes and comments. It refuses other commands by name. From keepalived.conf
+    /// it reads virtual_server, virtual_server_group and real_server. Checks, VRRP
+    /// and the rest become comments with their line. Included files are not read.
+    /// Every mistake is shown with its line. Does not look at the kernel.
     #[command(after_long_help = manual::IMPORT)]
     Import(Import),
     /// Print the running state, or a file, as lines for `ipvsadm -R`
     ///
-    /// What these lines cannot carry (full NAT, local IPs) is said on standard
-    /// error.
+    /// State that these lines cannot describe (full NAT, local IPs) is reported on
+    /// standard error.
     #[command(after_long_help = manual::EXPORT)]
     Export(Export),
-    /// Take everything of ours out of the kernel again
+    /// Remove everything of ipvs-bpf from the kernel
     ///
-    /// Removes the virtual services of IPVS, ends their connections, and takes
-    /// away the programs, maps and the module.
+    /// Removes the virtual services of IPVS, ends their connections, and removes
+    /// the programs, the maps and the module.
     #[command(after_long_help = manual::DOWN)]
     Down(Down),
     /// Print the man page, or write one page a command into a folder
@@ -190,9 +192,9 @@ pub enum Command {
     Man(Man),
     /// Print the completions of a shell
     ///
-    /// They offer commands, options and files, and what the kernel has at that
-    /// moment: services, servers and network namespaces. For those the shell runs
-    /// `ipvs-bpf`, which offers none where the user may not ask for them.
+    /// They offer commands, options and files, and what the kernel has at present:
+    /// services, servers and network namespaces. For these the shell runs
+    /// `ipvs-bpf`, which offers none to a user without permission to read them.
     #[command(after_long_help = manual::COMPLETIONS)]
     Completions(Completions),
 }
@@ -214,23 +216,23 @@ pub struct File {
 pub struct Reconcile {
     #[command(flatten)]
     pub file: File,
-    /// Leave the weights of servers that are there as the kernel has them
+    /// Keep the kernel's weights of existing servers
     ///
-    /// So a server that was drained by hand stays drained. A server that is new
-    /// takes the weight of the file.
+    /// A server that was drained by hand stays drained. A new server gets the
+    /// weight of the file.
     #[arg(long)]
     pub keep_weights: bool,
     /// Remove nothing that the file does not list
     ///
     /// Services, servers, local IPs, interfaces and sync daemons that the file
-    /// does not list stay as they are.
+    /// does not list stay unchanged.
     #[arg(long)]
     pub no_prune: bool,
     /// Leave services and pools alone that the file does not list
     ///
-    /// They may belong to others. What a listed service or pool contains is
-    /// still as the file says: servers and local IPs that it does not list there
-    /// are removed. Interfaces and the eBPF programs stay.
+    /// They may belong to other programs. A listed service or pool still has what
+    /// the file says: servers and local IPs that the file does not list there are
+    /// removed. Interfaces and the eBPF programs stay.
     #[arg(long, conflicts_with = "no_prune")]
     pub only_listed: bool,
 }
@@ -242,6 +244,16 @@ pub struct Apply {
     /// Print the plan and change nothing; exits like `plan`
     #[arg(long)]
     pub dry_run: bool,
+    /// Stay, and apply again whenever the file or the host changes
+    ///
+    /// The file is read again when it changes and at SIGHUP. Changes of interfaces,
+    /// addresses and routes are seen at once; IPVS and the module are compared every
+    /// five seconds. Each change is one line on standard output, or with `--json` one
+    /// object. A file with mistakes changes nothing: the last good one stays in force. A
+    /// step that fails is tried again, at the latest after a minute. SIGTERM and SIGINT
+    /// end it and leave everything unchanged.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub follow: bool,
 }
 
 #[derive(Args, Debug)]
@@ -253,23 +265,28 @@ pub struct Plan {
 /// Where a file is written to.
 #[derive(Args, Debug)]
 pub struct Output {
-    /// Write this file instead of standard output, whole or not at all
+    /// Write this file instead of standard output, completely or not at all
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
-    /// Replace the file if it is there
+    /// Replace the file if it exists
     #[arg(long, requires = "output")]
     pub force: bool,
 }
 
 #[derive(Args, Debug)]
 pub struct Save {
+    /// Write a table for each service
+    ///
+    /// Without it services that differ in their addresses alone are one table.
+    #[arg(long)]
+    pub long: bool,
     #[command(flatten)]
     pub output: Output,
 }
 
 #[derive(Args, Debug)]
 pub struct Import {
-    /// Text of ipvsadm; `-` is standard input
+    /// Text of ipvsadm or keepalived.conf; `-` is standard input
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, default_value = "-")]
     pub file: PathBuf,
     #[command(flatten)]

@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod ip_vs_conn;
 pub mod ipvs_netlink;
 pub mod ipvsadm;
+pub mod keepalived;
 pub mod kmod;
 pub mod metrics;
 pub mod model;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What `--help` says of each command below its options. The man pages have a
+//! The text that `--help` prints for each command below its options. The man pages have a
 //! section for each heading, so the form is fixed: a heading is a line that
 //! ends with a colon; below it each entry begins with two spaces and its term,
 //! and what is said of the term follows after two more spaces, or in lines of
@@ -7,7 +7,7 @@
 
 pub const IPVS_BPF: &str = "\
 Exit status:
-  0  It is done.
+  0  Success.
   1  It failed, or the file or the arguments are wrong; a message says what,
       why, and what to do.
   2  Only of `plan`: there are changes.
@@ -16,12 +16,12 @@ Exit status:
   130  It was stopped by Ctrl-C; 128 and its number for other signals.
 
 Files:
-  /etc/ipvs-bpf/lb.toml  The file, where no other is named; see
-      ipvs-bpf.toml(5).
-  /proc/net/ip_vs_bpf  What the module knows, and the counters of all that it
+  /etc/ipvs-bpf/lb.toml  The default file; see ipvs-bpf.toml(5).
+  /proc/net/ip_vs_bpf  The state of the module, and the counters of what it
       drops or refuses.
   /sys/fs/bpf  Where maps and programs are pinned.
-  /run/ipvs-bpf/lock  Who holds it is the only one that changes the kernel.
+  /run/ipvs-bpf/lock  The lock that serializes runs that change the kernel.
+  /run/ipvs-bpf/follow-*.json  What `apply --follow` tells `metrics`.
 
 Environment:
   IPVS_BPF_MODULE  The same as `--module`.
@@ -29,26 +29,27 @@ Environment:
 
 Examples:
   ipvs-bpf validate -f lb.toml
-      Is the file right?
+      Check the file.
   ipvs-bpf plan -f lb.toml
-      What would change?
+      Show what would change.
   ipvs-bpf apply -f lb.toml
-      Make it so.
+      Make the kernel match it.
   ipvs-bpf show
-      What is running?";
+      Show what is running.";
 
 pub const APPLY: &str = "\
 Exit status:
-  0  The kernel matches the file.
+  0  The kernel matches the file. With `--follow`: it was ended by SIGTERM or
+      SIGINT.
   1  The file or the arguments are wrong, or the plan cannot be carried out, and
       nothing was changed; or it failed. A message names the step, the kernel's
-      reason, and how many steps were carried out; `apply` again goes on from
-      there.
+      reason, and how many steps were carried out; another `apply` continues
+      from there.
   2  Only with `--dry-run`: there are changes.
   3  An interface that the file lists is missing, and everything else is done.
-      `apply` again when it is there.
-  130  It was stopped by Ctrl-C; 128 and its number for other signals. `apply`
-      again goes on from there.
+      Run `apply` again when it exists.
+  130  It was stopped by Ctrl-C; 128 and its number for other signals. Another
+      `apply` continues from there.
 
 Examples:
   ipvs-bpf apply -f lb.toml
@@ -56,6 +57,8 @@ Examples:
   ipvs-bpf apply --keep-weights
       The same for /etc/ipvs-bpf/lb.toml; servers that were drained by hand stay
       drained.
+  ipvs-bpf apply --follow
+      Keep the kernel as /etc/ipvs-bpf/lb.toml says; docs/guides/follow.md describes it.
   ipvs-bpf --netns blue apply -f -
       Read standard input, and change the network namespace blue.";
 
@@ -64,7 +67,7 @@ Exit status:
   0  There is nothing to do.
   1  It failed, the plan cannot be carried out, or the file or the arguments are
       wrong.
-  2  There are changes, and nothing is wrong.
+  2  There are changes.
 
 Examples:
   ipvs-bpf plan -f lb.toml
@@ -75,17 +78,17 @@ Examples:
 pub const VALIDATE: &str = "\
 Exit status:
   0  The file has no mistakes; it may have given warnings.
-  1  It has, or it cannot be read.
+  1  It has mistakes, or it cannot be read.
 
 Json:
   mistakes  A list, empty for a good file. Each has `file`; `line` and `column`,
-      from 1 and in characters, or null where it is about the file as a whole;
-      `message`, what is wrong; `help`, what would be right; `see`, null or
-      `line`, `column` and `message` of another place that has to do with it;
-      and `fix`, null or an edit that makes it right: `text` for the bytes from
-      `start` to before `end`, which count from 0 behind a byte order mark.
-  more  How many mistakes are not listed: after 10000 they are only counted.
-  warnings  A list of the same form, of a file without mistakes.
+      from 1 and in characters, or null if it is about the file as a whole;
+      `message`, what is wrong; `help`, how to fix it; `see`, null or `file`, `line`,
+      `column` and `message` of a related place; and `fix`, null or an edit that
+      fixes it: `text` replaces the bytes from `start` to before `end`, which
+      count from 0 behind a byte order mark.
+  more  The number of mistakes that are not listed: those after 10000.
+  warnings  A list of the same form, for a file without mistakes.
 
 Examples:
   ipvs-bpf validate -f lb.toml
@@ -98,40 +101,39 @@ Examples:
   ipvs-bpf show
       Services and their servers.
   ipvs-bpf show --stats tcp://10.0.0.1:80 --exact
-      What one service and its servers did so far.
+      The totals of one service and its servers.
   ipvs-bpf show --connections --server 10.2.0.2:8080
       The connections of one server.
   ipvs-bpf show --rate --sort inbps --watch
-      The busiest services first, again every two seconds.
+      The busiest services first, every two seconds.
   ipvs-bpf show --counters --json
-      For programs; docs/json.md describes it.";
+      For programs; docs/reference/json.md describes it.";
 
 pub const DOCTOR: &str = "\
 Exit status:
   0  There is no error and no warning; there may be notes.
-  1  There are some; or it failed, or the file or the arguments are wrong, and
-      standard output is empty.
+  1  There is an error or a warning; or doctor failed, or the file or the
+      arguments are wrong, and standard output is empty.
 
 Json:
   findings  A list, empty where nothing is wrong; errors first. Each has
       `severity` (`error`, `warning`, `note`); `check`, the name of its kind,
       which does not change; `about`, the address, server or service, or null;
-      `what` is wrong, `why` it matters, and the `cure`, a command where one can
-      do it.
+      `what` is wrong, `why` it matters, and the `cure`, a command if possible.
   errors, warnings, notes  How many there are.
 
 Examples:
   ipvs-bpf doctor
-      Is anything wrong with what runs?
+      Check what runs.
   ipvs-bpf doctor -f lb.toml
-      Can this host do what lb.toml asks for?
+      Check whether this host can run lb.toml.
   ipvs-bpf doctor --json
-      For monitoring; docs/doctor.md lists the findings.";
+      For monitoring; docs/reference/doctor.md lists the findings.";
 
 pub const METRICS: &str = "\
 Exit status:
   0  The metrics are printed, or the file is written.
-  1  It failed, and a file that was there is as it was.
+  1  It failed, and an existing file is unchanged.
 
 Labels:
   service  As in the file: `tcp://10.0.0.1:80`, `fwmark://7`.
@@ -142,20 +144,20 @@ Labels:
 
 Examples:
   ipvs-bpf metrics
-      Everything; docs/metrics.md lists the names.
+      Everything; docs/reference/metrics.md lists the names.
   ipvs-bpf metrics --format prometheus -o /var/lib/prometheus/node-exporter/ipvs-bpf.prom
-      For node_exporter's textfile collector; docs/metrics.md has a timer that
-      does it every 15 seconds.";
+      For node_exporter's textfile collector; docs/reference/metrics.md has a
+      timer that does it every 15 seconds.";
 
 pub const SAVE: &str = "\
 Exit status:
   0  The running state is written.
-  1  It failed, and the file is as it was; or parts of the state are only
-      comments in what was written, and a message says which and why.
+  1  It failed, and the file is unchanged; or some of the state could only be
+      written as comments, and a message says which and why.
 
 Json:
   text  The file.
-  unsaid  A list of sentences: what the text has only as comments.
+  unsaid  A list of sentences: what is only a comment in the text.
 
 Examples:
   ipvs-bpf save
@@ -181,16 +183,18 @@ Examples:
   ipvsadm -Sn | ipvs-bpf import -o lb.toml
       Move the running services into a file.
   ipvs-bpf import rules.sh
-      Print the file for a script of ipvsadm.";
+      Print the file for a script of ipvsadm.
+  ipvs-bpf import /etc/keepalived/keepalived.conf
+      Print the file for the virtual servers of keepalived.";
 
 pub const EXPORT: &str = "\
 Exit status:
-  0  The lines are printed; what is not in them was said on standard error.
+  0  The lines are printed; messages on standard error name what they lack.
   1  It failed, or the file has mistakes.
 
 Json:
   lines  A list of lines for `ipvsadm -R`.
-  lost  A list of sentences: what is not in them.
+  lost  A list of sentences: what the lines lack.
 
 Examples:
   ipvs-bpf export | ssh backup ipvsadm -R
@@ -201,19 +205,19 @@ Examples:
 pub const DRAIN: &str = "\
 Exit status:
   0  No connection is left, and with `--remove` the server is removed.
-  1  It failed, the time is over, or another program changed the server. A
-      message says how many connections are left and what the weight is.
-  130  Ctrl-C ended the waiting; 128 and its number for other signals. The
-      weight stays 0.
+  1  It failed, the timeout was reached, or another program changed the server.
+      A message says how many connections are left and what the weight is.
+  130  Ctrl-C ended it; 128 and its number for other signals. The weight
+      stays 0.
 
 Json:
   service, server  What was drained.
-  weight_before  What `weight` takes to undo it; 0: it was 0 already.
+  weight_before  The weight to give back with `weight`; 0: it was already 0.
   outcome  `drained`, `removed`, `timeout`, `interrupted`; `weight` or `gone`
       where another program changed the weight or removed the server.
-  weight  Now; null where the server is not there any more.
-  left  At the last look: `connections` that are waited for, those that are
-      `closed` and only remembered, `templates` of a persistent service.
+  weight  The present weight; null: the server no longer exists.
+  left  At the last check: `connections` that it waits for, those that are
+      `closed` and have not expired, `templates` of a persistent service.
   seconds  How long it waited.
 
 Examples:
@@ -224,9 +228,9 @@ Examples:
 
 pub const WEIGHT: &str = "\
 Json:
-  service, server  Whose weight it is.
-  weight_before  What it was.
-  weight  What it is now.
+  service, server  The server whose weight was set.
+  weight_before  The previous weight.
+  weight  The new weight.
 
 Examples:
   ipvs-bpf weight tcp://10.0.0.1:80 10.2.0.2:8080 3
@@ -234,7 +238,7 @@ Examples:
 
 pub const ZERO: &str = "\
 Json:
-  service  Whose counters; null: those of all services.
+  service  The service; null: all services.
 
 Examples:
   ipvs-bpf zero tcp://10.0.0.1:80
@@ -242,9 +246,9 @@ Examples:
 
 pub const FLUSH: &str = "\
 Exit status:
-  0  There are no virtual services any more.
-  1  It failed, or the answer was not yes; or there is no terminal to ask at, and
-      no `--yes`. Nothing was changed.
+  0  No virtual services are left.
+  1  It failed, or the answer was not yes, or there is neither a terminal to ask
+      at nor `--yes`. Nothing was changed.
 
 Json:
   removed  The virtual services that were there.
@@ -264,18 +268,18 @@ Examples:
 
 pub const DOWN: &str = "\
 Exit status:
-  0  Nothing of ours is left.
-  1  It failed; a message says at what.
+  0  Nothing of ipvs-bpf is left.
+  1  It failed; a message says where.
 
 Json:
-  removed  What went, in words, in this order.
-  error  Why not everything went; null: it did.
+  removed  What was removed, in words, in order.
+  error  Why something remains; null: nothing does.
 
 Examples:
   ipvs-bpf down
-      Take everything out of the kernel.
+      Remove everything from the kernel.
   ipvs-bpf down --keep-native
-      Leave the services that plain IPVS serves.";
+      Keep the native services.";
 
 pub const MAN: &str = "\
 Examples:

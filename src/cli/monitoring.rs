@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum, ValueHint};
 
 #[derive(Args, Debug)]
 pub struct Doctor {
-    /// Look at what this file needs, instead of at what runs; `-` is standard input
+    /// Check what this file needs, instead of what runs; `-` is standard input
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 }
@@ -17,8 +17,8 @@ pub struct Metrics {
     /// The text's format
     #[arg(long, value_enum, default_value_t = MetricsFormat::Openmetrics, value_name = "FORMAT")]
     pub format: MetricsFormat,
-    /// Write this file instead of standard output, whole or not at all; one that
-    /// is there is replaced
+    /// Write this file instead of standard output, completely or not at all; an
+    /// existing file is replaced
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
 }

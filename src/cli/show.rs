@@ -15,7 +15,7 @@ pub struct Show {
     #[arg(
         value_name = "SERVICE",
         value_parser = argument::service,
-        conflicts_with_all = ["local_ips", "timeouts", "daemon", "counters"]
+        conflicts_with_all = ["local_ips", "toa", "timeouts", "daemon", "counters"]
     )]
     pub services: Vec<ServiceKey>,
     /// Only this server, 10.2.0.2:8080; may be repeated
@@ -23,7 +23,7 @@ pub struct Show {
         long = "server",
         value_name = "ADDRESS:PORT",
         value_parser = argument::server,
-        conflicts_with_all = ["local_ips", "timeouts", "daemon", "counters"]
+        conflicts_with_all = ["local_ips", "toa", "timeouts", "daemon", "counters"]
     )]
     pub servers: Vec<SocketAddr>,
     #[command(flatten)]
@@ -32,23 +32,23 @@ pub struct Show {
     /// "Full NAT"; numbers from the largest
     #[arg(long, value_name = "COLUMN")]
     pub sort: Option<String>,
-    /// Sort the other way round
+    /// Reverse the order
     #[arg(long, requires = "sort")]
     pub reverse: bool,
-    /// Print numbers in full and times in seconds; JSON always has them so
+    /// Print numbers in full and times in seconds, as JSON always does
     #[arg(long)]
     pub exact: bool,
     /// Print names of addresses and ports instead of numbers, where they are
     /// found within two seconds; JSON always has numbers
     #[arg(long)]
     pub names: bool,
-    /// Show it again and again, every so many seconds
+    /// Repeat the output every SECONDS
     ///
-    /// On a terminal as a live view: q or Ctrl-C ends it, arrow keys, Page Up
+    /// On a terminal this is a live view: q or Ctrl-C ends it; arrow keys, Page Up
     /// and Page Down, Home and End scroll, left and right through the columns
-    /// that do not fit. Elsewhere each look is printed, with
-    /// an empty line between, or with --json as one line. Rates are those
-    /// between two looks; at the first one, the kernel's.
+    /// that do not fit. Elsewhere each output follows the last one after an empty
+    /// line, or with --json is one line. Rates are those since the previous
+    /// output; the first ones are the kernel's estimates.
     #[arg(
         long,
         value_name = "SECONDS",
@@ -60,7 +60,7 @@ pub struct Show {
     pub watch: Option<Duration>,
 }
 
-/// What is shown; without any, services and servers.
+/// The part that is shown; without any, services and servers.
 #[derive(Args, Debug)]
 #[group(multiple = false)]
 pub struct View {
@@ -82,18 +82,21 @@ pub struct View {
     /// The full-NAT sessions: client, VIP, local IP, server
     #[arg(long)]
     pub sessions: bool,
-    /// The local IPs with their sessions, and how many of the usable ports are in
-    /// use towards the server that has most of them: a port can serve one session
-    /// with each server
+    /// The local IPs with their sessions, and how many usable ports the server with
+    /// the most sessions takes: a port can serve one session with each server
     #[arg(long)]
     pub local_ips: bool,
-    /// How long connections live without a packet
+    /// At a server: how many connections from each local IP of a director told
+    /// their client, and which senders of the option are not trusted
+    #[arg(long)]
+    pub toa: bool,
+    /// How long IPVS keeps a connection without packets
     #[arg(long)]
     pub timeouts: bool,
     /// The connection synchronisation daemons
     #[arg(long)]
     pub daemon: bool,
-    /// What the module and the eBPF programs counted
+    /// The counters of the module and the eBPF programs
     #[arg(long)]
     pub counters: bool,
 }

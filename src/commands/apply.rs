@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `ipvs-bpf apply`.
+//! The command `ipvs-bpf apply`.
 
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
+
+use nix::sys::signal::Signal;
 
 use super::desired::Desired;
 use super::plan::{self as planning, Outcome, print_json};
 use super::progress::Progress;
 use super::signals::Signals;
-use super::{Error, desired, lock, warnings};
+use super::{Error, desired, follow, lock, warnings};
 use crate::cli::{Apply, Global};
 use crate::config::spelling::listed;
 use crate::director::{self, Kernel};
@@ -17,30 +19,32 @@ use crate::output;
 use crate::plan::{self, Options, Plan, Step};
 
 pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
+    if args.follow {
+        return follow::run(&args.reconcile, global);
+    }
     if args.dry_run {
         return planning::run(&args.reconcile, global);
     }
     let _lock = lock()?;
-    // Read once: standard input has no second time.
+    // Read only once: standard input cannot be read again.
     let desired = desired::read(&args.reconcile.file.file)?;
-    let warnings = warnings::of(&desired.state);
-    director::take_away_older_module(&mut |what| {
-        if !global.json {
-            let _ = output::print(format_args!("- {what}, of an older version"));
-        }
-    })?;
+    let warnings = desired.warnings();
+    if !desired.is_of_server {
+        take_away_older_module(global)?;
+    }
     let options = planning::options(&args.reconcile);
-    let before = director::observe()?;
+    let before = desired.observe()?;
     let plan = planning::on_this_host(&before, &desired.state, &options, global)?;
     if !global.json {
         warnings::say(&warnings);
         unless_nobody_reads(planning::print_text(&plan))?;
     }
     let mut done = Vec::new();
-    let result = carry_out(&plan, global, &mut done)
+    let signals = Signals::note()?;
+    let result = carry_out(&plan, global, &mut done, || signals.came())
         .and_then(|()| match plan.steps[..] {
             [] => Ok(()),
-            _ => verify(before, &plan, &desired.state, &options),
+            _ => verify(before, &plan, &desired, &options),
         })
         .and_then(|()| nothing_waits(&desired));
     if global.json {
@@ -53,22 +57,36 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
     result.map(|()| ExitCode::SUCCESS)
 }
 
-/// That nobody reads what is printed is no reason to do nothing.
-fn unless_nobody_reads(printed: io::Result<()>) -> io::Result<()> {
+pub(super) fn take_away_older_module(global: &Global) -> Result<(), Error> {
+    director::take_away_older_module(&mut |what| {
+        if !global.json {
+            let _ = output::print(format_args!("- {what}, of an older version"));
+        }
+    })?;
+    Ok(())
+}
+
+/// Ignores a closed pipe. The steps are carried out even if nobody reads the
+/// output.
+pub(super) fn unless_nobody_reads(printed: io::Result<()>) -> io::Result<()> {
     match printed {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         printed => printed,
     }
 }
 
-/// Stops at the first transaction that fails, and before the next one when a
-/// signal asks for it. What is done stays done.
-fn carry_out(plan: &Plan, global: &Global, done: &mut Vec<bool>) -> Result<(), Error> {
+/// Stops at the first transaction that fails. After a signal it stops before
+/// the next transaction. Completed steps are kept. `came`: the signal that arrived.
+pub(super) fn carry_out(
+    plan: &Plan,
+    global: &Global,
+    done: &mut Vec<bool>,
+    mut came: impl FnMut() -> Option<Signal>,
+) -> Result<(), Error> {
     let transactions = plan.transactions().map_err(|_| Error::Refused)?;
-    let signals = Signals::note()?;
     let mut kernel = Kernel::new(global.module());
     for transaction in transactions {
-        if let Some(signal) = signals.came() {
+        if let Some(signal) = came() {
             let progress = Progress::new(&plan.steps, done);
             return Err(Error::Signal { signal, progress });
         }
@@ -89,7 +107,8 @@ fn carry_out(plan: &Plan, global: &Global, done: &mut Vec<bool>) -> Result<(), E
     Ok(())
 }
 
-/// A service manager tries again until the interfaces have come.
+/// Reports missing interfaces, so that a service manager tries again until they
+/// appear.
 fn nothing_waits(desired: &Desired) -> Result<(), Error> {
     if desired.absent.is_empty() {
         return Ok(());
@@ -99,11 +118,19 @@ fn nothing_waits(desired: &Desired) -> Result<(), Error> {
     )))
 }
 
-/// Reads again what the steps touched: nothing may be left to do.
-fn verify(before: State, plan: &Plan, desired: &State, options: &Options) -> Result<(), Error> {
+/// Reads the touched objects again and checks that there is nothing left to do.
+pub(super) fn verify(
+    before: State,
+    plan: &Plan,
+    desired: &Desired,
+    options: &Options,
+) -> Result<(), Error> {
     let touched = plan.steps.iter().filter_map(Step::ipvs_service).collect();
-    let after = director::observe_again(before, &touched)?;
-    let left = plan::plan(desired, &after, options);
+    let after = match desired.is_of_server {
+        true => director::observe_receiver()?,
+        false => director::observe_again(before, &touched)?,
+    };
+    let left = plan::plan(&desired.state, &after, options);
     if left.is_empty() {
         return Ok(());
     }

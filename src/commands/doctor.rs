@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `ipvs-bpf doctor`.
+//! The command `ipvs-bpf doctor`.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,11 +11,11 @@ use super::{Error, FINDINGS, plan};
 use crate::cli::{Doctor, Global};
 use crate::director;
 use crate::doctor::{self, Compared, Finding, Severity};
-use crate::model::State;
+use crate::model::{State, Toa};
 use crate::output;
-use crate::plan::Options;
+use crate::plan::{Options, with_others};
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct Json<'a> {
     findings: &'a [Finding],
@@ -24,19 +24,29 @@ struct Json<'a> {
     notes: usize,
 }
 
-/// The state that the file asks for, and what `plan` would say of it.
+/// Returns the state that the file asks for, and its comparison with the
+/// kernel, as in `plan`.
 fn compared(path: &Path, global: &Global) -> Result<(State, Compared), Error> {
-    let Desired { state, absent } = desired::read(path)?;
-    let actual = director::observe_loaded()?;
+    let Desired {
+        state,
+        absent,
+        is_of_server,
+    } = desired::read(path)?;
+    let actual = match is_of_server {
+        true => director::observe_receiver()?,
+        false => director::observe_loaded()?,
+    };
     let plan = plan::on_this_host(&actual, &state, &Options::default(), global)?;
     let compared = Compared {
         name: path.display().to_string(),
         absent,
         changes: plan.changes(),
         refusals: plan.refusals,
-        begun: actual.datapath.is_some() || !actual.services.is_empty(),
+        begun: actual.datapath.is_some()
+            || !actual.services.is_empty()
+            || actual.toa.as_ref().is_some_and(Toa::is_running),
     };
-    Ok((state, compared))
+    Ok((with_others(&state, &actual), compared))
 }
 
 pub(super) fn run(args: &Doctor, global: &Global) -> Result<ExitCode, Error> {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `ipvs-bpf down`.
+//! The command `ipvs-bpf down`.
 
 use std::process::ExitCode;
 
@@ -10,12 +10,13 @@ use crate::cli::{Down, Global};
 use crate::director::teardown;
 use crate::output;
 
-/// `down --json`.
+/// The output of `down --json`.
 #[derive(Serialize)]
 struct Report {
-    /// In the order in which it went, in words.
+    /// The removed objects in words, in the order of removal.
     removed: Vec<String>,
-    /// Why not everything went; null: it did.
+    /// The reason why some objects remain.
+    /// Null: everything was removed.
     error: Option<String>,
 }
 

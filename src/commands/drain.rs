@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `ipvs-bpf drain`: waiting, and saying what it came to.
+//! `ipvs-bpf drain`: waits, and reports the result.
 
 use std::io;
 use std::process::ExitCode;
@@ -15,24 +15,25 @@ use crate::director::drain::{Begun, Caution, Drain, Left, Look};
 use crate::output::{self, Progress};
 use nix::sys::signal::Signal;
 
-/// Between two looks at least; and a look may take a tenth of the time, where
-/// there are millions of connections to be counted.
+/// The shortest time between two looks. A look may take at most a tenth of the
+/// time, because there can be millions of connections to count.
 const PAUSE: Duration = Duration::from_millis(500);
 const SHARE: u32 = 10;
 
-/// `drain --json`.
+/// The output of `drain --json`.
 #[derive(Serialize)]
 struct Report {
     service: String,
     server: String,
-    /// 0: it was draining already.
+    /// The weight before the drain. It is 0 if the server was already draining.
     weight_before: u32,
-    /// "drained", "removed", "timeout", "interrupted", or of another program's
-    /// doing "weight" and "gone".
+    /// "drained", "removed", "timeout" or "interrupted". After an action of
+    /// another program, "weight" or "gone".
     outcome: &'static str,
-    /// Now; null: the server is not there any more.
+    /// The current weight.
+    /// Null: the server does not exist any more.
     weight: Option<u32>,
-    /// At the last look.
+    /// The connections that were left at the last look.
     left: Left,
     seconds: u64,
 }
@@ -41,7 +42,7 @@ struct Report {
 enum Outcome {
     /// No connection is left.
     Drained,
-    /// And the server was removed.
+    /// No connection is left, and the server was removed.
     Removed,
     Timeout,
     Interrupted(Signal),
@@ -75,13 +76,14 @@ impl Outcome {
 pub(super) fn run(args: &cli::Drain, global: &Global) -> Result<ExitCode, Error> {
     let target = &args.target;
     let lock = lock()?;
-    // From now on it must be said what is left behind.
+    // From now on, a signal must not end the command without a report of what
+    // is left.
     let signals = Signals::note()?;
     let begun = Drain::begin(&target.service, target.server, args.remove)?;
     drop(lock);
     let began = Instant::now();
     let weight_before = begun.weight_before;
-    // That nobody reads us changes nothing for the connections.
+    // A reader that closes the output does not affect the drain.
     let mut printed = Ok(());
     if !global.json {
         let (service, server) = (&target.service, target.server);
@@ -152,7 +154,7 @@ fn wait(
                 *left = update(look, *left);
                 return Ok(Outcome::Drained);
             }
-            // Where another holds the lock, the next look tries again.
+            // If another process holds the lock, the next look tries again.
             if let Some(last) = drain.remove()? {
                 look = last;
                 if let Look::Left(Left { connections: 0, .. }) = last {
@@ -181,7 +183,8 @@ fn wait(
     }
 }
 
-/// What is known to be left after that look.
+/// Returns what is left. If this look does not know it, returns the previous
+/// result.
 fn update(look: Look, before: Left) -> Left {
     match look {
         Look::Left(left) => left,
@@ -231,11 +234,11 @@ fn words_of(caution: &Caution) -> String {
     }
 }
 
-/// What the end of a drain is told in.
+/// The words of the final report.
 struct Words {
     /// "10.2.0.2:8080 of tcp://10.0.0.1:80".
     server: String,
-    /// How to take the drain back.
+    /// The command that undoes the drain.
     undo: String,
     timeout: u32,
 }
@@ -260,7 +263,7 @@ impl Words {
         }
     }
 
-    /// Err: it did not come to its end.
+    /// Returns the report. `Err`: the drain did not complete.
     fn ended(&self, outcome: Outcome, left: &Left) -> Result<String, String> {
         let Words {
             server,

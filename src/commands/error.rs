@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Why a command failed, and the exit status that says so.
+//! Errors of commands, and their exit statuses.
 
 use std::io;
 
@@ -29,6 +29,11 @@ pub(super) enum Error {
     Signal { signal: Signal, progress: Progress },
     #[error("the plan cannot be carried out; nothing was changed")]
     Refused,
+    /// The same where the plan was not printed. The text has the reasons.
+    #[error("the plan cannot be carried out; nothing was changed: {0}")]
+    RefusedBecause(String),
+    #[error("waiting for changes: {0}")]
+    Waiting(io::Error),
     #[error(
         "the kernel differs from the file although every step succeeded; is another program changing it?\n{0}"
     )]
@@ -45,7 +50,7 @@ pub(super) enum Error {
          ask for them; applying it removes them"
     )]
     Unsaid,
-    /// Of `show`.
+    /// An object that `show` was asked for does not exist.
     #[error("{0}")]
     NotThere(String),
     #[error("{0}")]
@@ -54,10 +59,11 @@ pub(super) enum Error {
     Connections(#[from] crate::ip_vs_conn::Error),
     #[error("the terminal: {0}")]
     Terminal(io::Error),
-    /// The weight was set; what became of the drain, and how to go on.
+    /// The weight was set, but the drain did not complete. The text says how to
+    /// continue.
     #[error("{0}")]
     Drain(String),
-    /// The same, because of a signal.
+    /// A signal ended the drain.
     #[error("{words}")]
     Stopped { words: String, signal: Signal },
     #[error("nothing was removed")]
@@ -71,7 +77,7 @@ pub(super) enum Error {
 impl Error {
     pub fn exit_status(&self) -> u8 {
         match self {
-            // As a shell reports a process that a signal ended.
+            // The status that a shell reports for a process killed by a signal.
             Error::Signal { signal, .. } | Error::Stopped { signal, .. } => {
                 128_u8.saturating_add(*signal as u8)
             }

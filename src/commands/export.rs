@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `ipvs-bpf export`.
+//! The command `ipvs-bpf export`.
 
 use std::process::ExitCode;
 
@@ -12,11 +12,11 @@ use crate::director;
 use crate::ipvsadm::export;
 use crate::output;
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct Json<'a> {
     lines: Vec<&'a str>,
-    /// What is not in the lines, a sentence each.
+    /// The parts of the state that are not in the lines, one sentence each.
     lost: &'a [String],
 }
 

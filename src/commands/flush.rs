@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `ipvs-bpf flush`.
+//! The command `ipvs-bpf flush`.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
@@ -14,7 +14,7 @@ use crate::director;
 use crate::model::ServiceKey;
 use crate::output;
 
-/// `flush --json`.
+/// The output of `flush --json`.
 #[derive(Serialize)]
 struct Flushed {
     removed: Vec<String>,
@@ -25,12 +25,13 @@ pub(super) fn run(args: &Flush, global: &Global) -> Result<ExitCode, Error> {
     if !args.yes && !services.is_empty() {
         ask(&count(&services))?;
     }
-    // Not held while a person thinks.
+    // The lock is not held while the user confirms.
     let _lock = lock()?;
     let services = director::flushable()?;
-    // A signal does not come between IPVS and the module.
+    // Defer signals, so that IPVS and the module are flushed together.
     let _signals = Signals::note()?;
-    // Also where none is known: IPVS may have some that we cannot read.
+    // Flush even if no service is known: IPVS may have services that cannot be
+    // read.
     director::flush()?;
     if global.json {
         let removed = services.keys().map(ServiceKey::to_string).collect();
@@ -44,7 +45,7 @@ pub(super) fn run(args: &Flush, global: &Global) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// "3 virtual services, 1 of them full NAT".
+/// Returns "3 virtual services, 1 of them full NAT".
 fn count(services: &BTreeMap<ServiceKey, bool>) -> String {
     let full_nat = services.values().filter(|full_nat| **full_nat).count();
     match (services.len(), full_nat) {

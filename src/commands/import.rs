@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `ipvs-bpf import`.
+//! The command `ipvs-bpf import`.
 
 use std::fs;
 use std::process::ExitCode;
@@ -10,23 +10,25 @@ use super::{BAD_FILE, Error, written};
 use crate::cli::{Global, Import};
 use crate::config::{Failure, Report, read_text};
 use crate::ipvsadm::{Names, import};
-use crate::output;
+use crate::keepalived;
+use crate::output::{self, file::Mode};
 
-/// The answer of `--json` to a text without mistakes.
+/// The output of `--json` for a text without mistakes.
 #[derive(Serialize)]
 struct Json<'a> {
     text: &'a str,
 }
 
-/// With `--json` the mistakes go to standard output, as those of `validate`.
+/// Runs the command. With `--json` the mistakes go to standard output, in the
+/// format of `validate`.
 pub(super) fn run(args: &Import, global: &Global) -> Result<ExitCode, Error> {
     match file(args) {
         Ok(text) if global.json => {
-            written::put_json(&Json { text: &text }, &args.output)?;
+            written::put_json(&Json { text: &text }, &args.output, Mode::Usual)?;
             Ok(ExitCode::SUCCESS)
         }
         Ok(text) => {
-            written::put(&text, &args.output)?;
+            written::put(&text, &args.output, Mode::Usual)?;
             Ok(ExitCode::SUCCESS)
         }
         Err(failure) if global.json => {
@@ -39,7 +41,11 @@ pub(super) fn run(args: &Import, global: &Global) -> Result<ExitCode, Error> {
 
 fn file(args: &Import) -> Result<String, Failure> {
     let (name, text) = read_text(&args.file)?;
-    // Who has no such file has no names.
+    if keepalived::is_keepalived(&text) {
+        return keepalived::import(&name, &text)
+            .map_err(|diagnostics| Failure::Mistakes(Box::new(diagnostics)));
+    }
+    // A host without these files has no names.
     let names = Names::new(
         &fs::read_to_string("/etc/hosts").unwrap_or_default(),
         &fs::read_to_string("/etc/services").unwrap_or_default(),

@@ -11,11 +11,11 @@ use clap_mangen::roff::{Roff, bold, italic, roman};
 use super::Error;
 use crate::cli::{Cli, Global, Man};
 
-/// Commands of the administrator.
+/// The section for administration commands.
 const SECTION: &str = "8";
-/// Of what the pages say.
+/// The date of the pages' content.
 const DATE: &str = "2026-11-23";
-/// Holds for commands that say nothing else.
+/// The exit status of commands that do not document their own.
 const EXIT_STATUS: &str = "\
 Exit status:
   0  It is done.
@@ -45,7 +45,7 @@ fn write_pages(command: &Command, folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// "ipvs-bpf", "ipvs-bpf-apply".
+/// Returns the full name: "ipvs-bpf", "ipvs-bpf-apply".
 fn name(command: &Command) -> String {
     let words = command.get_bin_name().unwrap_or(command.get_name());
     words.replace(' ', "-")
@@ -79,7 +79,8 @@ fn page(command: &Command) -> io::Result<String> {
     Ok(readable(&String::from_utf8_lossy(&page)))
 }
 
-/// The command, with a description that does not begin with what NAME says.
+/// Returns the command. Removes the text of NAME from the beginning of its
+/// description.
 fn described(command: &Command, name: &str) -> Command {
     let mut described = command.clone().display_name(name.to_owned());
     let about = command.get_about().map(ToString::to_string);
@@ -92,8 +93,8 @@ fn described(command: &Command, name: &str) -> Command {
     described.subcommand_help_heading("COMMANDS")
 }
 
-/// With the names of values, which clap_mangen leaves out. What all commands
-/// have in common stands under a heading of its own.
+/// Returns the synopsis with value names, which clap_mangen omits. Options that
+/// all commands share are under a separate heading.
 fn synopsis(command: &Command) -> Roff {
     let mut line = vec![bold(command.get_bin_name().unwrap_or(command.get_name()))];
     let own = |arg: &&Arg| {
@@ -144,7 +145,7 @@ fn synopsis(command: &Command) -> Roff {
     roff
 }
 
-/// The text of `src/cli/manual.rs`, which says what form it has.
+/// Formats a text of `src/cli/manual.rs`, which documents its syntax.
 fn sections(text: &str) -> Roff {
     let mut roff = Roff::default();
     for line in text.lines().filter(|line| !line.is_empty()) {
@@ -176,8 +177,8 @@ fn see_also(command: &Command) -> Roff {
     roff
 }
 
-/// Words in backticks become bold, and an empty line the gap that it means;
-/// so does what clap_mangen takes for one, which mandoc warns of.
+/// Makes words in backticks bold and replaces an empty line by a gap. Also
+/// fixes clap_mangen's own gaps, which cause a warning of mandoc.
 fn readable(page: &str) -> String {
     let page = page.replace(".br\n\n.br\n", "\n");
     let mut readable = String::with_capacity(page.len());
@@ -190,7 +191,7 @@ fn readable(page: &str) -> String {
         for (index, piece) in line.split('`').enumerate() {
             match (index % 2, index + 1 == words) {
                 (0, _) => readable.push_str(piece),
-                // Unpaired.
+                // The last backtick of the line has no partner.
                 (_, true) => readable.extend(["`", piece]),
                 (_, false) => readable.extend(["\\fB", piece, "\\fR"]),
             }

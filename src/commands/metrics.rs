@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `ipvs-bpf metrics`.
+//! The command `ipvs-bpf metrics`.
 
 use std::process::ExitCode;
 
 use super::{Error, warnings};
 use crate::cli::{Global, Metrics, MetricsFormat};
 use crate::metrics::{self, Format, Now};
-use crate::{datapath, director, kmod, output};
+use crate::{datapath, director, kmod, output, toa};
 
 pub(super) fn run(args: &Metrics, global: &Global) -> Result<ExitCode, Error> {
     if global.json {
@@ -20,19 +20,19 @@ pub(super) fn run(args: &Metrics, global: &Global) -> Result<ExitCode, Error> {
         MetricsFormat::Openmetrics => Format::OpenMetrics,
         MetricsFormat::Prometheus => Format::Prometheus,
     };
-    // Otherwise the same series would come from several namespaces.
+    // Otherwise several namespaces would export the same series.
     let netns = global.netns.as_ref().map(|name| ("netns", name.clone()));
     warnings::say_of_counters();
     let families = metrics::families(&now()?);
     let text = metrics::text(&families, netns.as_slice(), format);
     match &args.output {
-        Some(path) => output::file::write(path, &text, true)?,
+        Some(path) => output::file::write(path, &text, true, output::file::Mode::Usual)?,
         None => output::print(text.trim_end_matches('\n'))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Loads nothing.
+/// Reads the current values, without loading any module.
 fn now() -> Result<Now, Error> {
     let data_plane = director::data_plane_now()?;
     Ok(Now {
@@ -42,7 +42,10 @@ fn now() -> Result<Now, Error> {
         interfaces: data_plane.interfaces.unwrap_or_default(),
         services: director::services_now()?,
         local_ips: director::local_ips_now()?,
+        rules: kmod::proc::rule_lines().map_err(director::Error::from)?,
         module_counters: kmod::proc::counters().map_err(director::Error::from)?,
         program_counters: datapath::counters().map_err(director::Error::from)?,
+        receiver: toa::counted().map_err(director::Error::from)?,
+        following: director::following()?,
     })
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! One file a verb. Each wires the parts together and says what happened.
+//! The commands, one file for each. A command wires the parts together and reports
+//! the result.
 
 mod apply;
 mod completions;
@@ -10,6 +11,7 @@ mod drain;
 mod error;
 mod export;
 mod flush;
+mod follow;
 mod import;
 mod man;
 mod metrics;
@@ -36,21 +38,21 @@ use crate::output;
 pub use completions::complete;
 use error::Error;
 
-/// Exit status of `plan` where there are changes, and of nothing else.
+/// The exit status of `plan` if there are changes. It is used for nothing else.
 const CHANGES: u8 = 2;
-/// Exit status of `apply` where an interface is missing, and everything else is done.
-/// The unit of systemd knows it.
+/// The exit status of `apply` if an interface is missing and everything else is done.
+/// The systemd unit depends on it.
 const ABSENT: u8 = 3;
-/// Exit status where a file has mistakes.
+/// The exit status if a file has mistakes.
 const BAD_FILE: u8 = 1;
-/// Exit status of `doctor` where there are errors or warnings.
+/// The exit status of `doctor` if there are errors or warnings.
 const FINDINGS: u8 = 1;
 
-/// Runs the command; its errors are printed here.
+/// Runs the command and prints its errors.
 pub fn run(cli: &Cli) -> ExitCode {
     match dispatch(cli) {
         Ok(code) => code,
-        // The reader of our output has seen enough.
+        // The reader closed the output early, which is not an error.
         Err(Error::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }
@@ -77,14 +79,14 @@ fn report(error: &Error) {
     ));
 }
 
-/// For a change of the kernel.
+/// Takes the lock for changes to the kernel.
 fn lock() -> Result<director::Lock, Error> {
     let waiting = || output::say("waiting for another ipvs-bpf to finish");
     Ok(director::Lock::take(waiting)?)
 }
 
 fn dispatch(cli: &Cli) -> Result<ExitCode, Error> {
-    // These look at no kernel.
+    // These commands do not read the kernel.
     match &cli.command {
         Command::Validate(args) => return validate::run(args, &cli.global),
         Command::Man(args) => return man::run(args, &cli.global),

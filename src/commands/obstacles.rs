@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The steps of a plan that this host cannot carry out. Only what they need is looked
-//! for.
+//! Finds the steps of a plan that this host cannot carry out. Only the requirements of
+//! these steps are checked.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,7 +15,8 @@ use crate::model::{Service, ServiceKey, State};
 use crate::plan::{Plan, Refusal, Step};
 use crate::rtnetlink;
 
-/// `actual`: what the plan begins with. `file`: the module's, where the user named one.
+/// `actual`: the state before the plan. `file`: the user's module file, if there is
+/// one.
 pub(super) fn refusals(
     plan: &Plan,
     actual: &State,
@@ -39,7 +40,7 @@ fn other_interfaces(plan: &Plan) -> Result<Vec<Refusal>, Error> {
         let Step::Attach { interface } = step else {
             continue;
         };
-        // One that went this moment is another error.
+        // The interface disappeared just now. That is reported as another error.
         let Ok(index) = if_nametoindex(interface.as_str()) else {
             continue;
         };
@@ -68,9 +69,10 @@ fn taken_ports(plan: &Plan) -> Vec<Refusal> {
     taken.collect()
 }
 
-/// Each scheduler and each engine is named with the first service that needs it.
+/// Returns refusals that name each scheduler and engine with the first service that
+/// needs it.
 fn missing_parts(plan: &Plan, actual: &State) -> Vec<Refusal> {
-    // A service has it, so it is there, whatever registered it.
+    // A running service uses these, so they exist, whatever registered them.
     let mut schedulers: BTreeSet<&str> = actual.services.values().map(scheduler).collect();
     let mut engines: BTreeSet<&str> = actual.services.values().filter_map(engine).collect();
     let mut refusals = Vec::new();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `ipvs-bpf plan`.
+//! The command `ipvs-bpf plan`.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -9,20 +9,14 @@ use serde::Serialize;
 
 use super::{CHANGES, Error, desired, obstacles, warnings};
 use crate::cli::{Global, Reconcile};
-use crate::director;
 use crate::model::State;
 use crate::output;
 use crate::plan::{Options, Plan, Prune, plan};
 
 pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> {
     let desired = desired::read(&args.file.file)?;
-    let warnings = warnings::of(&desired.state);
-    let plan = on_this_host(
-        &director::observe()?,
-        &desired.state,
-        &options(args),
-        global,
-    )?;
+    let warnings = desired.warnings();
+    let plan = on_this_host(&desired.observe()?, &desired.state, &options(args), global)?;
     if global.json {
         print_json(&plan, &warnings, &desired.absent, None)?;
     } else {
@@ -39,7 +33,7 @@ pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> 
     })
 }
 
-/// The plan, which is also refused where this host cannot carry it out.
+/// Returns the plan, with refusals for the steps that this host cannot carry out.
 pub(super) fn on_this_host(
     actual: &State,
     desired: &State,
@@ -63,17 +57,18 @@ pub(super) fn options(args: &Reconcile) -> Options {
     }
 }
 
-/// What became of the plan.
+/// The result of carrying out the plan.
 #[derive(Serialize)]
 pub(super) struct Outcome {
-    /// So many of the steps were carried out.
+    /// The number of steps that were carried out.
     pub done: usize,
-    /// Why they are not all; null: they are.
+    /// The reason why some steps were not.
+    /// Null: all steps were carried out.
     pub error: Option<String>,
 }
 
-/// The plan's own keys, `warnings`, `absent_interfaces`, and for `apply` those of
-/// [`Outcome`].
+/// The keys of the plan, `warnings`, `absent_interfaces` and, for `apply`, the
+/// keys of [`Outcome`].
 #[derive(Serialize)]
 struct Document<'a> {
     #[serde(flatten)]

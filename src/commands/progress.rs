@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! How far an `apply` came that did not reach its end, in words.
+//! Describes the progress of an incomplete `apply` in words.
 
 use std::fmt;
 
 use crate::plan::Step;
 
-/// Lines of a list; nobody reads thousands.
+/// The longest list, in lines. Nobody reads thousands.
 const MOST: usize = 10;
 
 #[derive(Debug)]
 pub(super) struct Progress {
-    /// The last of those that were carried out, and how many they are.
+    /// The last completed steps, and the number of completed steps.
     done: (Vec<String>, usize),
-    /// The first of those that were not.
+    /// The first remaining steps, and the number of remaining steps.
     left: (Vec<String>, usize),
 }
 
 impl Progress {
-    /// `done` says of each step whether it was carried out; of what is missing
-    /// at its end, it was not.
+    /// `done`: for each step, true if it was carried out. Steps after its end
+    /// were not.
     pub fn new(steps: &[Step], done: &[bool]) -> Self {
         let done = done.iter().copied().chain(std::iter::repeat(false));
         let (carried_out, left): (Vec<_>, Vec<_>) = steps.iter().zip(done).partition(|(_, d)| *d);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `ipvs-bpf save`.
+//! The command `ipvs-bpf save`.
 
 use std::process::ExitCode;
 
@@ -10,31 +10,37 @@ use crate::cli::{Global, Save};
 use crate::config::Failure;
 use crate::config::write::{Notes, save};
 use crate::director;
-use crate::output;
+use crate::output::{self, file::Mode};
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct Json<'a> {
     text: &'a str,
-    /// What the text only has as comments.
+    /// The parts that are only comments in the text.
     unsaid: &'a [String],
 }
 
 pub(super) fn run(args: &Save, global: &Global) -> Result<ExitCode, Error> {
     let notes = Notes {
         head: vec!["The running state, as `ipvs-bpf save` found it.".to_owned()],
+        short: !args.long,
         ..Notes::default()
     };
-    let saved = save(&director::observe()?, notes)
-        .map_err(|diagnostics| Failure::Mistakes(Box::new(diagnostics)))?;
+    let state = director::observe_loaded()?;
+    let mode = match state.port_secret {
+        Some(_) => Mode::Private,
+        None => Mode::Usual,
+    };
+    let saved =
+        save(&state, notes).map_err(|diagnostics| Failure::Mistakes(Box::new(diagnostics)))?;
     if global.json {
         let json = Json {
             text: &saved.text,
             unsaid: &saved.unsaid,
         };
-        written::put_json(&json, &args.output)?;
+        written::put_json(&json, &args.output, mode)?;
     } else {
-        written::put(&saved.text, &args.output)?;
+        written::put(&saved.text, &args.output, mode)?;
     }
     if saved.unsaid.is_empty() {
         return Ok(ExitCode::SUCCESS);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! SIGINT, SIGTERM and SIGHUP while the kernel is being changed or waited
-//! for: noted when they come, obeyed where nothing is cut in two.
+//! SIGINT, SIGTERM and SIGHUP during changes to the kernel and during waits.
+//! They are noted on arrival and obeyed at points where no operation is
+//! interrupted.
 
 use std::fs;
 use std::io;
@@ -13,14 +14,15 @@ use nix::sys::signal::Signal;
 use signal_hook::flag;
 
 const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
-/// Between two looks at what came.
+/// The time between two checks for a signal.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// From its making on these signals no longer end the process.
+/// From the creation of this value on, these signals do not end the process.
 pub(super) struct Signals(Arc<AtomicUsize>);
 
 impl Signals {
-    /// What is ignored, as nohup(1) has it for SIGHUP, stays ignored.
+    /// Starts to note signals. Ignored signals stay ignored, such as SIGHUP
+    /// under nohup(1).
     pub fn note() -> io::Result<Self> {
         let ignored = ignored()?;
         let noted = Arc::new(AtomicUsize::new(0));
@@ -33,7 +35,7 @@ impl Signals {
         Ok(Signals(noted))
     }
 
-    /// The last one that came.
+    /// Returns the last signal that arrived.
     pub fn came(&self) -> Option<Signal> {
         let number = self.0.load(Ordering::Relaxed);
         SIGNALS
@@ -41,7 +43,7 @@ impl Signals {
             .find(|signal| *signal as usize == number)
     }
 
-    /// Waits for one, for at most so long.
+    /// Waits for a signal, at most for this time.
     pub fn within(&self, patience: Duration) -> Option<Signal> {
         let begin = Instant::now();
         loop {
@@ -54,7 +56,7 @@ impl Signals {
     }
 }
 
-/// Signal N is bit N - 1 (proc_pid_status(5)).
+/// Returns the ignored signals. Signal N is bit N - 1 (proc_pid_status(5)).
 fn ignored() -> io::Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `ipvs-bpf validate`.
+//! The command `ipvs-bpf validate`.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use crate::cli::{File, Global};
 use crate::config::{self, Report};
 use crate::output;
 
-/// With `--json` everything goes to standard output.
+/// Runs the command. With `--json` everything goes to standard output.
 pub(super) fn run(args: &File, global: &Global) -> Result<ExitCode, Error> {
     let result = config::read(&args.file);
     if global.json {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What is no mistake of the file, but hardly what was meant.
+//! Warnings about a valid file whose effect on this host is probably not intended.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::director::{self, HostPorts, LocalAddresses};
+use crate::director::{self, HostPorts, Listeners, LocalAddresses};
 use crate::kmod::module;
 use crate::model::{ServiceKey, State};
 use crate::output;
 
-/// As many are printed; programs get all of them.
+/// The number of warnings that are printed. Programs get all of them.
 const MOST: usize = 10;
 
 pub(super) fn of(desired: &State) -> Vec<String> {
@@ -22,6 +22,7 @@ pub(super) fn of(desired: &State) -> Vec<String> {
     warnings.extend(no_fast_path(desired));
     warnings.extend(vips_elsewhere(desired, &local));
     warnings.extend(local_servers(desired, &local));
+    warnings.extend(own_sockets(desired, &local));
     match HostPorts::observe() {
         Ok(ports) => warnings.extend(drawn_ports(desired, &local, &ports)),
         Err(error) => warnings.push(error.to_string()),
@@ -29,7 +30,8 @@ pub(super) fn of(desired: &State) -> Vec<String> {
     warnings
 }
 
-/// After an upgrade the older module works on: it goes only with what it carries.
+/// After an upgrade, the old module continues to work. To unload it would end its
+/// connections.
 fn other_version() -> Option<String> {
     let ours = env!("CARGO_PKG_VERSION");
     let loaded = module::version().filter(|version| version != ours)?;
@@ -39,7 +41,7 @@ fn other_version() -> Option<String> {
     ))
 }
 
-/// Full NAT works without the eBPF program, and is slower.
+/// Without the eBPF program, full NAT works but is slower.
 fn no_fast_path(desired: &State) -> Option<String> {
     (!desired.full_nat.is_empty() && desired.datapath.is_none()).then(|| {
         "there is no fast path, so every packet passes through IPVS: list the interfaces to \
@@ -48,7 +50,7 @@ fn no_fast_path(desired: &State) -> Option<String> {
     })
 }
 
-/// Other tools can remove pins; programs and sessions do not need them.
+/// Other tools can remove pins. Programs and sessions do not need them.
 fn lost_pins() -> Option<String> {
     let lost = director::pins_are_lost().unwrap_or(false);
     lost.then(|| {
@@ -58,14 +60,14 @@ fn lost_pins() -> Option<String> {
     })
 }
 
-/// For those who ask for the counters.
+/// Prints the warnings that concern the counters.
 pub(super) fn say_of_counters() {
     say(&Vec::from_iter(lost_pins()));
 }
 
-/// VIPs that are no address of this host. IPVS meets packets at LOCAL_IN, full
-/// NAT before it but only what is routed to this host, so both need that. A
-/// firewall mark has no address to look at.
+/// Finds VIPs that are not configured on this host. IPVS receives packets at LOCAL_IN.
+/// Full NAT is earlier, but receives only packets that are routed to this host. So both
+/// need the address. A firewall mark has no address to check.
 fn vips_elsewhere(desired: &State, local: &LocalAddresses) -> Vec<String> {
     let vips: BTreeSet<IpAddr> = desired
         .services
@@ -79,8 +81,8 @@ fn vips_elsewhere(desired: &State, local: &LocalAddresses) -> Vec<String> {
     vips.iter().map(vip).collect()
 }
 
-/// Full NAT whose server is this host: its answers come in at no interface, so the
-/// module leaves the connection to IPVS.
+/// Finds full-NAT servers that are this host. Their answers do not arrive at an
+/// interface, so the module leaves the connection to IPVS.
 fn local_servers(desired: &State, local: &LocalAddresses) -> Vec<String> {
     let full_nat = desired.full_nat.keys().filter_map(|key| {
         let service = desired.services.get(key)?;
@@ -98,7 +100,33 @@ fn local_servers(desired: &State, local: &LocalAddresses) -> Vec<String> {
         .collect()
 }
 
-/// Local IPs that are addresses of this host, of whose ports none is left.
+/// Finds rules that cover a port on which this host listens. A rule does not take packets
+/// for which IPVS has no service. So nothing happens until another program creates a
+/// service there.
+fn own_sockets(desired: &State, local: &LocalAddresses) -> Vec<String> {
+    if desired.rules.is_empty() {
+        return Vec::new();
+    }
+    let listeners = Listeners::observe();
+    let rules = desired.rules.keys();
+    let warnings = rules.filter_map(|rule| {
+        let covered = listeners.covered(rule, local);
+        let first = covered.first()?;
+        let more = match covered.len() - 1 {
+            0 => String::new(),
+            1 => " and at one more port or address".to_owned(),
+            more => format!(" and at {more} more ports or addresses"),
+        };
+        Some(format!(
+            "the rule for {rule} covers {first}, where this host itself listens{more}: a service \
+             of IPVS there would take its clients: let `ports` and `addresses` of the rule be \
+             those of the services alone"
+        ))
+    });
+    warnings.collect()
+}
+
+/// Finds local IPs that are addresses of this host and have no usable port left.
 fn drawn_ports(desired: &State, local: &LocalAddresses, ports: &HostPorts) -> Vec<String> {
     let unusable = desired
         .local_ips
@@ -120,8 +148,8 @@ fn drawn_ports(desired: &State, local: &LocalAddresses, ports: &HostPorts) -> Ve
 fn vip(address: &IpAddr) -> String {
     let length = if address.is_ipv4() { 32 } else { 128 };
     format!(
-        "the VIP {address} is no address of this host, whose services there see no packet: \
-         `ip address add {address}/{length} dev lo` makes it one"
+        "the VIP {address} is not configured on this host, so its services receive no packets; \
+         add it: `ip address add {address}/{length} dev lo`"
     )
 }
 

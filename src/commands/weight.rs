@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `ipvs-bpf weight`.
+//! The command `ipvs-bpf weight`.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use crate::cli::{Global, Weight};
 use crate::director;
 use crate::output;
 
-/// `weight --json`.
+/// The output of `weight --json`.
 #[derive(Serialize)]
 struct Changed {
     service: String,
@@ -36,7 +36,7 @@ pub(super) fn run(args: &Weight, global: &Global) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// "tcp://10.0.0.1:80 → 10.2.0.2:8080: weight 3 → 1".
+/// Returns "tcp://10.0.0.1:80 → 10.2.0.2:8080: weight 3 → 1".
 pub(super) fn change(
     service: &crate::model::ServiceKey,
     server: std::net::SocketAddr,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `ipvs-bpf zero`.
+//! The command `ipvs-bpf zero`.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,8 @@ use crate::cli::{Global, Zero};
 use crate::director;
 use crate::output;
 
-/// `zero --json`; null: all services.
+/// The output of `zero --json`.
+/// Null: all services.
 #[derive(Serialize)]
 struct Zeroed {
     service: Option<String>,

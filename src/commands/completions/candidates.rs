@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Values that the kernel knows. Where it does not answer, or takes long, there are none.
+//! Candidates for values, read from the kernel. There are none if the kernel does not
+//! answer in time.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +14,7 @@ use super::super::show;
 use super::line::Line;
 use crate::director;
 
-/// Somebody waits at a prompt.
+/// The time limit. A person waits at a prompt.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) fn services() -> Vec<CompletionCandidate> {
@@ -27,7 +28,7 @@ pub(super) fn services() -> Vec<CompletionCandidate> {
     candidates(found)
 }
 
-/// Those of the services that the line names, or of all.
+/// Returns the servers of the services on the line, or of all services.
 pub(super) fn servers() -> Vec<CompletionCandidate> {
     let found = in_time(|| {
         let line = Line::asked();
@@ -47,7 +48,7 @@ pub(super) fn servers() -> Vec<CompletionCandidate> {
     candidates(found)
 }
 
-/// The names that `ip netns` gave.
+/// Returns the names of namespaces that `ip netns` created.
 pub(super) fn namespaces() -> Vec<CompletionCandidate> {
     let names = fs::read_dir(director::NAMESPACES).into_iter().flatten();
     let mut names: Vec<String> = names
@@ -58,7 +59,7 @@ pub(super) fn namespaces() -> Vec<CompletionCandidate> {
     candidates(Some(names))
 }
 
-/// What `--sort` takes in the table that the line asks for.
+/// Returns the `--sort` names of the table that the line asks for.
 pub(super) fn columns() -> Vec<CompletionCandidate> {
     candidates(Line::asked().show.map(|args| show::columns(&args)))
 }
@@ -70,7 +71,8 @@ fn enter(line: &Line) -> Option<()> {
     }
 }
 
-/// A thread of its own, which enters a network namespace by itself.
+/// Runs `ask` with the time limit, in a separate thread that may enter a network
+/// namespace.
 fn in_time<T: Send + 'static>(ask: impl FnOnce() -> Option<T> + Send + 'static) -> Option<T> {
     let (sender, receiver) = mpsc::channel();
     let asked = thread::Builder::new().spawn(move || sender.send(ask()));
@@ -78,7 +80,7 @@ fn in_time<T: Send + 'static>(ask: impl FnOnce() -> Option<T> + Send + 'static) 
     receiver.recv_timeout(PATIENCE).ok()?
 }
 
-/// Without a letter that means something to a shell.
+/// True if no letter of the name is special to a shell.
 fn is_plain(name: &str) -> bool {
     let plain = |letter: char| letter.is_alphanumeric() || "-_.:@+".contains(letter);
     name.chars().all(plain)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What is on a line that is being typed, as far as it decides what may follow.
+//! The parts of an unfinished command line that determine the candidates.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,7 +9,7 @@ use clap::{CommandFactory, FromArgMatches};
 use crate::cli::{Cli, Show};
 use crate::model::ServiceKey;
 
-/// A line that is not finished. What is wrong with it is left out.
+/// An unfinished line. Invalid parts are left out.
 #[derive(Debug, Default)]
 pub struct Line {
     pub netns: Option<String>,
@@ -19,20 +19,20 @@ pub struct Line {
 }
 
 impl Line {
-    /// The line for which the shell asks.
+    /// Returns the line that the shell asks about.
     pub fn asked() -> Self {
         let words = env::args_os().skip_while(|word| word != "--");
-        // The name of this program is the first.
+        // The first word is the name of this program.
         let mut words: Vec<OsString> = words.skip(2).collect();
         let index = env::var("_CLAP_COMPLETE_INDEX").ok();
         let index: Option<usize> = index.and_then(|index| index.parse().ok());
-        // The last word is the one that is being typed; bash and zsh say which it is.
+        // The last word is the one being typed. bash and zsh pass its index.
         let before = index.unwrap_or(words.len()).saturating_sub(1);
         words.truncate(before);
         Line::new(words)
     }
 
-    /// The words between the name of the program and the one that is being typed.
+    /// Parses the words between the name of the program and the word being typed.
     fn new(words: Vec<OsString>) -> Self {
         let command = Cli::command().no_binary_name(true).ignore_errors(true);
         let Ok(matches) = command.try_get_matches_from(words) else {

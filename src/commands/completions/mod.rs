@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `ipvs-bpf completions`: the script of a shell, and the answers that it asks this
-//! program for whenever Tab is pressed.
+//! `ipvs-bpf completions`: the script for a shell, and this program's answers to the
+//! script when Tab is pressed.
 
 mod candidates;
 mod line;
@@ -19,8 +19,8 @@ use clap_complete::env::{EnvCompleter, Fish, Shells};
 use super::Error;
 use crate::cli::{self, Cli, Completions, Global};
 
-/// Set by the scripts of the shells, which ask by it. clap's own would be `COMPLETE`,
-/// which others may set for their own purpose.
+/// The variable that the shells' scripts set to ask for candidates. clap's default is
+/// `COMPLETE`, which other programs may set for another purpose.
 const ASKED: &str = "_IPVS_BPF_COMPLETE";
 const NAME: &str = "ipvs-bpf";
 
@@ -42,8 +42,9 @@ pub(super) fn run(args: &Completions, global: &Global) -> Result<ExitCode, Error
     Ok(ExitCode::SUCCESS)
 }
 
-/// Answers the script of a shell; `None` where it was not that which asked. Says nothing
-/// on standard error, which is the terminal on which somebody types.
+/// Answers the script of a shell. Prints nothing on standard error, because that is the
+/// user's terminal.
+/// `None`: no script asked.
 pub fn complete() -> Option<ExitCode> {
     env::var_os(ASKED)?;
     panic::set_hook(Box::new(|_| {}));
@@ -59,13 +60,13 @@ pub fn complete() -> Option<ExitCode> {
     }
 }
 
-/// The command line, with what the kernel knows as values of its arguments.
+/// Returns the command line with candidates from the kernel.
 fn command() -> Command {
     with_candidates(Cli::command())
 }
 
 fn with_candidates(command: Command) -> Command {
-    // By `mut_arg` an argument would become the last one of the positional ones.
+    // `mut_arg` would move the argument behind the other positional ones.
     let command = command.mut_args(|arg| match arg.get_id().as_str() {
         "service" | "services" => arg.add(ArgValueCandidates::new(candidates::services)),
         "server" | "servers" => arg.add(ArgValueCandidates::new(candidates::servers)),
@@ -80,7 +81,7 @@ fn with_candidates(command: Command) -> Command {
 mod tests {
     use super::*;
 
-    /// The arguments with candidates and all positional ones, in their order.
+    /// Returns the arguments with candidates, and all positional arguments in order.
     fn arguments(name: &str) -> (Vec<String>, Vec<String>) {
         let mut whole = command();
         whole.build();

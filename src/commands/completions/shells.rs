@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What bash and zsh need besides what clap does for them. Fish needs nothing.
+//! Scripts for bash and zsh that extend those of clap. Fish needs no extension.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -8,9 +8,9 @@ use std::path::Path;
 use clap::Command;
 use clap_complete::env::{self, EnvCompleter};
 
-/// Bash ends words at each `:` and `=`, and replaces only what is behind the last one:
-/// `tcp://10.0.0.1:80` is five words. They are put together before they are asked for, and
-/// what is in front of the last `:` is taken off the answers.
+/// Bash ends words at each `:` and `=`, and replaces only the part after the last one. So
+/// it splits `tcp://10.0.0.1:80` into five words. The script joins them before it asks,
+/// and removes the part up to the last `:` from the answers.
 pub struct Bash;
 
 const BASH: &str = r#"_ipvs_bpf() {
@@ -72,8 +72,8 @@ impl EnvCompleter for Bash {
     }
 }
 
-/// A file of zsh's `fpath` becomes the function itself at its first use, which then has to
-/// complete, too.
+/// At its first use, a file of zsh's `fpath` becomes the body of the function. So this
+/// first call must complete as well.
 pub struct Zsh;
 
 const ZSH: &str = r#"

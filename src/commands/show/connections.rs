@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `show --connections`.
+//! The view `show --connections`.
 
 use serde::Serialize;
 
@@ -31,14 +31,16 @@ pub(super) fn look(query: &Query) -> Result<Look, Error> {
     )
 }
 
-/// `None`: `ip`, of a firewall mark's template.
+/// Returns the protocol of the connection.
+/// `None`: the protocol is `ip`, for the template of a firewall mark.
 fn protocol(connection: &Connection) -> Option<Protocol> {
     [Protocol::Tcp, Protocol::Udp, Protocol::Sctp]
         .into_iter()
         .find(|protocol| protocol.to_string() == connection.protocol)
 }
 
-/// The last two columns are there where a persistence engine is.
+/// Returns the table. The last two columns are present if a connection has a
+/// persistence engine.
 pub(super) fn grid(connections: &[Connection]) -> Grid {
     let mut columns = vec![
         Column::text("Protocol"),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `show --counters`: what the module and the eBPF programs counted.
+//! `show --counters`: the counters of the module and of the eBPF programs.
 
 use serde::Serialize;
 
@@ -17,10 +17,11 @@ struct Document {
 
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Counted {
-    /// Who counts.
+    /// The part that counts.
     source: &'static str,
     name: String,
     value: u64,
+    /// The description.
     /// `None`: the module is newer than this build.
     meaning: Option<&'static str>,
 }
@@ -94,7 +95,7 @@ mod tests {
             text(&grid(&counters())),
             snapbox::str![[r#"
 Source  Counter              Value  Meaning
-module  sessions_created         3  sessions begun
+module  sessions_created         3  sessions created
 module  of_a_later_module        1  (this build does not know it)
 ebpf    rewrite_failed     123456K  packets dropped: the kernel refused a write
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Which connections and sessions a filter by service and server leaves.
+//! Filters connections and sessions by service and server.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -11,7 +11,8 @@ use crate::model::{Protocol, ServiceKey};
 
 pub(super) struct FlowFilter<'a> {
     filter: &'a Filter,
-    /// The services that take their own port's flows from a service of port 0.
+    /// Services with their own port. They take the flows of that port from a
+    /// service with port 0.
     others: BTreeSet<ServiceKey>,
 }
 
@@ -56,8 +57,8 @@ impl<'a> FlowFilter<'a> {
                     && !self.others.contains(&exact())))
     }
 
-    /// Nothing was found: an error, where that is no wonder because the service
-    /// or the server does not exist.
+    /// Returns an error if the service or the server does not exist. Called
+    /// when nothing was found.
     pub fn check_names(&self) -> Result<(), Error> {
         if self.filter.is_empty() {
             return Ok(());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The live view: a table that fits the terminal and is looked at anew, until
-//! a key or a signal ends it. The terminal is then as it was.
+//! The live view: a table that fits the terminal and is refreshed until a key
+//! or a signal ends it. The terminal is then restored.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -25,10 +25,11 @@ use super::watch::Watch;
 use crate::output::grid::Grid;
 use crate::output::table::{cut, lines_within};
 
-/// How long a signal may wait: the terminal's events are waited for in slices
-/// of it.
+/// The longest delay of a signal. Waits for terminal events are split into
+/// slices of this time.
 const SLICE: Duration = Duration::from_millis(100);
-/// Lines around the rows: what this is, the header, which rows these are.
+/// The lines around the rows: the title, the header, and the range of visible
+/// rows.
 const AROUND: usize = 3;
 
 pub(super) fn run(mut watch: Watch, first: Grid) -> Result<(), Error> {
@@ -71,7 +72,7 @@ enum Scroll {
     End,
 }
 
-/// Waits for what is to be done next.
+/// Waits for the next action.
 fn next(watch: &Watch, ended: &AtomicBool) -> io::Result<Next> {
     loop {
         if ended.load(Ordering::Relaxed) {
@@ -116,11 +117,11 @@ fn pressed(key: KeyEvent) -> Option<Next> {
 }
 
 struct View {
-    /// The table, or why there is none at the moment.
+    /// The table, or the reason why there is none at the moment.
     content: Result<Grid, String>,
-    /// The first row that is shown.
+    /// The index of the first visible row.
     top: usize,
-    /// The columns that are left out behind the first one.
+    /// The number of columns after the first one that are scrolled out.
     skipped: usize,
 }
 
@@ -129,13 +130,13 @@ impl View {
         match look {
             Ok(Look::Grid(grid)) => Ok(Ok(grid)),
             Ok(Look::Json(text)) => Ok(Err(text)),
-            // It was there, and may come back.
+            // The object existed before and may appear again.
             Err(Error::NotThere(message)) => Ok(Err(message)),
             Err(error) => Err(error),
         }
     }
 
-    /// Too far is mended by the next drawing.
+    /// Scrolls. The next drawing corrects a position that is too far.
     fn scroll(&mut self, scroll: Scroll) {
         let page = size().map_or(1, |(_, height)| usize::from(height).saturating_sub(AROUND));
         self.top = match scroll {
@@ -158,8 +159,8 @@ impl View {
         let mut out = io::stdout().lock();
         queue!(out, BeginSynchronizedUpdate)?;
         for (row, line) in (0..height).zip(&lines) {
-            // Cleared first: after a line as wide as the terminal the cursor
-            // is still on its last column.
+            // Clear first: after a line as wide as the terminal, the cursor is
+            // still on its last column.
             queue!(
                 out,
                 cursor::MoveTo(0, row),
@@ -179,7 +180,7 @@ impl View {
         out.flush()
     }
 
-    /// What a terminal of that size shows.
+    /// Returns the lines for a terminal of this size.
     fn frame(&mut self, watch: &mut Watch, width: u16, height: u16) -> Vec<String> {
         let interval = watch.interval.as_secs_f64();
         let title = |what: &str| {
@@ -224,7 +225,7 @@ impl View {
     }
 }
 
-/// The alternate screen in raw mode, until it is dropped.
+/// The alternate screen in raw mode. The terminal is restored on drop.
 struct Screen;
 
 impl Screen {
@@ -235,7 +236,8 @@ impl Screen {
         Ok(screen)
     }
 
-    /// Lets the shell have the terminal until it continues this process.
+    /// Returns the terminal to the shell until the shell continues this
+    /// process.
     fn stop(&self) -> io::Result<()> {
         leave()?;
         raise(Signal::SIGSTOP)?;
@@ -246,7 +248,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // A terminal that is gone needs nothing.
+        // If the terminal is gone, nothing needs to be restored.
         let _ = leave();
     }
 }

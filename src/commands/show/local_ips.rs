@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `show --local-ips`: how much of each local IP is in use.
+//! `show --local-ips`: the usage of each local IP.
 
 use serde::Serialize;
 
@@ -27,7 +27,7 @@ pub(super) fn grid(local_ips: &[LocalIpNow]) -> Grid {
     let rows = local_ips.iter().map(|now| {
         Row::new([
             Value::text(&now.pool),
-            // Its port is none of its own, so it is no socket's address.
+            // The address has no port here, so it is not a socket address.
             Value::text(now.address),
             Value::Text(format!("{}-{}", now.first_port, now.last_port)),
             Value::Count(now.ports.into()),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `ipvs-bpf show`: one file for each view of what runs, one for looking again
-//! and again.
+//! `ipvs-bpf show`: one file for each view of the running state, and one for
+//! repeated views.
 
 mod columns;
 mod connections;
@@ -14,6 +14,7 @@ mod services;
 mod services_json;
 mod sessions;
 mod settings;
+mod toa;
 mod watch;
 
 use std::process::ExitCode;
@@ -40,8 +41,8 @@ pub(super) fn run(args: &Show, global: &Global) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads what the query asks for. Rates are since the look before, if there was
-/// one.
+/// Reads the data of the query. Rates are relative to the previous look, if
+/// there was one.
 fn look(query: &Query, before: &mut Option<Before>) -> Result<Look, Error> {
     match query.kind {
         Kind::Services | Kind::Stats | Kind::Rate | Kind::Thresholds | Kind::PersistentConn => {
@@ -50,6 +51,7 @@ fn look(query: &Query, before: &mut Option<Before>) -> Result<Look, Error> {
         Kind::Connections => connections::look(query),
         Kind::Sessions => sessions::look(query),
         Kind::LocalIps => local_ips::look(query),
+        Kind::Toa => toa::look(query),
         Kind::Timeouts => settings::timeouts(query),
         Kind::Daemon => settings::daemon(query),
         Kind::Counters => counters::look(query),
@@ -69,7 +71,8 @@ fn text(query: &Query, look: Look, resolver: &mut Resolver) -> String {
     }
 }
 
-/// A line of its own names what does not fit.
+/// Formats the table for a width. An extra line names the columns that do not
+/// fit.
 fn within(grid: &Grid, style: Style, width: u16) -> String {
     let mut fitted = table::lines_within(grid, style, width, 0);
     if !fitted.hidden.is_empty() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What was asked of `show`, and the form of the answer.
+//! The query of `show`, and the form of the answer.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ pub(super) struct Query {
     pub exact: bool,
     pub names: bool,
     pub json: bool,
-    /// One look of many.
+    /// True if this is one of several looks.
     pub watch: bool,
 }
 
@@ -35,20 +35,20 @@ pub(super) enum Kind {
     Connections,
     Sessions,
     LocalIps,
+    Toa,
     Timeouts,
     Daemon,
     Counters,
 }
 
-/// Services and servers to leave the others out for; without any of a kind,
-/// none is left out.
+/// The services and servers to keep. An empty set does not filter.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Filter {
     pub services: Vec<ServiceKey>,
     pub servers: Vec<SocketAddr>,
 }
 
-/// The answer: a table, not yet text, or a JSON document.
+/// The answer: a table that is not yet text, or a JSON document.
 #[derive(Debug)]
 pub(super) enum Look {
     Grid(Grid),
@@ -66,6 +66,7 @@ impl Query {
             (view.connections, Kind::Connections),
             (view.sessions, Kind::Sessions),
             (view.local_ips, Kind::LocalIps),
+            (view.toa, Kind::Toa),
             (view.timeouts, Kind::Timeouts),
             (view.daemon, Kind::Daemon),
             (view.counters, Kind::Counters),
@@ -86,7 +87,7 @@ impl Query {
         }
     }
 
-    /// One of both, sorted.
+    /// Returns the answer in the requested form. A table is sorted.
     pub fn answer<J: Serialize>(
         &self,
         json: impl FnOnce() -> J,
@@ -129,7 +130,7 @@ impl Filter {
         self.servers.is_empty() || self.servers.contains(address)
     }
 
-    /// The services that it can let through, with their servers.
+    /// Returns the services that the filter can match, with their servers.
     pub fn services_now(&self) -> Result<Vec<ServiceNow>, director::Error> {
         if self.services.is_empty() {
             director::services_now()
@@ -138,8 +139,8 @@ impl Filter {
         }
     }
 
-    /// Every service and server of the filter must be among those that were
-    /// found: the first that is not is named. `all`: what services there are.
+    /// Checks that every service and server of the filter was found, and names
+    /// the first one that was not. `all`: returns all existing services.
     pub fn check(
         &self,
         found: &[ServiceNow],

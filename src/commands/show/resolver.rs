@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Names for `--names`, asked of the system's resolver beside everything else,
-//! so that one that is slow or dead holds nothing up for long.
+//! Resolves names for `--names` with the system's resolver. This happens in
+//! separate threads, so that a slow or dead resolver delays the output only
+//! briefly.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -16,17 +17,18 @@ use crate::model::{Protocol, ServiceKey};
 use crate::output::grid::{Grid, Value};
 use crate::output::names::{Nameless, Names};
 
-/// How long the first table waits for names. What comes later is in the next
-/// one, if there is one.
+/// The time that the first table waits for names. Later names appear in the
+/// next table, if there is one.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Addresses asked for at the same time.
+/// The number of addresses that are resolved at the same time.
 const HOSTS_AT_ONCE: usize = 16;
 
 pub(super) struct Resolver {
     names: Names,
     asked: HashSet<Nameless>,
     hosts: Option<Sender<Nameless>>,
-    /// Apart, since they are in a file and need wait for no host.
+    /// Port names have a separate queue. They come from a file and need not
+    /// wait for hosts.
     ports: Option<Sender<Nameless>>,
     answers: Receiver<Answer>,
     answer_to: Sender<Answer>,
@@ -55,8 +57,8 @@ impl Resolver {
         &self.names
     }
 
-    /// Asks for what is new in the table, and takes the answers that come in
-    /// time.
+    /// Requests the new names of the table, and collects the answers that
+    /// arrive in time.
     pub fn resolve(&mut self, grid: &Grid) {
         let values = grid.rows.iter().flat_map(|row| {
             let servers = row.servers.iter().flatten();
@@ -89,7 +91,7 @@ impl Resolver {
             Nameless::Port(..) => (&mut self.ports, 1),
         };
         let queue = queue.get_or_insert_with(|| start(threads, &self.answer_to));
-        // Without a thread that listens it stays a number.
+        // If no thread receives the request, the value stays a number.
         if queue.send(what).is_ok() {
             self.waiting_for += 1;
         }
@@ -108,8 +110,8 @@ fn nameless(value: &Value) -> Option<[Nameless; 2]> {
     ])
 }
 
-/// Threads that answer questions. They end with the process: a resolver that
-/// hangs cannot be interrupted.
+/// Starts threads that answer requests. They end with the process, because a
+/// resolver that hangs cannot be interrupted.
 fn start(threads: usize, answers: &Sender<Answer>) -> Sender<Nameless> {
     let (queue, questions) = channel::<Nameless>();
     let questions = Arc::new(Mutex::new(questions));
@@ -128,7 +130,7 @@ fn start(threads: usize, answers: &Sender<Answer>) -> Sender<Nameless> {
                 }
             }
         };
-        // With fewer threads it takes longer.
+        // With fewer threads, resolving takes longer.
         let _ = thread::Builder::new().spawn(work);
     }
     queue

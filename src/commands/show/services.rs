@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Services and servers: what they are, what they did, and what they do now.
+//! Tables of services and servers: their settings, their totals, their current
+//! rates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -9,10 +10,10 @@ use super::query::{Filter, Kind, Look, Query};
 use super::services_json::Document;
 use crate::director::{self, ServiceNow};
 use crate::ipvs_netlink::{Counters, ServerStatistics, ServiceStatistics};
-use crate::model::{Forward, Server, Service, ServiceKey, Tunnel, TunnelChecksum};
+use crate::model::{Forward, FullNat, Server, Service, ServiceKey, Tunnel, TunnelChecksum};
 use crate::output::grid::{Column, Grid, Row, Value};
 
-/// The statistics of the look before.
+/// The statistics of the previous look.
 pub(super) struct Before {
     at: Instant,
     statistics: BTreeMap<ServiceKey, ServiceStatistics>,
@@ -35,7 +36,7 @@ pub(super) fn look(query: &Query, before: &mut Option<Before>) -> Result<Look, E
         });
     }
     filtered(&mut services, &query.filter, director::service_keys_now)?;
-    // For tables there is nothing more to read.
+    // Tables need no more data.
     if !query.json {
         return query.answer(|| (), || grid(&services, query));
     }
@@ -46,7 +47,7 @@ pub(super) fn look(query: &Query, before: &mut Option<Before>) -> Result<Look, E
     )
 }
 
-/// `services` are those that the filter names, or all.
+/// `services`: the services that the filter names, or all services.
 fn filtered(
     services: &mut Vec<ServiceNow>,
     filter: &Filter,
@@ -63,8 +64,8 @@ fn filtered(
     Ok(())
 }
 
-/// Replaces the kernel's estimates of rates by those since the look before.
-/// What is new since then has none yet.
+/// Replaces the kernel's estimated rates by the rates since the previous look.
+/// New objects do not have a rate yet.
 fn between(before: &Before, services: &mut [ServiceNow], elapsed: Duration) {
     for service in services {
         let Some(old) = before.statistics.get(&service.key) else {
@@ -81,7 +82,7 @@ fn between(before: &Before, services: &mut [ServiceNow], elapsed: Duration) {
 
 fn rates(old: &Counters, new: &mut Counters, elapsed: Duration) {
     let rate = |old: u64, new: u64| {
-        // Set to zero in between, or added anew.
+        // The counter was reset in between, or the object was added again.
         let done = new.checked_sub(old).unwrap_or(new);
         let milliseconds = elapsed.as_millis().max(1);
         u64::try_from(u128::from(done) * 1000 / milliseconds).unwrap_or(u64::MAX)
@@ -93,7 +94,7 @@ fn rates(old: &Counters, new: &mut Counters, elapsed: Duration) {
     new.outgoing_bytes_per_second = rate(old.outgoing_bytes, new.outgoing_bytes);
 }
 
-/// A column: its header, and what a service and a server have in it.
+/// A column: its header, and its values for a service and a server.
 type Filled = (
     Column,
     fn(&ServiceNow) -> Value,
@@ -160,7 +161,7 @@ fn configuration() -> Vec<Filled> {
     columns
 }
 
-/// What fits a terminal and moves.
+/// The columns that fit a terminal and change often.
 fn live() -> Vec<Filled> {
     let mut columns = vec![full_nat(), sessions(), weight()];
     columns.extend(connections());
@@ -171,12 +172,24 @@ fn live() -> Vec<Filled> {
 fn full_nat() -> Filled {
     (
         Column::long_text("Full NAT"),
-        |now| match &now.pool {
-            Some(pool) if now.by_rule => Value::Text(format!("{pool} (by rule)")),
-            pool => Value::text(pool.as_deref().unwrap_or("-")),
+        |now| match &now.full_nat {
+            Some(full_nat) => Value::Text(full_nat_words(full_nat, now.by_rule)),
+            None => Value::text("-"),
         },
         |_, _| Value::Empty,
     )
+}
+
+/// Returns "default" or "default toa (by rule)".
+fn full_nat_words(full_nat: &FullNat, by_rule: bool) -> String {
+    let mut words = full_nat.pool.clone();
+    if let Some(way) = full_nat.client_address {
+        words += &format!(" {way}");
+    }
+    if by_rule {
+        words += " (by rule)";
+    }
+    words
 }
 
 fn sessions() -> Filled {
@@ -231,7 +244,7 @@ fn persistent_connections() -> Vec<Filled> {
     columns
 }
 
-/// A column of one of the [`Counters`].
+/// Makes a column for one of the [`Counters`].
 macro_rules! counter {
     ($name:literal, $field:ident) => {
         (

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Services and servers as JSON: one document, whichever of their tables is
-//! asked for. `docs/json.md` describes it.
+//! The JSON document for services and servers. It is the same for all their
+//! tables. `docs/reference/json.md` describes it.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::director::{DataPlaneNow, ServiceNow};
 use crate::ipvs_netlink::Counters;
-use crate::model::{Forward, Server};
+use crate::model::{ClientAddress, Forward, Server};
 use crate::plan::json::{PersistenceValue, TunnelValue};
 
 #[derive(Serialize)]
@@ -27,6 +27,7 @@ struct ServiceValue<'a> {
     persistence: Option<PersistenceValue<'a>>,
     one_packet: bool,
     snat: Option<&'a str>,
+    client_address: Option<ClientAddress>,
     by_rule: bool,
     sessions: Option<u32>,
     totals: Numbers,
@@ -109,7 +110,8 @@ impl<'a> ServiceValue<'a> {
             scheduler_flags: service.scheduler_flag_names(),
             persistence: service.persistence.as_ref().map(PersistenceValue::from),
             one_packet: service.one_packet,
-            snat: now.pool.as_deref(),
+            snat: now.full_nat.as_ref().map(|full_nat| full_nat.pool.as_str()),
+            client_address: now.full_nat.as_ref().and_then(|its| its.client_address),
             by_rule: now.by_rule,
             sessions: now.sessions,
             totals: Numbers::totals(&now.statistics.counters),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `show --sessions`.
+//! The view `show --sessions`.
 
 use serde::Serialize;
 

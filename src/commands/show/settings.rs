@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `show --timeouts` and `show --daemon`: what holds for the whole network
+//! `show --timeouts` and `show --daemon`: settings of the whole network
 //! namespace.
 
 use std::net::IpAddr;
@@ -17,7 +17,8 @@ struct TimeoutsDocument {
     timeouts: Option<TimeoutsValue>,
 }
 
-/// Seconds; null where the kernel has no such protocol, or no full NAT.
+/// Timeouts in seconds.
+/// Null: the kernel does not have this protocol, or full NAT is not loaded.
 #[derive(Serialize)]
 struct TimeoutsValue {
     tcp: Option<u32>,
@@ -49,7 +50,7 @@ fn timeouts_document(timeouts: Option<Timeouts>) -> TimeoutsDocument {
     }
 }
 
-/// Named as in the file.
+/// Returns the table, with the names of the file.
 pub(super) fn timeouts_grid(timeouts: Timeouts) -> Grid {
     Grid::new(
         [Column::text("Timeout"), Column::number("Seconds")],

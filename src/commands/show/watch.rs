@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `show --watch`: again and again, on a terminal as a live view, elsewhere
-//! printed one after the other.
+//! `show --watch`: repeats the view. On a terminal it is a live view, elsewhere
+//! the tables are printed one after the other.
 
 use std::io::{self, IsTerminal};
 use std::thread::sleep;
@@ -14,7 +14,7 @@ use super::services::Before;
 use super::{look, text};
 use crate::output;
 
-/// What one look needs to know of those before it.
+/// The state that one look keeps for the next ones.
 pub(super) struct Watch<'a> {
     pub query: &'a Query,
     pub interval: Duration,
@@ -31,7 +31,7 @@ pub(super) fn run(query: &Query, interval: Duration) -> Result<(), Error> {
         before: None,
         next: Instant::now(),
     };
-    // What is wrong from the beginning is an error, not a view.
+    // A problem at the first look is an error, not a view.
     let first = watch.look()?;
     match first {
         Look::Grid(grid) if io::stdout().is_terminal() => live::run(watch, grid),
@@ -50,13 +50,13 @@ impl Watch<'_> {
         look(self.query, &mut self.before)
     }
 
-    /// Until the next look.
+    /// Returns the time until the next look.
     pub fn pause(&self) -> Duration {
         self.next.saturating_duration_since(Instant::now())
     }
 }
 
-/// Ends with its reader or by a signal.
+/// Prints until the reader closes the output or a signal arrives.
 fn print(mut watch: Watch, first: Look) -> Result<(), Error> {
     output::print(text(watch.query, first, &mut watch.resolver))?;
     loop {
@@ -70,7 +70,7 @@ fn print(mut watch: Watch, first: Look) -> Result<(), Error> {
                     output::print(format_args!("\n{text}"))?;
                 }
             }
-            // It was there, and may come back.
+            // The object existed before and may appear again.
             Err(error @ Error::NotThere(_)) => output::say(format_args!("ipvs-bpf: {error}")),
             Err(error) => return Err(error),
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The tables of services, on values.
+//! Tests for the tables of services, on fixed values.
 
 use std::net::SocketAddr;
 
@@ -72,7 +72,7 @@ fn web() -> ServiceNow {
             counters: counters(100),
             servers: [(address, of_server)].into(),
         },
-        pool: Some("default".to_owned()),
+        full_nat: Some("default".into()),
         by_rule: false,
         sessions: Some(70_012),
     }
@@ -120,7 +120,7 @@ fn marked() -> ServiceNow {
             .into(),
         },
         statistics: ServiceStatistics::default(),
-        pool: None,
+        full_nat: None,
         by_rule: false,
         sessions: None,
     }
@@ -243,7 +243,7 @@ fn rates_are_those_between_two_looks() {
         .insert(old.key.clone(), old.statistics.clone());
     let mut services = [web(), marked()];
     services[0].statistics.counters.incoming_bytes += 1000;
-    // Set to zero in between, then 50 more.
+    // The counter was reset in between, and then counted 50.
     services[0].statistics.counters.connections = 50;
     for server in services[0].statistics.servers.values_mut() {
         server.counters.incoming_packets += 5;
@@ -257,7 +257,7 @@ fn rates_are_those_between_two_looks() {
         assert_eq!(server.counters.incoming_packets_per_second, 10);
         assert_eq!(server.counters.outgoing_packets_per_second, 0);
     }
-    // New since then.
+    // The service is new.
     assert_eq!(services[1].statistics, ServiceStatistics::default());
     between(&before, &mut services, Duration::ZERO);
 }

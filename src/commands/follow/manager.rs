@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Tells the service manager how the follower does (sd_notify(3)). Without one, nothing
+//! happens.
+
+use sd_notify::{NotifyState, notify};
+
+/// The longest status, in characters. `systemctl status` shows it in one line.
+const LONGEST: usize = 200;
+
+#[derive(Default)]
+pub(super) struct Manager {
+    ready: bool,
+    status: String,
+}
+
+impl Manager {
+    /// The file is being read again, as `systemctl reload` asked.
+    pub fn reloading(&mut self) {
+        if !self.ready {
+            return;
+        }
+        self.ready = false;
+        let now = NotifyState::monotonic_usec_now();
+        let mut state = vec![NotifyState::Reloading];
+        state.extend(now);
+        tell(&state);
+    }
+
+    /// The kernel was compared with the file. Only the first of these is told.
+    pub fn ready(&mut self) {
+        if !self.ready {
+            self.ready = true;
+            tell(&[NotifyState::Ready]);
+        }
+    }
+
+    pub fn status(&mut self, status: &str) {
+        let line = status.lines().next().unwrap_or_default();
+        let line: String = line.chars().take(LONGEST).collect();
+        if line != self.status {
+            tell(&[NotifyState::Status(&line)]);
+            self.status = line;
+        }
+    }
+
+    pub fn stopping(&self) {
+        tell(&[NotifyState::Stopping]);
+    }
+}
+
+/// A manager that does not listen is its own problem.
+fn tell(state: &[NotifyState]) {
+    let _ = notify(state);
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Waits until a signal, a change of a file or a change of the network comes.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use crate::rtnetlink::notifications::Notifications;
+
+const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+
+/// The events of a folder after which a file in it may be another one.
+fn events() -> AddWatchFlags {
+    AddWatchFlags::IN_CLOSE_WRITE
+        | AddWatchFlags::IN_CREATE
+        | AddWatchFlags::IN_DELETE
+        | AddWatchFlags::IN_MOVED_FROM
+        | AddWatchFlags::IN_MOVED_TO
+        | AddWatchFlags::IN_ATTRIB
+        | AddWatchFlags::IN_ONLYDIR
+}
+
+/// The events since the last wait.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Wake {
+    /// SIGHUP came: the file is read again.
+    pub reload: bool,
+    pub file: bool,
+    pub network: bool,
+}
+
+/// From the creation of this value on, SIGINT, SIGTERM and SIGHUP do not end the process.
+pub(super) struct Waker {
+    signals: SignalFd,
+    files: Inotify,
+    folders: BTreeMap<PathBuf, WatchDescriptor>,
+    network: Notifications,
+    end: Option<Signal>,
+    reload: bool,
+}
+
+impl Waker {
+    pub fn new() -> io::Result<Self> {
+        let mask: SigSet = SIGNALS.into_iter().collect();
+        mask.thread_block()?;
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        Ok(Waker {
+            signals: SignalFd::with_flags(&mask, flags)?,
+            files: Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?,
+            folders: BTreeMap::new(),
+            network: Notifications::subscribe()?,
+            end: None,
+            reload: false,
+        })
+    }
+
+    /// Watches these folders and no others. A folder that cannot be watched is compared by
+    /// [`config::Sources`](crate::config::Sources) alone.
+    pub fn watch(&mut self, folders: &[PathBuf]) {
+        let files = &self.files;
+        self.folders.retain(|folder, watch| {
+            let stays = folders.contains(folder);
+            if !stays {
+                // The kernel has removed it if the folder is gone.
+                let _ = files.rm_watch(*watch);
+            }
+            stays
+        });
+        for folder in folders {
+            // A folder that was replaced needs a new watch. That of one that was not
+            // stays the same.
+            if let Ok(watch) = files.add_watch(folder.as_path(), events()) {
+                self.folders.insert(folder.clone(), watch);
+            }
+        }
+    }
+
+    /// The signal that ends the process, if it came. A wait is not needed.
+    pub fn end(&mut self) -> Option<Signal> {
+        // Whatever fails here fails in the next wait, too.
+        let _ = self.take_signals();
+        self.end
+    }
+
+    /// Waits for an event, at most for this time.
+    pub fn wait(&mut self, patience: Duration) -> io::Result<Wake> {
+        let mut ready = [
+            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.files.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.network.as_fd(), PollFlags::POLLIN),
+        ];
+        // Rounded up: a wait of 0 ms for the last part of one would be a busy one.
+        let patience = patience + Duration::from_micros(999);
+        let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
+        match poll(&mut ready, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        self.take_signals()?;
+        Ok(Wake {
+            reload: std::mem::take(&mut self.reload),
+            file: self.take_files()?,
+            network: self.network.take()?,
+        })
+    }
+
+    fn take_signals(&mut self) -> io::Result<()> {
+        while let Some(signal) = self.signals.read_signal()? {
+            match i32::try_from(signal.ssi_signo).map(Signal::try_from) {
+                Ok(Ok(Signal::SIGHUP)) => self.reload = true,
+                Ok(Ok(signal)) => self.end = Some(signal),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn take_files(&self) -> io::Result<bool> {
+        match self.files.read_events() {
+            Ok(events) => Ok(!events.is_empty()),
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+}
