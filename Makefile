@@ -1,29 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The front door. `make` alone lists the targets.
+# All tasks start here. `make` alone lists the targets.
 
-# The lab's kernel: the beginning of a release.
+# The lab's kernel, as the beginning of a release.
 export KERNEL ?= 6.1
-# The kernels that it is tested on.
+# The kernels on which the module is tested.
 KERNELS ?= 5.10 6.1 6.12 7
-# The kernel checks its memory, or overwrites what is freed: a use after free shows itself.
+# These kernels check their memory, or overwrite freed memory, which shows a use after free.
 POISONED = $(KERNEL):slub_debug=FZPU $(KERNEL):init_on_free=1
-# What `cargo test` and the demo load.
+# The module that `cargo test` and the demo load.
 export IPVS_BPF_MODULE = $(CURDIR)/target/kmod/$(shell lab/kernel release 2>/dev/null)/ip_vs_bpf.ko
 
-# What module and packages have, too.
+# The version, also of the module and the packages.
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
-# Distributions differ in these.
+# These folders differ between distributions.
 UNIT_DIR ?= /usr/lib/systemd/system
 ZSH_DIR ?= /usr/share/zsh/vendor-completions
 DOC_DIR ?= /usr/share/doc/ipvs-bpf
 
 FUZZ_TARGETS ?= file ipvsadm netlink
 FUZZ_SECONDS ?= 600
-# Stable compilers fuzz too, without sanitizers.
+# Stable compilers can fuzz too, without sanitizers.
 FUZZ = RUSTC_BOOTSTRAP=1 nice cargo fuzz
 
 help: ## list the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 20
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 24
 
 deps: ## install what is needed (Debian packages) and fetch the lab's kernel
 	@lab/deps
@@ -43,9 +43,19 @@ test: deps lint module ## everything that proves it, end-to-end tests in the VM 
 	lab/selftest
 	cargo test --no-fail-fast
 
+# Those that need a kernel with IPVS.
+IN_VM = e2e e2e_unloaded toa
+check: ## the fast loop: formatting, clippy, the tests that need no VM
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo test --lib $(addprefix --test ,$(filter-out $(IN_VM),$(patsubst tests/%/main,%,$(basename $(wildcard tests/*/main.rs))) $(notdir $(basename $(wildcard tests/*.rs)))))
+
+test-machine: deps module ## the tests that check leaves out: those in the VM
+	cargo test --no-fail-fast $(addprefix --test ,$(IN_VM))
+
 test-long: export TEST_TIMEOUT = 7200
 test-long: deps module ## what takes long: 100 000 connections and more, and all without the fast path
-	cargo test --test e2e -- --ignored --skip fail_nth
+	cargo test --test e2e -- --ignored --skip fail_nth --skip kubernetes
 	FAST_PATH=off cargo test --test e2e
 
 test-kernels: deps ## the end-to-end tests under each of KERNELS, and poisoned; a table at the end
@@ -65,40 +75,58 @@ test-packages: deps ## the packages on a Debian with systemd: installed, upgrade
 	tests/packages/build >target/packages.log 2>&1 || { tail -n 40 target/packages.log; exit 1; }
 	tests/packages/run
 
+test-kubernetes: deps module ## kube-proxy and an API server, built on the first run, drive full NAT in the VM
+	lab/deps kubernetes
+	lab/kubernetes fetch
+	LAB=kubernetes cargo test --test e2e -- --ignored kubernetes
+
 bench-control: deps cli ## the speed of the control plane beside ipvsadm's: target/bench/control.json
 	mkdir -p target/bench
 	lab/vm --timeout 7200 --icount --writable target/bench -- \
 		benches/control target/release/ipvs-bpf target/bench/control.json $(BENCH_SERVICES)
 
-lint: deps ## formatting, clippy, shellcheck, man pages, the module with W=1
+lint: deps ## formatting, clippy, shellcheck, ruff, man pages, the module with W=1 and who calls whom in it, words
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo run --quiet -- man --dir target/man && diff -r -x '*.5' man target/man # else: make man
 	mandoc -T lint -W warning man/*
 	shellcheck -x .ci/run $$(grep -lE '^#!.*bash' lab/* tests/packages/*)
+	lab/ruff check
 	lab/module --strict
+	lab/rooms target/lint/$$(lab/kernel release)
+	lab/words
 
-fuzz: ## run each fuzz target for ten minutes (FUZZ_SECONDS=, FUZZ_TARGETS=; docs/fuzzing.md)
+fuzz: fuzz-unpack ## run each fuzz target for ten minutes (FUZZ_SECONDS=, FUZZ_TARGETS=; docs/dev/fuzzing.md)
 	for target in $(FUZZ_TARGETS); do \
-		$(FUZZ) run --sanitizer none $$target fuzz/corpus/$$target -- -max_len=4096 -max_total_time=$(FUZZ_SECONDS) \
+		$(FUZZ) run --sanitizer none $$target fuzz/corpus/$$target $$(ls -d fuzz/regressions/$$target 2>/dev/null) -- \
+			-max_len=4096 -max_total_time=$(FUZZ_SECONDS) \
 			$$(ls fuzz/dictionaries/$$target.dict 2>/dev/null | sed 's/^/-dict=/') || exit; \
 	done
 
-fuzz-corpus: ## keep of the inputs found by fuzzing the few that together reach everything
-	for target in $(FUZZ_TARGETS); do $(FUZZ) cmin --sanitizer none $$target -- -use_counters=0 -max_len=1536 || exit; done
+fuzz-unpack:
+	for target in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz/corpus/$$target && tar -C fuzz/corpus/$$target -xzf fuzz/corpus/$$target.tar.gz || exit; \
+	done
+
+fuzz-corpus: fuzz-unpack ## keep of the inputs found by fuzzing the few that together reach everything
+	for target in $(FUZZ_TARGETS); do \
+		$(FUZZ) cmin --sanitizer none $$target -- -use_counters=0 -max_len=1536 || exit; \
+		ls fuzz/corpus/$$target | tar -C fuzz/corpus/$$target --mtime=@0 --owner=0 --group=0 --numeric-owner \
+			--mode=644 -cf - -T - | gzip -9n >fuzz/corpus/$$target.tar.gz || exit; \
+	done
 
 man: ## write the man pages into man/
 	cargo run --quiet -- man --dir man
 
 .PHONY: picture dashboard
-picture: ## draw docs/architecture.svg (needs graphviz)
-	dot -Tsvg docs/architecture.dot -o docs/architecture.svg
+picture: ## draw docs/concepts/architecture.svg (needs graphviz)
+	dot -Tsvg docs/concepts/architecture.dot -o docs/concepts/architecture.svg
 
-dashboard: deps build ## draw docs/dashboard.svg from a run of twenty minutes (needs python3-matplotlib)
+dashboard: deps build ## draw docs/reference/dashboard.svg from a run of twenty minutes (needs python3-matplotlib)
 	mkdir -p target/dashboard
 	lab/vm --icount --memory 3072 --timeout 7200 --writable target/dashboard -- \
 		lab/dashboard target/dashboard/panels.json
-	packaging/grafana/draw target/dashboard/panels.json docs/dashboard.svg
+	packaging/grafana/draw target/dashboard/panels.json docs/reference/dashboard.svg
 
 install: cli ## install everything but a built module below DESTDIR (packages: UNIT_DIR=, ZSH_DIR=)
 	install -Dm755 -t $(DESTDIR)/usr/sbin target/release/ipvs-bpf
@@ -111,10 +139,12 @@ install: cli ## install everything but a built module below DESTDIR (packages: U
 	install -Dm644 -t $(DESTDIR)/etc/ipvs-bpf packaging/lb.toml
 	install -Dm644 -t $(DESTDIR)$(UNIT_DIR) packaging/*.service packaging/*.timer
 	install -Dm644 packaging/modules-load.conf $(DESTDIR)/usr/lib/modules-load.d/ipvs-bpf.conf
-	install -Dm644 -t $(DESTDIR)$(DOC_DIR) README.md docs/*.md docs/*.svg
+	install -Dm644 -t $(DESTDIR)$(DOC_DIR) README.md
+	for file in $$(find docs -name '*.md' -o -name '*.svg'); do \
+		install -Dm644 $$file $(DESTDIR)$(DOC_DIR)/$$file || exit 1; done
 	install -Dm644 -t $(DESTDIR)$(DOC_DIR)/examples examples/*.toml packaging/grafana/*.json
-	install -Dm644 -t $(DESTDIR)/usr/src/ipvs-bpf-$(VERSION) kmod/Kbuild kmod/Makefile kmod/dkms.conf \
-		$(filter-out %.mod.c,$(wildcard kmod/*.[ch]))
+	for file in Kbuild Makefile dkms.conf $$(cd kmod && find . -name '*.[ch]' ! -name '*.mod.c' -printf '%P\n'); do \
+		install -Dm644 kmod/$$file $(DESTDIR)/usr/src/ipvs-bpf-$(VERSION)/$$file || exit 1; done
 	sed -i s/@VERSION@/$(VERSION)/ $(DESTDIR)/usr/src/ipvs-bpf-$(VERSION)/dkms.conf
 
 deb: ## packages of tool and module for Debian and its like: target/deb/*.deb
@@ -131,7 +161,7 @@ rpm: ## the same for RHEL and its like: target/rpm/RPMS/*/*.rpm
 	lab/deps packages
 	rm -rf target/rpm
 	$(MAKE) install DESTDIR=$(CURDIR)/target/rpm/install ZSH_DIR=/usr/share/zsh/site-functions
-	# What would be done to the files are scripts for another shell than Debian's sh.
+	# Skip rpm's post-processing: its scripts need another shell than Debian's sh.
 	rpmbuild --quiet -bb --define '__os_install_post %{nil}' --define '_topdir $(CURDIR)/target/rpm' --define '_sourcedir $(CURDIR)/target/rpm' \
 		--define 'ipvs_bpf_version $(VERSION)' packaging/ipvs-bpf.spec
 
@@ -139,7 +169,7 @@ bench: deps module ## instructions per packet, in a virtual machine that counts 
 	cargo bench --bench packets
 	$(MAKE) benchmark-svg
 
-benchmark-svg: ## docs/benchmark.svg and the table in README.md, from what `make bench` measured
+benchmark-svg: ## the picture and the table of docs/concepts/benchmark.md, from what `make bench` measured
 	cargo bench --bench figures
 
 bench-native: deps ## the fast path beside masquerade by conntrack: real time, on this host (needs root)
@@ -148,7 +178,7 @@ bench-native: deps ## the fast path beside masquerade by conntrack: real time, o
 clean: ## remove target/
 	cargo clean
 
-.PHONY: help deps build cli module demo test test-long test-kernels test-poisoned test-debug test-packages bench bench-control bench-native benchmark-svg lint fuzz fuzz-corpus man install deb rpm clean
+.PHONY: help deps build cli module demo check test test-machine test-long test-kernels test-poisoned test-debug test-packages test-kubernetes bench bench-control bench-native benchmark-svg lint fuzz fuzz-unpack fuzz-corpus man install deb rpm clean
 .DEFAULT_GOAL := help
-# The order of what a target needs is part of it.
+# The order of a target's prerequisites matters.
 .NOTPARALLEL:

@@ -42,7 +42,7 @@ static struct sockaddr_in address_of(const char *address, unsigned int port)
 	return result;
 }
 
-/* The source of the flow with that number. */
+/* The source address and port of the flow with that number. */
 static struct sockaddr_in source_of(const struct sockaddr_in *first, unsigned int number)
 {
 	unsigned int low = ntohs(first->sin_port), ports = 65536 - low;
@@ -67,7 +67,7 @@ static void udp(const struct sockaddr_in *to, const struct sockaddr_in *first,
 			.protocol = IPPROTO_UDP,
 			.daddr = to->sin_addr.s_addr,
 		},
-		/* A checksum of 0: none. */
+		/* A checksum of 0 means none. */
 		.udp = { .dest = to->sin_port, .len = htons(sizeof(struct udphdr)) },
 	};
 	int fd = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
@@ -111,8 +111,8 @@ static void tcp(const struct sockaddr_in *to, const struct sockaddr_in *first,
 	}
 }
 
-/* What the two processors share: the socket of the flow, and how often either
- * has come to the line.
+/* The state that the two processors share: the socket of the flow, and the number of
+ * arrivals at the meeting point.
  */
 static int flow;
 static atomic_uint arrived;
