@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Compiles the eBPF programs; the objects are linked into the CLI.
+//! Compiles the eBPF programs. The objects are linked into the CLI.
 
 use std::env;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ fn main() {
     compile("bpf/toa/toa.c", "toa.o");
 }
 
-/// Ends the build where it fails.
+/// Ends the build if it fails.
 fn compile(source: &str, object: &str) {
     let clang = env::var_os("CLANG").unwrap_or_else(|| "clang".into());
     let object = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join(object);
@@ -24,16 +24,16 @@ fn compile(source: &str, object: &str) {
         .args([
             "-target", "bpf", "-O2", "-g", "-Wall", "-Werror", "-mcpu=v3",
         ])
-        // The same object wherever it is built.
+        // Makes the object independent of the build folder.
         .arg("-fdebug-compilation-dir=.")
         .args(["-I", "kmod", "-c", source, "-o"])
         .arg(object);
-    // See bpf/table.h.
+    // The reason is in bpf/table.h.
     if env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64") {
         command.arg("-DIPVS_BPF_ORDERED_LOADS");
     }
-    // Debian keeps asm/types.h in a folder by architecture, which clang leaves
-    // out when it does not compile for the host.
+    // Debian keeps asm/types.h in a folder for each architecture. Clang does not search
+    // it when it compiles for another target.
     if let Some(triplet) = multiarch() {
         command.arg(format!("-I/usr/include/{triplet}"));
     }
