@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! From target/bench/report.json, what `make bench` measured, to what a reader
-//! sees: docs/benchmark.svg, and the table in README.md.
+//! Makes docs/concepts/benchmark.svg and the table in benchmark.md next to it from
+//! target/bench/report.json, the results of `make bench`.
 
 mod plot;
-mod readme;
 mod report;
+mod table;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -22,6 +22,6 @@ fn main() -> ExitCode {
 fn write() -> Result<(), Box<dyn Error>> {
     let report = report::read()?;
     plot::draw(&report)?;
-    readme::write(&report)?;
+    table::write(&report)?;
     Ok(())
 }

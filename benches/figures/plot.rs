@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! docs/benchmark.svg: what a packet, a new session and a short TCP connection
-//! cost on each path. Each axis begins at 0.
+//! docs/concepts/benchmark.svg: the cost of a packet, a new session and a short TCP connection on
+//! each path. Each axis begins at 0.
 
 use std::error::Error;
 use std::fs;
@@ -11,7 +11,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::report::{Choice, PATHS, Report, WHOLE, number};
 
-const FILE: &str = "docs/benchmark.svg";
+const FILE: &str = "docs/concepts/benchmark.svg";
 const SIZE: (u32, u32) = (880, 960);
 
 const PANELS: [(Choice, &str); 3] = [
@@ -29,7 +29,7 @@ const PANELS: [(Choice, &str); 3] = [
 const PAPER: RGBColor = RGBColor(255, 255, 255);
 const INK: RGBColor = RGBColor(31, 35, 40);
 const LINES: RGBColor = RGBColor(209, 217, 224);
-/// In the order of `PATHS`: grey is what translates less than full NAT does.
+/// In the order of `PATHS`. Grey paths translate less than full NAT does.
 const BARS: [RGBColor; 8] = [
     RGBColor(175, 184, 193),
     RGBColor(175, 184, 193),
@@ -40,8 +40,8 @@ const BARS: [RGBColor; 8] = [
     RGBColor(76, 154, 180),
     RGBColor(38, 142, 108),
 ];
-/// The same for those who prefer a dark page, as CSS, which wins against the
-/// attributes that plotters writes. The bars serve on both.
+/// Colours for dark pages, as CSS. It overrides the attributes that plotters writes. The
+/// bars have the same colours on both.
 const DARK: [(RGBColor, &str); 3] = [(PAPER, "#0d1117"), (INK, "#e6edf3"), (LINES, "#3d444d")];
 
 pub fn draw(report: &Report) -> Result<(), Box<dyn Error>> {
@@ -82,9 +82,9 @@ fn panel(
         .margin_right(20)
         .x_label_area_size(28)
         .y_label_area_size(250)
-        // Room for the figure behind the longest bar.
+        // Leaves room for the figure after the longest bar.
         .build_cartesian_2d(0.0..longest * 1.2, (0..PATHS.len() - 1).into_segmented())?;
-    // The first path stands at the top.
+    // The first path is at the top.
     let place = |index: usize| PATHS.len() - 1 - index;
     chart
         .configure_mesh()
@@ -131,7 +131,7 @@ fn with_dark_colours(svg: &str) -> String {
         }
     }
     style += "}</style>\n";
-    // After the first tag.
+    // Inserts the style after the first tag.
     match svg.split_once(">\n") {
         Some((tag, rest)) => format!("{tag}>\n{style}{rest}"),
         None => svg.to_owned(),

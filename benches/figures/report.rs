@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What is shown of the report.
+//! The parts of the report that are shown.
 
 use std::error::Error;
 use std::fs;
@@ -39,7 +39,7 @@ struct Memory {
     bytes_a_session: u32,
 }
 
-/// Each path, as people say it.
+/// The display name of each path.
 pub const PATHS: [(&str, &str); 8] = [
     ("tc_redirect", "eBPF redirect alone"),
     ("route", "plain routing"),
@@ -51,18 +51,18 @@ pub const PATHS: [(&str, &str); 8] = [
     ("ipvs_bpf_fast", "ipvs-bpf, fast path"),
 ];
 
-/// What all others are compared with.
+/// The path that all others are compared with.
 pub const WHOLE: &str = "ipvs_masquerade";
 
-/// Bytes that a small frame has, at least.
+/// The minimum number of bytes in a small frame.
 const SMALL: u32 = 64;
 
-/// A choice of rows: small packets whose checksums nobody has verified.
+/// Selects rows of small packets with unverified checksums.
 #[derive(Clone, Copy)]
 pub struct Choice {
     pub per: &'static str,
     pub family: &'static str,
-    /// For packets.
+    /// The protocol of the packets.
     pub protocol: &'static str,
     pub flows: u32,
     pub sessions: u32,
@@ -86,7 +86,7 @@ impl Choice {
             && row.services == 1
             && !row.verified;
         match self.per {
-            // Of the others there is one.
+            // The other kinds have only one row.
             "packet" => {
                 let small = row.size == SMALL;
                 same && small && row.protocol == self.protocol && row.flows == self.flows
@@ -97,7 +97,7 @@ impl Choice {
 }
 
 impl Report {
-    /// The mean of both directions where there are two.
+    /// The mean of both directions, if there are two.
     pub fn cost(&self, choice: Choice, path: &str) -> Option<f64> {
         let rows = self.rows.iter().filter(|row| row.path == path);
         let costs: Vec<f64> = rows
@@ -107,7 +107,8 @@ impl Report {
         (!costs.is_empty()).then(|| costs.iter().sum::<f64>() / costs.len() as f64)
     }
 
-    /// For a session that is in use, where that takes more, or was just opened.
+    /// The bytes of a session that is in use or was just opened. If only one of the two
+    /// was measured, because they take the same, returns that one.
     pub fn memory(&self, family: &str, sessions: u32, in_use: bool, path: &str) -> Option<u32> {
         let of_path = |memory: &&Memory| {
             memory.path == path && memory.family == family && memory.sessions == sessions
@@ -128,7 +129,7 @@ pub fn read() -> Result<Report, Box<dyn Error>> {
     Ok(report)
 }
 
-/// Thousands apart.
+/// The number with thousands separated.
 pub fn number(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();

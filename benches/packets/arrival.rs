@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! That a path does what it is measured for: the frame that comes out is the one
-//! that went in, from and to whom the path says, with a right checksum.
+//! Checks that a path does what it is measured for: the frame that comes out is the one
+//! that went in. It must have the path's addresses and a correct checksum.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,12 +12,12 @@ use crate::network::Network;
 use crate::path::Path;
 use crate::report::Subject;
 
-/// Of the first flow, whose connection is open.
+/// Checks the first flow, whose connection is open.
 pub fn check(network: &Network, subject: &Subject) {
     check_as(network, network.path, subject, 0);
 }
 
-/// Of a flow of that number, which uses the network as it would that path.
+/// Checks the flow of this number. It uses the network as it would use that path.
 pub fn check_as(network: &Network, path: Path, subject: &Subject, number: u32) {
     let family = subject.family;
     let client = subject.flow(number).client();
@@ -41,7 +41,7 @@ pub fn check_as(network: &Network, path: Path, subject: &Subject, number: u32) {
     }
 }
 
-/// Source, destination, and the hops that it still has.
+/// Source, destination, and the remaining hops.
 fn read(frame: &[u8]) -> Option<(SocketAddr, SocketAddr, u8)> {
     let packet = SlicedPacket::from_ethernet(frame).ok()?;
     let (source, destination, hops): (IpAddr, IpAddr, u8) = match packet.net? {
@@ -70,7 +70,7 @@ fn read(frame: &[u8]) -> Option<(SocketAddr, SocketAddr, u8)> {
         &[0, protocol],
     ]
     .concat();
-    // The checksum itself included (RFC 1071).
+    // The sum includes the checksum itself (RFC 1071).
     assert_eq!(sum(&pseudo, segment), 0xffff, "checksum of {frame:02x?}");
     Some(((source, from).into(), (destination, to).into(), hops))
 }
@@ -82,7 +82,7 @@ fn octets(address: IpAddr) -> Vec<u8> {
     }
 }
 
-/// The one's complement sum; only the last part may have an odd length.
+/// The one's complement sum. Only the last part may have an odd length.
 fn sum(pseudo: &[u8], segment: &[u8]) -> u16 {
     let parts = pseudo.chunks(2).chain(segment.chunks(2));
     let words = parts.map(|word| {

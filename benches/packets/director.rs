@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A director, set up for one path.
+//! A director that is set up for one path.
 
 use std::net::SocketAddr;
 
@@ -10,12 +10,12 @@ use crate::nft;
 use crate::path::Path;
 use crate::programs::{LAST, attach};
 
-/// What full NAT of this project has, besides a server for each family.
+/// The size of this project's full NAT, apart from one server for each family.
 #[derive(Clone, Copy)]
 pub struct FullNat<'a> {
     pub families: &'a [Family],
     pub protocols: &'a [Protocol],
-    /// VIPs, each with the families and protocols above.
+    /// The number of VIPs. Each has services of all the families and protocols above.
     pub services: u32,
     pub local_ips: u32,
     pub max_sessions: u32,
@@ -30,7 +30,7 @@ pub const USUAL: FullNat = FullNat {
     max_sessions: 200_000,
 };
 
-/// Full NAT that grows, see `growth.rs`.
+/// Full NAT of increasing size, see `growth.rs`.
 pub const GROWING: FullNat = FullNat {
     families: &[Family::Ipv4],
     protocols: &[Protocol::Udp],
@@ -60,7 +60,7 @@ pub fn set_up(director: &Namespace, path: Path, full_nat: FullNat) {
                 .and_then(|()| nft::add_flowtable(director))
                 .expect("nft takes it");
         }
-        Path::IpvsBpf | Path::IpvsBpfFast => apply(director, path, full_nat),
+        Path::IpvsBpf | Path::IpvsBpfFast | Path::IpvsBpfToa => apply(director, path, full_nat),
         Path::FastAlone => leases::set_up(director, full_nat.max_sessions),
     }
 }
@@ -88,18 +88,24 @@ fn ipvs(director: &Namespace) {
     keep_connections(director);
 }
 
-/// No connection ends while the bench runs, whatever the clock says.
+/// Prevents connections from ending during the benchmark, whatever the clock shows.
 fn keep_connections(director: &Namespace) {
     director.run("ipvsadm", &["--set", "7200", "7200", "7200"]);
 }
 
-/// Makes the director have that full NAT.
+/// Applies this full NAT on the director.
 pub fn apply(director: &Namespace, path: Path, full_nat: FullNat) {
     let mut file = format!(
         "[director]\ninterfaces = [\"eth0\", \"eth1\"]\nmax_sessions = {}\n\
-         fast_path = {}\n[timeouts]\nudp_unanswered = \"2h\"\n[local_ips.default]\naddresses = [",
+         fast_path = {}\n[timeouts]\nudp_unanswered = \"2h\"\n[local_ips.default]\n\
+         client_address = \"{}\"\naddresses = [",
         full_nat.max_sessions,
-        path == Path::IpvsBpfFast,
+        path.has_leases(),
+        if path == Path::IpvsBpfToa {
+            "toa"
+        } else {
+            "none"
+        },
     );
     for family in full_nat.families {
         for number in 0..full_nat.local_ips {

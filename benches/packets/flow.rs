@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The frames of a flow, as a client or a server sends them, and the addresses
-//! of the bench.
+//! The frames of a flow as a client or a server sends them, and the addresses of the
+//! benchmark.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -42,7 +42,7 @@ impl Protocol {
     }
 }
 
-/// As conntrack uses the words.
+/// The two directions, with conntrack's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
@@ -63,11 +63,11 @@ pub const VIP_PORT: u16 = 80;
 pub const SERVER_PORT: u16 = 8080;
 /// The first port that a client uses.
 const FIRST_PORT: u32 = 2000;
-/// How many ports a client address uses.
+/// The number of ports that a client address uses.
 const PORTS: u32 = 60_000;
-/// Client addresses: enough for a million flows.
+/// The number of client addresses, enough for a million flows.
 pub const CLIENTS: u32 = 20;
-/// Local IPs: room for a million sessions to one server.
+/// The number of local IPs, enough for a million sessions to one server.
 pub const LOCAL_IPS: u32 = 20;
 
 pub const CLIENT_MAC: [u8; 6] = [2, 0, 0, 0, 1, 2];
@@ -86,7 +86,7 @@ pub fn address(family: Family, network: u16, host: u16) -> IpAddr {
     }
 }
 
-/// Number 0 is the one that is measured.
+/// Number 0 is the VIP that is measured.
 pub fn vip(family: Family, number: u32) -> IpAddr {
     address(family, 0, 1 + number as u16)
 }
@@ -103,7 +103,7 @@ pub fn local_ip(family: Family, number: u32) -> IpAddr {
     address(family, 2, 0x100 + number as u16)
 }
 
-/// What a frame carries.
+/// The content of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Segment {
     /// A UDP datagram, or a TCP segment of an established connection.
@@ -130,7 +130,7 @@ impl Flow {
         (address, (FIRST_PORT + self.number % PORTS) as u16)
     }
 
-    /// The frame with this many bytes in all, or as few as fit.
+    /// The frame with `size` bytes in total, or with its minimum size if that is larger.
     pub fn frame(
         &self,
         path: Path,
@@ -178,8 +178,8 @@ impl Flow {
     }
 }
 
-/// Each side's sequence numbers begin at 1 000 and its data at 1 001; data that
-/// is sent again and again is a retransmission, which every window admits.
+/// The sequence numbers of each side begin at 1000 and its data at 1001. Data that is
+/// sent repeatedly is a retransmission, which every window allows.
 fn tcp(from: u16, to: u16, direction: Direction, segment: Segment) -> TcpHeader {
     const BEGIN: u32 = 1_000;
     let mut header = TcpHeader::new(from, to, BEGIN + 1, 32_000);
@@ -200,7 +200,7 @@ fn tcp(from: u16, to: u16, direction: Direction, segment: Segment) -> TcpHeader 
         }
         Segment::FinAck => {
             header.fin = true;
-            // Both have sent one segment of data, and the server ends second.
+            // Both sides have sent one segment of data. The server sends its FIN second.
             header.sequence_number += SHORT_DATA;
             header.acknowledgment_number += SHORT_DATA + u32::from(direction == Direction::Reply);
         }

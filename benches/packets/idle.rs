@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Time that passes although nothing happens: instructions that do nothing, which an
-//! emulator executes fast. The processor never idles, so all others can be told from
-//! these.
+//! Lets time pass with instructions that do nothing, which an emulator executes fast. The
+//! processor never idles, so all other instructions can be told apart from these.
 
 use std::arch::asm;
 
@@ -9,13 +8,13 @@ use crate::measure::now;
 
 pub const SECOND: u64 = 1_000_000_000;
 
-/// A round of waiting.
+/// A round of the waiting loop.
 pub struct Round {
     pub instructions: f64,
 }
 
 impl Round {
-    /// Of many rounds, in which no tick of the kernel fell.
+    /// Measures many rounds. Uses the fastest try, in which no timer tick fell.
     pub fn measured() -> Self {
         const ROUNDS: u32 = 1_000;
         let tries = (0..50).map(|_| {
@@ -34,7 +33,7 @@ fn pass() {
     unsafe { asm!(".rept 500", "nop", ".endr", options(nomem, nostack)) };
 }
 
-/// How many rounds it took.
+/// Waits until `due` and returns the number of rounds.
 pub fn wait_until(due: u64) -> u64 {
     const BETWEEN: u64 = 20;
     let mut rounds = 0;
@@ -45,8 +44,8 @@ pub fn wait_until(due: u64) -> u64 {
     rounds
 }
 
-/// Until no path has work left: flowtables have forgotten their flows, and what was
-/// freed is free.
+/// Waits until no path has work left: flowtables have dropped their flows, and freed
+/// memory is free.
 pub fn settle() {
     wait_until(now() + 35 * SECOND);
 }

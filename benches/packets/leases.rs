@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The fast path without the module: flows, and leases that never end, written from
-//! here. To give leases is the module's work; who measures the programs where
-//! there is no module does it himself.
+//! The fast path without the module. This writes the flows, and leases that never end.
+//! The module normally gives the leases, but here only the program is measured.
 
 use aya::maps::{Array, MapData};
 use aya::{Ebpf, EbpfLoader, Pod};
@@ -21,8 +20,7 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ip
 
 const ALLOWED: &str = "root may load eBPF programs and write their maps";
 
-/// A director that is nothing but the program, and knows so many UDP flows of
-/// each family.
+/// A director that only has the program. It knows this many UDP flows of each family.
 pub fn set_up(director: &Namespace, flows: u32) {
     let mut object = EbpfLoader::new()
         .map_max_entries("flows4", sets(flows))
@@ -55,7 +53,7 @@ pub fn set_up(director: &Namespace, flows: u32) {
     leave(object);
 }
 
-/// So many that no set is full: the benchmark is of flows that have a lease.
+/// Enough sets that none is full: the benchmark measures flows that have a lease.
 fn sets(flows: u32) -> u32 {
     (8 * flows).max(64)
 }
@@ -108,7 +106,7 @@ fn words_of<T: Pod>(tuple: &T) -> Vec<u64> {
 }
 
 fn bytes_of<T: Pod>(value: &T) -> &[u8] {
-    // SAFETY: it is plain data without padding, and as long as that.
+    // SAFETY: the value is plain data without padding, and the slice has its length.
     unsafe { std::slice::from_raw_parts((&raw const *value).cast(), size_of::<T>()) }
 }
 
@@ -129,8 +127,8 @@ fn put<S: Set>(table: &mut Array<MapData, S>, control: &Control, slot: S::Slot) 
     table.set(index, set, 0).expect(ALLOWED);
 }
 
-/// One direction of a flow: source and destination before and after, and the way
-/// out.
+/// One direction of a flow: source and destination before and after the translation, and
+/// the outgoing interface.
 struct Translation {
     old: [SocketAddr; 2],
     new: [SocketAddr; 2],
@@ -178,7 +176,7 @@ fn bytes(address: &SocketAddr) -> Vec<u8> {
     }
 }
 
-/// An address's words of 32 bits, in network byte order.
+/// The 32-bit words of an address, in network byte order.
 fn words<const N: usize>(address: &SocketAddr) -> [u32; N] {
     let bytes = bytes(address);
     let mut words = bytes.chunks_exact(4).map(|word| {
@@ -188,7 +186,7 @@ fn words<const N: usize>(address: &SocketAddr) -> [u32; N] {
     std::array::from_fn(|_| words.next().expect("an address of the family"))
 }
 
-/// The one's complement sum of words of 16 bits in network byte order (RFC 1071).
+/// The one's complement sum of 16-bit words in network byte order (RFC 1071).
 fn sum(words: impl IntoIterator<Item = u16>) -> u16 {
     let sum = words.into_iter().map(u64::from).sum::<u64>();
     let folded = (0..3).fold(sum, |sum, _| (sum & 0xffff) + (sum >> 16));
@@ -212,7 +210,7 @@ impl Translation {
         let ports = self.old.map(|end| !end.port().to_be()).into_iter();
         let ports = ports.chain(self.new.map(|end| end.port().to_be()));
         let one_hop = !0x0100u16.to_be();
-        // The length in the header of IPv6 is that of the pseudo-header.
+        // The length in the IPv6 header is also part of the pseudo-header.
         let less_header = self.old[0].is_ipv4().then_some(!20u16.to_be());
         let incoming = self.old.iter().flat_map(halves);
         let macs: Vec<u8> = self.macs.concat();

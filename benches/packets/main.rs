@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Instructions per packet on the ways through a director, in a virtual machine
-//! that counts them (`lab/runner` boots it): `make bench`. docs/benchmark.md says
-//! what is measured.
+//! Counts the instructions for each packet on the paths through a director, in a virtual
+//! machine that counts them (`lab/runner` boots it): `make bench`. docs/concepts/benchmark.md
+//! describes what is measured.
 //!
 //!   cargo bench --bench packets               all parts, and the report
 //!   cargo bench --bench packets -- quick      what the goals speak of, in IPv4
@@ -10,7 +10,7 @@
 //!                                             name lists them
 //!   cargo bench --bench packets -- native     real time on this host: `make bench-native`
 //!
-//! `cargo test` runs a little of `native`.
+//! `cargo test` runs a small part of `native`.
 
 mod arrival;
 mod director;
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
         if let Some(part) = PARTS.iter().find(|part| part.name == name) {
             parts.push(part);
         } else if let Some(path) = Path::ALL.iter().find(|path| path.name() == name) {
-            // The first one is always measured.
+            // The first path is always measured.
             if *path != Path::Drop {
                 paths.push(*path);
             }
@@ -86,7 +86,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Whether `cargo bench` runs this and not `cargo test`, and what else was said.
+/// True if `cargo bench` runs this and not `cargo test`, and the remaining arguments.
 fn words() -> (bool, Vec<String>) {
     let (cargo, words): (Vec<_>, Vec<_>) = std::env::args()
         .skip(1)
@@ -107,7 +107,7 @@ fn native(extent: &native::Extent, done: impl Fn(&native::Report)) -> ExitCode {
     }
 }
 
-/// That it runs, with what is checked on the way, and that each path has its
+/// Checks that the benchmark runs, including its own checks, and that each path has its
 /// figures.
 fn test(names: &[String]) -> ExitCode {
     const NAME: &str = "the_native_benchmark_measures_each_path_in_both_directions";
@@ -115,8 +115,8 @@ fn test(names: &[String]) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     native(&native::SMOKE, |report| {
-        // Two families, two numbers of flows, two directions; no row of the
-        // generator.
+        // Two families, two numbers of flows and two directions. The generator has no
+        // row.
         assert_eq!(report.rows.len(), 2 * 2 * 2 * (Path::NATIVE.len() - 1));
         let json = serde_json::to_value(report).expect("JSON");
         let rows = json["rows"].as_array().expect("rows");

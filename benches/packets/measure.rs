@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Counting instructions: under `-icount shift=0` each takes one nanosecond of
-//! the guest's clock, so what passes on the clock is what the machine executed.
+//! Counts instructions. Under `-icount shift=0` each takes one nanosecond of the guest's
+//! clock, so the clock shows how many the machine has executed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,14 +12,14 @@ use crate::network::Network;
 use crate::path::Path;
 use crate::report::{Row, Subject};
 
-/// Times that each path is measured, in turn with the others.
+/// The number of times that each path is measured. The paths alternate.
 const ROUNDS: u32 = 4;
-/// Packets that are measured at once. The median of all such slices counts, so
-/// that what the kernel does now and then beside them (conntrack looks through its
-/// whole table for what has expired) is in none.
+/// The number of packets that are measured at once. The median of all these slices
+/// counts. This excludes work that the kernel does now and then (conntrack scans its
+/// whole table for expired entries).
 const SLICE: usize = 500;
 
-/// Soft interrupts that take long are left to a thread of the kernel.
+/// Long soft interrupts are left to a kernel thread.
 const YIELDS: usize = 10_000;
 
 /// Instructions, or nanoseconds.
@@ -28,7 +28,7 @@ pub fn now() -> u64 {
     time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
 }
 
-/// Instructions a frame when these are sent, slice by slice.
+/// The instructions for a frame when these frames are sent, slice by slice.
 pub fn cost(network: &Network, direction: Direction, frames: &[Vec<u8>]) -> Vec<f64> {
     frames
         .chunks(SLICE)
@@ -44,7 +44,7 @@ fn cost_of_slice(network: &Network, direction: Direction, frames: &[Vec<u8>]) ->
     network.send(direction, frames);
     let mut end = now();
     let mut arrived = network.arrived(direction) - before;
-    // What the kernel's thread has still to do, it does when we yield.
+    // The kernel thread does its remaining work when this process yields.
     for _ in 0..YIELDS {
         if arrived == count {
             break;
@@ -63,9 +63,8 @@ fn cost_of_slice(network: &Network, direction: Direction, frames: &[Vec<u8>]) ->
     (end - begin) as f64
 }
 
-/// The same of flows that are in use. Where packets take a fast path, each flow has
-/// got its lease, or its entry in the flowtable, just now: the packet that does so now
-/// and then is not what is measured.
+/// The same for flows that are in use. On a fast path, each flow has just got its lease
+/// or its entry in the flowtable. The packet that gets it is not measured.
 pub fn cost_in_use(network: &Network, direction: Direction, frames: &[Vec<u8>]) -> Vec<f64> {
     if network.path.is_fast() {
         cost(network, direction, frames);
@@ -73,8 +72,8 @@ pub fn cost_in_use(network: &Network, direction: Direction, frames: &[Vec<u8>]) 
     cost(network, direction, frames)
 }
 
-/// Measures every path in turn, some times. `round` is told the number of the
-/// round, and gives the instructions of one of what is counted, slice by slice.
+/// Measures every path in turn, several times. `round` gets the number of the round and
+/// returns the instructions for one of the things that are counted, slice by slice.
 pub fn interleaved(
     networks: &[&Network],
     subject: &Subject,
@@ -111,7 +110,7 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Kernel memory in use for objects: bytes.
+/// The kernel memory in use for objects, in bytes.
 pub fn slab() -> u64 {
     let text = fs::read_to_string("/proc/meminfo").expect("procfs");
     let line = text.lines().find_map(|line| line.strip_prefix("Slab:"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Network namespaces without names, which are gone with the process, and the
-//! system's commands in them.
+//! Network namespaces without names, which end with the process, and system commands that
+//! run in them.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -20,8 +20,8 @@ impl Namespace {
         Namespace(there)
     }
 
-    /// Does that in the namespace. Sockets and files of procfs stay of where they
-    /// were opened.
+    /// Runs the job in the namespace. Sockets and procfs files stay in the namespace
+    /// where they were opened.
     pub fn within<T>(&self, job: impl FnOnce() -> T) -> T {
         let here = current();
         setns(&self.0, CloneFlags::CLONE_NEWNET).expect("root");
@@ -30,7 +30,7 @@ impl Namespace {
         result
     }
 
-    /// For `ip link add … netns`.
+    /// The path for `ip link add … netns`.
     pub fn path(&self) -> String {
         format!("/proc/{}/fd/{}", process::id(), self.0.as_raw_fd())
     }
@@ -43,8 +43,8 @@ impl Namespace {
         self.within(|| feed(program, arguments, input))
     }
 
-    /// A file of /proc/net. No process starts and nobody waits for a disk, during which
-    /// the clock of an idle machine would run ahead.
+    /// Reads a file of /proc/net. Starts no process and waits for no disk, because the
+    /// clock of an idle machine would jump ahead.
     pub fn proc_net(&self, file: &str) -> String {
         let path = format!("/proc/thread-self/net/{file}");
         let text = self.within(|| fs::read_to_string(&path));
@@ -59,7 +59,7 @@ impl Namespace {
         self.run("tc", &words.split(' ').collect::<Vec<_>>());
     }
 
-    /// Lines of `ip`.
+    /// Runs lines of `ip`.
     pub fn ip(&self, lines: &str) {
         self.feed("ip", &["-batch", "-"], lines)
             .expect("a command of the bench's own");
@@ -102,7 +102,7 @@ fn feed(program: &str, arguments: &[&str], input: &str) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }
-    // A plan that is refused says why where the plan is.
+    // A refused plan prints the reason to the same stream as the plan.
     let said = [output.stdout, output.stderr].concat();
     Err(format!(
         "{program} {}: {}",

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Real time per packet on this host as it is, without IPVS and the module: the
-//! programs' fast path beside destination NAT and masquerade by conntrack. All
-//! paths are measured in turn, many rounds; what counts is the ratio within a
-//! round, and how it spreads.
+//! Real time for each packet on this host, without IPVS and the module. It compares the
+//! programs' fast path with destination NAT and masquerade by conntrack. All paths are
+//! measured in turn, for many rounds. The result is the ratio within a round, and its
+//! spread.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,10 +23,10 @@ use crate::report::{Per, Subject, release};
 use crate::subjects::repeated;
 use Direction::{Original, Reply};
 
-/// How much is measured.
+/// The amount of measuring.
 pub struct Extent {
     rounds: usize,
-    /// In turn.
+    /// Flows, used in turn.
     flows: [u32; 2],
 }
 
@@ -34,7 +34,7 @@ pub const WHOLE: Extent = Extent {
     rounds: 40,
     flows: [1, 10_000],
 };
-/// Of a test, whose figures say nothing.
+/// A small extent for a test, whose figures have no meaning.
 pub const SMOKE: Extent = Extent {
     rounds: 2,
     flows: [1, 10],
@@ -48,7 +48,7 @@ pub struct Report {
     pub rows: Vec<Row>,
 }
 
-/// One path, all rounds.
+/// One path over all rounds.
 #[derive(Serialize)]
 pub struct Row {
     pub path: Path,
@@ -56,9 +56,9 @@ pub struct Row {
     pub protocol: Protocol,
     pub direction: Direction,
     pub flows: u32,
-    /// Of a packet, without the generator's.
+    /// The time of a packet without the generator's share.
     pub nanoseconds: Spread,
-    /// To `nft_masquerade`, round by round.
+    /// The ratio to `nft_masquerade`, round by round.
     pub ratio: Spread,
 }
 
@@ -82,7 +82,7 @@ impl Spread {
     }
 }
 
-/// The report, or what this host lacks.
+/// Returns the report, or what is missing on this host.
 pub fn measure(extent: &Extent) -> Result<Report, String> {
     can_compare()?;
     stay_on_one_cpu()?;
@@ -125,7 +125,7 @@ pub fn measure(extent: &Extent) -> Result<Report, String> {
     })
 }
 
-/// Both directions of each flow are known to conntrack; what arrives is right.
+/// Makes conntrack know both directions of each flow, and checks the frames that arrive.
 fn open(networks: &[Network], subject: &Subject) {
     for network in networks.iter().filter(|network| network.path != Path::Drop) {
         for direction in [Original, Reply] {
@@ -183,7 +183,7 @@ fn interleaved(networks: &[Network], subject: &Subject, rounds: usize) -> Vec<Ro
     .collect()
 }
 
-/// Whether this host has what the fast path is compared with.
+/// Fails if this host does not have what the fast path is compared with.
 fn can_compare() -> Result<(), String> {
     if !nix::unistd::geteuid().is_root() {
         return Err(
@@ -206,13 +206,13 @@ fn can_compare() -> Result<(), String> {
     })
 }
 
-/// Else the scheduler decides where packets are received, which costs time.
+/// Otherwise the scheduler chooses where packets are received, which costs time.
 fn stay_on_one_cpu() -> Result<(), String> {
     let this = Pid::from_raw(0);
     let fail = |errno: nix::Error| format!("processor affinity: {errno}");
     let allowed = sched_getaffinity(this).map_err(fail)?;
     let mut one = CpuSet::new();
-    // The first one has most of the interrupts.
+    // The first CPU gets most of the interrupts.
     let last = (0..CpuSet::count()).rfind(|cpu| allowed.is_set(*cpu) == Ok(true));
     one.set(last.unwrap_or(0)).map_err(fail)?;
     sched_setaffinity(this, &one).map_err(fail)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A client, a director and a server in namespaces of their own, with the
-//! director set up for one path.
+//! A client, a director and a server in their own namespaces. The director is set up for
+//! one path.
 //!
 //!   client eth0 ── eth0 director eth1 ── eth0 server
 //!
-//! Neighbours are static, since no one answers. Whatever reaches the client or
-//! the server is counted and dropped by a program at its interface; on the path
-//! `drop`, at the director's.
+//! Neighbours are static, since no host answers. A program at the client and at the
+//! server counts and drops all frames that arrive. On the path `drop`, it is at the
+//! director's interfaces.
 
 use crate::flow::{
     self, CLIENT_MAC, CLIENTS, DIRECTOR_CLIENT_MAC, DIRECTOR_SERVER_MAC, Direction, FAMILIES,
@@ -17,7 +17,7 @@ use crate::packet_socket::PacketSocket;
 use crate::path::Path;
 use crate::programs::{Arrivals, FIRST, attach};
 
-/// The director's interfaces, by fixed numbers: see `programs.bpf.c`.
+/// The director's interfaces have fixed numbers: see `programs.bpf.c`.
 pub const CLIENT_SIDE: u32 = 11;
 pub const SERVER_SIDE: u32 = 12;
 
@@ -26,7 +26,7 @@ pub struct Network {
     pub director: Namespace,
     client: Host,
     server: Host,
-    /// Of frames in the original direction.
+    /// The arrived frames of the original direction.
     originals: Arrivals,
     replies: Arrivals,
 }
@@ -45,7 +45,7 @@ impl Host {
 }
 
 impl Network {
-    /// `set_up` makes the director what the path wants.
+    /// `set_up` configures the director for the path.
     pub fn lay_out(path: Path, set_up: impl FnOnce(&Namespace)) -> Self {
         let [client, director, server] = [(); 3].map(|()| Namespace::new());
         wire(&client, &director, &server);
@@ -73,7 +73,7 @@ impl Network {
         }
     }
 
-    /// Where frames of a direction enter, and where they come out.
+    /// The hosts where frames of a direction enter and leave the network.
     fn ends(&self, direction: Direction) -> (&Host, &Host) {
         match direction {
             Direction::Original => (&self.client, &self.server),
@@ -86,7 +86,7 @@ impl Network {
         socket.send(frames).expect("frames are sent");
     }
 
-    /// How many frames ever came out at the far end of a direction.
+    /// The number of frames that have arrived at the far end of a direction.
     pub fn arrived(&self, direction: Direction) -> u64 {
         match direction {
             Direction::Original => &self.originals,
@@ -95,7 +95,7 @@ impl Network {
         .count()
     }
 
-    /// Does that while it listens to what comes out there.
+    /// Runs the job and returns the frames that arrive at the far end.
     pub fn overheard(&self, direction: Direction, job: impl FnOnce()) -> Vec<Vec<u8>> {
         let far = &self.ends(direction).1.namespace;
         let listener = far.within(|| PacketSocket::listening("eth0").expect("a packet socket"));
@@ -103,8 +103,9 @@ impl Network {
         listener.heard().expect("a packet socket")
     }
 
-    /// The director has no neighbour but those that it was given, and room for nearly
-    /// every flow: with half as many as there is room for, one in 250 finds its set full.
+    /// Checks that the director has only the neighbours that it was given, and room for
+    /// nearly every flow. With half as many flows as there is room for, one in 250 finds
+    /// its set full.
     pub fn check(&self) {
         if self.path.is_ours() {
             let full = self.counter("flows_full");
@@ -118,7 +119,7 @@ impl Network {
         }
     }
 
-    /// Why full NAT may have dropped something.
+    /// The reasons why full NAT may have dropped packets.
     pub fn counters(&self) -> String {
         if !self.path.is_ours() {
             return String::new();
@@ -134,8 +135,8 @@ impl Network {
         value.expect(name).expect("a number")
     }
 
-    /// Whether frames reach the director with their checksums verified, as from
-    /// a device that does so.
+    /// Sets whether frames reach the director with verified checksums, as from a device
+    /// that verifies them.
     pub fn verify_checksums(&self, verified: bool) {
         for interface in ["eth0", "eth1"] {
             if verified {
@@ -163,7 +164,7 @@ fn wire(client: &Namespace, director: &Namespace, server: &Namespace) {
         server.path(),
     ));
     for host in [client, director, server] {
-        // Nothing but the bench's own frames.
+        // Only the frames of the benchmark may be sent.
         host.sysctl("net.ipv6.conf.all.autoconf=0");
         host.sysctl("net.ipv6.conf.all.accept_dad=0");
         host.sysctl("net.ipv6.conf.default.router_solicitations=0");
@@ -178,15 +179,15 @@ fn wire(client: &Namespace, director: &Namespace, server: &Namespace) {
     for interface in ["all", "eth0", "eth1"] {
         director.sysctl(&format!("net.ipv4.conf.{interface}.rp_filter=0"));
     }
-    // The local IPs are the director's own; all their ports are for sessions.
+    // The local IPs are addresses of the director. All their ports are for sessions.
     director.sysctl("net.ipv4.ip_local_reserved_ports=1024-65535");
     director.sysctl("net.ipv6.conf.all.forwarding=1");
     director.ip(&addresses(&mac(CLIENT_MAC), &mac(SERVER_MAC)));
 }
 
-/// In IPv6, VIPs and local IPs are local by their networks: each address of an
-/// interface would make masquerading dearer, which looks at all of them. In IPv4
-/// that would make routing dearer, which then validates each source.
+/// In IPv6, VIPs and local IPs are local by their networks: masquerading looks at every
+/// address of an interface, so single addresses would make it slower. In IPv4, local
+/// networks would make routing slower, because it validates each source.
 fn addresses(client_mac: &str, server_mac: &str) -> String {
     let mut lines = String::new();
     for family in FAMILIES {
@@ -223,5 +224,5 @@ fn addresses(client_mac: &str, server_mac: &str) -> String {
     lines
 }
 
-// The prefix above has room for them.
+// The prefix above has room for all local IPs.
 const _: () = assert!(LOCAL_IPS <= 256);

@@ -5,8 +5,8 @@ use crate::director::{server, service};
 use crate::flow::{FAMILIES, Family, Protocol};
 use crate::namespace::Namespace;
 
-/// What leaves for the server has the director's address. Fails where the kernel or
-/// nft cannot.
+/// Packets to the server get the director's address as their source. Fails if the kernel
+/// or nft does not support this.
 pub fn masquerade(director: &Namespace) -> Result<(), String> {
     let rules = "add table inet nat
 add chain inet nat postrouting { type nat hook postrouting priority srcnat; }
@@ -18,8 +18,8 @@ add rule inet nat postrouting oifname eth1 masquerade";
     Ok(())
 }
 
-/// The above, and what is for a VIP goes to its servers in turn, by a map that has
-/// them. Fails as the above does.
+/// Adds destination NAT: a map sends the packets for a VIP to its servers in turn. Fails
+/// like `masquerade`.
 pub fn set_up(director: &Namespace) -> Result<(), String> {
     masquerade(director)?;
     let mut rules =
@@ -45,9 +45,8 @@ pub fn set_up(director: &Namespace) -> Result<(), String> {
     director.feed("nft", &["-f", "-"], &rules)
 }
 
-/// Beside the above: conntrack's established flows go into a flowtable at ingress of
-/// both interfaces. It counts packets, which its `counter` does into conntrack's
-/// accounting alone.
+/// Adds a flowtable at ingress of both interfaces for conntrack's established flows. It
+/// counts packets, but its `counter` counts them only in conntrack's accounting.
 pub fn add_flowtable(director: &Namespace) -> Result<(), String> {
     let rules = "add flowtable inet nat fast { hook ingress priority filter; devices = { eth0, eth1 }; counter; }
 add chain inet nat forward { type filter hook forward priority filter; }

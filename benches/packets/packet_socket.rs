@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Sends frames from an interface, as they are: a packet socket that passes the
-//! queueing discipline by, many frames a system call. Another hears them.
+//! Sends raw frames from an interface through a packet socket that bypasses the queueing
+//! discipline, many frames in each system call. Another socket receives.
 
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-/// Frames a call.
+/// The number of frames in each call.
 const BATCH: usize = 64;
 
 pub struct PacketSocket(OwnedFd);
 
 impl PacketSocket {
-    /// At an interface of the caller's network namespace.
+    /// Opens a socket at an interface of the caller's network namespace.
     pub fn at(interface: &str) -> io::Result<Self> {
         let index = nix::net::if_::if_nametoindex(interface)?;
-        // Protocol 0: it receives nothing.
+        // With protocol 0 the socket receives nothing.
         let fd = check(unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0) })?;
         let socket = unsafe { OwnedFd::from_raw_fd(fd) };
         for (option, value) in [(libc::PACKET_QDISC_BYPASS, 1), (libc::SO_SNDBUF, 1 << 20)] {
@@ -41,7 +41,7 @@ impl PacketSocket {
         Ok(socket)
     }
 
-    /// Sends nothing, but hears what the interface receives.
+    /// Opens a socket that only receives the frames of the interface.
     pub fn listening(interface: &str) -> io::Result<Self> {
         let socket = Self::at(interface)?;
         let mut address: libc::sockaddr_ll = unsafe { zeroed() };
@@ -52,7 +52,7 @@ impl PacketSocket {
         Ok(socket)
     }
 
-    /// What was heard so far.
+    /// The frames received so far.
     pub fn heard(&self) -> io::Result<Vec<Vec<u8>>> {
         let mut frames = Vec::new();
         loop {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The parts of a run, in their order.
+//! The parts of a run, in order.
 
 use crate::director::{USUAL, set_up};
 use crate::flow::{Family, Protocol};
@@ -33,7 +33,7 @@ const fn part(name: &'static str, run: fn(&[&Network]) -> Findings) -> Part {
     Part { name, run }
 }
 
-/// What makes many sessions comes last.
+/// Parts that make many sessions come last.
 pub const PARTS: &[Part] = &[
     part("udp-ipv4", |all| subjects::one_flow(all, Ipv4, Udp).into()),
     part("tcp-ipv4", |all| subjects::one_flow(all, Ipv4, Tcp).into()),
@@ -59,7 +59,7 @@ pub const PARTS: &[Part] = &[
     part("growth", |all| growth::growth(all, Ipv4)),
 ];
 
-/// What the goals speak of, in IPv4, but for what takes many sessions.
+/// The IPv4 parts that the goals use, except those that need many sessions.
 pub const QUICK: [&str; 6] = [
     "udp-ipv4",
     "tcp-ipv4",
@@ -69,11 +69,11 @@ pub const QUICK: [&str; 6] = [
     "sparse-ipv4",
 ];
 
-/// `done` is told of each part that is done.
+/// Calls `done` after each part.
 pub fn run(parts: &[&Part], paths: &[Path], done: impl Fn(&Report)) -> Report {
     command("modprobe", &["ip_vs", "conn_tab_bits=20"]);
     command("modprobe", &["nf_conntrack", "hashsize=1048576"]);
-    // What waits for the kernel's thread of soft interrupts must not be dropped.
+    // Packets that wait for the kernel thread of soft interrupts must not be dropped.
     command("sysctl", &["-qw", "net.core.netdev_max_backlog=1000000"]);
     eprintln!("laying out {} networks", paths.len());
     let lay_out = |path: &Path| Network::lay_out(*path, |director| set_up(director, *path, USUAL));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The ways through a director that are compared.
+//! The paths through a director that are compared.
 
 use std::net::IpAddr;
 
@@ -8,34 +8,36 @@ use crate::flow::{self, Family, SERVER_PORT, VIP_PORT};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Path {
-    /// Nothing but the generator: frames end at the director's first tc filter.
-    /// Subtracted from all others.
+    /// Only the generator: frames end at the director's first tc filter. This is
+    /// subtracted from all other paths.
     Drop,
-    /// An eBPF program that only redirects: the floor.
+    /// An eBPF program that only redirects: the lower limit.
     TcRedirect,
     /// Plain forwarding.
     Route,
-    /// IPVS masq, conntrack off, no source NAT.
+    /// IPVS masquerading, without conntrack and without source NAT.
     Ipvs,
-    /// IPVS with conntrack and an nft masquerade rule: what kube-proxy's IPVS
-    /// mode does, and what everything is compared with.
+    /// IPVS with conntrack and an nft masquerade rule, as in the IPVS mode of kube-proxy.
+    /// All paths are compared with this one.
     IpvsMasquerade,
     /// Destination NAT and masquerade by conntrack and nft, without IPVS.
     NftMasquerade,
-    /// The same with a flowtable, which forwards established flows at ingress.
+    /// The same with a flowtable that forwards established flows at ingress.
     NftFlowtable,
     /// Full NAT of this project, every packet through IPVS.
     IpvsBpf,
     /// The same with the fast path.
     IpvsBpfFast,
+    /// The same, and servers get the client's address.
+    IpvsBpfToa,
     /// The eBPF programs of this project alone, see `leases.rs`.
     #[serde(rename = "fast_path")]
     FastAlone,
 }
 
 impl Path {
-    /// Where there is IPVS.
-    pub const ALL: [Path; 9] = [
+    /// The paths on a host with IPVS.
+    pub const ALL: [Path; 10] = [
         Path::Drop,
         Path::TcRedirect,
         Path::Route,
@@ -45,9 +47,10 @@ impl Path {
         Path::NftFlowtable,
         Path::IpvsBpf,
         Path::IpvsBpfFast,
+        Path::IpvsBpfToa,
     ];
 
-    /// Where there is none.
+    /// The paths on a host without IPVS.
     pub const NATIVE: [Path; 5] = [
         Path::Drop,
         Path::TcRedirect,
@@ -67,11 +70,12 @@ impl Path {
             Path::NftFlowtable => "nft_flowtable",
             Path::IpvsBpf => "ipvs_bpf",
             Path::IpvsBpfFast => "ipvs_bpf_fast",
+            Path::IpvsBpfToa => "ipvs_bpf_toa",
             Path::FastAlone => "fast_path",
         }
     }
 
-    /// Whether packets belong to connections that the director knows.
+    /// True if packets belong to connections that the director knows.
     pub fn has_sessions(self) -> bool {
         !matches!(self, Path::Drop | Path::TcRedirect | Path::Route)
     }
@@ -84,18 +88,23 @@ impl Path {
         )
     }
 
-    /// True if flows that are in use leave most of the kernel out, for as long as a
-    /// lease or an entry of the flowtable lasts.
+    /// True if flows in use bypass most of the kernel while they have a lease or an entry
+    /// in the flowtable.
     pub fn is_fast(self) -> bool {
-        matches!(self, Path::IpvsBpfFast | Path::NftFlowtable)
+        self.has_leases() || self == Path::NftFlowtable
     }
 
-    /// Whether it is full NAT of this project, by the module.
+    /// True if it is this project's full NAT, with the module.
     pub fn is_ours(self) -> bool {
-        matches!(self, Path::IpvsBpf | Path::IpvsBpfFast)
+        self.has_leases() || self == Path::IpvsBpf
     }
 
-    /// Where a client sends.
+    /// True if it also has the fast path.
+    pub fn has_leases(self) -> bool {
+        matches!(self, Path::IpvsBpfFast | Path::IpvsBpfToa)
+    }
+
+    /// The address and port to which a client sends.
     pub fn destination(self, family: Family) -> (IpAddr, u16) {
         if self.has_sessions() {
             (flow::vip(family, 0), VIP_PORT)
@@ -104,15 +113,15 @@ impl Path {
         }
     }
 
-    /// Whom the server answers. Each kind of source NAT keeps a client's port
-    /// where it is free, and the flows that are answered have each their own;
-    /// were it otherwise, the answers would not arrive, which is checked.
+    /// The address and port to which the server answers. Each kind of source NAT keeps
+    /// the client's port if it is free. The flows that get answers have different ports.
+    /// Otherwise the answers would not arrive, which is checked.
     pub fn peer(self, family: Family, client: (IpAddr, u16)) -> (IpAddr, u16) {
         match self {
             Path::IpvsMasquerade | Path::NftMasquerade | Path::NftFlowtable => {
                 (flow::address(family, 2, 1), client.1)
             }
-            Path::IpvsBpf | Path::IpvsBpfFast | Path::FastAlone => {
+            Path::IpvsBpf | Path::IpvsBpfFast | Path::IpvsBpfToa | Path::FastAlone => {
                 (flow::local_ip(family, 0), client.1)
             }
             _ => client,

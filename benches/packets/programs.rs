@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The eBPF programs of the bench itself, `programs.bpf.c`: compiled once, and
-//! attached at an interface of the caller's network namespace.
+//! The benchmark's own eBPF programs, `programs.bpf.c`. They are compiled once and
+//! attached to an interface of the caller's network namespace.
 
 use std::fs;
 use std::path::Path;
@@ -12,22 +12,22 @@ use aya::maps::{Array, MapData};
 use aya::programs::SchedClassifier;
 use aya::programs::tc::{NlOptions, TcAttachOptions, TcAttachType};
 
-/// Priorities of the bench's filters; those of ipvs-bpf lie between.
+/// The priorities of the benchmark's filters. Those of ipvs-bpf are between them.
 pub const FIRST: u16 = 1;
 pub const LAST: u16 = 60_000;
 
-/// One of `programs.bpf.c`, at ingress.
+/// Attaches one of the programs in `programs.bpf.c` at ingress.
 pub fn attach(program: &str, interface: &str, priority: u16) {
     let mut object = Ebpf::load(object()).expect("root may load eBPF programs");
     at(&mut object, program, interface, priority);
     leave(object);
 }
 
-/// Frames that ever came in at an interface, and were dropped there.
+/// Counts and drops all frames that come in at an interface.
 pub struct Arrivals(Array<MapData, u64>);
 
 impl Arrivals {
-    /// Of the caller's network namespace.
+    /// Attaches it in the caller's network namespace.
     pub fn at(interface: &str) -> Self {
         let mut object = Ebpf::load(object()).expect("root may load eBPF programs");
         at(&mut object, "count_and_drop", interface, LAST);
@@ -41,7 +41,8 @@ impl Arrivals {
     }
 }
 
-/// At ingress of an interface that has a clsact qdisc. Priority 0: the kernel chooses.
+/// Attaches at ingress of an interface with a clsact qdisc. Priority 0: the kernel
+/// chooses.
 pub fn at(object: &mut Ebpf, program: &str, interface: &str, priority: u16) {
     let program: &mut SchedClassifier = object
         .program_mut(program)
@@ -59,8 +60,8 @@ pub fn at(object: &mut Ebpf, program: &str, interface: &str, priority: u16) {
         .expect(interface);
 }
 
-/// What it brought belongs to the filters now, which go with their namespace.
-/// aya would detach the programs where the process then is.
+/// Leaves the programs to the filters, which end with their namespace. aya would detach
+/// them in the namespace where the process is at that time.
 pub fn leave(object: Ebpf) {
     std::mem::forget(object);
 }
@@ -75,7 +76,7 @@ fn object() -> &'static [u8] {
             .args([
                 "-target", "bpf", "-O2", "-g", "-Wall", "-Werror", "-mcpu=v3",
             ])
-            // Where Debian keeps asm/types.h: see build.rs.
+            // The folder where Debian keeps asm/types.h: see build.rs.
             .arg("-I/usr/include/x86_64-linux-gnu")
             .arg("-c")
             .arg(concat!(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What was measured, and target/bench/report.json, which has it for programs
-//! (its schema is in docs/benchmark.md).
+//! The results, and target/bench/report.json, which has them in machine-readable form
+//! (its schema is in docs/concepts/benchmark.md).
 
 use std::fs;
 
@@ -19,32 +19,32 @@ pub enum Per {
     Session,
     /// A TCP connection from SYN to the last ACK.
     Connection,
-    /// A packet of flows that have one a second each way, and whatever the kernel does
-    /// beside packets to keep them.
+    /// A packet of flows that have one each second in each direction, including all other
+    /// work that the kernel does to keep them.
     SparsePacket,
-    /// A packet that the director forwards and that is none of its services'.
+    /// A forwarded packet that does not belong to any service of the director.
     OthersPacket,
 }
 
-/// What is measured, whatever the path.
+/// The thing that is measured, independent of the path.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Subject {
     pub per: Per,
     pub family: Family,
     pub protocol: Protocol,
     pub direction: Direction,
-    /// Bytes of a frame, at least.
+    /// The minimum number of bytes in a frame.
     pub size: usize,
-    /// Whether the checksums were verified before the director looks at them.
+    /// True if the checksums were verified before the director sees them.
     pub verified: bool,
-    /// In turn.
+    /// The number of flows, used in turn.
     pub flows: u32,
-    /// That the director knows.
+    /// The number of sessions that the director knows.
     pub sessions: u32,
     pub services: u32,
 }
 
-/// Of small frames: as few bytes as there are without data, at least so many.
+/// The minimum size of small frames, which have no data.
 pub const SMALL: usize = 64;
 
 impl Subject {
@@ -72,27 +72,27 @@ impl Subject {
     }
 }
 
-/// One figure.
+/// The figure of one path.
 #[derive(Debug, Serialize)]
 pub struct Row {
     pub path: Path,
     #[serde(flatten)]
     pub subject: Subject,
-    /// Without those of the generator.
+    /// The instructions without those of the generator.
     pub instructions: i64,
-    /// To `ipvs_masquerade`.
+    /// The ratio to `ipvs_masquerade`.
     pub ratio: Option<f64>,
 }
 
-/// Of kernel objects (slabs).
+/// The memory of kernel objects (slabs).
 #[derive(Debug, Serialize)]
 pub struct Memory {
     pub path: Path,
     pub family: Family,
-    /// So many were opened.
+    /// The number of sessions that were opened.
     pub sessions: u32,
-    /// True if each has sent more than a packet each way, so that it has what a fast
-    /// path gives it.
+    /// True if each session has sent more than one packet in each direction, so that it
+    /// has all that a fast path gives it.
     pub in_use: bool,
     pub bytes_a_session: u64,
 }
@@ -100,7 +100,7 @@ pub struct Memory {
 #[derive(Serialize)]
 pub struct Report {
     pub kernel: String,
-    /// Whether the run came to its end.
+    /// True if the run was completed.
     pub complete: bool,
     pub rows: Vec<Row>,
     pub memory: Vec<Memory>,
@@ -126,13 +126,13 @@ impl Report {
     }
 }
 
-/// Of the kernel.
+/// The release of the kernel.
 pub fn release() -> String {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     release.trim().to_owned()
 }
 
-/// What was there is there whole, or this is.
+/// Replaces the file atomically: it has either the old report or this one.
 pub fn write(report: &impl Serialize, name: &str) {
     let json = serde_json::to_string_pretty(report).expect("JSON");
     let folder = "target/bench";

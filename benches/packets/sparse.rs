@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What it costs to keep flows that have a packet a second each way. Everything that
-//! the kernel executes counts, whether for a packet or beside: timers, workers that
-//! renew, fold or look for what has expired.
+//! The cost of flows with one packet each second in each direction. This counts
+//! everything that the kernel executes, for packets or otherwise: timers, and workers
+//! that renew, fold or search for expired entries.
 //!
-//! The only processor never idles (`idle.rs`), and the clock counts all instructions, so
-//! those that are not of waiting are what the kernel and the generator took.
+//! The only processor never idles (`idle.rs`), and the clock counts all instructions. So
+//! all instructions except those of waiting belong to the kernel and the generator.
 
 use crate::director::{USUAL, set_up};
 use crate::flow::{Direction, Family, Protocol, Segment};
@@ -18,15 +18,15 @@ use crate::subjects::open;
 use Direction::{Original, Reply};
 
 const FLOWS: u32 = 2_000;
-/// Conntrack looks through its whole table in about that time.
+/// Conntrack scans its whole table in about this time.
 const SECONDS: u64 = 60;
-/// Before it is measured: every flow has what it gets by being used.
+/// The time before measuring, so that every flow has all that it gets from being used.
 const BEFORE: u64 = 3;
-/// Of packets, a second.
+/// Batches of packets in each second.
 const BATCHES: u64 = 100;
 
-/// Per packet, both directions alike. On networks of its own, so that no other part's
-/// flows are kept beside.
+/// The instructions for a packet, in both directions. This uses its own networks, so that
+/// flows of other parts are not included.
 pub fn sparse(networks: &[&Network], family: Family) -> Findings {
     let subject = Subject {
         flows: FLOWS,
@@ -69,7 +69,7 @@ pub fn sparse(networks: &[&Network], family: Family) -> Findings {
     rows.collect::<Vec<_>>().into()
 }
 
-/// The flows of a network, and a frame of each, each way.
+/// The flows of a network, with one frame of each in each direction.
 struct Flows<'a> {
     network: &'a Network,
     originals: Vec<Vec<u8>>,
@@ -89,9 +89,9 @@ impl<'a> Flows<'a> {
         }
     }
 
-    /// A question and an answer of each flow, once in each of so many seconds: at
-    /// another moment of each, the same for every path. The instructions that this
-    /// took, which are not those of waiting.
+    /// Sends one question and one answer of each flow in each of `seconds` seconds. A
+    /// flow has another moment in each second, the same on every path. Returns the
+    /// instructions that this took, without those of waiting.
     fn use_for(&mut self, seconds: u64, round: &Round) -> f64 {
         let arrived = [Original, Reply].map(|direction| self.network.arrived(direction));
         let begin = now();
@@ -118,7 +118,7 @@ impl<'a> Flows<'a> {
         taken
     }
 
-    /// Both directions in the same order.
+    /// Shuffles both directions into the same order.
     fn shuffle(&mut self) {
         for last in (1..self.originals.len()).rev() {
             // xorshift64

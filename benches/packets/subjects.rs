@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What is measured, one function each.
+//! The things that are measured, one function for each.
 
 use crate::arrival;
 use crate::flow::{Direction, Family, Protocol, SHORT_DATA, Segment};
@@ -12,14 +12,14 @@ use crate::report::{Memory, Per, Row, SMALL, Subject};
 use crate::way;
 use Direction::{Original, Reply};
 
-/// Packets of one flow, a round.
+/// The number of packets of one flow in a round.
 const PACKETS: usize = 2_000;
-/// Flows of the many: these are numbers 1 to 50 000.
+/// The number of flows in the tests with many: flows 1 to 50 000.
 const MANY: u32 = 50_000;
-/// New sessions or short connections, a round: numbers above.
+/// New sessions or short connections in a round. Their numbers come after these.
 const NEW: u32 = 2_000;
 
-/// Opens the connections of these flows, so that both directions are known. The
+/// Opens the connections of these flows, so that both directions are known. Returns the
 /// memory that each takes.
 pub fn open(
     networks: &[&Network],
@@ -32,6 +32,7 @@ pub fn open(
             (Original, Segment::Syn),
             (Reply, Segment::SynAck),
             (Original, Segment::Ack),
+            (Reply, Segment::Data),
         ],
     };
     let sessions = numbers.len();
@@ -40,7 +41,8 @@ pub fn open(
         .iter()
         .filter(|network| network.path.has_sessions())
     {
-        // What other paths free meanwhile must not be in it; of one flow it says nothing.
+        // Memory that other paths free in the meantime must not be included. For a single
+        // flow, the memory has no meaning.
         if sessions > 1 {
             settle();
         }
@@ -58,7 +60,7 @@ pub fn open(
         };
         memory.push(now_takes(false));
         // A flowtable has its entries since the answers.
-        if network.path == Path::IpvsBpfFast {
+        if network.path.has_leases() {
             for direction in [Original, Reply, Original, Reply] {
                 let frames = frames(network, subject, numbers.clone(), direction, Segment::Data);
                 cost(network, direction, &frames);
@@ -69,13 +71,13 @@ pub fn open(
     memory
 }
 
-/// These frames in turn, as many as one path is measured with.
+/// These frames in turn, as many as are measured for one path.
 pub fn repeated(frames: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     let count = PACKETS.max(frames.len());
     frames.into_iter().cycle().take(count).collect()
 }
 
-/// One flow, whose connection is open: per packet.
+/// One flow whose connection is open. Measured for each packet.
 pub fn one_flow(networks: &[&Network], family: Family, protocol: Protocol) -> Vec<Row> {
     let subject = Subject::of(Per::Packet, family, protocol);
     open(networks, &subject, 0..1);
@@ -115,7 +117,7 @@ pub fn one_flow(networks: &[&Network], family: Family, protocol: Protocol) -> Ve
     rows
 }
 
-/// Many flows in turn, whose connections are open: per packet.
+/// Many flows in turn, whose connections are open. Measured for each packet.
 pub fn many_flows(networks: &[&Network], family: Family) -> Findings {
     let subject = Subject {
         flows: MANY,
@@ -136,7 +138,7 @@ pub fn many_flows(networks: &[&Network], family: Family) -> Findings {
     Findings { rows, memory }
 }
 
-/// The flows of a round that nobody has used before.
+/// The flows of a round, which have not been used before.
 fn fresh(round: u32) -> std::ops::Range<u32> {
     let first = MANY + 1 + round * NEW;
     first..first + NEW
@@ -154,8 +156,8 @@ pub fn new_sessions(networks: &[&Network], family: Family) -> Vec<Row> {
     })
 }
 
-/// A whole TCP connection from SYN to the last ACK, a hundred bytes each way:
-/// per connection, both directions together.
+/// A whole TCP connection from SYN to the last ACK, with a hundred bytes in each
+/// direction. Measured for each connection, both directions together.
 pub fn short_connections(networks: &[&Network], family: Family) -> Vec<Row> {
     let script = [
         (Original, Segment::Syn),
@@ -188,10 +190,10 @@ pub fn short_connections(networks: &[&Network], family: Family) -> Vec<Row> {
     })
 }
 
-/// A packet that the director forwards, and that is none of its services': the client
-/// and the server talk to each other.
+/// A packet that the director forwards and that does not belong to its services: the
+/// client and the server talk directly.
 pub fn others(networks: &[&Network], family: Family) -> Vec<Row> {
-    /// Of no flow that the director has seen.
+    /// The number of a flow that the director has not seen.
     const NUMBER: u32 = MANY + 10 * NEW;
     let forwards = |path: Path| matches!(path, Path::Route | Path::Ipvs) || path.is_ours();
     let subject = Subject::of(Per::OthersPacket, family, Protocol::Udp);

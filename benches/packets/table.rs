@@ -8,8 +8,8 @@ use crate::native;
 use crate::path::Path;
 use crate::report::{Per, Report, Row, Subject};
 
-/// The columns: what is compared.
-const PATHS: [Path; 8] = [
+/// The paths that are compared, as columns.
+const PATHS: [Path; 9] = [
     Path::TcRedirect,
     Path::Route,
     Path::Ipvs,
@@ -18,6 +18,7 @@ const PATHS: [Path; 8] = [
     Path::NftFlowtable,
     Path::IpvsBpf,
     Path::IpvsBpfFast,
+    Path::IpvsBpfToa,
 ];
 
 pub fn print(report: &Report) {
@@ -46,7 +47,7 @@ fn right(text: impl ToString) -> Cell {
     Cell::new(text.to_string()).set_alignment(CellAlignment::Right)
 }
 
-/// Thousands apart.
+/// The number with thousands separated.
 fn number(number: i64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -167,7 +168,7 @@ fn figure(value: f64, digits: usize) -> String {
     }
 }
 
-/// Columns: paths; in a cell nanoseconds, and the ratio with its quartiles.
+/// The columns are paths. A cell has nanoseconds, and the ratio with its quartiles.
 pub fn print_native(report: &native::Report) {
     println!(
         "Nanoseconds a packet, median of {} rounds, and the ratio to nft_masquerade within a round:\n\

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! That packets of a path take the way that its name says: whether netfilter sees them,
-//! whether conntrack knows their connection, and who counted them.
+//! Checks that the packets of a path are processed as its name says: whether netfilter
+//! sees them, whether conntrack knows their connection, and which part counted them.
 
 use std::net::{IpAddr, SocketAddr};
 use std::thread::sleep;
@@ -13,17 +13,17 @@ use crate::path::Path;
 use crate::report::Subject;
 use Direction::{Original, Reply};
 
-/// Each way.
+/// The number of packets in each direction.
 const PACKETS: u64 = 100;
-/// How often the module is asked for what it counts once a second.
+/// How often the module is asked for the counts that it updates once a second.
 const PATIENCE: u32 = 100;
 
-/// At PREROUTING, before all else.
+/// At PREROUTING, before everything else.
 const WATCH: &str = "add table inet watch
 add chain inet watch prerouting { type filter hook prerouting priority -450; }
 add rule inet watch prerouting meta l4proto { tcp, udp } counter";
 
-/// Of the first flow, whose connection is open.
+/// Checks the first flow, whose connection is open.
 pub fn check(network: &Network, subject: &Subject) {
     let (path, name) = (network.path, network.path.name());
     let counted = path.is_ours().then(|| fast_packets(network));
@@ -31,7 +31,8 @@ pub fn check(network: &Network, subject: &Subject) {
     if path == Path::TcRedirect {
         assert_eq!(watched, 0, "{name}: packets that netfilter saw");
     } else if path.is_fast() {
-        // One each way may be that which gets a lease, or the entry in the flowtable.
+        // One packet in each direction may be the one that gets the lease or the
+        // flowtable entry.
         assert!(watched <= 2, "{name}: netfilter saw {watched} packets");
     } else {
         assert_eq!(watched, 2 * PACKETS, "{name}: packets that netfilter saw");
@@ -44,16 +45,16 @@ pub fn check(network: &Network, subject: &Subject) {
     if let Some(entry) = entry {
         let offloaded = path == Path::NftFlowtable;
         assert_eq!(entry.contains("[OFFLOAD]"), offloaded, "{name}: {entry}");
-        // The flowtable's `counter` is conntrack's accounting.
+        // The `counter` of the flowtable is conntrack's accounting.
         assert!(
             !offloaded || packets(&entry) >= 2 * PACKETS,
             "{name}: the flowtable does not count: {entry}"
         );
     }
     if let Some(before) = counted {
-        let least = match path {
-            Path::IpvsBpfFast => before + 2 * PACKETS - watched,
-            _ => before,
+        let least = match path.has_leases() {
+            true => before + 2 * PACKETS - watched,
+            false => before,
         };
         let all = (0..PATIENCE).any(|_| {
             sleep(Duration::from_millis(100));
@@ -66,8 +67,8 @@ pub fn check(network: &Network, subject: &Subject) {
     }
 }
 
-/// How many of some packets each way netfilter sees, and conntrack's entry just after
-/// them: a flowtable forgets flows that are idle.
+/// The number of packets that netfilter sees in both directions, and conntrack's entry
+/// right after them: a flowtable drops idle flows.
 fn watched(network: &Network, subject: &Subject) -> (u64, Option<String>) {
     let director = &network.director;
     director
@@ -85,7 +86,8 @@ fn watched(network: &Network, subject: &Subject) -> (u64, Option<String>) {
     (watched.expect("the rule's counter"), entry)
 }
 
-/// What the program alone has forwarded, as far as the module knows by now.
+/// The number of packets that the program forwarded alone, as far as the module has
+/// counted them.
 fn fast_packets(network: &Network) -> u64 {
     ["fast_packets_original", "fast_packets_reply"]
         .map(|counter| network.counter(counter))
@@ -93,7 +95,7 @@ fn fast_packets(network: &Network) -> u64 {
         .sum()
 }
 
-/// Conntrack's line of the flow, as the client and the server see it.
+/// Conntrack's line for the flow, as the client and the server see it.
 fn entry(network: &Network, subject: &Subject) -> Option<String> {
     let client = subject.flow(0).client();
     let vip = network.path.destination(subject.family);
@@ -112,7 +114,7 @@ fn entry(network: &Network, subject: &Subject) -> Option<String> {
     line.map(str::to_owned)
 }
 
-/// Of both directions of an entry.
+/// The ends of both directions of an entry.
 fn ends_of(line: &str, address: &str, port: &str) -> Vec<SocketAddr> {
     let values = |key: &str| {
         let key = format!("{key}=");
@@ -128,7 +130,7 @@ fn ends_of(line: &str, address: &str, port: &str) -> Vec<SocketAddr> {
     .collect()
 }
 
-/// Of both directions of an entry.
+/// The packets of both directions of an entry.
 fn packets(entry: &str) -> u64 {
     let words = entry.split_whitespace();
     let counts = words.filter_map(|word| word.strip_prefix("packets="));

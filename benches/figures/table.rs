@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The table in README.md, between two comments that are there.
+//! The table in docs/concepts/benchmark.md, between its two marker comments.
 
 use std::error::Error;
 use std::fs;
 
 use crate::report::{Choice, PATHS, Report, WHOLE, number};
 
-const FILE: &str = "README.md";
+const FILE: &str = "docs/concepts/benchmark.md";
 const BEGIN: &str = "<!-- written by make benchmark-svg -->\n";
 const END: &str = "<!-- end -->\n";
 
