@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The Rust mirrors of `kmod/ip_vs_bpf_abi.h` and `bpf/toa/abi.h` have the headers'
-//! layout. What a header declares is scanned for names; a C program made of these names says
-//! how the compiler lays them out; and the mirror must say the same.
+//! Checks that the Rust mirrors of `kmod/ip_vs_bpf_abi.h` and `bpf/toa/abi.h` have the
+//! layout of these headers. The test scans each header for names. A C program with these
+//! names prints the layout that the compiler uses, and the mirror must have the same.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -17,7 +17,7 @@ use ipvs_bpf::datapath::abi::{
 };
 use ipvs_bpf::toa::abi::{Client, Counts, OUTCOMES, Outcome, Prefix, Trusted, Tuple};
 
-/// A header, and the lines that its mirror makes.
+/// A header, and the lines that describe its mirror.
 struct Header {
     path: &'static str,
     mirror_path: &'static str,
@@ -37,12 +37,12 @@ const HEADERS: [Header; 2] = [
     },
 ];
 
-/// What the header declares, by name.
+/// The declarations of a header, by name.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Declarations {
-    /// Structure and its fields, as type and name.
+    /// Each structure with its fields, as type and name.
     structures: Vec<(String, Vec<(String, String)>)>,
-    /// Values of enumerations, and macros that have a value.
+    /// The values of enumerations, and macros that have a value.
     constants: Vec<String>,
 }
 
@@ -133,10 +133,10 @@ fn size<T, F>(_: impl Fn(&T) -> &F) -> usize {
     size_of::<F>()
 }
 
-/// Adds a line for a structure and for each of its fields, as the mirror has them.
+/// Adds a line for a structure and for each of its fields, as in the mirror.
 macro_rules! structure {
     ($lines:ident, $c_name:literal, $rust:ident: $($field:ident)*) => {
-        // Names every field, so that one that is missing here does not compile.
+        // Names every field, so that a field that is missing here does not compile.
         let _ = |value: $rust| { let $rust { $($field: _,)* } = value; };
         $lines.insert(format!("{} size {}", $c_name, size_of::<$rust>()));
         $(
@@ -178,7 +178,7 @@ fn datapath() -> BTreeSet<String> {
     lines
 }
 
-/// The same of the receiver. The length before a prefix is aya's.
+/// The same for the receiver. aya has the prefix length as its own field.
 fn toa() -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
     structure!(lines, "toa_trusted", Trusted: pad);
@@ -208,7 +208,7 @@ fn toa() -> BTreeSet<String> {
     lines
 }
 
-/// The same lines, as the C compiler has them.
+/// The same lines from the C compiler.
 fn layout_by_compiler(header: &Header, declarations: &Declarations) -> BTreeSet<String> {
     let mut source = format!(
         "#include <stdio.h>\n#include <stddef.h>\n#include \"{}\"\nint main(void)\n{{\n",
@@ -277,8 +277,8 @@ fn run(source: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The header's declarations. Panics at whatever it does not know, lest a
-/// declaration go unseen.
+/// The declarations of the header. Panics at anything unknown, so that no declaration is
+/// missed.
 fn scan(header: &str) -> Declarations {
     let mut found = Declarations::default();
     let mut code = String::new();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The real program with files, streams and users that are not as they should
-//! be: one clear line and the right exit status, no panic.
+//! The real program with broken files, streams and users. It must print one clear line,
+//! exit with the right status, and never panic.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -37,7 +37,7 @@ fn file(name: &str, content: &[u8]) -> PathBuf {
     path
 }
 
-/// `TRYCMD=overwrite` writes what is printed now.
+/// `TRYCMD=overwrite` writes the current output to the files.
 #[test]
 fn help_usage_and_mistakes_of_arguments_are_printed_as_in_the_files() {
     trycmd::TestCases::new()
@@ -80,7 +80,7 @@ fn arguments_that_are_not_utf_8_get_an_error_of_usage() {
         assert_eq!((code, stdout.as_str()), (Some(1), ""), "{arguments:?}");
         assert!(stderr.starts_with("error: "), "{stderr}");
     }
-    // The name of a file may be of any bytes.
+    // A file name can have any bytes.
     let (code, _, stderr) = text(program(&["validate", "-f"]).arg(latin1).output().unwrap());
     assert_eq!(code, Some(1));
     assert!(stderr.contains("no such file"), "{stderr}");
@@ -88,7 +88,7 @@ fn arguments_that_are_not_utf_8_get_an_error_of_usage() {
 
 #[test]
 fn a_network_namespace_that_is_not_there_is_named() {
-    // Root of a user namespace is root enough to be told.
+    // Root of a user namespace has enough rights to get this message.
     for name in ["nowhere", "", "../x"] {
         let mut command = Command::new("unshare");
         command
@@ -201,7 +201,7 @@ fn what_is_no_text_file_gets_one_clear_line() {
         (file("binary.toml", &random), "it is binary"),
         (
             file("latin1.toml", b"# coffee\n# caf\xe9\n"),
-            "no UTF-8 text (line 2, byte 6 of it)",
+            "not UTF-8 text (line 2, byte 6 of it)",
         ),
         (file("wide.toml", b"\xff\xfe[\0"), "it is UTF-16 text"),
     ] {
@@ -277,7 +277,7 @@ fn a_link_to_itself_is_refused_with_the_system_s_reason() {
 
 #[test]
 fn a_file_that_this_user_may_not_read_is_refused() {
-    // Readable by nobody but root, and asked for by nobody.
+    // Only root can read it, and the user `nobody` tries to.
     let path = file("secret.toml", b"service = []\n");
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     fs::set_permissions(&path, mode).unwrap();
@@ -345,7 +345,7 @@ fn who_is_not_root_gets_one_clear_line() {
 }
 
 fn as_nobody(arguments: &[&str]) -> (Option<i32>, String, String) {
-    // The build folder may be closed to others: the program is opened here.
+    // Other users may not have access to the build folder, so the program is opened here.
     let program = fs::File::open(env!("CARGO_BIN_EXE_ipvs-bpf")).unwrap();
     let mut command = Command::new("setpriv");
     command

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Completions, asked for in the real shells: a subcommand, an option and a
-//! value complete as a person would have them. What the kernel knows is completed in
-//! `tests/e2e/completions.rs`.
+//! Completions in the real shells. Checks that subcommands, options and values complete
+//! as a user expects. `tests/e2e/completions.rs` checks completions from the kernel's
+//! state.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 #[path = "completions/bash.rs"]
 mod bash;
 
-/// The script of a shell, in a folder of its own.
+/// Writes the script of a shell into a folder of its own.
 fn script(shell: &str, name: &str) -> PathBuf {
     let output = Command::new(env!("CARGO_BIN_EXE_ipvs-bpf"))
         .args(["completions", shell])
@@ -25,7 +25,7 @@ fn script(shell: &str, name: &str) -> PathBuf {
 }
 
 fn run(shell: &str, arguments: &[&str]) -> String {
-    // The scripts ask the program that the user would start.
+    // The scripts call the program that the user would start.
     let program = Path::new(env!("CARGO_BIN_EXE_ipvs-bpf")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     let output = Command::new(shell)
@@ -40,7 +40,8 @@ fn run(shell: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What completes a line at whose end Tab is pressed, and what does not.
+/// A line at whose end Tab is pressed, the completions that it must have, and those that
+/// it must not have.
 type Case = (
     &'static str,
     &'static [&'static str],
@@ -57,7 +58,7 @@ const CASES: &[Case] = &[
     ("ipvs-bpf flush --y", &["--yes"], &["--json"]),
     ("ipvs-bpf apply --file READ", &["README.md"], &["Makefile"]),
     ("ipvs-bpf completions z", &["zsh"], &["bash"]),
-    // Nothing is said where there is nothing to offer, or nobody may ask for it.
+    // Nothing is printed if there is nothing to offer or no permission to ask.
     ("ipvs-bpf drain tcp://", &[], &["--timeout"]),
     ("ipvs-bpf drain --netns nowhere t", &[], &["--timeout"]),
     ("ipvs-bpf show --sort ", &["service", "weight"], &["inbps"]),
@@ -72,9 +73,9 @@ const CASES: &[Case] = &[
         &["towards"],
     ),
 ];
-/// Bash takes `--sort` and `=` for words of their own.
+/// Bash treats `--sort` and `=` as separate words.
 const BASH: &[Case] = &[("ipvs-bpf show --sort=sch", &["scheduler"], &["service"])];
-/// The others replace the whole word.
+/// The other shells replace the whole word.
 const OTHERS: &[Case] = &[("ipvs-bpf show --sort=sch", &["--sort=scheduler"], &[])];
 
 fn check(shell: &str, cases: &[Case], mut complete: impl FnMut(&str) -> String) {
@@ -110,8 +111,8 @@ fn fish_completes_commands_options_and_values() {
     });
 }
 
-/// An interactive zsh at a pseudo-terminal, in which Tab is pressed; what its
-/// completion would add is printed instead of being chosen from.
+/// Presses Tab in an interactive zsh at a pseudo-terminal. The matches of its completion
+/// are printed instead of shown in a menu.
 #[test]
 fn zsh_completes_commands_options_and_values() {
     let path = script("zsh", "_ipvs-bpf");

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The file, by cases and under damage.
+//! Parses files: fixed cases, and damaged files.
 //!
-//! A case is `tests/config/NAME.toml` and beside it what comes out: for a good
-//! file `NAME.state`, what it asks for on a host with the interfaces of
-//! [`HOST`]; for a bad one `NAME.stderr`, the mistakes as people read them. A
-//! good file that gives warnings has both.
-//! `BLESS=1 cargo test --test config` writes what comes out into the files;
-//! `git diff` then shows what changed.
+//! A case is `tests/config/NAME.toml` with the expected results next to it. A good file
+//! has `NAME.state`, the state that it asks for on a host with the interfaces of
+//! [`HOST`]. A bad file has `NAME.stderr`, the mistakes in their text form. A good file
+//! with warnings has both. `BLESS=1 cargo test --test config` writes the current results
+//! into the files, and `git diff` shows the changes.
 
 #[path = "config/suggestions.rs"]
 mod suggestions;
@@ -83,7 +82,7 @@ fn mistakes_are_the_same_for_programs_as_for_people() {
     assert!(bad >= 20, "bad cases went missing: {bad}");
 }
 
-/// A file whose mistakes are all `slips` is good after its fixes.
+/// If all mistakes of a file are `slips`, the file is good after their fixes.
 #[test]
 fn what_is_suggested_leads_to_no_next_error() {
     let mut fixes = 0;
@@ -109,7 +108,7 @@ fn what_is_suggested_leads_to_no_next_error() {
         }
         let name = case.file_stem().unwrap().to_str().unwrap();
         if name.starts_with("slips_") {
-            // Broken syntax can hide what is below it.
+            // A syntax error can hide mistakes below it.
             let (mut fixed, mut after) = (fixed, after);
             while after.iter().any(|record| !record["fix"].is_null()) {
                 fixed = self::fixed(&fixed, &after);
@@ -123,7 +122,7 @@ fn what_is_suggested_leads_to_no_next_error() {
     assert!(fixes >= 35, "fixes went missing: {fixes}");
 }
 
-/// The text after all the edits.
+/// The text after all edits.
 fn fixed(text: &str, records: &[serde_json::Value]) -> String {
     let mut edits: Vec<_> = records
         .iter()
@@ -180,7 +179,7 @@ fn no_truncation_of_the_example_makes_the_reader_panic() {
 
 #[test]
 fn no_case_with_flipped_lost_and_misplaced_bytes_makes_the_reader_panic() {
-    // xorshift64: the same bytes in every run.
+    // xorshift64: the same bytes in each run.
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = move |below: usize| {
         seed ^= seed << 13;
@@ -198,9 +197,9 @@ fn no_case_with_flipped_lost_and_misplaced_bytes_makes_the_reader_panic() {
                     0 => bytes[at] = random(256) as u8,
                     1 => bytes[at] ^= 1 << random(8),
                     2 if bytes.len() > 1 => drop(bytes.remove(at)),
-                    // A number out of every range.
+                    // A number that exceeds every range.
                     3 => drop(bytes.splice(at..at, *b"99999999999")),
-                    // Pieces of a file where others belong.
+                    // A part of another file in the wrong place.
                     _ => {
                         let other = &files[random(files.len())];
                         let from = random(other.len());
@@ -262,7 +261,7 @@ fn a_message_carries_nothing_that_steers_a_terminal() {
     let steers = |letter: &char| letter.is_control() && *letter != '\n';
     assert_eq!(rendered.chars().find(steers), None);
 
-    // Where it stands in the text itself, above and below ASCII.
+    // The place in the text itself, above and below ASCII.
     let text = "[ser\u{9b}2Jvice]\n\u{1b}[2J = 1\n";
     let rendered = config::parse("lb.toml", text).unwrap_err().render(false);
     assert!(rendered.contains("ser\u{b7}2Jvice"), "{rendered}");
@@ -306,7 +305,7 @@ fn state(text: &str) -> Result<State, Diagnostics> {
     Ok(config::parse("lb.toml", text)?.desired(&HOST.map(str::to_owned)))
 }
 
-/// The records of mistakes, or else of warnings, that a text gives.
+/// The records of the mistakes in a text, or of its warnings if it has no mistakes.
 fn said(text: &str) -> Vec<serde_json::Value> {
     match config::parse("lb.toml", text) {
         Err(mistakes) => records(mistakes),
@@ -319,7 +318,7 @@ fn said(text: &str) -> Vec<serde_json::Value> {
     }
 }
 
-/// As `validate --json` prints them.
+/// The records in the format of `validate --json`.
 fn records(diagnostics: Diagnostics) -> Vec<serde_json::Value> {
     let failure = Failure::Mistakes(Box::new(diagnostics));
     let json = serde_json::to_value(Report::of_failure(&failure)).unwrap();

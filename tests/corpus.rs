@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the fuzz targets have found so far (`fuzz/corpus/TARGET/`), without
-//! the fuzzer: each input is fed to the function that the target calls.
+//! Runs the inputs that the fuzz targets have found so far, without the fuzzer. Each input
+//! is passed to the function that the target calls. `fuzz/corpus/TARGET.tar.gz` has those
+//! that together reach all code, `fuzz/regressions/TARGET/` those that failed once.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 #[path = "../fuzz/inputs/file.rs"]
 mod file;
@@ -13,18 +15,31 @@ mod ipvsadm;
 mod netlink;
 
 fn feed(target: &str, take: fn(&[u8])) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
-    let inputs: Vec<PathBuf> = fs::read_dir(root.join(target))
-        .unwrap()
-        .map(|input| input.unwrap().path())
-        .collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let unpacked = tempfile::tempdir().unwrap();
+    let mut tar = Command::new("tar");
+    tar.arg("-xzf")
+        .arg(root.join("corpus").join(format!("{target}.tar.gz")))
+        .arg("-C")
+        .arg(unpacked.path());
+    assert!(tar.status().unwrap().success(), "{tar:?}");
+    let mut inputs = files(unpacked.path());
     assert!(inputs.len() > 100, "inputs went missing: {}", inputs.len());
+    let regressions = root.join("regressions").join(target);
+    if regressions.exists() {
+        inputs.extend(files(&regressions));
+    }
     for input in inputs {
         let bytes = fs::read(&input).unwrap();
-        // A panic is told with the input that leads to it.
+        // If the function panics, this shows the input.
         println!("{}", input.display());
         take(&bytes);
     }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
 }
 
 #[test]

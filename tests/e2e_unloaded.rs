@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! In a kernel that has just booted and could load IPVS, but has not
-//! (`lab/runner` boots one for this binary alone).
+//! A kernel that has just booted and has not loaded IPVS, although it could (`lab/runner`
+//! boots one for this binary alone).
 
 use std::path::Path;
 use std::process::Command;
 
 use ipvs_bpf::ipvs_netlink::Ipvs;
 
-const VIEWS: [&[&str]; 11] = [
+const VIEWS: [&[&str]; 12] = [
     &[],
     &["--stats"],
     &["--rate"],
@@ -16,6 +16,7 @@ const VIEWS: [&[&str]; 11] = [
     &["--connections"],
     &["--sessions"],
     &["--local-ips"],
+    &["--toa"],
     &["--timeouts"],
     &["--daemon"],
     &["--counters"],
@@ -52,6 +53,35 @@ fn metrics_say_that_nothing_is_up() {
             "ipvs_bpf_up{part=\"programs\"} 0",
         ]
     );
+}
+
+/// A server needs neither IPVS nor the module.
+fn a_receiver_comes_and_goes() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/toa.toml");
+    let file = file.to_str().unwrap();
+    for (arguments, status) in [
+        (&["plan", "-f", file][..], 2),
+        (&["doctor", "-f", file], 0),
+        (&["apply", "-f", file], 0),
+        (&["plan", "-f", file], 0),
+        (&["doctor"], 0),
+        (&["show", "--toa"], 0),
+        (&["save"], 0),
+        (&["metrics"], 0),
+        (&["down"], 0),
+        (&["plan", "-f", file], 2),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_ipvs-bpf"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(status),
+            "{arguments:?}: {output:?}"
+        );
+        assert_eq!(output.stderr, b"", "{arguments:?}");
+    }
 }
 
 /// Without a file nothing is wanted, so nothing is an error.
@@ -102,8 +132,10 @@ fn show_and_metrics_are_empty_and_load_and_mount_nothing() {
     doctor_looks_at_an_idle_host();
     assert!(!loaded(), "doctor loaded a module");
     assert_eq!(mounts(), before);
-    // It could have. The kernel loads IPVS for whoever asks for its netlink family;
-    // an older one, 5.10, leaves that to modprobe.
+    a_receiver_comes_and_goes();
+    assert!(!loaded(), "the receiver loaded a module");
+    // IPVS can be loaded. The kernel loads it when a program asks for its netlink family.
+    // Linux 5.10 leaves that to modprobe.
     if Ipvs::connect().is_err() {
         let status = Command::new("modprobe").arg("ip_vs").status().unwrap();
         assert!(status.success());

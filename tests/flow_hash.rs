@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The hash of `kmod/ip_vs_bpf_hash.h` spreads flows that resemble each other as chance
-//! would, since a set of the table has room for four.
+//! The hash of `kmod/ip_vs_bpf_hash.h` must spread similar flows as evenly as random
+//! numbers, because a set of the table has room for only four.
 
 use std::process::Command;
 
-/// For each key, two patterns of 50 000 flows each way in 200 000 sets: ports in turn, and
-/// local ports at random. Prints how many find their set full.
+/// For each key, two patterns of 50 000 flows in both directions in 200 000 sets:
+/// consecutive ports, and random local ports. Prints how many flows find their set full.
 const PROGRAM: &str = r#"
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -77,6 +77,6 @@ fn flows_that_resemble_each_other_spread_over_the_sets() {
         .map(|line| line.parse().unwrap())
         .collect();
     assert_eq!(full.len(), 32);
-    // Of 100 000; chance alone makes some 40.
+    // This is out of 100 000. Random numbers give about 40.
     assert!(full.iter().all(|count| *count < 500), "{full:?}");
 }

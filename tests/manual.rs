@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The manual: ipvs-bpf.toml(5) and `examples/` against the reader of the file,
+//! Checks the manual: ipvs-bpf.toml(5) and `examples/` against the parser of the file,
 //! and the pages of the commands.
 //!
-//! What keys there are is asked of the reader: its complaint about an unknown
-//! key lists those that it knows.
+//! The test gets the keys from the parser, whose error about an unknown key lists the
+//! known ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,7 +14,7 @@ use clap::CommandFactory;
 use ipvs_bpf::cli::Cli;
 use ipvs_bpf::config::{self, Failure, Report};
 
-/// Near no key, so that all are listed.
+/// Not similar to any key, so that the error lists all.
 const UNKNOWN: &str = "NO SUCH KEY AT ALL";
 
 /// Every table of the file by its path, with its keys. The file itself is "".
@@ -24,7 +24,7 @@ type Schema = BTreeMap<String, BTreeSet<String>>;
 fn every_key_of_the_file_has_an_item_and_an_example_under_the_heading_of_its_table() {
     let page = Page::read();
     let schema = schema();
-    // What the reader cannot fail to know.
+    // Keys that the parser certainly knows.
     for (table, key) in [
         ("", "service"),
         ("service.server.tunnel", "checksum"),
@@ -44,7 +44,7 @@ fn every_key_of_the_file_has_an_item_and_an_example_under_the_heading_of_its_tab
             if !section.items.contains(key) {
                 missing.push(format!("an item `{key}` under {table}"));
             }
-            // There are too many, and all are alike.
+            // There are too many sysctls, and all have the same form.
             if table != "sysctl" && !section.shows(key) && !page.begins(table, key) {
                 missing.push(format!("an example of `{key}` under {table}"));
             }
@@ -54,10 +54,12 @@ fn every_key_of_the_file_has_an_item_and_an_example_under_the_heading_of_its_tab
         }
     }
     for key in &schema[""] {
-        if !schema
+        let is_table = schema
             .keys()
-            .any(|table| table.split('.').next() == Some(key))
-        {
+            .any(|table| table.split('.').next() == Some(key));
+        // A key that is not a table has a heading of its own, and an example.
+        let mut sections = page.sections.iter();
+        if !is_table && !sections.any(|section| section.heading == *key && section.shows(key)) {
             missing.push(format!("the keys of {key}"));
         }
     }
@@ -104,7 +106,7 @@ fn the_file_that_packages_install_says_nothing_and_is_good_without_its_comment_s
         text.lines()
             .all(|line| line.is_empty() || line.starts_with('#'))
     );
-    // Sentences have a space there, and keys none.
+    // Sentences have a space there, keys do not.
     let keys: Vec<_> = text
         .lines()
         .filter_map(|line| line.strip_prefix('#'))
@@ -146,7 +148,7 @@ fn every_command_has_a_page_with_synopsis_exit_status_examples_and_see_also() {
     }
 }
 
-/// Without mistakes and without warnings.
+/// Checks that the text has no mistakes and no warnings.
 fn good(name: &str, text: &str) {
     let config = match config::parse(name, text) {
         Ok(config) => config,
@@ -164,7 +166,7 @@ fn examples() -> Vec<PathBuf> {
     files.collect()
 }
 
-/// A table on the way to another one: a plain one, or the element of a list.
+/// A table on the path to another one: a plain table or an element of a list.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Table,
@@ -178,7 +180,7 @@ fn schema() -> Schema {
         let mut path = path;
         let mut keys = known(&path);
         if keys.is_none() && path.last().is_some_and(|(_, kind)| *kind == Kind::Table) {
-            // A table of tables that have names of their own.
+            // A table of tables with user-defined names.
             path.push(("NAME".to_owned(), Kind::Table));
             keys = known(&path);
         }
@@ -197,8 +199,8 @@ fn schema() -> Schema {
     schema
 }
 
-/// The keys that the reader names instead of one that is unknown in the table
-/// of this path; `None`: it is no table, or takes any key.
+/// The keys that the parser suggests for an unknown key in the table of this path.
+/// `None`: it is not a table, or it accepts any key.
 fn known(path: &[(String, Kind)]) -> Option<BTreeSet<String>> {
     let mut text = format!("{UNKNOWN:?} = 1");
     for (key, kind) in path.iter().rev() {
@@ -226,20 +228,20 @@ fn known(path: &[(String, Kind)]) -> Option<BTreeSet<String>> {
     )
 }
 
-/// ipvs-bpf.toml(5), taken apart.
+/// The parsed ipvs-bpf.toml(5).
 struct Page {
-    /// Those of FORMAT.
+    /// The sections of FORMAT.
     sections: Vec<Section>,
-    /// The examples of EXAMPLES.
+    /// The example files of EXAMPLES.
     files: Vec<String>,
 }
 
-/// What stands below a heading.
+/// The text below a heading.
 #[derive(Default)]
 struct Section {
     heading: String,
     items: BTreeSet<String>,
-    /// One after the other.
+    /// All examples, concatenated.
     examples: String,
 }
 
@@ -288,7 +290,7 @@ impl Page {
 }
 
 impl Page {
-    /// `[table.key]`, where the table's own keys are explained.
+    /// True if it has `[table.key]`, a separate section that explains the table's keys.
     fn begins(&self, table: &str, key: &str) -> bool {
         let header = format!("[{table}.{key}]");
         let mut examples = self.sections.iter().map(|section| &section.examples);
@@ -297,12 +299,12 @@ impl Page {
 }
 
 impl Section {
-    /// "sync.master and sync.backup" is of both.
+    /// "sync.master and sync.backup" belongs to both.
     fn is_of(&self, table: &str) -> bool {
         self.heading.split(" and ").any(|path| path == table)
     }
 
-    /// `key = …`, `{ key = … }`.
+    /// True for `key = …` and `{ key = … }`.
     fn shows(&self, key: &str) -> bool {
         self.examples.lines().any(|line| {
             let words: Vec<&str> = line.split([' ', '{', ',']).collect();

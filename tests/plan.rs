@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The plan, by cases and by properties.
+//! Tests the plan with fixed cases and with properties.
 //!
-//! A case is a folder `tests/plan/NAME/`: `current.toml` and `desired.toml` (see
-//! `state_file.rs`) and `steps.txt`, what comes out: the steps in order, then
-//! the diff that people read. A case that has a `steps.json` is also compared
-//! as JSON. `BLESS=1 cargo test --test plan` writes what comes out into the
-//! files; `git diff` then shows what changed.
+//! A case is a folder `tests/plan/NAME/`. It has `current.toml` and `desired.toml` (see
+//! `state_file.rs`) and the expected result `steps.txt`: the steps in order, then the
+//! diff as text. If there is a `steps.json`, the case is also compared as JSON. `BLESS=1
+//! cargo test --test plan` writes the current results into the files, and `git diff`
+//! shows the changes.
 
 #[path = "plan/kernel.rs"]
 mod kernel;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `show --watch` at a real terminal, tmux's: it fits, follows the terminal's
-//! size, and leaves everything as it was, however it ends. Without IPVS, so that
-//! this host's kernel does.
+//! `show --watch` at a real terminal, that of tmux. The view fits and follows the size of
+//! the terminal. It restores everything, no matter how it ends. It needs no IPVS, so the
+//! kernel of this host is enough.
 
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// A tmux server of its own, with one shell in it.
+/// A separate tmux server with one shell.
 struct Terminal {
     socket: String,
 }
@@ -56,7 +56,7 @@ impl Terminal {
         self.tmux(&["capture-pane", "-p"])
     }
 
-    /// Whether the alternate screen is shown, and the cursor.
+    /// Two flags: whether the alternate screen and the cursor are shown.
     fn state(&self) -> String {
         let format = "#{alternate_on} #{cursor_flag}";
         self.tmux(&["display-message", "-p", format])
@@ -87,7 +87,7 @@ impl Terminal {
         }
     }
 
-    /// Starts a view; returns the terminal's settings before.
+    /// Starts a view. Returns the previous settings of the terminal.
     fn watch(&self, arguments: &str) -> String {
         self.run("clear; stty -a | cksum");
         let sum = |screen: &str| {
@@ -104,7 +104,7 @@ impl Terminal {
         settings
     }
 
-    /// The view has ended with this status, and left nothing behind.
+    /// Checks that the view ended with this status and left nothing behind.
     fn ended(&self, settings: &str, status: &str) {
         let screen = self.until("the end", |screen| !screen.contains("q quits"));
         assert!(screen.contains("show --watch"), "what was there:\n{screen}");
@@ -124,7 +124,7 @@ impl Drop for Terminal {
     }
 }
 
-/// Of the view, which is a child of the shell.
+/// The process id of the view, which is a child of the shell.
 fn pid(terminal: &Terminal) -> String {
     let shell = terminal.tmux(&["display-message", "-p", "#{pane_pid}"]);
     let children = format!("/proc/{0}/task/{0}/children", shell.trim());
@@ -255,7 +255,7 @@ fn without_a_terminal_each_look_is_printed_until_the_reader_goes() {
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(
             text.ends_with("0\n"),
-            "a reader that went is no error: {text}"
+            "a reader that went is not an error: {text}"
         );
         let looks: Vec<&str> = text.split(separator).collect();
         assert_eq!(looks[0], looks[1], "{text}");

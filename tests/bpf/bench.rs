@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The program under test, loaded as the CLI loads it, with its maps.
+//! The program under test with its maps, loaded as the CLI loads it.
 
 use std::mem::zeroed;
 use std::os::fd::AsFd;
@@ -26,14 +26,15 @@ pub struct Bench {
     object: Ebpf,
     flows4: Array<MapData, Set4>,
     flows6: Array<MapData, Set6>,
-    /// Where in its set the session's first direction is; the second is next to it.
+    /// The slot of the session's first direction in the set. The second direction comes
+    /// next.
     place: usize,
     control: Array<MapData, Control>,
     counters: PerCpuArray<MapData, u64>,
 }
 
 impl Bench {
-    /// The program, with a table of one set, which is empty.
+    /// Loads the program with a table of one empty set.
     pub fn empty() -> Self {
         assert!(
             nix::unistd::geteuid().is_root(),
@@ -57,7 +58,7 @@ impl Bench {
         bench
     }
 
-    /// Leases of that generation are valid.
+    /// Makes the leases of that generation valid.
     pub fn set_generation(&mut self, generation: u32) {
         let control = Control {
             seed: 0x0123_4567_89ab_cdef,
@@ -72,7 +73,7 @@ impl Bench {
         test_run(program.fd().unwrap().as_fd(), frame)
     }
 
-    /// The counters that are not zero, over all CPUs.
+    /// The counters that are not zero, summed over all CPUs.
     pub fn counted(&self) -> Vec<(Counter, u64)> {
         Counter::ALL
             .iter()
@@ -86,7 +87,7 @@ impl Bench {
         counts.iter().sum()
     }
 
-    /// The session is elsewhere in its set from the next leases on.
+    /// Writes the next leases to other slots of the set.
     pub fn move_to(&mut self, place: usize) {
         self.place = place;
     }
@@ -95,10 +96,10 @@ impl Bench {
         [self.place, (self.place + 1) % SLOTS]
     }
 
-    /// The session of `flow.rs` has these leases, for requests and for replies, and the
-    /// table has nothing else.
+    /// Gives the session of `flow.rs` these leases, for requests and for replies. The
+    /// table has no other entries.
     pub fn set_leases4(&mut self, protocol: u8, leases: [Lease; 2]) {
-        // SAFETY: all of it are numbers.
+        // SAFETY: all fields are numbers.
         let mut set: Set4 = unsafe { zeroed() };
         for ((slot, lease), place) in slots(protocol).into_iter().zip(leases).zip(self.places()) {
             set.slot[place] = leased4(slot, lease);
@@ -111,7 +112,7 @@ impl Bench {
         self.places().map(|place| set.slot[place].lease)
     }
 
-    /// The session of `packet6.rs` has these leases.
+    /// Gives the session of `packet6.rs` these leases.
     pub fn set_leases6(&mut self, protocol: u8, leases: [Lease; 2]) {
         // SAFETY: as above.
         let mut set: Set6 = unsafe { zeroed() };
@@ -126,7 +127,7 @@ impl Bench {
         self.places().map(|place| set.slot[place].lease)
     }
 
-    /// When the last packet of each direction came.
+    /// The time of the last packet in each direction.
     pub fn last4(&self) -> [u32; 2] {
         let set = self.flows4.get(&0, 0).unwrap();
         self.places().map(|place| set.slot[place].last)
@@ -137,7 +138,7 @@ impl Bench {
         self.places().map(|place| set.slot[place].last)
     }
 
-    /// As while the module writes in the set, and as after it.
+    /// Sets the sequence as during a write of the module, or as after it.
     pub fn set_sequence(&mut self, sequence: u32) {
         let set = self.flows4.get(&0, 0).unwrap();
         self.flows4.set(0, Set4 { sequence, ..set }, 0).unwrap();
@@ -145,8 +146,7 @@ impl Bench {
         self.flows6.set(0, Set6 { sequence, ..set }, 0).unwrap();
     }
 
-    /// Attaches the program to an interface of the caller's namespace, as the CLI
-    /// does.
+    /// Attaches the program to an interface of the caller's namespace, as the CLI does.
     pub fn attach(&mut self, interface: &str) {
         qdisc_add_clsact(interface).unwrap();
         let options = TcAttachOptions::Netlink(NlOptions::default());

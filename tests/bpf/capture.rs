@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Frames as an interface receives them, packet(7), with what the kernel
-//! has left to a device to do: checksums to fill in, segments to cut.
+//! Frames as an interface receives them, packet(7), with the work that the kernel has
+//! left to a device: checksums to fill in, segments to cut.
 
 use std::io;
 use std::mem::zeroed;
@@ -18,13 +18,13 @@ const NEEDS_CSUM: u8 = 1;
 const GSO_TCPV4: u8 = 1;
 const GSO_TCPV6: u8 = 4;
 
-/// How long a test waits for what has to come.
+/// The time that a test waits for an expected event.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub struct Capture(OwnedFd);
 
 pub struct Captured {
-    /// With the checksum filled in as a device does it.
+    /// The frame, with the checksum filled in as a device does.
     pub frame: Vec<u8>,
     /// The kernel had left the checksum to the device.
     pub partial: bool,
@@ -33,10 +33,10 @@ pub struct Captured {
 }
 
 impl Capture {
-    /// Frames of that Ethernet type, at an interface of the caller's namespace.
+    /// Captures frames of that Ethernet type at an interface of the caller's namespace.
     pub fn new(interface: &str, ether_type: i32) -> Self {
         let protocol = (ether_type as u16).to_be();
-        // SAFETY: takes no pointer; the descriptor is owned by nobody else.
+        // SAFETY: the call takes no pointer, and nothing else owns the descriptor.
         let socket = unsafe {
             let fd = libc::socket(
                 libc::AF_PACKET,
@@ -49,12 +49,12 @@ impl Capture {
         let capture = Self(socket);
         set_option(&capture.0, libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1);
         set_option(&capture.0, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 64 << 20);
-        // SAFETY: all zeros is a value of it.
+        // SAFETY: all zeros is a valid value.
         let mut address: libc::sockaddr_ll = unsafe { zeroed() };
         address.sll_family = libc::AF_PACKET as u16;
         address.sll_protocol = protocol;
         address.sll_ifindex = if_nametoindex(interface).unwrap() as i32;
-        // SAFETY: an address of that length.
+        // SAFETY: the address has that length.
         let result = unsafe {
             libc::bind(
                 capture.0.as_raw_fd(),
@@ -66,13 +66,14 @@ impl Capture {
         capture
     }
 
-    /// Sends the frame out of the interface, as it is.
+    /// Sends the frame unchanged from the interface.
     pub fn send(&self, frame: &[u8]) {
         self.send_with(&[0; VNET_HEADER], frame);
     }
 
-    /// Sends a TCP packet that the device shall cut into segments, and finish the
-    /// checksum of. headers: of Ethernet and IP, and of all.
+    /// Sends a TCP packet. The device must cut it into segments and complete the
+    /// checksum. `headers`: the lengths of the Ethernet and IP headers, and of all
+    /// headers.
     pub fn send_gso(&self, frame: &[u8], headers: [usize; 2], segment: usize) {
         let [transport, all] = headers;
         let mut frame = frame.to_vec();
@@ -89,8 +90,8 @@ impl Capture {
         self.send_with(&header, &frame);
     }
 
-    /// Sends a frame of which only the Ethernet header is in the linear part of the
-    /// kernel's packet. The kernel copies what is less than a page.
+    /// Sends a frame with only the Ethernet header in the linear part of the kernel's
+    /// packet. The kernel copies frames that are smaller than a page.
     pub fn send_paged(&self, frame: &[u8]) {
         assert!(frame.len() > 4096);
         let mut header = [0; VNET_HEADER];
@@ -102,7 +103,7 @@ impl Capture {
         nix::unistd::write(&self.0, &[header, frame].concat()).unwrap();
     }
 
-    /// What has come in up to now.
+    /// The frames received so far.
     pub fn frames(&self) -> Vec<Captured> {
         let mut frames = Vec::new();
         let mut buffer = vec![0; VNET_HEADER + 14 + 0x10000];
@@ -117,7 +118,7 @@ impl Capture {
 }
 
 impl Captured {
-    /// `struct virtio_net_hdr`, in host byte order, and the frame.
+    /// Parses `struct virtio_net_hdr`, in host byte order, and the frame.
     fn new(bytes: &[u8]) -> Self {
         let (header, frame) = bytes.split_at(VNET_HEADER);
         let number = |at: usize| usize::from(u16::from_ne_bytes([header[at], header[at + 1]]));

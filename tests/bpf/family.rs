@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The tests at real interfaces are the same for both families; here is where
-//! the families differ.
+//! Most tests are the same for both families. This file has the differences.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipvs_bpf::datapath::abi::Lease;
 use nix::libc;
@@ -46,8 +45,8 @@ impl Family {
         }
     }
 
-    /// For requests and for replies: source and destination as they come in, and as
-    /// they leave.
+    /// For requests and for replies: source and destination on arrival, and after the
+    /// translation.
     pub fn directions(self) -> [[[SocketAddr; 2]; 2]; 2] {
         let session = self.session();
         [
@@ -77,7 +76,7 @@ impl Family {
         }
     }
 
-    /// The protocol that the IP header names.
+    /// The protocol in the IP header.
     pub fn protocol(self, frame: &[u8]) -> u8 {
         match self {
             Self::V4 => frame[14 + 9],
@@ -102,7 +101,7 @@ impl Family {
         }
     }
 
-    /// Takes one hop off, as a router does.
+    /// Takes off one hop, as a router does.
     pub fn hop(self, frame: &mut [u8]) {
         match self {
             Self::V4 => {
@@ -113,7 +112,28 @@ impl Family {
         }
     }
 
-    /// The IP header says that the packet ends where the frame does.
+    /// Sets the TTL or the hop limit.
+    pub fn set_hops(self, frame: &mut [u8], hops: u8) {
+        match self {
+            Self::V4 => {
+                frame[14 + 8] = hops;
+                packet::fill_header_checksum(frame);
+            }
+            Self::V6 => frame[14 + 7] = hops,
+        }
+    }
+
+    /// Addresses that differ in one bit, each in another word of 32 bits.
+    pub fn other_addresses(address: IpAddr) -> Vec<IpAddr> {
+        match address {
+            IpAddr::V4(address) => vec![IpAddr::from((u32::from(address) ^ 1).to_be_bytes())],
+            IpAddr::V6(address) => (0..4)
+                .map(|word| IpAddr::from((u128::from(address) ^ 1 << (word * 32)).to_be_bytes()))
+                .collect(),
+        }
+    }
+
+    /// Sets the length in the IP header to the end of the frame.
     pub fn set_length(self, frame: &mut [u8]) {
         let length = (frame.len() - 14) as u16;
         match self {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The one session that the tests translate, and its slots as the module writes
-//! them (`kmod/flow_table.c`).
+//! The one session that the tests translate, and its slots in the format that the module
+//! writes (`kmod/table/flow_table.c`).
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -15,7 +15,7 @@ pub const VIP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), 80);
 pub const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 2, 0, 2), 8080);
 pub const LOCAL_IP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 2, 0, 77), 61234);
 
-/// A reply as it comes in.
+/// A reply before the translation.
 pub const ANSWER: [SocketAddrV4; 2] = [SERVER, LOCAL_IP];
 
 pub fn tuple(protocol: u8, [source, destination]: [SocketAddrV4; 2]) -> Tuple4 {
@@ -29,7 +29,7 @@ pub fn tuple(protocol: u8, [source, destination]: [SocketAddrV4; 2]) -> Tuple4 {
     }
 }
 
-/// What full NAT makes of a packet is the other direction's tuple, reversed.
+/// Full NAT translates a packet to the reversed tuple of the other direction.
 fn slot(from: Tuple4, other: Tuple4) -> Slot4 {
     Slot4 {
         from,
@@ -42,7 +42,7 @@ fn slot(from: Tuple4, other: Tuple4) -> Slot4 {
     }
 }
 
-/// One for each direction, without leases.
+/// The slots of both directions, without leases.
 pub fn slots(protocol: u8) -> [Slot4; 2] {
     let original = tuple(protocol, [CLIENT, VIP]);
     let reply = tuple(protocol, ANSWER);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Single frames at real interfaces, which test runs do not have: tags, frames cut
-//! short, packets in pages, other interfaces.
+//! Single frames at real interfaces, with properties that a test run cannot have: tags,
+//! truncated frames, packets in pages, other interfaces.
 
 use ipvs_bpf::datapath::abi::Lease;
 use nix::net::if_::if_nametoindex;
@@ -68,7 +68,7 @@ fn a_frame_with_a_tag_is_left_also_where_it_has_only_a_priority() {
                 let mut tagged = incoming.clone();
                 tagged.splice(12..12, tag);
                 wire.send(direction, &tagged);
-                // The kernel takes the tag off.
+                // The kernel removes the tag.
                 assert_eq!(wire.fate(), Fate::Left(incoming.clone()));
             }
         }

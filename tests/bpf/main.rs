@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The eBPF program in this host's own kernel: as root, without IPVS.
+//! Tests the eBPF program in the kernel of this host: as root, without IPVS.
 
 mod bench;
 mod capture;
 mod family;
 mod fast_path;
+mod fast_path4;
 mod fast_path6;
 mod flow;
 mod frames;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Client – director – server, in three network namespaces that have no name
-//! and are gone with the test. The director has no address and forwards nothing:
-//! only the program under test takes a packet from one side to the other.
+//! Client – director – server in three unnamed network namespaces, which end with the
+//! test. The director has no addresses and does not forward: only the program under test
+//! moves a packet from one side to the other.
 
 use std::fs::File;
 use std::net::IpAddr;
@@ -17,23 +17,23 @@ use crate::family::{FAMILIES, Session};
 
 /// The director's interface to the client, and the one to the server.
 pub const SIDES: [&str; 2] = ["client0", "server0"];
-/// The one interface of the client, and of the server.
+/// The only interface of the client and of the server.
 pub const INTERFACE: &str = "eth0";
-/// The director's interfaces.
+/// The MAC address of the director's interfaces.
 pub const DIRECTORS_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
-/// The client's interface, and the server's.
+/// The MAC address of the client's interface and of the server's.
 pub const HOSTS_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
 
 pub struct Namespace(File);
 
 impl Namespace {
-    /// A new one, which the calling thread enters.
+    /// Makes a new namespace. The calling thread enters it.
     fn new() -> Self {
         unshare(CloneFlags::CLONE_NEWNET).expect("root may make network namespaces");
         Self(File::open("/proc/thread-self/ns/net").unwrap())
     }
 
-    /// Takes the calling thread there. Sockets stay where they were made.
+    /// Moves the calling thread to the namespace. Sockets stay where they were opened.
     pub fn enter(&self) {
         setns(&self.0, CloneFlags::CLONE_NEWNET).unwrap();
     }
@@ -50,7 +50,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Hosts have no address yet, so they answer nothing.
+    /// The hosts have no addresses yet, so they answer nothing.
     pub fn new() -> Self {
         let network = Self {
             client: Namespace::new(),
@@ -75,7 +75,7 @@ impl Network {
         network
     }
 
-    /// Hosts have the addresses of `flow.rs` and `packet6.rs`.
+    /// Gives the hosts the addresses of `flow.rs` and `packet6.rs`.
     pub fn add_addresses(&self) {
         for family in FAMILIES {
             let Session {
@@ -91,13 +91,13 @@ impl Network {
         }
     }
 
-    /// In the order of `SIDES`.
+    /// The hosts in the order of `SIDES`.
     pub fn hosts(&self) -> [&Namespace; 2] {
         [&self.client, &self.server]
     }
 }
 
-/// Gives the host its address, and the other end that it sees, behind the director.
+/// Gives the host its address, and a route and neighbour entry for the other end.
 fn connect(own: IpAddr, other: IpAddr) {
     let no_detection = if own.is_ipv6() { "nodad" } else { "" };
     ip(&format!(
@@ -107,7 +107,7 @@ fn connect(own: IpAddr, other: IpAddr) {
         "neighbour add {other} lladdr {} dev {INTERFACE} nud permanent",
         text(DIRECTORS_MAC)
     ));
-    // IPv6 adds the routes of an address later than the command ends.
+    // IPv6 adds the routes of an address after the command has ended.
     let family = if own.is_ipv6() { "-6" } else { "-4" };
     wait_until(|| {
         let routes = ip(&format!("{family} route show table all"));
@@ -117,8 +117,8 @@ fn connect(own: IpAddr, other: IpAddr) {
     });
 }
 
-/// The kernel notices a link later than the command ends: until then it drops what is
-/// sent, and IPv6 has no routes.
+/// Waits for the kernel to notice the link, which happens after the command has ended.
+/// Until then the kernel drops outgoing packets, and IPv6 has no routes.
 fn wait_until_up(interface: &str) {
     wait_until(|| ip(&format!("link show dev {interface}")).contains("state UP"));
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Packets that a device shall cut into segments, or that GRO has put together:
-//! they pass as one, and what reaches a link without offloads is right in each
-//! segment.
+//! Packets that a device must cut into segments, or that GRO has merged. They pass as one
+//! packet. On a link without offloads, each segment must be correct.
 
 use std::io::{Read, Write};
 use std::net::UdpSocket;
@@ -17,7 +16,7 @@ use crate::network::{INTERFACE, SIDES};
 use crate::option::set_option;
 use crate::wire::{Fate, Wire, bytes, tcp_sockets, udp_sockets};
 
-/// Of an interface of the caller's namespace.
+/// Sets offloads of an interface in the caller's namespace.
 fn set_offloads(interface: &str, offloads: &[&str]) {
     let output = Command::new("ethtool")
         .args(["-K", interface])
@@ -32,8 +31,7 @@ fn set_offloads(interface: &str, offloads: &[&str]) {
     );
 }
 
-/// The frames' addresses, ports and checksums are right, and no device has anything
-/// left to do.
+/// Checks the frames' addresses, ports and checksums. No work may be left to a device.
 fn assert_finished(family: Family, direction: usize, frames: &[Captured]) {
     let [_, ends] = family.directions()[direction];
     for captured in frames {
@@ -43,8 +41,8 @@ fn assert_finished(family: Family, direction: usize, frames: &[Captured]) {
     }
 }
 
-/// A TCP packet of eight segments, with that many bytes of options: as it comes in
-/// and as it leaves.
+/// A TCP packet of eight segments with that many bytes of options, before and after the
+/// translation.
 fn large(wire: &Wire, direction: usize, options: usize, segment: usize) -> [Vec<u8>; 2] {
     let mut payload = vec![1; options]; // no-operation
     payload.extend((0..8 * segment).map(|n| (n % 251) as u8));
@@ -82,7 +80,8 @@ fn a_packet_to_be_cut_passes_if_its_segments_fit_the_mtu_and_is_left_if_they_do_
     }
 }
 
-/// Sends through the connection, and gives what the server's interface saw of it.
+/// Sends through the connection. Returns the frames that arrived at the server's
+/// interface.
 fn stream(wire: &Wire) -> Vec<Captured> {
     let [mut client, mut server] = tcp_sockets(wire);
     let sent: Vec<u8> = (0..200_000u32).map(|n| (n % 251) as u8).collect();
@@ -130,7 +129,7 @@ fn tcp_segments_that_gro_has_put_together_pass_as_one_packet() {
 
 const DATAGRAM: usize = 100;
 
-/// Sends datagrams of that size, and a shorter one, as one packet.
+/// Sends several datagrams of that size and a shorter one as one packet.
 fn send_datagrams(wire: &Wire) -> [UdpSocket; 2] {
     let [client, server] = udp_sockets(wire);
     let level = libc::IPPROTO_UDP;
@@ -155,7 +154,7 @@ fn assert_datagrams_arrive(wire: &Wire, server: &UdpSocket) {
     assert_finished(wire.family, 0, &frames);
 }
 
-/// IP and UDP headers, and what `send_datagrams()` sends.
+/// The bytes of the IP and UDP headers and of the data from `send_datagrams()`.
 fn bytes_sent(family: Family) -> u64 {
     (family.header() + 8 + datagrams().concat().len()) as u64
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Options of sockets, setsockopt(2), which std does not have.
+//! Sets socket options, setsockopt(2), that std does not have.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
 use nix::libc;
 
-/// The value is a number, or a structure of numbers.
+/// The value must be a number or a structure of numbers.
 #[track_caller]
 pub fn set_option<T: Copy>(socket: &impl AsFd, level: i32, name: i32, value: T) {
-    // SAFETY: a value of that length.
+    // SAFETY: the value has that length.
     let result = unsafe {
         libc::setsockopt(
             socket.as_fd().as_raw_fd(),

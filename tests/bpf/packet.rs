@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Ethernet frames of IPv4 packets: built, read, and their checksums computed
-//! from nothing but the bytes (RFC 791, 768, 9293, 1071).
+//! Builds and reads Ethernet frames of IPv4 packets. Computes their checksums from the
+//! bytes alone (RFC 791, 768, 9293, 1071).
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -8,7 +8,7 @@ use crate::flow::{TCP, UDP};
 
 const ETHERNET: usize = 14;
 
-/// A frame to be built.
+/// A frame to build.
 #[derive(Clone, Debug)]
 pub struct Packet {
     pub protocol: u8,
@@ -31,7 +31,7 @@ impl Packet {
         }
     }
 
-    /// The frame, every checksum right.
+    /// The frame, with correct checksums.
     pub fn frame(&self) -> Vec<u8> {
         let [source, destination] = self.ends;
         let mut transport = Vec::new();
@@ -65,7 +65,7 @@ impl Packet {
     }
 }
 
-/// Offset of the transport header.
+/// The offset of the transport header.
 fn transport(frame: &[u8]) -> usize {
     ETHERNET + usize::from(frame[ETHERNET] & 0x0f) * 4
 }
@@ -91,7 +91,7 @@ pub fn transport_check(frame: &[u8]) -> u16 {
     word(frame, transport_check_at(frame))
 }
 
-/// Source and destination in the frame.
+/// The source and destination of the frame.
 pub fn ends(frame: &[u8]) -> [SocketAddrV4; 2] {
     [(12, 0), (16, 2)].map(|(address, port)| {
         let at = ETHERNET + address;
@@ -119,8 +119,8 @@ pub fn sum(parts: &[&[u8]]) -> u16 {
     sum as u16
 }
 
-/// The sum of the pseudo-header of a packet whose transport header begins there: of
-/// both families, since all of it that is not 0 is the same.
+/// The pseudo-header sum of a packet whose transport header begins at that offset. Works
+/// for both families: the non-zero parts of their pseudo-headers are the same.
 pub fn pseudo(frame: &[u8], transport: usize) -> u16 {
     let (addresses, protocol, end) = match frame[ETHERNET] >> 4 {
         4 => (12..20, 9, usize::from(word(frame, ETHERNET + 2))),
@@ -135,8 +135,8 @@ pub fn pseudo(frame: &[u8], transport: usize) -> u16 {
     ])
 }
 
-/// What the IPv4 header, and pseudo-header and transport segment, sum up to:
-/// 0xffff each where the checksums are right.
+/// The sums of the IPv4 header, and of pseudo-header and transport segment. Each is
+/// 0xffff if the checksum is correct.
 pub fn sums(frame: &[u8]) -> [u16; 2] {
     let start = transport(frame);
     let end = ETHERNET + usize::from(word(frame, ETHERNET + 2));
@@ -158,7 +158,7 @@ pub fn fill_checksums(frame: &mut [u8]) {
     fill_header_checksum(frame);
     set(frame, transport_check_at, 0);
     let [_, segment] = sums(frame);
-    // RFC 768: a computed 0 is sent as all ones.
+    // RFC 768: a computed checksum of 0 is sent as all ones.
     let check = match !segment {
         0 if frame[ETHERNET + 9] == UDP => 0xffff,
         check => check,
@@ -166,26 +166,10 @@ pub fn fill_checksums(frame: &mut [u8]) {
     set(frame, transport_check_at, check);
 }
 
-/// Panics unless both checksums are there and right.
+/// Panics unless both checksums are present and correct.
 pub fn assert_checksums(frame: &[u8]) {
     assert_eq!(sums(frame), [0xffff; 2], "checksums of {frame:02x?}");
     if frame[ETHERNET + 9] == UDP {
         assert_ne!(transport_check(frame), 0, "the UDP checksum went missing");
     }
-}
-
-/// Payloads of one word that bring the transport checksum close to 0 and
-/// 0xffff at each of these steps of a translation, and some others.
-pub fn words_around_zero(packet: &Packet, steps: &[[SocketAddrV4; 2]]) -> Vec<u16> {
-    let mut words: Vec<u16> = (0..=u16::MAX).step_by(1009).collect();
-    for ends in steps {
-        let step = Packet {
-            ends: *ends,
-            payload: vec![0, 0],
-            ..packet.clone()
-        };
-        let check = transport_check(&step.frame());
-        words.extend((0..7).map(|n| check.wrapping_sub(3).wrapping_add(n)));
-    }
-    words
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Ethernet frames of IPv6 packets (RFC 8200), and the one session of IPv6
-//! that the tests translate.
+//! Ethernet frames of IPv6 packets (RFC 8200), and the one IPv6 session that the tests
+//! translate.
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
@@ -54,13 +54,13 @@ pub fn slots6(protocol: u8) -> [Slot6; 2] {
     [slot(original, reply), slot(reply, original)]
 }
 
-/// A frame to be built.
+/// A frame to build.
 #[derive(Clone, Debug)]
 pub struct Packet6 {
     pub protocol: u8,
     pub ends: [SocketAddrV6; 2],
-    /// An extension header: its number, and its bytes but for the first, which
-    /// says what follows.
+    /// An extension header: its number, and its bytes without the first, which has the
+    /// number of the next header.
     pub extension: Option<(u8, Vec<u8>)>,
     pub payload: Vec<u8>,
 }
@@ -72,14 +72,6 @@ impl Packet6 {
             ends,
             extension: None,
             payload: b"an odd number of bytes.".to_vec(),
-        }
-    }
-
-    /// The same between others, with checksums of its own.
-    pub fn between(&self, ends: [SocketAddrV6; 2]) -> Self {
-        Self {
-            ends,
-            ..self.clone()
         }
     }
 
@@ -122,7 +114,7 @@ impl Packet6 {
     }
 }
 
-/// The checksum of a segment in which it is 0.
+/// The checksum of a segment whose checksum field is 0.
 fn check6(addresses: &[u8], protocol: u8, segment: &[u8]) -> u16 {
     let length = (segment.len() as u32).to_be_bytes();
     match !sum(&[addresses, &length, &[0, protocol], segment]) {
@@ -131,7 +123,7 @@ fn check6(addresses: &[u8], protocol: u8, segment: &[u8]) -> u16 {
     }
 }
 
-/// Within the transport header.
+/// The offset of the checksum within the transport header.
 fn check_at(protocol: u8) -> usize {
     match protocol {
         TCP => 16,
@@ -139,7 +131,7 @@ fn check_at(protocol: u8) -> usize {
     }
 }
 
-/// Of a frame without extension headers.
+/// The source and destination of a frame without extension headers.
 pub fn ends6(frame: &[u8]) -> [SocketAddrV6; 2] {
     [(8, 0), (24, 2)].map(|(address, port)| {
         let octets: [u8; 16] = frame[ETHERNET + address..][..16].try_into().unwrap();
@@ -147,12 +139,12 @@ pub fn ends6(frame: &[u8]) -> [SocketAddrV6; 2] {
     })
 }
 
-/// Where the transport checksum is, in a frame without extension headers.
+/// The offset of the transport checksum in a frame without extension headers.
 pub fn check6_at(frame: &[u8]) -> usize {
     TRANSPORT + check_at(frame[ETHERNET + 6])
 }
 
-/// Panics unless the TCP or UDP checksum is there and right.
+/// Panics unless the TCP or UDP checksum is present and correct.
 pub fn assert_checksum6(frame: &[u8]) {
     let end = TRANSPORT + usize::from(word(frame, ETHERNET + 4));
     let parts = [
@@ -165,20 +157,4 @@ pub fn assert_checksum6(frame: &[u8]) {
         0,
         "the checksum went missing"
     );
-}
-
-/// Payloads of one word that bring the checksum close to 0 and 0xffff at each of
-/// these steps of a translation, and some others.
-pub fn words_around_zero6(packet: &Packet6, steps: &[[SocketAddrV6; 2]]) -> Vec<u16> {
-    let mut words: Vec<u16> = (0..=u16::MAX).step_by(509).collect();
-    for ends in steps {
-        let step = Packet6 {
-            payload: vec![0, 0],
-            ..packet.between(*ends)
-        };
-        let frame = step.frame();
-        let check = word(&frame, check6_at(&frame));
-        words.extend((0..7).map(|n| check.wrapping_sub(3).wrapping_add(n)));
-    }
-    words
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Both ends of a TCP connection that begins established (`TCP_REPAIR`): no SYN
-//! is sent, which the fast path would leave alone.
+//! Both ends of a TCP connection that is established from the start (`TCP_REPAIR`). No
+//! SYN is sent, which the fast path would not forward.
 
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -11,21 +11,21 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind,
 use crate::capture::PATIENCE;
 use crate::option::set_option;
 
-/// `linux/tcp.h`: the queues of `TCP_REPAIR_QUEUE`, and the numbers that each end
-/// begins with.
+/// `linux/tcp.h`: the queues of `TCP_REPAIR_QUEUE`, and the initial sequence numbers of
+/// both ends.
 const RECEIVE_QUEUE: i32 = 1;
 const SEND_QUEUE: i32 = 2;
-/// `struct tcp_repair_opt`: the window's scale, of what is sent and received.
+/// `struct tcp_repair_opt`: the window scale for sending and receiving.
 const WINDOW_SCALE: [u32; 2] = [3, 7 | 7 << 16];
 const CLIENTS: i32 = 1_000_000;
 const SERVERS: i32 = 2_000_000;
 
-/// The client's end, in the caller's namespace.
+/// The client's end, in the caller's network namespace.
 pub fn client(ends: [SocketAddr; 2], segment: usize) -> TcpStream {
     established(ends, segment, [CLIENTS, SERVERS])
 }
 
-/// The server's.
+/// The server's end.
 pub fn server(ends: [SocketAddr; 2], segment: usize) -> TcpStream {
     established(ends, segment, [SERVERS, CLIENTS])
 }
@@ -55,7 +55,7 @@ fn established(
         libc::TCP_REPAIR_OPTIONS,
         WINDOW_SCALE,
     );
-    // This asks the other end for its window.
+    // This makes the kernel ask the other end for its window.
     tcp(libc::TCP_REPAIR, 0);
     let stream = TcpStream::from(fd);
     stream.set_read_timeout(Some(PATIENCE)).unwrap();

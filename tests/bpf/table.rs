@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The table of flows: a flow is found in any slot of its set, and not while the
-//! module writes there.
+//! The table of flows. A flow is found in any slot of its set, except while the module
+//! writes the set.
 
 use ipvs_bpf::datapath::abi::Lease;
 

@@ -28,7 +28,7 @@ struct Attr {
     pad: u32,
 }
 
-/// What became of a packet.
+/// The result for a packet.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// `TC_ACT_*`
@@ -47,8 +47,8 @@ pub fn test_run(program: BorrowedFd<'_>, frame: &[u8]) -> Outcome {
         data_out: out.as_mut_ptr() as u64,
         ..Attr::default()
     };
-    // SAFETY: the attributes point at buffers of the lengths they say, which
-    // outlive the call.
+    // SAFETY: the attributes point to buffers of the given lengths, which outlive the
+    // call.
     let result = unsafe {
         nix::libc::syscall(
             nix::libc::SYS_bpf,

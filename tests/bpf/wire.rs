@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The program at real interfaces. Nothing else forwards between client and
-//! server, so what arrives has taken the fast path.
+//! The program at real interfaces. Nothing else forwards between client and server, so
+//! arriving packets have taken the fast path.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -18,24 +18,24 @@ use crate::lease::{forwarded, macs};
 use crate::network::{DIRECTORS_MAC, HOSTS_MAC, INTERFACE, Network, SIDES};
 use crate::repaired;
 
-/// Where a frame was seen.
+/// The place where a frame was seen.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// At the host of that side.
+    /// At the host on that side.
     Arrived(usize, Vec<u8>),
-    /// At the director, behind the program.
+    /// At the director, after the program.
     Left(Vec<u8>),
 }
 
-/// The network with the program and a session's leases.
+/// The network with the program and the leases of a session.
 pub struct Wire {
     pub family: Family,
     protocol: u8,
     pub network: Network,
     pub bench: Bench,
-    /// What the client and the server receive.
+    /// The frames that the client and the server receive.
     pub at_hosts: [Capture; 2],
-    /// What the program has left to the director at each side.
+    /// The frames that the program has left to the director on each side.
     pub left: [Capture; 2],
 }
 
@@ -64,7 +64,7 @@ impl Wire {
         wire.with_leases(|lease| lease)
     }
 
-    /// Both directions have that lease instead.
+    /// Replaces the lease of both directions.
     pub fn with_leases(mut self, change: impl Fn(Lease) -> Lease) -> Self {
         self.network.director.enter();
         let [client, server] = SIDES.map(|side| if_nametoindex(side).unwrap());
@@ -81,8 +81,8 @@ impl Wire {
         self
     }
 
-    /// What client and server have received, checked, once it is all that the
-    /// leases counted.
+    /// The frames that the client and the server have received, once they are as many as
+    /// the leases counted. Checks them.
     pub fn received(&self) -> [Vec<Captured>; 2] {
         [1, 0].map(|direction| {
             let [_, ends] = self.family.directions()[direction];
@@ -97,7 +97,8 @@ impl Wire {
         })
     }
 
-    /// What the host of that side has received, once that is all.
+    /// The frames that the host on that side has received, once `is_all` is true for
+    /// them.
     pub fn collect(&self, side: usize, is_all: impl Fn(&[Captured]) -> bool) -> Vec<Captured> {
         let end = Instant::now() + PATIENCE;
         let mut frames: Vec<Captured> = Vec::new();
@@ -119,12 +120,12 @@ impl Wire {
         }
     }
 
-    /// Sends a frame to the director at that side.
+    /// Sends a frame to the director from that side.
     pub fn send(&self, side: usize, frame: &[u8]) {
         self.at_hosts[side].send(frame);
     }
 
-    /// What becomes of the one frame that was sent.
+    /// The fate of the one frame that was sent.
     pub fn fate(&self) -> Fate {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
@@ -144,13 +145,13 @@ impl Wire {
 
     fn next(&self, capture: &Capture) -> Option<Vec<u8>> {
         let mut frames = capture.frames().into_iter().map(|captured| captured.frame);
-        // Hosts with IPv6 look for neighbours and routers.
+        // Skips multicast frames: hosts with IPv6 look for neighbours and routers.
         let found = frames.find(|frame| frame[..2] != [0x33, 0x33]);
         assert_eq!(frames.find(|frame| frame[..2] != [0x33, 0x33]), None);
         found
     }
 
-    /// The program has the packet pass by as if it were not there.
+    /// Checks that the program leaves the packet to the director unchanged.
     #[track_caller]
     pub fn assert_left(&self, side: usize, frame: &[u8]) {
         let before = self.counted();
@@ -159,7 +160,7 @@ impl Wire {
         assert_eq!(self.counted(), before);
     }
 
-    /// A packet of that direction with that payload, as it comes in and as it leaves.
+    /// A packet of that direction with that payload, before and after the translation.
     pub fn packet(&self, direction: usize, payload: &[u8]) -> [Vec<u8>; 2] {
         let [come, leave] = self.family.directions()[direction];
         let mut incoming = self.family.frame(self.protocol, come, payload);
@@ -170,20 +171,20 @@ impl Wire {
         [incoming, outgoing]
     }
 
-    /// Packets and bytes that each lease counted.
+    /// The packets and bytes that each lease has counted.
     pub fn counted(&self) -> [(u64, u64); 2] {
         let leases = self.family.leases(&self.bench);
         leases.map(|lease| forwarded(&lease))
     }
 }
 
-/// What the frames have behind their headers.
+/// The number of bytes after the headers in these frames.
 pub fn bytes(frames: &[Captured], headers: usize) -> usize {
     let lengths = frames.iter().map(|captured| captured.frame.len());
     lengths.map(|length| length - headers).sum()
 }
 
-/// The client's socket, connected to the VIP, and the server's.
+/// The client's socket, connected to the VIP, and the server's socket.
 pub fn udp_sockets(wire: &Wire) -> [UdpSocket; 2] {
     let session = wire.family.session();
     wire.network.add_addresses();

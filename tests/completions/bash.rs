@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Tab pressed at the end of a line of bash.
+//! Presses Tab at the end of a bash line.
 
-/// The program of a shell that prints the candidates, one a line, when it has run
-/// `script`, which defines the completions.
+/// A shell program that runs `script`, which defines the completions, and then prints the
+/// candidates, one for each line.
 pub fn program(script: &str, line: &str) -> String {
     let words = words(line);
     let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
@@ -18,7 +18,7 @@ pub fn program(script: &str, line: &str) -> String {
     )
 }
 
-/// As readline cuts them: each run of `:` and `=` is a word of its own.
+/// Splits the line as readline does: each run of `:` and `=` is a separate word.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut breaks = false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Cures in prose: each piece of a file that a message has in backticks is TOML, and
-//! one that sets a key leads to no next error where it is put.
+//! Fixes in help texts. Each piece of a file in backticks must be TOML. If such a piece
+//! sets a key, adding it must not lead to another error.
 
 use std::fs;
 use std::path::Path;
@@ -53,7 +53,7 @@ fn values_that_messages_give_as_examples_lead_to_no_next_error() {
                 continue;
             };
             examples += 1;
-            // Each is of another family or kind: one of them is right here.
+            // Each piece has another family or kind. One of them must be right.
             if !first.is_empty() && !next.any(|failures| failures.is_empty()) {
                 failures.extend(first);
             }
@@ -68,7 +68,7 @@ fn text_of(case: &Path) -> String {
     text.trim_start_matches('\u{feff}').replace("\r\n", "\n")
 }
 
-/// What is said of the edited text and was not before, where this record is gone.
+/// The errors of the edited text that are new, after this record is removed.
 fn next_errors(before: &[Json], record: &Json, edited: &str, case: &Path) -> Vec<String> {
     let mut left: Vec<&Json> = before.iter().map(|other| &other["message"]).collect();
     let gone = left.iter().position(|other| **other == record["message"]);
@@ -83,7 +83,7 @@ fn next_errors(before: &[Json], record: &Json, edited: &str, case: &Path) -> Vec
     failures
 }
 
-/// The texts in double quotes of a help, which are not in backticks.
+/// The texts in double quotes in a help text, without those in backticks.
 fn values_of(record: &Json) -> Vec<&str> {
     let help = record["help"].as_str().unwrap();
     let prose = help.split('`').step_by(2);
@@ -92,7 +92,7 @@ fn values_of(record: &Json) -> Vec<&str> {
         .collect()
 }
 
-/// The text with another value where the mistake is, if a text is there.
+/// The text with another value at the place of the mistake, if a string is there.
 fn with_value(text: &str, record: &Json, value: &str) -> Option<String> {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let line = lines.get_mut(record["line"].as_u64()? as usize - 1)?;
@@ -104,20 +104,20 @@ fn with_value(text: &str, record: &Json, value: &str) -> Option<String> {
     Some(lines.join("\n") + "\n")
 }
 
-/// The pieces of a file in a help: what sets a key, and headers of tables.
+/// The pieces of a file in a help text: those that set a key, and table headers.
 fn toml_of(record: &Json) -> Vec<&str> {
     let help = record["help"].as_str().unwrap();
     let quoted = help.split('`').skip(1).step_by(2);
     quoted
         .filter(|text| text.contains('=') || text.starts_with('['))
-        // How an array of tables and a table differ.
+        // This shows the difference between an array of tables and a table.
         .filter(|text| !text.contains('…'))
         .collect()
 }
 
-/// The text with a key of that value where the mistake is: at the top, in the braces of
-/// its line, or in its table. Nothing for a header, which has a table to follow, for names
-/// that are to be chosen, and for what is an edit already.
+/// The text with a key of that value at the place of the mistake: at the top, in the
+/// braces of its line, or in its table. `None` for a header, which needs a table after
+/// it, for placeholder names, and for mistakes that already have an edit.
 fn edited(text: &str, record: &Json, piece: &str) -> Option<String> {
     let (key, value) = piece.split_once(" = ")?;
     let is_edit = !record["fix"].is_null();

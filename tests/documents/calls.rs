@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Calls of programs in the sentences of the documents: targets of make, usages of
-//! ipvs-bpf, tests, programs of others.
+//! Program calls in the sentences of the documents: targets of make, usages of ipvs-bpf,
+//! tests, and other tools.
 
 use std::fs;
 use std::path::Path;
@@ -34,7 +34,7 @@ fn every_target_of_make_that_is_named_is_one() {
     assert!(count > 10, "{count}");
 }
 
-/// Programs of others that sentences say how to call.
+/// Other tools whose usage is described in sentences.
 const PROGRAMS: [&str; 7] = [
     "dkms",
     "journalctl",
@@ -45,7 +45,7 @@ const PROGRAMS: [&str; 7] = [
     "systemd-analyze",
 ];
 
-/// What runs commands, or tells to.
+/// Folders and files that run commands or tell users to run them.
 const RUNNERS: [&str; 6] = ["tests", "lab", ".ci", "src", "packaging", "Makefile"];
 
 fn lines_below(path: &Path, lines: &mut Vec<String>) {
@@ -104,7 +104,7 @@ fn every_test_that_is_named_is_one() {
     assert!(count > 3, "{count}");
 }
 
-/// What is left out in a sentence is no mistake: a file, a service.
+/// A sentence can leave out arguments, such as a file or a service.
 #[test]
 fn every_usage_of_ipvs_bpf_in_a_sentence_is_understood() {
     let mut count = 0;

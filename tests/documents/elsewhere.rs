@@ -1,17 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Commands of the documents that a lab cannot run, and who does. Every other one
-//! is run by `tests/e2e/documents.rs`.
+//! Commands of the documents that a lab cannot run, and the files that run them.
+//! `tests/e2e/documents.rs` runs all others.
 
 pub struct Elsewhere {
     pub command: &'static str,
-    /// The file that runs it, and the words by which it does.
+    /// The file that runs the command, and a text in it that proves this.
     pub by: &'static str,
     pub words: &'static str,
 }
 
-/// On a host with packages and systemd: `make test-packages`.
+/// Runs on a host with packages and systemd: `make test-packages`.
 const fn host(command: &'static str, by: &'static str, words: &'static str) -> Elsewhere {
     Elsewhere { command, by, words }
+}
+
+/// Needs kube-proxy and an API server: `make test-kubernetes`.
+const fn cluster(command: &'static str) -> Elsewhere {
+    Elsewhere {
+        command,
+        by: "tests/e2e/kubernetes.rs",
+        words: "run_listed(&lab, PAGE, file!())",
+    }
 }
 
 pub const ELSEWHERE: &[Elsewhere] = &[
@@ -56,13 +65,27 @@ pub const ELSEWHERE: &[Elsewhere] = &[
         "systemctl reload ipvs-bpf",
     ),
     host(
+        "systemctl enable --now ipvs-bpf-follow",
+        "tests/packages/first",
+        "systemctl enable --quiet --now ipvs-bpf-follow",
+    ),
+    host(
+        "systemctl reload ipvs-bpf-follow",
+        "tests/packages/first",
+        "systemctl reload ipvs-bpf-follow",
+    ),
+    host(
         "apt purge ipvs-bpf ipvs-bpf-dkms",
         "tests/packages/removal",
         "apt-get -qq purge -y ipvs-bpf ipvs-bpf-dkms",
     ),
+    cluster("kubectl apply -f web.yaml"),
+    cluster("ipvs-bpf show tcp://10.96.0.10:80"),
+    cluster("ipvs-bpf show tcp://10.1.0.1:30080"),
+    cluster("conntrack -L --orig-dst 10.96.0.10"),
 ];
 
-/// What no machine here can do, and why.
+/// Commands that no test machine can run, and why.
 pub const BY_HAND: &[(&str, &str)] = &[
     (
         "mokutil --import /var/lib/dkms/mok.pub",

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! README.md and docs/*.md say what is: every command is run by something, every
-//! file that they show is good, every name and link leads somewhere.
+//! Checks README.md and docs/*/*.md: a test runs every command, every file that they show
+//! is valid, and every name and link has a target.
 
 mod calls;
 mod elsewhere;
+mod json;
 mod markdown;
 mod names;
 mod picture;
@@ -22,7 +23,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(Path::new(ROOT).join(path)).expect(path)
 }
 
-/// Those of all documents, with document and line.
+/// The commands of all documents, with document and line.
 fn commands() -> Vec<(String, Command)> {
     let mut commands = Vec::new();
     for document in documents() {
@@ -62,11 +63,11 @@ fn every_block_says_what_it_is() {
                 "sh" | "console" => {
                     let host = block.name.as_deref().unwrap_or("director");
                     let known = ["director", "client", "server1", "server2"].contains(&host);
-                    assert!(known, "{place}: {host} is no host of the lab");
+                    assert!(known, "{place}: {host} is not a host of the lab");
                     assert!(!block.commands().is_empty(), "{place}");
                 }
                 "toml" | "json" | "yaml" | "conf" => {}
-                // A drawing, or what a file reads.
+                // A drawing, or the contents of a file.
                 "text" => {
                     let mut lines = block.text.lines();
                     let command = lines.find(|line| line.starts_with(['#', '$']));
@@ -97,7 +98,9 @@ fn every_toml_file_in_a_document_is_accepted() {
 fn every_alert_in_a_document_is_accepted_by_promtool() {
     let mut count = 0;
     for document in documents() {
-        for block in document.blocks.iter().filter(|b| b.language == "yaml") {
+        // Those with a name are files of Kubernetes.
+        let alerts = |block: &&Block| block.language == "yaml" && block.name.is_none();
+        for block in document.blocks.iter().filter(alerts) {
             let mut file = tempfile::NamedTempFile::new().unwrap();
             file.write_all(block.text.as_bytes()).unwrap();
             let mut promtool = Process::new(Path::new(ROOT).join("lab/promtool"));
@@ -112,11 +115,21 @@ fn every_alert_in_a_document_is_accepted_by_promtool() {
 }
 
 #[test]
-fn every_page_is_named_by_the_readme() {
+fn every_page_is_in_the_index_and_the_index_is_named_by_the_readme() {
+    const INDEX: &str = "docs/index.md";
     let documents = documents();
-    let (readme, pages) = documents.split_first().unwrap();
-    for page in pages {
-        let named = readme.links.iter().any(|(_, link)| *link == page.path);
-        assert!(named, "README.md: no link to {}", page.path);
+    let links = |path: &str| -> Vec<String> {
+        let page = documents.iter().find(|page| page.path == path).unwrap();
+        page.links.iter().map(|(_, link)| link.clone()).collect()
+    };
+    assert!(links("README.md").contains(&INDEX.to_owned()));
+    let index = links(INDEX);
+    let pages = documents
+        .iter()
+        .filter(|page| page.path.starts_with("docs/"));
+    for page in pages.filter(|page| page.path != INDEX) {
+        let name = page.path.trim_start_matches("docs/");
+        let named = index.iter().any(|link| link == name);
+        assert!(named, "{INDEX}: no link to {name}");
     }
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The documents, README.md and docs/*.md, taken apart: blocks of code and the
-//! commands in them, words set as code, links, headings.
+//! Parses the documents, that is docs/*/*.md, README.md and the other pages of the root: code
+//! blocks and the commands in them, words set as code, links, and headings.
 //!
-//! A block `sh` is a command a line, run one after the other; what stands behind
-//! ` # ` is for people, but `exit status N` there is the status that is expected.
-//! In `console`, commands stand behind `# ` and what they print below them. A second
-//! word names the host of the lab, which else is the director, or a file.
+//! In a block `sh` each line is a command, and the commands run one after the other. The
+//! text after ` # ` is a comment for the reader, except that `exit status N` is the
+//! expected status. In a block `console`, commands come after `# `, and their output
+//! follows. The second word of a block names a file or the host in the lab. The default
+//! host is the director.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,43 +17,55 @@ pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 #[derive(Default)]
 pub struct Document {
-    /// From the root of the repository.
+    /// The path from the root of the repository.
     pub path: String,
     pub blocks: Vec<Block>,
-    /// Line, and the words set as code.
+    /// The line, and the words set as code.
     pub code: Vec<(usize, String)>,
-    /// Line and target, of pictures too.
+    /// The line and the target. Includes pictures.
     pub links: Vec<(usize, String)>,
-    /// As anchors of the forge.
+    /// The headings as anchors of the forge.
     pub anchors: Vec<String>,
 }
 
 pub struct Block {
-    /// Of its first line of text.
+    /// The number of the block's first line of text.
     pub line: usize,
     pub language: String,
-    /// The second word.
+    /// The second word of the block.
     pub name: Option<String>,
     pub text: String,
 }
 
 pub struct Command {
     pub line: usize,
-    /// For a shell, without what is for people.
+    /// The command for a shell, without the comment.
     pub text: String,
     pub status: i32,
-    /// What it prints, if the document says so.
+    /// The output, if the document shows it.
     pub output: Option<String>,
 }
 
-/// All of them.
+/// All documents.
 pub fn documents() -> Vec<Document> {
-    let folder = fs::read_dir(Path::new(ROOT).join("docs")).unwrap();
-    let mut paths: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
+    let mut paths = files(&Path::new(ROOT).join("docs"));
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
     paths.sort();
-    paths.insert(0, Path::new(ROOT).join("README.md"));
+    let root = ["README.md", "CONTRIBUTING.md", "SECURITY.md"];
+    paths.splice(0..0, root.map(|name| Path::new(ROOT).join(name)));
     paths.iter().map(|path| Document::read(path)).collect()
+}
+
+/// All files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .flat_map(|path| match path.is_dir() {
+            true => files(&path),
+            false => vec![path],
+        })
+        .collect()
 }
 
 impl Document {
@@ -100,7 +113,7 @@ impl Document {
     }
 }
 
-/// What the forge makes of a heading.
+/// The anchor that the forge makes from a heading.
 fn anchor(heading: &str) -> String {
     let letters = heading.chars().filter_map(|letter| match letter {
         ' ' => Some('-'),

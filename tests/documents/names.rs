@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Names in the documents: links, files and functions of the repository, counters,
-//! findings.
+//! Checks names in the documents: links, files and functions of the repository, counters,
+//! and findings.
 
 use std::path::Path;
+
+use ipvs_bpf::{datapath, kmod};
 
 use crate::markdown::{Document, ROOT, documents};
 use crate::read;
@@ -61,8 +63,12 @@ const FOLDERS: [&str; 12] = [
     ".ci",
 ];
 
-/// What is there once somebody has made it.
-const MADE: [&str; 2] = ["fuzz/artifacts/TARGET/", "fuzz/corpus/TARGET/"];
+/// Paths that exist only after something has created them.
+const MADE: [&str; 3] = [
+    "fuzz/artifacts/TARGET/",
+    "fuzz/corpus/TARGET.tar.gz",
+    "fuzz/regressions/TARGET/",
+];
 
 #[test]
 fn every_file_and_function_that_is_named_is_there() {
@@ -92,7 +98,7 @@ fn every_file_and_function_that_is_named_is_there() {
     assert!(files > 40 && functions > 10, "{files} {functions}");
 }
 
-/// How counters of the module begin.
+/// The prefixes of the module's counters.
 const COUNTERS: [&str; 5] = [
     "drop_",
     "fast_packets_",
@@ -103,11 +109,11 @@ const COUNTERS: [&str; 5] = [
 
 #[test]
 fn every_counter_that_is_named_is_one_of_the_module() {
-    let stats = read("kmod/stats.c");
+    let stats = read("kmod/control/stats_proc.c");
     let mut count = 0;
     for document in documents() {
         for (line, words) in &document.code {
-            // Two are sysctls of IPVS.
+            // These two are sysctls of IPVS.
             let sysctl = ["drop_entry", "drop_packet"].contains(&&**words);
             if !sysctl && COUNTERS.iter().any(|begin| words.starts_with(begin)) {
                 let there = stats.contains(&format!("\"{words}\""));
@@ -119,11 +125,13 @@ fn every_counter_that_is_named_is_one_of_the_module() {
     assert!(count > 15, "{count}");
 }
 
-/// As doctor.md has them in the first column of its tables.
+/// The names in the first column of doctor.md's tables.
 #[test]
 fn every_finding_of_doctor_that_is_named_is_one() {
     let documents = documents();
-    let doctor = documents.iter().find(|page| page.path == "docs/doctor.md");
+    let doctor = documents
+        .iter()
+        .find(|page| page.path == "docs/reference/doctor.md");
     let doctor = read(&doctor.unwrap().path);
     let rows = doctor.lines().filter_map(|line| line.strip_prefix("| `"));
     let findings: Vec<&str> = rows
@@ -152,4 +160,38 @@ fn every_finding_of_doctor_that_is_named_is_one() {
         }
     }
     assert!(count > 20, "{count}");
+}
+
+/// The page is what `show --counters` prints, with what to do about each counter.
+#[test]
+fn every_counter_is_on_the_page_of_counters_with_its_meaning_and_what_to_do() {
+    let stats = read("kmod/control/stats_proc.c");
+    let names = stats
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("[COUNT_")?.split('"').nth(1));
+    let module = names
+        .chain(["sessions"])
+        .map(|name| (name.to_owned(), kmod::counters::meaning(name).unwrap()));
+    let program = datapath::abi::Counter::ALL
+        .iter()
+        .map(|counter| (counter.name(), counter.meaning()));
+    let mut counters: Vec<_> = module.chain(program).collect();
+    assert!(counters.len() > 40, "{}", counters.len());
+
+    let page = read("docs/reference/counters.md");
+    let (_, tables) = page.split_once("\n## ").unwrap();
+    let mut rows: Vec<_> = tables
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .map(|row| {
+            let mut columns = row.trim_end_matches(" |").split(" | ");
+            let name = columns.next().unwrap().trim_end_matches('`').to_owned();
+            let meaning = columns.next().expect(row);
+            assert!(columns.next().is_some_and(|cure| !cure.is_empty()), "{row}");
+            (name, meaning)
+        })
+        .collect();
+    counters.sort();
+    rows.sort();
+    assert_eq!(rows, counters);
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! docs/architecture.svg is drawn from docs/architecture.dot: it has its arrows and
-//! its words. Coordinates differ between releases of graphviz. docs/dashboard.svg has
-//! the dashboard's panels.
+//! docs/concepts/architecture.svg is drawn from docs/concepts/architecture.dot, and must have the same
+//! arrows and words. Coordinates are not compared, because they differ between releases
+//! of graphviz. docs/reference/dashboard.svg must have the panels of the dashboard.
 
 use std::collections::BTreeSet;
 
 use crate::read;
 
-/// What stands between two marks, each time.
+/// The texts between two marks, for each occurrence.
 fn between<'a>(text: &'a str, begin: &str, end: &str) -> Vec<&'a str> {
     let parts = text.split(begin).skip(1);
     parts
@@ -20,7 +20,7 @@ fn plain(text: &str) -> String {
     text.replace("&#39;", "'").replace("&amp;", "&")
 }
 
-/// `a -> b -> c` are two.
+/// `a -> b -> c` has two arrows.
 fn arrows(dot: &str) -> BTreeSet<String> {
     let mut arrows = BTreeSet::new();
     for line in dot.lines().filter(|line| line.contains("->")) {
@@ -34,8 +34,8 @@ fn arrows(dot: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_picture_of_the_architecture_is_drawn_from_its_source() {
-    let dot = read("docs/architecture.dot");
-    let svg = read("docs/architecture.svg");
+    let dot = read("docs/concepts/architecture.dot");
+    let svg = read("docs/concepts/architecture.svg");
     let titles = between(&svg, "<title>", "</title>");
     let drawn: BTreeSet<String> = titles.into_iter().map(plain).collect();
     let drawn_arrows: BTreeSet<String> = drawn
@@ -59,7 +59,7 @@ fn the_picture_of_the_architecture_is_drawn_from_its_source() {
 
 #[test]
 fn the_folders_of_the_picture_are_there() {
-    for label in between(&read("docs/architecture.dot"), "label=\"", "\"") {
+    for label in between(&read("docs/concepts/architecture.dot"), "label=\"", "\"") {
         let Some((folder, _)) = label.split_once('/').filter(|(f, _)| f.is_ascii()) else {
             continue;
         };
@@ -81,9 +81,9 @@ fn the_picture_of_the_dashboard_has_its_panels_and_no_others() {
         .iter()
         .map(|p| p["title"].as_str().unwrap())
         .collect();
-    let svg = read("docs/dashboard.svg");
+    let svg = read("docs/reference/dashboard.svg");
     let texts = between(&svg, "<text ", "</text>");
-    // packaging/grafana/draw sets them so.
+    // packaging/grafana/draw uses this style for them.
     let bold = texts.iter().filter(|text| text.contains("700 9px"));
     let drawn = bold.filter_map(|text| Some(text.split_once('>')?.1));
     assert_eq!(drawn.collect::<BTreeSet<_>>(), titles, "make dashboard");

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! IPVS's counters are right to the packet and the byte, in both directions.
+//! The counters of IPVS are exact to the packet and the byte, in both directions.
 
 use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually};
 
-/// Connections, packets in and out, bytes in and out.
+/// Connections, incoming and outgoing packets, incoming and outgoing bytes.
 type Counts = [u64; 5];
 
-/// Of the first line of `ipvsadm --stats` that has this address; servers have
-/// lines, too.
+/// The counts in the first line of `ipvsadm --stats` with this address. Servers have
+/// lines too.
 fn ipvs(lab: &Lab, address: &str) -> Counts {
     let text = lab.exec("director", &["ipvsadm", "-Ln", "--stats", "--exact"]);
     let line = text
@@ -20,7 +20,7 @@ fn ipvs(lab: &Lab, address: &str) -> Counts {
     numbers.try_into().unwrap()
 }
 
-/// IPVS sums its counters up every two seconds.
+/// IPVS updates its counters every two seconds.
 fn becomes(lab: &Lab, address: &str, wanted: impl Fn() -> Counts) {
     let mut last = ([0; 5], [0; 5]);
     eventually(&format!("{address} has what went and came"), || {
@@ -33,7 +33,7 @@ fn becomes(lab: &Lab, address: &str, wanted: impl Fn() -> Counts) {
     });
 }
 
-/// Only one server for each service.
+/// Keeps only one server for each service.
 fn one_server() -> String {
     FILE.replace("  [[service.server]]\n  address = \"10.2.0.3:8080\"\n", "")
         .replace("  [[service.server]]\n  address = \"10.2.0.3:7\"\n", "")
@@ -43,7 +43,7 @@ fn one_server() -> String {
 fn datagrams_of_known_sizes_are_counted_exactly() {
     let lab = Lab::new();
     lab.apply(&one_server());
-    // Three flows; the sum of what went and came, with IP and UDP headers.
+    // Three flows. Prints the sent and received totals, including IP and UDP headers.
     let script = "import socket\n\
         sent = came = 0\n\
         for _ in range(3):\n    \
@@ -54,7 +54,7 @@ fn datagrams_of_known_sizes_are_counted_exactly() {
                 sent += length + 28\n        \
                 came += len(s.recv(65535)) + 28\n\
         print(sent, came)";
-    let text = lab.exec("client", &["/usr/bin/python3", "-c", script]);
+    let text = lab.exec("client", &["/usr/bin/python3", "-ISc", script]);
     let numbers: Vec<u64> = text
         .split_whitespace()
         .map(|n| n.parse().unwrap())
@@ -64,7 +64,7 @@ fn datagrams_of_known_sizes_are_counted_exactly() {
     becomes(&lab, "10.2.0.2:7 ", wanted);
 }
 
-/// Counts at the client what leaves for the service and comes from it.
+/// Counts packets to and from the service at the client.
 const COUNTERS: &str = "nft -f - <<'END'
 table ip t {
 	counter sent { }
@@ -75,7 +75,7 @@ table ip t {
 END
 ";
 
-/// Packets and bytes of a counter of the client.
+/// The packets and bytes of a counter at the client.
 fn counter(lab: &Lab, name: &str) -> [u64; 2] {
     let text = lab.exec("client", &["nft", "-j", "list", "counter", "ip", "t", name]);
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -112,7 +112,7 @@ fn connections_are_counted_exactly(offloads: &str) {
         [3, sent, came, sent_bytes, came_bytes]
     };
     assert!(wanted()[4] > 500_000);
-    // The last packets of a connection may still be under way.
+    // The last packets of a connection may still be on their way.
     becomes(&lab, "10.0.0.1:80 ", wanted);
     becomes(&lab, "10.2.0.2:8080 ", wanted);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Whether sessions and IPVS's connections are the same ones.
+//! Checks that sessions and IPVS connections match one to one.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -9,21 +9,21 @@ use ipvs_bpf::datapath::abi::Set4;
 
 use crate::lab::{Lab, eventually, success};
 
-/// How many there are, as each of those says who knows.
+/// The number of connections as counted by each source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Balance {
     /// Connections of full-NAT services in `/proc/net/ip_vs_conn`.
     pub connections: usize,
     /// `ipvs-bpf show --sessions --json`.
     pub sessions: usize,
-    /// What the module counts.
+    /// The module's counter of present sessions.
     pub counted: usize,
-    /// Created less ended.
+    /// Sessions created minus sessions ended.
     pub living: usize,
 }
 
-/// 10.0.0.1, as `/proc/net/ip_vs_conn` has it: the VIP of all full-NAT services
-/// in the tests that balance. Native ones there have another.
+/// 10.0.0.1 in the format of `/proc/net/ip_vs_conn`: the VIP of all full-NAT services in
+/// the tests that call this. Native services there have another VIP.
 const VIP: &str = "0A000001";
 
 pub fn balance(lab: &Lab) -> Balance {
@@ -41,7 +41,7 @@ pub fn balance(lab: &Lab) -> Balance {
     }
 }
 
-/// How many flows the eBPF map of IPv4 has. 0: there is no map.
+/// The number of flows in the eBPF map of IPv4. 0 if there is no map.
 pub fn flows(lab: &Lab) -> usize {
     let Ok(map) = MapData::from_pin(pins(lab).join("flows4")) else {
         return 0;
@@ -58,9 +58,9 @@ pub fn pins(lab: &Lab) -> PathBuf {
     PathBuf::from(format!("/proc/1/root/sys/fs/bpf/ipvs-bpf/{inode}"))
 }
 
-/// Every connection of IPVS has its session, and no session is left over. They
-/// come and go while they are counted, hence the patience; what has leaked
-/// stays and never balances. How many there are.
+/// Checks that every IPVS connection has its session and that no session is left over.
+/// Connections come and go while they are counted, so this retries. A leak stays and
+/// never balances. Returns the number of connections.
 pub fn balanced(lab: &Lab) -> usize {
     let mut now = balance(lab);
     eventually("sessions are as many as connections", || {
@@ -77,7 +77,7 @@ pub fn balanced(lab: &Lab) -> usize {
     now.connections
 }
 
-/// All have ended, and the fast path has forgotten them.
+/// Waits until all sessions have ended and the fast path has forgotten them.
 pub fn none_left(lab: &Lab) {
     eventually("every session ends", || balanced(lab) == 0);
     eventually("their flows end", || flows(lab) == 0);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Local IPs, pools, services and interfaces change under load, and no
-//! connection breaks.
+//! Changes of local IPs, pools, services and interfaces under load. No connection breaks.
 
 use std::process::{Child, Stdio};
 
@@ -9,9 +8,8 @@ use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually, success};
 use crate::talk::answer;
 
-/// Datagrams through one socket, one after the other, until standard input
-/// ends, and twenty at least: how many answers came, of how many, and the peers that
-/// servers saw.
+/// Sends datagrams through one socket until standard input ends, at least twenty. Prints
+/// how many were answered, how many were sent, and the peers that the servers saw.
 const ECHOES: &str = r"
 import select, socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -27,8 +25,8 @@ while sent < 20 or not select.select([sys.stdin], [], [], 0.005)[0]:
 print(sent, came, *[peer.decode() for peer in peers])
 ";
 
-/// Downloads over one connection, one after the other and read slowly, until standard
-/// input ends: how many there were, and how many of them were right.
+/// Makes downloads over one connection and reads them slowly, until standard input ends.
+/// Prints how many there were and how many of them were correct.
 const DOWNLOADS: &str = r"
 import select, socket, sys
 size = 400000
@@ -55,7 +53,7 @@ pub struct Load {
 }
 
 fn spawn(lab: &Lab, script: &str) -> Child {
-    lab.command("client", &["/usr/bin/python3", "-c", script])
+    lab.command("client", &["/usr/bin/python3", "-ISc", script])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -68,7 +66,7 @@ impl Load {
         Load::begin_beside(lab, 0)
     }
 
-    /// Where so many sessions are there already.
+    /// Begins the load when `others` sessions exist already.
     pub fn begin_beside(lab: &Lab, others: usize) -> Self {
         let load = Load {
             downloads: (0..3).map(|_| spawn(lab, DOWNLOADS)).collect(),
@@ -78,10 +76,10 @@ impl Load {
         load
     }
 
-    /// Everything that was sent came, and all of it by the one local IP.
+    /// Checks that all data arrived and that all sessions used this local IP.
     pub fn end(self, local_ip: &str) {
         for child in self.downloads {
-            // Closes its standard input.
+            // This closes its standard input.
             let text = success(&child.wait_with_output().unwrap());
             let words: Vec<&str> = text.split_whitespace().collect();
             let [number, right] = words[..] else {
@@ -100,7 +98,7 @@ impl Load {
     }
 }
 
-/// The local IPs that new connections take.
+/// The local IPs of new connections.
 fn local_ips(lab: &Lab) -> Vec<String> {
     let mut seen = Vec::new();
     for source in ["10.1.0.2", "10.1.0.3"] {
@@ -113,7 +111,7 @@ fn local_ips(lab: &Lab) -> Vec<String> {
     seen
 }
 
-/// `apply` had something to do, and did it.
+/// Applies a file that must change something.
 fn change(lab: &Lab, toml: &str, what: &str) {
     let text = lab.apply(toml);
     assert!(text.contains(what), "{what}: {text}");
@@ -145,15 +143,15 @@ fn local_ips_and_pools_change_under_load_and_nothing_breaks() {
         .replacen("snat = \"default\"", "snat = \"other\"", 1);
     change(&lab, &other, "full NAT");
     assert_eq!(local_ips(&lab), ["10.2.0.102"]);
-    // Those that were there before the first change still have their own.
+    // Connections from before the first change keep their local IP.
     let old = |line: &&String| line.contains("10.2.0.100:");
     assert_eq!(lab.sessions().iter().filter(old).count(), 5);
     load.end("10.2.0.100");
     balanced(&lab);
 }
 
-/// Connections of their own, one after the other, until standard input ends: how many
-/// there were. Each is answered.
+/// Makes one new connection after another until standard input ends. Prints how many
+/// there were. Each must be answered.
 const CONNECTIONS: &str = r"
 import select, socket, sys
 number = 0
@@ -206,7 +204,7 @@ fn addresses_are_handed_over_from_pool_to_pool_in_one_plan() {
     let first = format!("{tcp}udp://{udp}");
     lab.apply(&first);
     assert_eq!(local_ips(&lab), ["10.2.0.100"]);
-    // The name of the one becomes the other's, whose own goes.
+    // The pool `default` gets the name of the other one, whose addresses are removed.
     let second = first
         .replace("[local_ips.default]", "[local_ips.new]")
         .replace("[local_ips.b]", "[local_ips.default]")

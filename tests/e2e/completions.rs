@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Completions of what the kernel knows: services, servers and namespaces.
+//! Completions from the kernel's state: services, servers and namespaces.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::lab::{Lab, eventually, success};
 #[path = "../completions/bash.rs"]
 mod bash;
 
-/// What bash adds to the line at Tab, on that host.
+/// The text that bash adds to the line on Tab, on that host.
 fn complete(lab: &Lab, host: &str, line: &str) -> Vec<String> {
     let program = Path::new(env!("CARGO_BIN_EXE_ipvs-bpf")).parent().unwrap();
     let script = format!(
@@ -38,17 +38,17 @@ fn services_servers_and_namespaces_are_completed_from_what_runs() {
         let words: Vec<&str> = ["ipvsadm"].into_iter().chain(rule.split(' ')).collect();
         lab.exec("director", &words);
     }
-    // Who waits at a prompt does not wait long for a busy host.
+    // The completion gives up early on a busy host, so this retries.
     let offers = |host: &str, line: &str, wanted: &[&str]| {
         eventually(line, || complete(&lab, host, line) == wanted);
     };
     let director = |line: &str, wanted: &[&str]| offers("director", line, wanted);
-    // Bash replaces what is behind the last colon, so only that is answered.
+    // Bash replaces only the text after the last colon, so only that is completed.
     director("ipvs-bpf drain tcp://10.0.0.1:", &["80", "443"]);
     director("ipvs-bpf weight tcp://10.0.0.1:4", &["443"]);
     director("ipvs-bpf zero f", &["fwmark6://7"]);
     director("ipvs-bpf show tcp:", &["//10.0.0.1:80", "//10.0.0.1:443"]);
-    // The other one is there already.
+    // The other service is on the line already.
     director(
         "ipvs-bpf show tcp://10.0.0.1:80 tcp",
         &["tcp://10.0.0.1:443"],
@@ -67,7 +67,8 @@ fn services_servers_and_namespaces_are_completed_from_what_runs() {
         &["10.2.0.4:8443"],
     );
 
-    // Another namespace, by its name; where IPVS has nothing, nothing is said.
+    // Completes in another namespace, given by name. If IPVS has nothing there, nothing
+    // is offered.
     let name = lab.namespace("director");
     let line = format!("ipvs-bpf --netns {name} drain tcp://10.0.0.1:8");
     offers("client", &line, &["80"]);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Interfaces that go while sessions live. What the module keeps of them must let
-//! go: `ip link del` returns when nothing holds the device any more.
+//! Interfaces that are removed while sessions exist. The module must release its
+//! references: `ip link del` returns only when nothing holds the device.
 
 use crate::balance::balanced;
 use crate::full_nat::FILE;
 use crate::lab::Lab;
 use crate::talk::Talk;
 
-/// Sessions whose routes in both directions are kept.
+/// Sessions with cached routes in both directions.
 fn idle_sessions(lab: &Lab) -> Vec<Talk> {
     let mut talks = Vec::new();
     for (kind, port) in [("tcp", 80), ("udp", 7)] {
@@ -25,7 +25,7 @@ fn the_interface_goes_at_once(interface: &str) {
     lab.apply(FILE);
     let _talks = idle_sessions(&lab);
     lab.exec("director", &["ip", "link", "del", interface]);
-    // They live until their timers end.
+    // They stay until their timers expire.
     assert_eq!(balanced(&lab), 2);
 }
 

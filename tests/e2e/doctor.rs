@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Hosts that are broken in one way each, and what `doctor` says of them.
+//! Hosts that are broken in one way each, and the findings of `doctor`.
 
 mod file;
 mod network;
+mod rules;
 mod system;
+mod toa;
 
 use std::process::Output;
 
@@ -12,7 +14,7 @@ use serde_json::Value;
 use crate::full_nat::FILE;
 use crate::lab::{Lab, run, success};
 
-/// The findings, and the exit status that must fit them.
+/// All findings. Checks that the exit status matches them.
 fn all(output: &Output) -> Vec<Value> {
     let report: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {output:?}"));
@@ -21,24 +23,24 @@ fn all(output: &Output) -> Vec<Value> {
     report["findings"].as_array().unwrap().clone()
 }
 
-/// Without what depends on whether the file was applied.
+/// The findings without those that depend on whether the file was applied.
 fn findings(output: &Output) -> Vec<Value> {
     let mut findings = all(output);
     findings.retain(|finding| finding["check"] != "kernel-differs");
     findings
 }
 
-/// Of what runs.
+/// The findings about the running state.
 fn running(lab: &Lab) -> Vec<Value> {
     findings(&lab.ipvs_bpf(&["doctor", "--json"]))
 }
 
-/// Of what a file needs.
+/// The findings about the needs of a file.
 fn needed(lab: &Lab, file: &str) -> Vec<Value> {
     findings(&lab.with_file(&["doctor", "--json"], file))
 }
 
-/// That there is this finding and no other kind; its cure.
+/// Checks that there is only this kind of finding. Returns the fix.
 fn only(findings: &[Value], severity: &str, check: &str, what: &str) -> String {
     assert!(
         findings.iter().all(|finding| finding["check"] == check),
@@ -47,7 +49,7 @@ fn only(findings: &[Value], severity: &str, check: &str, what: &str) -> String {
     found(findings, severity, check, what)
 }
 
-/// That there is this finding; its cure.
+/// Checks that there is this finding. Returns the fix.
 fn found(findings: &[Value], severity: &str, check: &str, what: &str) -> String {
     let of = findings.iter().find(|finding| {
         finding["check"] == check && finding["what"].as_str().unwrap().contains(what)
@@ -62,8 +64,8 @@ fn script(lab: &Lab, lines: &str) {
     lab.exec("director", &["sh", "-ec", lines]);
 }
 
-/// Breaks a healthy director; `doctor` names it, and the cure, word by word,
-/// mends it.
+/// Breaks a healthy director. `doctor` must report it, and running its fix literally must
+/// repair it.
 fn named_and_mended(breaks: &str, severity: &str, check: &str, what: &str) {
     let lab = Lab::new();
     lab.apply(FILE);
@@ -124,7 +126,7 @@ error: the interface eth0 is down [interface-down]
 "#]]
     );
     let json: Value = serde_json::from_slice(&lab.ipvs_bpf(&["doctor", "--json"]).stdout).unwrap();
-    let documents = include_str!("../../docs/json.md");
+    let documents = include_str!("../../docs/reference/json.md");
     let (_, of_doctor) = documents.split_once("\n## `doctor`").unwrap();
     let example = of_doctor.split("```").nth(1).unwrap();
     let example: Value = serde_json::from_str(example.strip_prefix("json").unwrap()).unwrap();
@@ -140,7 +142,7 @@ fn a_director_without_services_and_a_bad_file_are_told_apart() {
     assert_eq!(output.stdout, b"");
 }
 
-/// Every kind of finding, by the source.
+/// Finds every kind of finding in the source code.
 #[test]
 fn every_kind_of_finding_has_a_test_and_a_line_in_the_documentation() {
     let sources = run(std::process::Command::new("sh").args([
@@ -152,10 +154,12 @@ fn every_kind_of_finding_has_a_test_and_a_line_in_the_documentation() {
     let tests = [
         include_str!("doctor/file.rs"),
         include_str!("doctor/network.rs"),
+        include_str!("doctor/rules.rs"),
         include_str!("doctor/system.rs"),
+        include_str!("doctor/toa.rs"),
     ]
     .concat();
-    let documentation = std::fs::read_to_string("docs/doctor.md").unwrap();
+    let documentation = std::fs::read_to_string("docs/reference/doctor.md").unwrap();
     for kind in kinds {
         assert!(tests.contains(&format!("\"{kind}\"")), "no test: {kind}");
         assert!(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The commands of README.md and docs/*.md, each page in a lab of its own, in the
-//! order of the page. A file that a page shows by name is what its commands read.
+//! Runs the commands of README.md and docs/*/*.md, in the order of each page and in a lab
+//! for each page. Commands read the files that the page shows by name.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,41 @@ pub mod markdown;
 use elsewhere::{BY_HAND, ELSEWHERE};
 use markdown::{Block, Command, Document, ROOT, documents};
 
-/// Runs what is the lab's of a page; what went wrong.
+/// The text of a file that a page shows.
+pub fn shown(path: &str, name: &str) -> String {
+    let mut pages = documents().into_iter();
+    let page = pages.find(|page| page.path == path).expect(path);
+    let mut blocks = page.blocks.into_iter();
+    blocks
+        .find(|block| block.name.as_deref() == Some(name))
+        .expect(name)
+        .text
+}
+
+/// Runs the commands of a page that this file of the tests is listed for, where the page's
+/// files are.
+pub fn run_listed(lab: &Lab, path: &str, by: &str) {
+    let mut pages = documents().into_iter();
+    let page = pages.find(|page| page.path == path).expect(path);
+    let folder = tempfile::tempdir().unwrap();
+    let mut ran = 0;
+    for block in &page.blocks {
+        if let Some(name) = &block.name {
+            fs::write(folder.path().join(name), &block.text).unwrap();
+        }
+        for command in &block.commands() {
+            let mut known = ELSEWHERE.iter().filter(|known| known.by == by);
+            if known.any(|known| known.command == command.text) {
+                let result = run_command(lab, "director", folder.path(), command);
+                result.unwrap_or_else(|error| panic!("{path}:{}: {error}", command.line));
+                ran += 1;
+            }
+        }
+    }
+    assert!(ran > 0, "{path} has no command of {by}");
+}
+
+/// Runs the commands of a page that belong to the lab. Returns the failures.
 fn run_page(page: &Document) -> Vec<String> {
     let commands = page.blocks.iter().flat_map(Block::commands);
     if commands.filter(in_lab).count() == 0 {
@@ -52,12 +86,12 @@ fn in_lab(command: &Command) -> bool {
     !others.any(|known| known == command.text)
 }
 
-/// As an operator would in a shell on that host.
+/// Runs a command as an operator would in a shell on that host.
 fn run_command(lab: &Lab, host: &str, folder: &Path, command: &Command) -> Result<(), String> {
     let program = Path::new(env!("CARGO_BIN_EXE_ipvs-bpf"));
     let folders = std::env::var("PATH").unwrap();
     let folders = format!("{}:{folders}", program.parent().unwrap().display());
-    // `ip netns exec` would hide the file system of BPF.
+    // `ip netns exec` would hide the BPF file system.
     let namespace = format!("--net=/run/netns/{}", lab.namespace(host));
     let output = Process::new("nsenter")
         .args([&*namespace, "bash", "-o", "pipefail", "-c", &command.text])
@@ -77,7 +111,7 @@ fn run_command(lab: &Lab, host: &str, folder: &Path, command: &Command) -> Resul
     }
 }
 
-/// Lines and words are as the page shows them; ports and counts may be others.
+/// Lines and words must match the page. Ports and counts may differ.
 fn matches(printed: &str, expected: &str) -> Result<(), String> {
     if words(printed) == words(expected) {
         return Ok(());
@@ -85,8 +119,8 @@ fn matches(printed: &str, expected: &str) -> Result<(), String> {
     Err(format!("it printed:\n{printed}the page says:\n{expected}"))
 }
 
-/// Those of each line, in which a number is any number, and a session may be on the
-/// fast path or not.
+/// The words of each line. Numbers count as equal, and so do the two states of a
+/// session's fast path.
 fn words(text: &str) -> Vec<String> {
     let line = |line: &str| line.split_whitespace().map(number).collect::<Vec<_>>();
     text.lines().map(|text| line(text).join(" ")).collect()
@@ -112,7 +146,7 @@ fn the_demonstration_comes_to_its_end() {
     let mut demo = Process::new("lab/demo");
     let text = run(demo.env("IPVS_BPF", env!("CARGO_BIN_EXE_ipvs-bpf")));
     assert!(text.contains("nothing to do"), "{text}");
-    // Eight answers, three of four by the first server, to the local IP.
+    // Eight answers, three of four from the first server, to the local IP.
     assert!(text.contains("6 server1\n"), "{text}");
     assert!(text.contains("8 10.2.0.100\n"), "{text}");
 }

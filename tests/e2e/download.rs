@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A download that lasts as long as a test wants.
+//! A download that lasts as long as a test needs.
 
 use std::path::PathBuf;
 use std::process::Child;
 
 use crate::lab::{Lab, eventually, success};
 
-/// What `lab/server` sends in all.
+/// The total number of bytes that `lab/server` sends.
 const SIZE: &str = "1000000";
 
-/// Sends the request, and half-closes the connection after it.
+/// Sends the request and then half-closes the connection.
 const HALF_CLOSING: &str = "\
 import socket, sys
 s = socket.create_connection((sys.argv[1], 80))
@@ -29,7 +29,7 @@ pub struct Download {
 }
 
 impl Download {
-    /// From port 80 of a VIP, by curl.
+    /// Begins a download with curl from port 80 of a VIP.
     pub fn begin(lab: &Lab, vip: &str) -> Self {
         let release = release(lab);
         let url = format!("http://{vip}/held{}", release.display());
@@ -48,11 +48,11 @@ impl Download {
         Download::of(lab, vip, lab.spawn_at("client", &words), release)
     }
 
-    /// By a client that closes its side at once.
+    /// Begins a download with a client that closes its side at once.
     pub fn half_closed(lab: &Lab, vip: &str) -> Self {
         let release = release(lab);
         let path = release.to_str().unwrap();
-        let words = ["/usr/bin/python3", "-c", HALF_CLOSING, vip, path];
+        let words = ["/usr/bin/python3", "-ISc", HALF_CLOSING, vip, path];
         Download::of(lab, vip, lab.spawn_at("client", &words), release)
     }
 
@@ -78,7 +78,7 @@ impl Download {
         }
     }
 
-    /// Lets it end, and makes sure that all of it came.
+    /// Lets the download end, and checks that all of it arrived.
     pub fn finish(self) {
         std::fs::write(&self.release, "").unwrap();
         let output = self.client.wait_with_output().unwrap();

@@ -21,7 +21,7 @@ scheduler = "rr"
   address = "10.2.0.3:8080"
 "#;
 
-/// The weight of a server as ipvsadm sees it.
+/// The weight of a server according to ipvsadm.
 fn weight(lab: &Lab, service: &str, server: &str) -> Option<u32> {
     let saved = lab.exec("director", &["ipvsadm", "-Sn"]);
     let line = saved
@@ -54,8 +54,8 @@ fn route_home(lab: &Lab) {
     }
 }
 
-/// While a download runs on a server that drains, new connections go to the
-/// other; when it has come to its end the server is removed.
+/// Drains a server during a download from it. New connections go to the other server.
+/// When the download ends, the server is removed.
 fn finishes_a_download(lab: &Lab) {
     let download = Download::begin(lab, "10.0.0.1");
     let server = download.server.clone();
@@ -202,7 +202,7 @@ fn udp_connections_are_waited_for_until_ipvs_forgets_them() {
     let message = failed(&output);
     assert!(message.contains("1 connection left"), "{message}");
     assert!(message.contains("silent for 4s"), "{message}");
-    // From their last packet on the new timeout holds.
+    // The new timeout applies from their last packet on.
     for talk in &mut talks {
         talk.ask();
     }
@@ -230,7 +230,7 @@ fn the_last_server_and_persistence_are_pointed_out() {
     assert!(notes.contains("expire_quiescent_template = 1"), "{notes}");
     assert!(!notes.contains("no other server"), "{notes}");
     success(&output);
-    // As the note says, this client keeps coming; and then it does not.
+    // As the note says, this client keeps coming. Later it stops.
     lab.get(&["http://10.0.0.1/"]);
     let came = |server: &str| {
         let connections = lab.exec("director", &["ipvsadm", "-Lnc"]);
@@ -267,7 +267,7 @@ fn what_others_do_to_the_server_meanwhile_ends_the_drain_with_these_words() {
 
     let drain = lab.spawn(&["drain", WEB, &server, "--remove"]);
     weight_is_0(&lab, &server);
-    // It does not wait for the drain to end.
+    // This does not wait for the end of the drain.
     lab.apply(NATIVE);
     let message = failed(&drain.wait_with_output().unwrap());
     let words = format!("another program gave it the weight {before}, with 1 connection left");

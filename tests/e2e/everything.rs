@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The file → the kernel → the file, for every attribute of services and
-//! servers, with `ipvsadm` as the witness.
+//! A round trip from file to kernel to file, for every attribute of services and servers.
+//! `ipvsadm` checks the state in between.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::failed_steps::refused_as;
 use crate::lab::{Lab, stderr, success};
 
 pub const FILE: &str = include_str!("everything/lb.toml");
-/// What `ipvsadm -Sn` says of it: it has no word for thresholds, and writes
+/// The output of `ipvsadm -Sn` for this state. It does not list thresholds, and prints
 /// marks from 2^31 on as negative numbers.
 const SAVED: &str = include_str!("everything/ipvsadm");
 
@@ -24,7 +24,8 @@ fn every_attribute_of_a_file_reaches_the_kernel_and_comes_back_the_same() {
     let saved = lab.exec("director", &["ipvsadm", "-Sn"]);
     assert_eq!(lines(&saved), lines(SAVED));
 
-    // What `ipvsadm -Sn` has no word for, from `ipvsadm -Ln --thresholds`.
+    // Thresholds are missing in `ipvsadm -Sn`, so they come from `ipvsadm -Ln
+    // --thresholds`.
     let thresholds = lab.exec("director", &["ipvsadm", "-Ln", "--thresholds"]);
     for (server, upper, lower) in [
         ("10.2.0.3:8080", "1000", "10"),
@@ -43,12 +44,12 @@ fn every_attribute_of_a_file_reaches_the_kernel_and_comes_back_the_same() {
     assert_eq!(success(&plan), "nothing to do\n");
 }
 
-/// And the reverse: what `ipvsadm -R` made of the same lines needs no change
-/// but what these lines cannot say.
+/// The reverse: after `ipvsadm -R` of the same lines, the file changes only what these
+/// lines cannot express.
 #[test]
 fn what_ipvsadm_restores_from_its_lines_differs_only_by_what_these_cannot_say() {
     let lab = Lab::new();
-    // It does not take back the negative marks that it writes.
+    // ipvsadm cannot read the negative marks that it writes.
     let (negative, taken): (Vec<&str>, Vec<&str>) =
         SAVED.lines().partition(|line| line.contains("-f -1"));
     assert_eq!(negative.len(), 1);
@@ -79,11 +80,11 @@ fn a_scheduler_that_the_kernel_lacks_is_refused_with_its_modules_name() {
     let file = |scheduler: &str| {
         format!("[[service]]\naddress = \"tcp://10.0.0.1:80\"\nscheduler = \"{scheduler}\"\n")
     };
-    // Unknown to us too: the kernel's modules are asked.
+    // This build does not know the scheduler either, so the kernel's modules are checked.
     let words = "tcp://10.0.0.1:80: this kernel has no scheduler `quantum`, since no module \
                  ip_vs_quantum is installed for it";
     refused_as(&lab, &file("quantum"), "no_scheduler", words);
-    // Known to us; Linux 6.5 and later have it, where it was built.
+    // This build knows the scheduler. Linux 6.5 and later can have it as a module.
     let built = lab.try_exec("director", &["modprobe", "ip_vs_twos"]).status;
     let output = lab.with_file(&["apply"], &file("twos"));
     if built.success() {
@@ -91,7 +92,7 @@ fn a_scheduler_that_the_kernel_lacks_is_refused_with_its_modules_name() {
     } else {
         assert!(String::from_utf8_lossy(&output.stdout).contains("ip_vs_twos"));
     }
-    // A slip.
+    // A typo.
     let output = lab.with_file(&["apply"], &file("wrrr"));
     assert_eq!(output.status.code(), Some(1));
     assert!(

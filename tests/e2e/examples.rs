@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The files of `examples/`, one after the other on a director.
+//! Applies the files of `examples/` one after the other.
 
 use std::fs;
+
+use ipvs_bpf::config;
 
 use crate::lab::{Lab, success};
 
@@ -19,14 +21,13 @@ fn every_example_is_applied_once_found_done_and_taken_down_again() {
         let path = file.to_str().unwrap();
         let saved = || lab.exec("director", &["ipvsadm", "-Sn"]);
         success(&lab.ipvs_bpf(&["apply", "-f", path]));
-        let services = fs::read_to_string(&file).unwrap();
-        let services = services.lines().filter(|line| *line == "[[service]]");
+        let services = config::read(&file).unwrap().on_any_host().services;
         assert_eq!(
             saved()
                 .lines()
                 .filter(|line| line.starts_with("-A"))
                 .count(),
-            services.count(),
+            services.len(),
             "{path}: {}",
             saved()
         );

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! When every port of the local IPs is taken.
+//! All ports of the local IPs are in use.
 
 use crate::balance::{balanced, none_left};
 use crate::full_nat::FILE;
@@ -8,7 +8,7 @@ use crate::talk::Talk;
 
 const ECHO: (&str, u16) = ("10.0.0.1", 7);
 
-/// One server for each service, and so many ports.
+/// The file with one server for each service, and with these ports.
 pub fn few_ports(addresses: &str, ports: &str) -> String {
     FILE.replace("  [[service.server]]\n  address = \"10.2.0.3:8080\"\n", "")
         .replace("  [[service.server]]\n  address = \"10.2.0.3:7\"\n", "")
@@ -18,7 +18,7 @@ pub fn few_ports(addresses: &str, ports: &str) -> String {
         )
 }
 
-/// So many UDP flows live; the next one is refused.
+/// Exactly `number` UDP flows fit. The next one is refused.
 fn holds_exactly(lab: &Lab, number: usize) {
     let mut talks = Vec::new();
     for _ in 0..number {
@@ -44,7 +44,7 @@ fn a_client_too_many_is_refused_at_once_and_it_is_counted_once() {
     let lab = Lab::new();
     lab.apply(&few_ports(r#"["10.2.0.100"]"#, "4000-4000"));
     holds_exactly(&lab, 1);
-    // No other reason is counted.
+    // No other reason was counted.
     let stats = lab.exec("director", &["cat", "/proc/net/ip_vs_bpf/stats"]);
     let reasons: Vec<_> = stats
         .lines()

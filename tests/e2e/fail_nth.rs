@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Each allocation of each operation on the module fails once: what failed has changed
-//! nothing, and nothing keeps the module in the end (Documentation/fault-injection).
+//! Fails each allocation of each operation on the module once. A failed operation must
+//! change nothing, and nothing may keep the module in use at the end
+//! (Documentation/fault-injection).
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
@@ -15,11 +16,12 @@ use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::lab::{Lab, eventually, module_is_loaded};
 
-/// So many allocations at its end are the module's own and those of what it calls. What
-/// the kernel does before them for any module, or for any namespace, is not ours.
+/// The number of allocations at the end of an operation that the module makes itself,
+/// directly or in functions that it calls. Earlier ones are made by the kernel for any
+/// module or namespace, and are not tested.
 const OF_A_MODULE: u64 = 330;
 const OF_A_NAMESPACE: u64 = 120;
-/// More than any operation makes.
+/// More allocations than any operation makes.
 const NEVER: u64 = 1_000_000;
 
 fn inject_into_this_thread_only() {
@@ -33,14 +35,14 @@ fn inject_into_this_thread_only() {
     }
     for kind in ["failslab", "fail_page_alloc"] {
         let folder = format!("/sys/kernel/debug/{kind}");
-        // A trace for each would be taken for a fault.
+        // A trace for each failure would look like a bug in the log.
         for (file, value) in [("verbose", "0"), ("probability", "0"), ("times", "-1")] {
             fs::write(format!("{folder}/{file}"), value).unwrap();
         }
     }
 }
 
-/// The number of the allocation that fails, of those that this thread makes.
+/// Selects which allocation of this thread fails.
 struct FailNth(File);
 
 impl FailNth {
@@ -55,7 +57,8 @@ impl FailNth {
         self.0.write_at(text.as_bytes(), 0).unwrap();
     }
 
-    /// The result of an operation whose n-th allocation fails, and how many were left.
+    /// Runs an operation whose n-th allocation fails. Returns its result and how many
+    /// allocations were left before the failure.
     fn with<T>(&self, n: u64, call: impl FnOnce() -> io::Result<T>) -> (io::Result<T>, u64) {
         let mut left = [0; 16];
         self.set(n);
@@ -66,15 +69,15 @@ impl FailNth {
         (result, left.trim().parse().unwrap())
     }
 
-    /// How many allocations an operation makes.
+    /// The number of allocations that an operation makes.
     fn count<T>(&self, call: impl FnOnce() -> io::Result<T>) -> u64 {
         let (result, left) = self.with(NEVER, call);
         result.map(drop).unwrap();
         NEVER - left
     }
 
-    /// Each allocation fails, from that one on, until none is left to fail. What
-    /// failed must leave the state as it is, and what succeeded is undone.
+    /// Fails each allocation from `from` on, until the operation has no more. A failed
+    /// operation must leave the state unchanged. A successful one is undone.
     fn each<S: Debug + PartialEq>(
         &self,
         what: &str,
@@ -102,7 +105,7 @@ impl FailNth {
     }
 }
 
-/// One of the module's files, in the namespace of this thread.
+/// One of the module's files, in this thread's namespace.
 struct Proc(File, &'static str);
 
 fn path(name: &str) -> String {
@@ -126,7 +129,7 @@ impl Proc {
     }
 }
 
-/// Everything that is configured, and how often the module is in use.
+/// The whole configuration, and the use count of the module.
 fn configured() -> Vec<String> {
     let mut all = vec![fs::read_to_string("/sys/module/ip_vs_bpf/refcnt").unwrap()];
     for name in ["map", "local_ips", "services", "fast_path"] {
@@ -147,7 +150,7 @@ fn map<K, V>(kind: u32, entries: u32, flags: u32) -> OwnedFd {
         entries,
         flags,
     ]);
-    // SAFETY: the attribute lives through the call, and the size is its own.
+    // SAFETY: the attribute outlives the call, and the size is that of the attribute.
     let fd = unsafe {
         libc::syscall(
             libc::SYS_bpf,
@@ -157,7 +160,7 @@ fn map<K, V>(kind: u32, entries: u32, flags: u32) -> OwnedFd {
         )
     };
     assert!(fd >= 0, "{}", io::Error::last_os_error());
-    // SAFETY: the descriptor is new, and nobody else's.
+    // SAFETY: the descriptor is new, and nothing else owns it.
     unsafe { OwnedFd::from_raw_fd(fd as i32) }
 }
 
@@ -256,7 +259,7 @@ fn local_ips_change_all_at_once(fail: &FailNth) {
     );
 }
 
-/// The services of one pool, a line each.
+/// The services of one pool, one for each line.
 fn services(sign: &str, pool: &str) -> String {
     let mut lines = String::new();
     for service in [
@@ -314,7 +317,7 @@ fn files_are_read(fail: &FailNth) {
     }
 }
 
-/// Datagrams of so many new flows, whose sessions then live.
+/// Sends datagrams of `number` new flows, so that their sessions exist.
 fn flows(lab: &Lab, number: u64) {
     let all = lab.counter("sessions") + number;
     let send = format!(
@@ -323,7 +326,7 @@ fn flows(lab: &Lab, number: u64) {
              s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n    \
              s.sendto(b'x', ('10.0.0.1', 7))"
     );
-    lab.exec("client", &["/usr/bin/python3", "-c", &send]);
+    lab.exec("client", &["/usr/bin/python3", "-ISc", &send]);
     eventually("the sessions are there", || lab.counter("sessions") == all);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! An `apply` that does not reach its end: what it says, and that another one
-//! does.
+//! An `apply` that stops before its end: the messages it prints, and that another run
+//! completes the work.
 
 use std::fmt::Write;
 use std::io::{BufRead, BufReader, Read};
@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use crate::full_nat::FILE;
 use crate::lab::{Lab, stderr, success};
 
-/// So many services, each with a server.
+/// A file with `count` services, each with one server.
 fn large(count: usize) -> String {
     let mut file = String::new();
     for number in 0..count {
@@ -28,7 +28,8 @@ fn services(lab: &Lab) -> usize {
     saved.lines().filter(|line| line.starts_with("-A")).count()
 }
 
-/// Plan and apply refuse the file, doctor finds the reason, and nothing is changed.
+/// Plan and apply must refuse the file, doctor must report the reason, and nothing may
+/// change.
 pub fn refused_as(lab: &Lab, file: &str, reason: &str, words: &str) {
     for command in [&["plan"][..], &["apply"]] {
         let output = lab.with_file(command, file);
@@ -50,8 +51,8 @@ pub fn refused_as(lab: &Lab, file: &str, reason: &str, words: &str) {
 #[test]
 fn a_step_that_fails_is_named_with_what_was_done_and_what_is_left() {
     let lab = Lab::new();
-    // Steps of IPVS travel 128 at once, of which each fails for itself alone. The kernel
-    // takes no broadcast address as a server.
+    // IPVS steps are sent 128 at a time, and each one fails alone. The kernel does not
+    // accept a broadcast address as a server.
     let file = large(100).replacen("10.2.0.2:8080", "10.2.0.255:8080", 20);
     let file = file.replacen("10.2.0.255:8080", "10.2.0.2:8080", 19);
     let output = lab.with_file(&["apply"], &file);
@@ -113,9 +114,9 @@ fn a_foreign_application_at_the_port_is_seen_by_the_plan() {
     lab.get(&["http://10.0.0.1/"]);
 }
 
-/// Sends the signal while the steps are being carried out: after the hundredth
-/// was begun, and before the last: the program is ahead of what is read here by
-/// no more than a pipe holds, some 1900 lines.
+/// Sends the signal while the steps are carried out, after the hundredth and before the
+/// last. The program is ahead of the output read here by at most the size of a pipe,
+/// about 1900 lines.
 fn stopped_by(signal: &str, status: i32) {
     const COUNT: usize = 1500;
     let lab = Lab::new();
@@ -132,8 +133,8 @@ fn stopped_by(signal: &str, status: i32) {
     let mut lines = Vec::new();
     for line in BufReader::new(child.stderr.take().unwrap()).lines() {
         let line = line.unwrap();
-        // Before the first step it may wait for the lock, and it warns of VIPs
-        // that are no addresses of the host.
+        // Before the first step it may wait for the lock. It also warns of VIPs that are
+        // not addresses of the host.
         lines.extend((line.starts_with('+') || !lines.is_empty()).then_some(line));
         if lines.len() == 100 {
             let pid = child.id().to_string();
@@ -147,7 +148,7 @@ fn stopped_by(signal: &str, status: i32) {
     let said = format!("ipvs-bpf: stopped by SIG{signal}");
     let at = lines.iter().position(|line| *line == said);
     let at = at.unwrap_or_else(|| panic!("{}", &message[message.len().saturating_sub(2000)..]));
-    // Every step that was begun was finished and counted.
+    // Every step that had begun was finished and counted.
     let done = format!("carried out: {at} of {} steps", 2 * COUNT);
     assert_eq!(lines[at + 1], done);
     assert!((100..2 * COUNT).contains(&at), "{at}");

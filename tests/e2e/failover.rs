@@ -1,27 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Two directors with the files of docs/failover.md: keepalived moves VIP and local
-//! IP, IPVS's sync daemon tells of the connections.
+//! Two directors with the files of docs/guides/failover.md. keepalived moves the VIP and the
+//! local IP, and IPVS's sync daemon transfers the connections.
 
 use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use crate::documents::markdown::documents;
+use crate::documents;
 use crate::lab::{Lab, eventually, ipvs_bpf, success};
 use crate::rules::write;
-use crate::talk::Talk;
+use crate::talk::{Talk, answer};
 
 const DIRECTORS: [&str; 2] = ["director", "director2"];
 
-/// A file that the page shows.
+/// The text of a file that the page shows.
 fn shown(name: &str) -> String {
-    let mut pages = documents().into_iter();
-    let page = pages.find(|page| page.path == "docs/failover.md").unwrap();
-    let mut blocks = page.blocks.into_iter();
-    blocks
-        .find(|block| block.name.as_deref() == Some(name))
-        .expect(name)
-        .text
+    documents::shown("docs/guides/failover.md", name)
 }
 
 fn on(lab: &Lab, director: &str, arguments: &[&str]) -> Output {
@@ -37,7 +31,7 @@ fn has_vip(lab: &Lab, director: &str) -> bool {
 
 fn sessions(lab: &Lab, director: &str) -> Vec<String> {
     let table = success(&on(lab, director, &["show", "--sessions"]));
-    // The last column is how far the director has it on its fast path.
+    // Skips the last column, the state of the director's fast path.
     let lines = table.lines().skip(1);
     lines
         .filter_map(|line| line.rsplit_once("  "))
@@ -50,20 +44,20 @@ fn start_keepalived(lab: &mut Lab, director: &str, folder: &Path) {
     let own = folder.join(director);
     let script = format!(
         "echo started; exec keepalived --dont-fork --log-console --use-file {file} \
-         --pid {own}.pid --vrrp_pid {own}-vrrp.pid >{own}.log 2>&1",
+         --pid {own}.pid --vrrp_pid {own}-vrrp.pid --checkers_pid {own}-checkers.pid >{own}.log 2>&1",
         file = file.display(),
         own = own.display()
     );
     lab.start(director, &["bash", "-c", &script], "started");
 }
 
-/// Two directors that know the file, of which the first has VIP and local IP.
-fn pair(folder: &Path, toml: &str) -> Lab {
+/// Two directors with the same file. The first has the VIP and the local IP.
+fn pair(folder: &Path, toml: &str, conf: &str) -> Lab {
     let mut lab = Lab::new();
     lab.pair();
     let file = folder.join("lb.toml");
     fs::write(&file, toml).unwrap();
-    fs::write(folder.join("keepalived.conf"), shown("keepalived.conf")).unwrap();
+    fs::write(folder.join("keepalived.conf"), conf).unwrap();
     for director in DIRECTORS {
         let range = "net.ipv4.ip_local_port_range=1024 9999";
         let namespace = format!("--net=/run/netns/{}", lab.namespace(director));
@@ -83,7 +77,7 @@ fn pair(folder: &Path, toml: &str) -> Lab {
     lab
 }
 
-/// The first director dies, and keepalived notices.
+/// Stops the first director, and waits until keepalived has reacted.
 fn fail(lab: &Lab) {
     assert!(!has_vip(lab, "director2"));
     for interface in ["eth0", "eth1"] {
@@ -94,7 +88,8 @@ fn fail(lab: &Lab) {
     });
 }
 
-/// From a port that hosts draw by default, and from one below those of the pool.
+/// One client port in the range that hosts pick from by default, and one below the pool's
+/// ports.
 fn talks(lab: &Lab) -> [Talk; 2] {
     let to = ("10.1.0.100", 80);
     [40_000, 5_000].map(|port| Talk::from(lab, "client", "tcp", ("", port), to))
@@ -103,12 +98,12 @@ fn talks(lab: &Lab) -> [Talk; 2] {
 #[test]
 fn a_connection_outlives_its_director_with_the_same_local_ip_and_port() {
     let folder = tempfile::tempdir().unwrap();
-    let lab = pair(folder.path(), &shown("lb.toml"));
+    let lab = pair(folder.path(), &shown("lb.toml"), &shown("keepalived.conf"));
     let mut talks = talks(&lab);
     let before = talks.each_mut().map(Talk::ask);
     assert!(before.iter().all(|answer| answer.peer == "10.2.0.100"));
     eventually("the second director knows the sessions", || {
-        // Only packets of the slow path make the first one tell.
+        // Only slow-path packets make the first director sync.
         assert_eq!(talks.each_mut().map(Talk::ask), before);
         sessions(&lab, "director2").len() == before.len()
     });
@@ -124,7 +119,7 @@ fn a_connection_that_was_never_told_of_goes_on_where_the_client_speaks_first() {
     let without = shown("lb.toml")
         .replace("master = {", "# master = {")
         .replace("backup = {", "# backup = {");
-    let lab = pair(folder.path(), &without);
+    let lab = pair(folder.path(), &without, &shown("keepalived.conf"));
     let mut talks = talks(&lab);
     let before = talks.each_mut().map(Talk::ask);
     assert_eq!(sessions(&lab, "director2"), [""; 0]);
@@ -136,12 +131,12 @@ fn a_connection_that_was_never_told_of_goes_on_where_the_client_speaks_first() {
 #[test]
 fn a_connection_of_a_service_by_rule_outlives_its_director() {
     let folder = tempfile::tempdir().unwrap();
-    // The listed service keeps the module. Without sloppy_tcp, only the sync daemon's
-    // connection can go on.
+    // The listed service keeps the module in use. Without sloppy_tcp, only the connection
+    // that the sync daemon sent can continue.
     let toml = shown("lb.toml")
         .replace("10.1.0.100:80", "10.1.0.100:81")
         .replace("sloppy_tcp = 1", "sloppy_tcp = 0");
-    let lab = pair(folder.path(), &toml);
+    let lab = pair(folder.path(), &toml, &shown("keepalived.conf"));
     for director in DIRECTORS {
         let ipvsadm = |words: &str| {
             let words: Vec<&str> = words.split(' ').collect();
@@ -156,7 +151,7 @@ fn a_connection_of_a_service_by_rule_outlives_its_director() {
     let before = talks.each_mut().map(Talk::ask);
     assert!(before.iter().all(|answer| answer.peer == "10.2.0.100"));
     eventually("the second director knows the connections", || {
-        // Only packets of the slow path make the first one tell.
+        // Only slow-path packets make the first director sync.
         assert_eq!(talks.each_mut().map(Talk::ask), before);
         let connections = lab.exec("director2", &["ipvsadm", "-Lnc"]);
         connections.matches("ESTABLISHED").count() == before.len()
@@ -166,11 +161,45 @@ fn a_connection_of_a_service_by_rule_outlives_its_director() {
     fail(&lab);
     assert_eq!(talks.each_mut().map(Talk::ask), before);
     assert_eq!(sessions(&lab, "director2"), expected);
-    // The other one's packets found the service known.
+    // The packets of the other connection found a service that already existed.
     let services = lab.exec("director2", &["cat", "/proc/net/ip_vs_bpf/services"]);
     assert!(
         services.contains(":80 default sessions 2 rule"),
         "{services}"
     );
+    success(&on(&lab, "director2", &["down"]));
+}
+
+#[test]
+fn a_service_of_keepalived_with_its_checks_outlives_its_director() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = |name| documents::shown("docs/guides/keepalived.md", name);
+    let mut lab = pair(folder.path(), &page("pair.toml"), &page("pair.conf"));
+    let rules = |lab: &Lab, director| lab.exec(director, &["ipvsadm", "-Sn"]);
+    for director in DIRECTORS {
+        eventually("each director has both servers", || {
+            rules(&lab, director).matches(":8080 -m -w 1").count() == 2
+        });
+    }
+    let mut talks = talks(&lab);
+    let before = talks.each_mut().map(Talk::ask);
+    assert!(before.iter().all(|answer| answer.peer == "10.2.0.100"));
+    eventually("the second director knows the connections", || {
+        // Only slow-path packets make the first director sync.
+        assert_eq!(talks.each_mut().map(Talk::ask), before);
+        let connections = lab.exec("director2", &["ipvsadm", "-Lnc"]);
+        connections.matches("ESTABLISHED").count() == before.len()
+    });
+    fail(&lab);
+    assert_eq!(talks.each_mut().map(Talk::ask), before);
+    // The director that took over checks the servers.
+    lab.stop_serving("server1");
+    eventually("the dead server is out", || {
+        !rules(&lab, "director2").contains("10.2.0.2:8080")
+    });
+    for _ in 0..4 {
+        let answer = answer(&lab.get(&["http://10.1.0.100/"]));
+        assert_eq!((&*answer.server, &*answer.peer), ("server2", "10.2.0.100"));
+    }
     success(&on(&lab, "director2", &["down"]));
 }

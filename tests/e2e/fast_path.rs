@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The fast path: what takes it, who ends it, and that IPVS stays the owner of
-//! every connection. That everything else holds with it is what the other tests
-//! say, which run with it and without (`FAST_PATH=off`).
+//! The fast path: which packets take it, what ends it, and that IPVS still owns every
+//! connection. All other tests run with it and without it (`FAST_PATH=off`), so they
+//! check everything else.
 
 use crate::full_nat::FILE;
 use crate::ipv6;
@@ -10,7 +10,7 @@ use crate::talk::{Answer, Talk};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// On also where all tests run without it.
+/// Turns the fast path on, even if the tests run without it.
 pub fn fast() -> String {
     FILE.replace("[director]\n", "[director]\nfast_path = true\n")
 }
@@ -19,12 +19,12 @@ fn slow() -> String {
     FILE.replace("[director]\n", "[director]\nfast_path = false\n")
 }
 
-/// Packets of both directions.
+/// The fast-path packets of both directions.
 pub fn fast_packets(lab: &Lab) -> [u64; 2] {
     ["fast_packets_original", "fast_packets_reply"].map(|name| lab.counter(name))
 }
 
-/// Asks until packets of both directions have taken the fast path.
+/// Sends requests until packets of both directions have taken the fast path.
 pub fn warm(lab: &Lab, talk: &mut Talk) {
     let before = fast_packets(lab);
     eventually("packets take the fast path in both directions", || {
@@ -73,7 +73,7 @@ fn the_fast_path_is_switched_off_and_on_again_under_connections_that_live() {
         talks.iter_mut().for_each(|talk| warm(&lab, talk));
         let plan = lab.apply(&slow());
         assert!(plan.contains("~ fast path on → off"), "{plan}");
-        // What is leased runs out.
+        // Existing leases expire.
         let mut before = [0; 2];
         eventually("no packet takes the fast path any more", || {
             for talk in &mut talks {
@@ -107,7 +107,8 @@ fn a_timeout_of_ipvs_that_is_shorter_than_the_talk_does_not_end_it() {
             let asked = Instant::now();
             let answer = talk.ask();
             sleep(Duration::from_millis(100));
-            // A host that is so busy makes pauses that IPVS may take for the end.
+            // A very busy host makes pauses that IPVS may take for the end of the
+            // connection.
             if asked.elapsed().as_secs() > 0 {
                 return false;
             }
@@ -137,7 +138,7 @@ fn large_transfers_take_the_fast_path_and_arrive_whole() {
     }
 }
 
-/// The flow has leases; then something on the director keeps its packets back.
+/// Gives the flow leases, then runs a command on the director that blocks its packets.
 fn ends_with_the_lease(command: impl Fn(&Answer) -> Vec<&'static str>) {
     let lab = Lab::new();
     lab.apply(&fast());
@@ -145,7 +146,7 @@ fn ends_with_the_lease(command: impl Fn(&Answer) -> Vec<&'static str>) {
     let first = talk.ask();
     warm(&lab, &mut talk);
     lab.exec("director", &command(&first));
-    // One answer may be late where the host is busy.
+    // One answer may be late if the host is busy.
     eventually("the flow starves", || {
         let before = fast_packets(&lab);
         (0..4).all(|_| talk.try_ask(1).is_err()) && fast_packets(&lab) == before

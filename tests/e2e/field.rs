@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Hosts as they are in the field: what other programs do to interfaces, and how
-//! packets come in, changes nothing for full NAT.
+//! Hosts as found in the field. Full NAT works no matter what other programs do to
+//! interfaces, and how packets come in.
 
 use std::process::Command;
 
+use crate::attached::take_off;
+use crate::fast_path::{fast, fast_packets};
 use crate::full_nat::FILE;
-use crate::lab::{Lab, run, success};
+use crate::lab::{Lab, eventually, run, success};
 use crate::talk::{Talk, answer};
 
 const LOCAL_IP: &str = "10.2.0.100";
@@ -14,7 +16,7 @@ fn script(lab: &Lab, host: &str, script: &str) {
     lab.exec(host, &["sh", "-ec", script]);
 }
 
-/// A request, a datagram and a download; servers see the local IP.
+/// Checks a request, a datagram and a download. Servers must see the local IP.
 fn works(lab: &Lab) {
     assert_eq!(answer(&lab.get(&["http://10.0.0.1/"])).peer, LOCAL_IP);
     assert_eq!(Talk::new(lab, "udp", ("10.0.0.1", 7)).ask().peer, LOCAL_IP);
@@ -23,7 +25,7 @@ fn works(lab: &Lab) {
     assert_eq!(size.trim(), "1000000");
 }
 
-/// Another interface of the director in the servers' network.
+/// Adds another interface of the director in the servers' network.
 fn second_way(lab: &Lab) {
     let (switch, director) = (lab.namespace("switch"), lab.namespace("director"));
     let link = format!(
@@ -45,7 +47,7 @@ fn full_nat_works_without_interfaces_and_the_plan_says_what_that_costs() {
     works(&lab);
     assert_eq!(lab.counter("fast_packets_original"), 0);
     assert_eq!(lab.apply(&file), "nothing to do\n");
-    // And with them again, while a connection lives.
+    // Adds and removes them again during a connection.
     let mut talk = Talk::new(&lab, "tcp", ("10.0.0.1", 80));
     talk.ask();
     for file in [FILE, &file] {
@@ -56,17 +58,13 @@ fn full_nat_works_without_interfaces_and_the_plan_says_what_that_costs() {
 }
 
 #[test]
-fn a_clsact_that_somebody_deletes_costs_speed_only() {
+fn a_program_that_somebody_takes_off_costs_speed_only() {
     let lab = Lab::new();
     lab.apply(FILE);
     let mut talk = Talk::new(&lab, "tcp", ("10.0.0.1", 80));
     assert_eq!(talk.ask().peer, LOCAL_IP);
     for interface in ["eth0", "eth1"] {
-        script(
-            &lab,
-            "director",
-            &format!("tc qdisc del dev {interface} clsact"),
-        );
+        take_off(&lab, interface);
         assert_eq!(talk.ask().peer, LOCAL_IP);
         works(&lab);
     }
@@ -78,7 +76,7 @@ fn a_clsact_that_somebody_deletes_costs_speed_only() {
 #[test]
 fn a_class_id_that_another_program_sets_harms_neither_its_packets_nor_ours() {
     let lab = Lab::new();
-    // As libvirt and wondershaper do.
+    // libvirt and wondershaper do this.
     let police = "tc qdisc add dev $d handle ffff: ingress\n\
                   tc filter add dev $d parent ffff: protocol all u32 match u32 0 0 \
                   police rate 1gbit burst 10m mtu 64kb drop flowid :1";
@@ -112,7 +110,7 @@ fn answers_may_come_in_at_an_interface_that_the_file_does_not_list() {
     }
     lab.apply(FILE);
     works(&lab);
-    // The route to the servers moves there, too.
+    // The route to the servers moves to it too.
     let mut talk = Talk::new(&lab, "tcp", ("10.0.0.1", 80));
     talk.ask();
     script(&lab, "director", "ip route replace 10.2.0.0/24 dev eth2");
@@ -160,8 +158,8 @@ fn br_netfilter_sees_packets_of_full_nat_before_the_bridge() {
     run(Command::new("modprobe").args(["-r", "br_netfilter"]));
 }
 
-/// One interface, and one address that is VIP and local IP; clients and servers are on
-/// its link, and each of them is a client.
+/// One interface, and one address that is VIP and local IP. Clients and servers are on
+/// the same link, and each host is also a client.
 #[test]
 fn a_director_may_have_one_address_for_everything() {
     let mut lab = Lab::new();
@@ -193,7 +191,7 @@ fn a_director_may_have_one_address_for_everything() {
     for _ in 0..5 {
         assert_eq!(talk.ask().peer, "10.2.0.1");
     }
-    // The director's own ports and connections are its own.
+    // The director's own ports and connections do not change.
     for (host, url) in [
         ("server1", "http://10.2.0.1:8080/"),
         ("director", "http://10.2.0.2:8080/"),
@@ -233,4 +231,33 @@ fn a_director_may_be_in_a_vrf() {
     );
     lab.apply(FILE);
     works(&lab);
+    let healthy = lab.with_file(&["doctor"], FILE);
+    assert!(healthy.status.success(), "{healthy:?}");
+}
+
+#[test]
+fn packets_have_the_priority_of_their_type_of_service() {
+    let lab = Lab::new();
+    lab.apply(&fast());
+    // Band 1:1 has the packets of priority 6, TC_PRIO_INTERACTIVE.
+    script(
+        &lab,
+        "director",
+        "tc qdisc add dev eth1 root handle 1: prio",
+    );
+    let asks = "import socket\n\
+                s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
+                s.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 0x10)\n\
+                s.settimeout(120)\n\
+                s.connect(('10.0.0.1', 7))\n\
+                for _ in range(40):\n s.send(b'x')\n s.recv(100)";
+    lab.exec("client", &["python3", "-c", asks]);
+    eventually("most take the fast path", || fast_packets(&lab)[0] >= 30);
+    assert!(fast_packets(&lab)[0] < 40, "the first do not");
+    let bands = lab.exec("director", &["tc", "-s", "class", "show", "dev", "eth1"]);
+    let (_, band) = bands.split_once("class prio 1:1 ").expect("a band");
+    // "Sent 2920 bytes 40 pkt (…"
+    let mut packets = band.split_whitespace().skip_while(|word| *word != "bytes");
+    let packets: u32 = packets.nth(1).unwrap().parse().unwrap();
+    assert!(packets >= 40, "{bands}");
 }

@@ -7,7 +7,7 @@ use crate::download::Download;
 use crate::full_nat::FILE;
 use crate::lab::{Lab, ipvs_bpf, stderr, success};
 
-/// [`FILE`] and a native service.
+/// [`FILE`] plus a native service.
 fn file() -> String {
     format!(
         "{FILE}\n[[service]]\naddress = \"fwmark://7\"\nscheduler = \"rr\"\n  \
@@ -19,7 +19,7 @@ fn saved(lab: &Lab) -> String {
     lab.exec("director", &["ipvsadm", "-Sn"])
 }
 
-/// Answers at a terminal.
+/// Runs `flush` at a terminal and answers its question.
 fn at_a_terminal(lab: &Lab, answer: &str) -> Output {
     let command = format!(
         "echo {answer} | script -qec '{} --netns {} flush' /dev/null",
@@ -48,14 +48,14 @@ fn flush_removes_every_service_and_apply_brings_the_connections_back() {
     assert!(!services.contains(" default "), "{services}");
     assert_eq!(lab.sessions().len(), 1, "the connection is remembered");
 
-    // The data plane is there: only services are planned.
+    // The data plane stays: only services are in the plan.
     let plan = lab.with_file(&["plan"], &file);
     let text = String::from_utf8(plan.stdout.clone()).unwrap();
     assert_eq!(plan.status.code(), Some(2), "{text}");
     assert!(!text.contains("eth0"), "{text}");
     lab.apply(&file);
     download.finish();
-    // Nothing is half there.
+    // Nothing is left half done.
     assert_eq!(lab.with_file(&["plan"], &file).status.code(), Some(0));
     success(&lab.ipvs_bpf(&["flush", "--yes"]));
     assert_eq!(

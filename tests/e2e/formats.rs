@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `save`, `export` and `import` of what a kernel has, with the real `ipvsadm`
-//! at the other end.
+//! `save`, `export` and `import` of a kernel's state, together with the real `ipvsadm`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,7 +19,7 @@ use crate::lab::{Lab, ipvs_bpf, stderr, success};
 #[path = "../formats/states.rs"]
 mod states;
 
-/// What holds for the whole namespace.
+/// Settings of the whole namespace.
 const SETTINGS: &str = r#"
 [timeouts]
 tcp = "800s"
@@ -47,7 +46,7 @@ fn lines(text: &str) -> BTreeSet<&str> {
     text.lines().map(str::trim).collect()
 }
 
-/// What `ipvsadm -R` makes of the text, from nothing.
+/// Restores the text with `ipvsadm -R` into an empty IPVS.
 fn restore(lab: &Lab, text: &str) {
     let path = file(lab, "restored");
     fs::write(&path, text).unwrap();
@@ -55,7 +54,7 @@ fn restore(lab: &Lab, text: &str) {
     lab.exec("director", &["sh", "-ec", &script]);
 }
 
-/// The file that `import` makes of the text.
+/// The file that `import` makes from the text.
 fn import(lab: &Lab, text: &str) -> String {
     let path = file(lab, "imported");
     fs::write(&path, text).unwrap();
@@ -71,7 +70,7 @@ fn apply_of_what_save_writes_finds_nothing_to_do() {
         assert_eq!(lab.apply(&saved), "nothing to do\n", "{saved}");
         assert_eq!(success(&lab.ipvs_bpf(&["save"])), saved);
 
-        // And from nothing it makes the same.
+        // Applied to an empty IPVS, it makes the same state.
         let before = rules(&lab);
         success(&lab.ipvs_bpf(&["down"]));
         assert_eq!(rules(&lab), "");
@@ -124,7 +123,7 @@ fn save_replaces_a_file_only_when_it_is_told_to() {
     assert_eq!(left.count(), 0);
 }
 
-/// By hand, past ipvsadm, a kernel takes what no file can ask for.
+/// Without ipvsadm, a kernel accepts states that no file can describe.
 #[test]
 fn what_no_file_can_ask_for_is_saved_as_a_comment_and_told() {
     let lab = Lab::new();
@@ -150,7 +149,7 @@ fn what_no_file_can_ask_for_is_saved_as_a_comment_and_told() {
 #[test]
 fn ipvsadm_restores_what_export_prints() {
     let lab = Lab::new();
-    // The largest weight that ipvsadm 1.31 takes.
+    // 65535 is the largest weight that ipvsadm 1.31 accepts.
     let wanted = EVERYTHING
         .replace("weight = 2147483647", "weight = 65535")
         .replace("weight = 65536", "weight = 65534");
@@ -160,7 +159,7 @@ fn ipvsadm_restores_what_export_prints() {
     assert_eq!(stderr(&exported), "");
     restore(&lab, &success(&exported));
     assert_eq!(rules(&lab), before);
-    // The thresholds too, of which `ipvsadm -S` says nothing.
+    // The thresholds are restored too, although `ipvsadm -S` does not list them.
     assert_eq!(lab.apply(&wanted), "nothing to do\n");
 }
 
@@ -183,7 +182,7 @@ fn settings_are_exported_to_ipvsadm_and_the_rest_is_told() {
     let before = rules(&lab);
     success(&lab.ipvs_bpf(&["down"]));
     for daemon in ["master", "backup"] {
-        // `down` leaves the daemons.
+        // `down` does not stop the daemons.
         lab.try_exec("director", &["ipvsadm", "--stop-daemon", daemon]);
     }
     lab.exec("director", &["ipvsadm", "--set", "900", "120", "300"]);
@@ -192,7 +191,7 @@ fn settings_are_exported_to_ipvsadm_and_the_rest_is_told() {
     let again = success(&lab.ipvs_bpf(&["export"]));
     assert_eq!(again, text);
 
-    // With comments it is text for `ipvsadm-restore`, which takes them out.
+    // With comments, the text is for `ipvsadm-restore`, which removes them.
     let commented = success(&lab.ipvs_bpf(&["export", "--comments"]));
     let bare: String = text
         .lines()
@@ -212,7 +211,7 @@ fn settings_are_exported_to_ipvsadm_and_the_rest_is_told() {
     assert_eq!(lines(&rules(&lab)), lines(&before));
 }
 
-/// Why `export` leaves its comments out of what it prints.
+/// This is why `export` prints no comments by default.
 #[test]
 fn ipvsadm_takes_no_comments_itself() {
     let lab = Lab::new();
@@ -222,7 +221,7 @@ fn ipvsadm_takes_no_comments_itself() {
     assert_eq!(rules(&lab), "");
 }
 
-/// A state of many services of every kind, the same in every run.
+/// A state with many services of every kind. It is the same in every run.
 fn many() -> State {
     let strategy = states::native(&["rr", "wrr", "lc", "sh", "mh", "sed", "fo"], &["sip"]);
     let mut runner = TestRunner::deterministic();
@@ -245,14 +244,14 @@ fn random_states_go_through_ipvsadm_and_back_unchanged() {
     assert!(before.lines().count() > 60, "{before}");
     let running = success(&lab.ipvs_bpf(&["save"]));
 
-    // ipvsadm's own text says all but thresholds, and mh's third flag.
+    // ipvsadm's own text has everything except thresholds and mh's third flag.
     let imported = import(&lab, &before);
     lab.exec("director", &["ipvsadm", "-C"]);
     lab.apply(&imported);
     let after = rules(&lab);
     assert_eq!(lines(&after), lines(&before));
 
-    // Ours says everything.
+    // Our text has everything.
     let imported = import(&lab, &exported.text);
     lab.apply(&imported);
     assert_eq!(lines(&rules(&lab)), lines(&before));
@@ -269,7 +268,7 @@ fn random_states_go_through_ipvsadm_and_back_unchanged() {
 fn names_that_ipvsadm_prints_without_n_are_read_where_the_host_knows_them() {
     let lab = Lab::new();
     lab.apply("[[service]]\naddress = \"tcp://10.0.0.1:80\"\nscheduler = \"rr\"\n");
-    // Without a name server the address stays a number.
+    // Without a name server the address stays numeric.
     let text = lab.exec("director", &["ipvsadm", "-S"]);
     assert!(text.contains(":http"), "{text}");
     let imported = import(&lab, &text);

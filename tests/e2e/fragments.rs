@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Datagrams in fragments, both ways through full NAT.
+//! Fragmented datagrams in both directions through full NAT.
 
 use crate::lab::{Lab, eventually};
 
-/// Echo at server1 on port 1200 of UDP, in both families.
+/// UDP echo on port 1200 of server1, for both families.
 pub const FILE: &str = r#"
 [director]
 interfaces = ["eth0", "eth1"]
@@ -34,7 +34,7 @@ snat = "default"
   address = "10.2.0.2:8080"
 "#;
 
-/// Of data; the first is that of the largest IPv4 packet that a link takes.
+/// Sizes of the data. The first fills the largest IPv4 packet of a link.
 pub const SIZES: [&str; 4] = ["1472", "1473", "9000", "60000"];
 
 pub const VIPS: [&str; 2] = ["10.0.0.1", "fd00::1"];
@@ -46,7 +46,7 @@ pub fn lab(echo: &[&str]) -> Lab {
     lab
 }
 
-/// Datagrams of some sizes come back whole.
+/// Checks that datagrams of these sizes come back complete.
 pub fn whole(lab: &Lab, vip: &str, sizes: &[&str]) {
     for size in sizes {
         let answer = lab.exec("client", &["lab/udp", "ask", vip, "7", size]);
@@ -55,7 +55,8 @@ pub fn whole(lab: &Lab, vip: &str, sizes: &[&str]) {
     }
 }
 
-/// Conntrack looks at every packet from now on. What it knows of.
+/// Makes conntrack look at every packet from now on. The returned function lists its
+/// entries.
 pub fn track(lab: &Lab) -> impl Fn() -> String {
     lab.exec("director", &["nft", "add table inet t"]);
     for hook in ["prerouting", "forward", "output", "postrouting"] {
@@ -78,7 +79,7 @@ fn large_datagrams_come_back_whole() {
     assert_eq!(lab.counter("drop_fragment"), 0);
 }
 
-/// The servers have a route to a local IP that is on no interface of the director.
+/// The servers have a route to a local IP that is not on any interface of the director.
 #[test]
 fn large_datagrams_come_back_whole_to_a_local_ip_that_is_only_routed() {
     let lab = lab(&["lab/udp", "echo", "1200"]);
@@ -101,7 +102,7 @@ fn large_datagrams_come_back_whole_and_conntrack_stays_empty() {
     for vip in VIPS {
         whole(&lab, vip, &SIZES);
     }
-    // An error does not bring it back, either.
+    // An error does not create an entry either.
     lab.exec("client", &["lab/udp", "knock", "10.0.0.1", "7"]);
     assert!(!tracked().contains("udp"), "{}", tracked());
 }
@@ -121,8 +122,8 @@ fn fragments_that_come_in_the_opposite_order_are_put_together() {
     assert_eq!(lab.counter("drop_fragment"), 0);
 }
 
-/// The director's route to one side after the other takes no more than 1280
-/// bytes. (A smaller MTU of its interface would keep out what the others send.)
+/// Limits the director's route to one side and then the other to 1280 bytes. (A smaller
+/// MTU of its interface would also block incoming packets.)
 #[test]
 fn fragments_that_are_too_large_for_the_next_link_become_smaller_ones() {
     let lab = lab(&["lab/udp", "echo", "1200"]);

@@ -39,7 +39,7 @@ snat = "default"
   address = "10.2.0.2:5201"
 "#;
 
-/// What the servers answer: their name, and the peer's address and port.
+/// The answer of a server: its name, and the peer's address and port.
 struct Answer {
     server: String,
     peer: String,
@@ -69,7 +69,7 @@ fn http_is_answered_by_a_server_that_sees_a_local_ip() {
 fn conntrack_stays_empty() {
     let lab = Lab::new();
     lab.apply(FILE);
-    // Rules that ask for the state make conntrack look at every packet.
+    // Rules that match on the state make conntrack look at every packet.
     lab.exec("director", &["nft", "add table ip t"]);
     for hook in ["prerouting", "forward", "output", "postrouting"] {
         let chain = format!("add chain ip t {hook} {{ type filter hook {hook} priority 0; }}");
@@ -78,7 +78,7 @@ fn conntrack_stays_empty() {
         lab.exec("director", &["nft", &rule]);
     }
     let tracked = || lab.exec("director", &["cat", "/proc/net/nf_conntrack"]);
-    // It does look: this one is tracked.
+    // Conntrack does look at packets: this one is tracked.
     lab.exec("client", &["ping", "-c", "1", "-W", "5", "10.1.0.1"]);
     assert!(
         tracked().contains("icmp"),
@@ -130,7 +130,7 @@ fn ipvs_lists_our_applications_and_those_of_others() {
     lab.apply(FILE);
     let list = lab.exec("director", &["cat", "/proc/net/ip_vs_app"]);
     let lines: Vec<&str> = list.lines().skip(1).collect();
-    // TCP 21 of ip_vs_ftp; TCP 80, TCP 5201 and UDP 7 of ours.
+    // TCP 21 is ip_vs_ftp's. TCP 80, TCP 5201 and UDP 7 are ours.
     assert_eq!(lines.len(), 4, "{list}");
     assert_eq!(list.matches("ip_vs_bpf").count(), 3, "{list}");
     success(&lab.ipvs_bpf(&["down"]));
@@ -164,7 +164,7 @@ fn bulk_traffic_flows_in_both_directions() {
         &["iperf3", "--server", "--forceflush"],
         "listening",
     );
-    // Large segments with checksums that the device would finish.
+    // Sends large segments whose checksums a device would complete.
     let upload = ["iperf3", "--client", "10.0.0.1", "--bytes", "20M"];
     lab.exec("client", &upload);
     lab.exec("client", &[&upload[..], &["--reverse"]].concat());
@@ -204,14 +204,14 @@ fn when_every_port_is_taken_the_client_is_refused_at_once_and_it_is_counted() {
         "addresses = [\"10.2.0.100\"]\nports = \"4000-4000\"",
     );
     lab.apply(&one_port);
-    // One port: one connection to each of the two servers.
+    // With one port, each of the two servers gets one connection.
     lab.get(&["http://10.0.0.1/"]);
     lab.get(&["http://10.0.0.1/"]);
     let output = lab.try_exec(
         "client",
         &["curl", "-sS", "--max-time", "120", "http://10.0.0.1/"],
     );
-    // 7: failed to connect; a timeout would be 28.
+    // 7: failed to connect. A timeout would be 28.
     assert_eq!(output.status.code(), Some(7), "{output:?}");
     assert_eq!(lab.counter("refused_ports_exhausted"), 1);
     assert_eq!(lab.counter("sessions"), 2);
@@ -246,8 +246,8 @@ fn sessions_vanish_from_the_map_when_their_connections_end() {
         sessions.iter().any(|line| line.contains("10.2.0.100")),
         "{sessions:?}"
     );
-    // TIME_WAIT has no timeout of its own in `ipvsadm --set`: what expires
-    // within the second is the UDP half.
+    // `ipvsadm --set` has no timeout for TIME_WAIT, so only the UDP sessions expire
+    // within the second.
     eventually("UDP sessions end", || {
         lab.sessions().iter().all(|line| !line.starts_with("udp"))
     });
@@ -256,8 +256,8 @@ fn sessions_vanish_from_the_map_when_their_connections_end() {
             .filter(|line| line.contains("10.0.0.1"))
             .count()
     };
-    // One of TCP may end between two looks, and the kernel may list one twice while
-    // those of other tests come and go: it finds its place by counting.
+    // A TCP connection may end between two reads. The kernel may list one twice while
+    // those of other tests come and go, because it finds its place by counting.
     eventually("map, IPVS and counter agree", || {
         let connections = count(&lab.exec("director", &["ipvsadm", "-Lnc"]));
         let sessions = lab.sessions().len();
@@ -278,7 +278,7 @@ scheduler = "rr"
 "#
     );
     lab.apply(&with_native);
-    // A native server answers by way of the director.
+    // A native server answers through the director.
     lab.exec(
         "server1",
         &["ip", "route", "add", "default", "via", "10.2.0.1"],
@@ -350,7 +350,7 @@ fn a_persistent_client_comes_to_one_server_and_its_template_is_no_session() {
         assert_eq!(servers.len(), 1, "{client}: {servers:?}");
         servers
     };
-    // Two clients take turns among two servers, and each stays with its own.
+    // Two clients alternate between two servers, and each keeps its own server.
     assert_ne!(of("10.1.0.2"), of("10.1.0.3"));
     let listed = lab.exec("director", &["ipvsadm", "-Lnc"]);
     let templates = listed

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Local IPs that are addresses of the director, whose own sockets have ports of
-//! them, too.
+//! Local IPs that are also addresses of the director. Its own sockets use some of their
+//! ports.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::talk::{Talk, answer};
 
 const LOCAL_IP: &str = "10.2.0.100";
 
-/// Accepts on TCP and answers on UDP, with its own words.
+/// Accepts on TCP and answers on UDP, each with its own text.
 const LISTENER: &str = r"
 import socket, sys, threading
 address = sys.argv[1]
@@ -33,7 +33,7 @@ while True:
     peer.close()
 ";
 
-/// A server asks the director, over TCP and UDP.
+/// Asks the director over TCP and UDP, from a server.
 const ASK: &str = r"
 import socket, sys
 to = sys.argv[1], int(sys.argv[2])
@@ -49,11 +49,11 @@ fn sysctl(lab: &Lab, setting: &str) {
 }
 
 fn listen(lab: &mut Lab, address: &str, port: &str) {
-    let words = ["/usr/bin/python3", "-c", LISTENER, address, port];
+    let words = ["/usr/bin/python3", "-ISc", LISTENER, address, port];
     lab.start("director", &words, "ready");
 }
 
-/// One server for each service, and these ports of the one local IP.
+/// The file with one server for each service, and with these ports of the local IP.
 fn one_server(ports: &str) -> String {
     FILE.replace("  [[service.server]]\n  address = \"10.2.0.3:8080\"\n", "")
         .replace("  [[service.server]]\n  address = \"10.2.0.3:7\"\n", "")
@@ -70,8 +70,8 @@ fn full_nat_takes_all_but_the_hosts(kind: &str, vip: (&str, u16), server: (&str,
     listen(&mut lab, LOCAL_IP, "2020");
     listen(&mut lab, "0.0.0.0", "2021");
     lab.apply(&one_server("2000-2031"));
-    // The director talks to the server from the local IP: one port was drawn for
-    // it, one it chose itself.
+    // The director talks to the server from the local IP. The kernel picked the port of
+    // one socket, the other one chose its own.
     let mut drawn = Talk::from(&lab, "director", kind, (LOCAL_IP, 0), server);
     let mut chosen = Talk::from(&lab, "director", kind, (LOCAL_IP, 2025), server);
     let port = drawn.ask().port;
@@ -102,13 +102,13 @@ fn full_nat_takes_all_but_the_hosts(kind: &str, vip: (&str, u16), server: (&str,
     }
     assert_eq!(lab.counter("refused_ports_exhausted"), 1);
 
-    // Nobody is in anybody's way.
+    // Neither side blocks the other.
     let another = Talk::from(&lab, "director", kind, (LOCAL_IP, 0), server).ask();
     assert!((2000..=2015).contains(&another.port), "{another:?}");
     assert_eq!(drawn.ask().port, port);
     assert_eq!(chosen.ask().port, 2025);
     for listener in [[LOCAL_IP, "2020"], ["10.2.0.1", "2021"]] {
-        let words = [&["/usr/bin/python3", "-c", ASK], &listener[..]].concat();
+        let words = [&["/usr/bin/python3", "-ISc", ASK], &listener[..]].concat();
         assert_eq!(lab.exec("server1", &words), "director director\n");
     }
     for talk in &mut talks {
@@ -145,7 +145,8 @@ fn a_port_that_the_director_draws_is_kept_where_it_is_reserved_or_the_address_on
     assert!(kept(61_000));
     sysctl(&lab, "net.ipv4.ip_local_reserved_ports=40001");
     assert!(kept(40_001));
-    // At once, as the address goes, and as it comes back.
+    // This takes effect at once, both when the address is removed and when it is added
+    // again.
     for server in ["server1", "server2"] {
         let route = ["ip", "route", "add", "10.2.0.100/32", "via", "10.2.0.1"];
         lab.exec(server, &route);
@@ -198,7 +199,7 @@ fn a_pool_whose_ports_the_director_draws_all_is_warned_of_and_refuses_clients_by
     assert!(!warned(&["plan"]));
     let port = Talk::new(&lab, "udp", ("10.0.0.1", 7)).ask().port;
     assert!((40_000..=40_010).contains(&port), "{port}");
-    // Utilisation, as the counters and the listing show it.
+    // The utilisation in the counters and in the listing.
     let show = success(&lab.ipvs_bpf(&["show", "--local-ips"]));
     assert!(show.contains("40000-40010"), "{show}");
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Packets and writers that mean harm, and frames that are not ours.
+//! Malicious packets and writers, and frames that are not for us.
 
 use std::process::Command;
 
@@ -36,7 +36,7 @@ fn what_comes_from_source_port_0_becomes_no_session_and_is_counted() {
     lab.get(&["http://10.0.0.1/"]);
 }
 
-/// A user may have network namespaces of its own, and is root in them.
+/// A user can create network namespaces and is root in them.
 #[test]
 fn root_of_a_user_namespace_configures_nothing_unless_the_administrator_allows_it() {
     let lab = Lab::alone();
@@ -88,7 +88,7 @@ fn services_of_several_ports_go_one_by_one() {
 }
 
 /// Docker and kubeadm load br_netfilter. Two hosts are behind a bridge of the director,
-/// and one of them has the VIP, too.
+/// and one of them has the VIP too.
 #[test]
 fn frames_that_a_bridge_passes_on_to_another_host_are_left_alone() {
     let lab = Lab::alone();
@@ -119,7 +119,7 @@ fn frames_that_a_bridge_passes_on_to_another_host_are_left_alone() {
     run(Command::new("sh").args(["-ec", &hosts]));
     let created = lab.counter("sessions_created");
     let mut there = lab.spawn_at("host-b", &["nc", "-lk", "-s", "10.0.0.1", "-p", "80"]);
-    // Nobody else would accept it.
+    // No other host would accept it.
     eventually("the other host answers", || {
         let connect = ["nc", "-z", "-w", "5", "10.0.0.1", "80"];
         lab.try_exec("host-a", &connect).status.success()

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! ICMP and ICMPv6 errors about packets of full-NAT connections, as the sockets
-//! of clients and servers see them.
+//! ICMP and ICMPv6 errors about packets of full-NAT connections, as reported to the
+//! sockets of clients and servers.
 
 use std::thread;
 
 use crate::lab::{Lab, eventually};
 
-/// UDP to an echo server (7), to a router's far host (9), to a port where
-/// nobody listens (10) and to a server that is not there (11), in both families.
+/// UDP to an echo server (7), to a host behind a router (9), to a closed port (10) and to
+/// a server that does not exist (11), in both families.
 fn file() -> String {
     let mut text = String::from(
         "[director]\ninterfaces = [\"eth0\", \"eth1\"]\nmax_sessions = 1000\n\
@@ -30,7 +30,7 @@ fn file() -> String {
     text
 }
 
-/// The numbers of one and the same error in each family, and the addresses.
+/// The numbers of the same error in each family, and the addresses.
 struct Family {
     vip: &'static str,
     local_ip: &'static str,
@@ -40,7 +40,7 @@ struct Family {
     host_unreachable: &'static str,
 }
 
-// errno, type and code: 113 is EHOSTUNREACH, 111 ECONNREFUSED.
+// errno, type and code. 113 is EHOSTUNREACH, 111 is ECONNREFUSED.
 const FAMILIES: [Family; 2] = [
     Family {
         vip: "10.0.0.1",
@@ -64,8 +64,8 @@ fn line(error: &str, sender: &str) -> String {
     format!("{error} {sender}\n")
 }
 
-/// What the server's socket hears when its answers to what a client sent
-/// (`knock`) come to nothing.
+/// The error that the server's socket gets when its answers to the client's packet
+/// (`knock`) cannot be delivered.
 fn server_hears(lab: &Lab, keys: &[&str], knock: impl Fn()) -> String {
     let answer = [&["lab/udp", "answer", "1200"], keys].concat();
     thread::scope(|scope| {
@@ -85,7 +85,7 @@ fn a_router_behind_the_director_tells_the_client_that_the_hops_are_used_up() {
     lab.far();
     lab.apply(&file());
     for family in FAMILIES {
-        // One hop is the director's.
+        // The director uses up one hop.
         let error = ["lab/udp", "error", family.vip, "9", "ttl=2"];
         assert_eq!(
             lab.exec("client", &error),
@@ -192,7 +192,7 @@ fn a_client_that_is_gone_is_told_to_the_server() {
     assert!(lab.counter("icmp_errors_to_server") >= 2);
 }
 
-/// What comes out of this host is the session of client port 4444.
+/// Makes the session of client port 4444.
 fn session(lab: &Lab, vip: &str) {
     let ask = ["lab/udp", "ask", vip, "12", "100", "source=4444"];
     assert_eq!(lab.exec("client", &ask), "whole\n");
@@ -233,7 +233,7 @@ fn errors_that_are_broken_or_belong_to_nothing_are_dropped_and_counted() {
         error("server1", server, director, sent(), &[]);
         let unknown = [format!("{vip}:12"), format!("{client}:5555")];
         error("client", client, vip, unknown, &[]);
-        // The same, as it should be.
+        // The same errors in correct form.
         error("server1", server, local_ip, sent(), &[]);
         eventually("all four are counted", || {
             counts.map(|name| lab.counter(name)) == before.map(|count| count + 1)
@@ -302,7 +302,7 @@ fn the_service_outlives_thousands_of_malformed_errors_and_fragments() {
         "[fd00:2::2]:1200",
     ];
     fuzz("server1", "4", v6);
-    // Some were right, and others reached each of the refusals.
+    // Some were correct. The others triggered each of the refusals.
     for name in [
         "icmp_errors_to_client",
         "icmp_errors_to_server",

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! IPv4 options, both ways through full NAT.
+//! IPv4 options in both directions through full NAT.
 
 use crate::fragments::{lab, track};
 use crate::lab::eventually;
 
-/// No operation, record route with room for three, and a timestamp.
+/// No operation, record route with room for three addresses, and a timestamp.
 const OPTIONS: [&str; 3] = [
     "01010101",
     "070f0400000000000000000000000000",
@@ -30,7 +30,7 @@ fn ipv4_options_pass_in_both_directions() {
              s.sendall(b'GET /bytes/100000 HTTP/1.0\\r\\n\\r\\n')\n\
              print(len(b''.join(iter(lambda: s.recv(65536), b''))) > 100000)"
         );
-        let answer = lab.exec("client", &["/usr/bin/python3", "-c", &script]);
+        let answer = lab.exec("client", &["/usr/bin/python3", "-ISc", &script]);
         assert_eq!(answer, "True\n", "{options}");
     }
     let tracked = tracked();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! IPv6 traffic through full NAT, beside IPv4 in the same file.
+//! IPv6 traffic through full NAT, together with IPv4 in the same file.
 
 use crate::lab::{Lab, eventually, success};
 
@@ -45,7 +45,7 @@ snat = "default"
   address = "[fd00:2::2]:5201"
 "#;
 
-/// What a server answers: its name, and the peer's address and port.
+/// The answer of a server: its name, and the peer's address and port.
 fn answer(text: &str) -> [&str; 3] {
     let mut words = text.split_whitespace();
     std::array::from_fn(|_| words.next().unwrap())
@@ -122,7 +122,7 @@ fn conntrack_stays_empty_for_ipv6() {
     for _ in 0..4 {
         lab.get(&["http://[fd00::1]/"]);
         lab.udp("fd00::1", 7, "hello");
-        // In fragments, which conntrack's defragmentation puts together.
+        // Fragmented. conntrack's defragmentation reassembles it.
         lab.udp("fd00::1", 7, &"x".repeat(4000));
     }
     let tracked = tracked();
@@ -155,7 +155,7 @@ fn bulk_traffic_flows_in_both_directions_over_ipv6() {
         &["iperf3", "--server", "--forceflush"],
         "listening",
     );
-    // Large segments with checksums that the device would finish.
+    // Sends large segments whose checksums a device would complete.
     let upload = ["iperf3", "--client", "fd00::1", "--bytes", "20M"];
     lab.exec("client", &upload);
     lab.exec("client", &[&upload[..], &["--reverse"]].concat());
@@ -173,7 +173,7 @@ fn large_datagrams_pass_in_fragments_both_ways_over_ipv6() {
         \x20data, peer = s.recvfrom(65535)\n\
         \x20assert peer[0] == 'fd00:2::100', peer\n\
         \x20s.sendto(data, peer)";
-    lab.start("server1", &["/usr/bin/python3", "-c", echo], "ready");
+    lab.start("server1", &["/usr/bin/python3", "-ISc", echo], "ready");
     let ask = "import socket\n\
         whole = 0\n\
         for size in (1452, 1453, 4000, 9000) * 2:\n\
@@ -185,9 +185,9 @@ fn large_datagrams_pass_in_fragments_both_ways_over_ipv6() {
         \x20assert peer[0] == 'fd00::1' and peer[1] == 7, peer\n\
         \x20if answer == data: whole += 1\n\
         print(whole)";
-    // Every other one goes to server2, whose answer says who asked.
+    // Every second request goes to server2, which returns the address of its peer.
     assert_eq!(
-        lab.exec("client", &["/usr/bin/python3", "-c", ask]),
+        lab.exec("client", &["/usr/bin/python3", "-ISc", ask]),
         "4\n",
         "{:?}",
         lab.sessions()
@@ -202,7 +202,7 @@ fn extension_headers_pass_in_both_directions() {
             .replace("[fd00:2::2]:7\"", "[fd00:2::2]:77\"")
             .replace("  [[service.server]]\n  address = \"[fd00:2::3]:7\"\n", ""),
     );
-    // Destination options of 8 bytes (PadN), sent with each datagram.
+    // Adds destination options of 8 bytes (PadN) to each datagram.
     let options = "options = bytes([0, 0, 1, 4, 0, 0, 0, 0])\n";
     let echo = format!(
         "import socket\n{options}\
@@ -215,7 +215,7 @@ fn extension_headers_pass_in_both_directions() {
         \x20data, ancillary, flags, peer = s.recvmsg(65535, 1000)\n\
         \x20s.sendto(f'{{peer[0]}} {{len(ancillary)}} '.encode() + data, peer)"
     );
-    lab.start("server1", &["/usr/bin/python3", "-c", &echo], "ready");
+    lab.start("server1", &["/usr/bin/python3", "-ISc", &echo], "ready");
     let ask = format!(
         "import socket\n{options}\
         s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n\
@@ -230,7 +230,7 @@ fn extension_headers_pass_in_both_directions() {
         \x20\x20assert peer[:2] == ('fd00::1', 7), peer\n\
         \x20\x20print(words[0].decode(), words[1].decode(), len(ancillary), len(words[2]))"
     );
-    let answers = lab.exec("client", &["/usr/bin/python3", "-c", &ask]);
+    let answers = lab.exec("client", &["/usr/bin/python3", "-ISc", &ask]);
     let expected: String = [5, 4000]
         .map(|size| {
             [0, 1, 0]
@@ -246,13 +246,13 @@ fn extension_headers_pass_in_both_directions() {
 fn active_routing_headers_are_dropped_and_counted() {
     let lab = Lab::new();
     lab.apply(FILE);
-    // A type 0 routing header (RFC 2460) with one segment left, UDP after it.
+    // A type 0 routing header (RFC 2460) with one segment left, followed by UDP.
     let send = "import socket, struct\n\
         udp = struct.pack('!HHHH', 5555, 7, 9, 1) + b'x'\n\
         def header(left): return struct.pack('!BBBBI', 17, 2, 0, left, 0) + socket.inet_pton(socket.AF_INET6, 'fd00::9')\n\
         s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 43)\n\
         s.sendto(header(1) + udp, ('fd00::1', 0))";
-    lab.exec("client", &["/usr/bin/python3", "-c", send]);
+    lab.exec("client", &["/usr/bin/python3", "-ISc", send]);
     eventually("the packet is counted", || {
         lab.counter("drop_extension_headers") == 1
     });
@@ -285,10 +285,10 @@ fn a_client_with_a_link_local_address_is_refused_and_counted() {
         s.bind((own, 0, 0, socket.if_nametoindex('eth0')))\n\
         try: s.connect(('fd00::1', 80))\n\
         except ConnectionRefusedError: print('refused')";
-    let said = lab.exec("client", &["/usr/bin/python3", "-c", script]);
+    let said = lab.exec("client", &["/usr/bin/python3", "-ISc", script]);
     assert_eq!(said, "refused\n");
-    // The client's kernel overlooks an answer that comes while it still sends,
-    // and sends again.
+    // The client's kernel misses an answer that arrives while it is still sending, and
+    // sends again.
     assert!(lab.counter("refused_link_local_client") >= 1);
     assert_eq!(lab.sessions().len(), 0);
 }
@@ -325,7 +325,7 @@ fn when_every_port_is_taken_an_ipv6_client_is_refused_at_once() {
     let output = lab.try_exec("client", &refused);
     assert_eq!(output.status.code(), Some(7), "{output:?}");
     assert!(lab.counter("refused_ports_exhausted") >= 1);
-    // The ports of IPv4 are its own.
+    // The ports of IPv4 are separate.
     lab.get(&["http://10.0.0.1/"]);
 }
 
@@ -358,8 +358,8 @@ fn a_packet_too_big_for_the_way_to_the_server_is_answered_and_the_upload_complet
     let script = "head -c 300000 /dev/zero | tr '\\0' x > /dev/shm/up.$$ && \
         curl -sS --max-time 300 -o /dev/null -w '%{http_code}' --data-binary @/dev/shm/up.$$ \
         'http://[fd00::1]/' ; rm /dev/shm/up.$$";
-    // The server knows no POST: it reads nothing and says 501, so the counter
-    // is the proof; what it takes to get there is the client's smaller packet.
+    // The server does not support POST: it reads nothing and answers 501. So the counter
+    // is the proof. The request arrives only if the client sends smaller packets.
     lab.try_exec("client", &["sh", "-c", script]);
     assert!(lab.counter("drop_too_big") >= 1);
     let routes = lab.exec("client", &["ip", "-6", "route", "show", "cache"]);
@@ -387,8 +387,8 @@ fn a_packet_at_the_end_of_its_hops_is_answered() {
         s.send(b'x')\n\
         try: s.recv(100)\n\
         except OSError as e: print(e.errno)";
-    // EHOSTUNREACH is what time exceeded is to a socket (IPV6_RECVERR).
-    let errno = lab.exec("client", &["/usr/bin/python3", "-c", script]);
+    // A socket sees time exceeded as EHOSTUNREACH (IPV6_RECVERR).
+    let errno = lab.exec("client", &["/usr/bin/python3", "-ISc", script]);
     assert_eq!(errno, "113\n");
     assert_eq!(lab.counter("drop_ttl_exceeded"), 1);
 }

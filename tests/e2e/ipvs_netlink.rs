@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The handle of the family IPVS against a real kernel, and against `ipvsadm`
-//! as the witness.
+//! The handle of the IPVS family with a real kernel. `ipvsadm` checks the results.
 
 mod state;
 
@@ -17,7 +16,7 @@ use nix::sched::{CloneFlags, unshare};
 
 use self::state::{IPIP, SAVED, gue, persistence, server, service, state, tcp};
 
-/// IPVS of a new network namespace, in which the calling thread is from now on.
+/// IPVS of a new network namespace. The calling thread stays in it.
 fn ipvs() -> Ipvs {
     run(Command::new("modprobe").arg("ip_vs"));
     unshare(CloneFlags::CLONE_NEWNET).unwrap();
@@ -31,7 +30,7 @@ fn run(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The lines of `ipvsadm -Sn`, in no order.
+/// The lines of `ipvsadm -Sn`, unordered.
 fn saved() -> BTreeSet<String> {
     let text = run(Command::new("ipvsadm").arg("-Sn"));
     text.lines().map(|line| line.trim().to_owned()).collect()
@@ -77,7 +76,7 @@ fn a_change_replaces_every_property_and_leaves_nothing_of_the_old() {
             ..plain
         };
         for (address, server) in &mut service.servers {
-            // Servers of the other family are only reached by tunnels.
+            // Servers of the other family can only be reached by tunnels.
             let same_family = address.is_ipv4() == (key.family() == Family::Ipv4);
             let forward = if same_family { Forward::Masq } else { IPIP };
             *server = state::server(forward, 7, 9, 8);
@@ -86,7 +85,7 @@ fn a_change_replaces_every_property_and_leaves_nothing_of_the_old() {
     }
     assert_eq!(ipvs.services().unwrap(), expected);
 
-    // And back.
+    // And changes them back.
     for (key, service) in &state {
         ipvs.change_service(key, service).unwrap();
         for (address, server) in &service.servers {
@@ -240,8 +239,8 @@ fn the_version_is_that_of_proc() {
     );
 }
 
-/// Several datagrams in a dump, and services that vanish while it lasts: none
-/// of them is ever seen without its server.
+/// A dump takes several datagrams, and services are removed during it. No service may
+/// ever be listed without its server.
 #[test]
 fn a_service_that_vanishes_during_a_listing_never_looks_empty() {
     let mut ipvs = ipvs();
@@ -277,8 +276,8 @@ fn a_service_that_vanishes_during_a_listing_never_looks_empty() {
     assert_eq!(ipvs.services().unwrap(), BTreeMap::new());
 }
 
-/// The kernel's place in a dump counts the services of all network namespaces,
-/// so that those of another one, coming and going, make a dump skip some.
+/// The kernel counts the services of all network namespaces to find its place in a dump.
+/// So changes in another namespace make a dump skip some.
 #[test]
 fn a_listing_is_complete_while_services_come_and_go_in_another_namespace() {
     let mut ipvs = ipvs();
@@ -294,7 +293,7 @@ fn a_listing_is_complete_while_services_come_and_go_in_another_namespace() {
         ipvs.add_service(&key, &service("rr")).unwrap();
         expected.insert(key, service("rr"));
     }
-    // More servers than a datagram has room for.
+    // More servers than fit in one datagram.
     let large = expected.first_entry().unwrap();
     let masq = server(Forward::Masq, 1, 0, 0);
     let servers: BTreeMap<_, _> = (0..200).map(|n| (address(n), masq.clone())).collect();
@@ -308,7 +307,7 @@ fn a_listing_is_complete_while_services_come_and_go_in_another_namespace() {
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut other = self::ipvs();
-            // Many at once, then one at a time.
+            // Adds or removes many at once, then one at a time.
             for run in [64, 1].into_iter().cycle() {
                 for key in keys(run) {
                     other.add_service(&key, &service("rr")).unwrap();
@@ -345,7 +344,7 @@ fn many_changes_at_once_do_what_they_do_one_by_one_and_each_has_its_own_result()
     let keys: Vec<_> = (1..=300u16)
         .map(|port| tcp(&format!("10.0.0.1:{port}")))
         .collect();
-    // Every seventh service names a scheduler that the kernel lacks.
+    // Every seventh service uses a scheduler that the kernel does not have.
     let spoiled = |index: usize| index % 7 == 6;
     let changes: Vec<_> = keys
         .iter()
@@ -389,7 +388,7 @@ fn many_changes_at_once_do_what_they_do_one_by_one_and_each_has_its_own_result()
     assert_eq!(ipvs.services().unwrap(), expected);
     assert_eq!(ipvs.service(&tcp("10.0.0.1:7")).unwrap(), None);
 
-    // All of them refused: the most that there can be to answer.
+    // All changes are refused, which gives the largest number of answers.
     let again = ipvs.carry_out(&changes);
     assert!(
         again
@@ -401,8 +400,8 @@ fn many_changes_at_once_do_what_they_do_one_by_one_and_each_has_its_own_result()
     assert_eq!(ipvs.services().unwrap(), BTreeMap::new());
 }
 
-/// A datagram that is full and one that ends by chance where the last service
-/// or server does look the same: at every number of them the listing knows.
+/// A full datagram looks the same as one that ends at the last service or server by
+/// chance. The listing must be complete for every number of them.
 #[test]
 fn every_number_of_services_and_of_servers_is_listed() {
     let mut ipvs = ipvs();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The README's table "ipvsadm option → ipvs-bpf", row by row: what the real
-//! ipvsadm does in one network namespace, ours does in another, and ipvsadm
-//! lists the same in both.
+//! Checks the table "ipvsadm → ipvs-bpf" of docs/guides/ipvsadm.md row by row. The real ipvsadm
+//! runs in one network namespace and ipvs-bpf in another. ipvsadm must list the same in
+//! both.
 
 mod commands;
 mod listing;
@@ -18,34 +18,35 @@ use crate::lab::{ipvs_bpf, run, success};
 
 /// A row of the table.
 pub struct Row {
-    /// As the first column has it.
+    /// The text of the first column.
     pub option: &'static str,
-    /// As the second column has it.
+    /// The text of the second column.
     pub ours: &'static str,
     pub proof: Proof,
 }
 
-/// Lines of ipvsadm are its words without its name.
+/// The lines are arguments of ipvsadm.
 pub enum Proof {
-    /// From the same beginning, their lines and our commands come to the same.
+    /// Starting from the same state, ipvsadm's lines and our commands give the same
+    /// state.
     Same {
         begin: &'static [&'static str],
         theirs: &'static [&'static str],
         ours: &'static [Ours],
         listing: &'static str,
     },
-    /// The same rules are read by both.
+    /// Both read the same rules.
     Restored(&'static str),
-    /// The same rules are printed by both.
+    /// Both print the same rules.
     Saved(&'static [&'static str]),
-    /// Of the same rules, both listings show these words.
+    /// Both listings show these words for the same rules.
     Shown {
         begin: &'static [&'static str],
         theirs: &'static str,
         ours: &'static str,
         both: &'static [&'static str],
     },
-    /// A test of its own, with traffic.
+    /// A separate test with traffic.
     Test(#[expect(dead_code, reason = "naming it makes sure that it is there")] fn()),
 }
 
@@ -97,7 +98,8 @@ impl Namespace {
         self.shell(&format!("set -e\n{}", commands.collect::<String>()));
     }
 
-    /// As a new namespace is; a daemon that does not run cannot be stopped.
+    /// Resets to the state of a new namespace. A daemon that is not running cannot be
+    /// stopped, so that error is ignored.
     fn reset(&self) {
         self.shell(
             "ipvsadm -C; ipvsadm --set 900 120 300
@@ -105,7 +107,7 @@ impl Namespace {
         );
     }
 
-    /// A pipeline in which `$cli` is ours.
+    /// Runs a pipeline in which `$cli` is our CLI.
     fn shell(&self, script: &str) -> String {
         let cli = ipvs_bpf().get_program().to_str().unwrap().to_owned();
         let mut command = Command::new("ip");
@@ -146,7 +148,7 @@ impl Drop for Namespace {
     }
 }
 
-/// Lines without the blanks at their ends, in no order.
+/// The lines without trailing blanks, unordered.
 fn lines(text: &str) -> BTreeSet<String> {
     text.lines().map(|line| line.trim().to_owned()).collect()
 }
@@ -185,7 +187,7 @@ fn prove(row: &Row, theirs: &Namespace, ours: &Namespace) {
             let expected = lines(&theirs.ipvsadm("-Sn"));
             assert_eq!(expected.len(), begin.len(), "{option}");
             let mut exported = lines(&theirs.run("export"));
-            // What -S leaves out.
+            // -S does not print this.
             assert!(exported.remove("--set 900 120 300"), "{exported:?}");
             assert_eq!(exported, expected, "{option}");
         }
@@ -214,7 +216,7 @@ fn prove_all(rows: &[Row]) {
     let (theirs, ours) = (Namespace::new(), Namespace::new());
     for row in rows {
         match row.proof {
-            // It runs by itself.
+            // The test runs separately.
             Proof::Test(_) => {}
             _ => prove(row, &theirs, &ours),
         }
@@ -247,12 +249,15 @@ fn every_option_of_the_sync_daemons_has_a_key_that_comes_to_the_same() {
 }
 
 #[test]
-fn the_readme_has_the_table_and_the_table_has_all_that_ipvsadm_has() {
+fn the_page_has_the_table_and_the_table_has_all_that_ipvsadm_has() {
     let table: String = rows()
         .map(|row| format!("| {} | {} |\n", row.option, row.ours))
         .collect();
-    let readme = fs::read_to_string("README.md").unwrap();
-    assert!(readme.contains(&table), "README.md needs:\n{table}");
+    let page = fs::read_to_string("docs/guides/ipvsadm.md").unwrap();
+    assert!(
+        page.contains(&table),
+        "docs/guides/ipvsadm.md needs:\n{table}"
+    );
 
     run(Command::new("modprobe").arg("ip_vs"));
     let manual = "zcat -f /usr/share/man/man8/ipvsadm.8.gz | sed 's/\\\\-/-/g'";
@@ -260,7 +265,7 @@ fn the_readme_has_the_table_and_the_table_has_all_that_ipvsadm_has() {
     let known = run(Command::new("bash").args(["-o", "pipefail", "-c", &script]));
     assert!(known.lines().count() > 50, "{known}");
     for option in known.lines() {
-        // Of iptables, whose marks the manual explains.
+        // These options belong to iptables. The manual explains its marks.
         if !["--mark", "--set-mark"].contains(&option) {
             let cell = |row: &Row| row.option.contains(&format!("`{option}"));
             assert!(rows().any(cell), "{option} is in no row");

@@ -22,7 +22,7 @@ fn every_command_prints_json_or_says_that_it_has_none() {
     let rules = path.with_extension("rules");
     std::fs::write(&rules, "-A -t 10.0.0.9:80 -s rr\n").unwrap();
     let rules = rules.to_str().unwrap();
-    // The words that a command cannot do without.
+    // The required arguments of each command.
     let mut needs = BTreeMap::from([
         ("apply", vec!["-f", file]),
         ("plan", vec!["-f", file]),
@@ -36,7 +36,7 @@ fn every_command_prints_json_or_says_that_it_has_none() {
     let has_none = ["metrics", "man", "completions"];
     let command = Cli::command();
     let names = command.get_subcommands().map(|command| command.get_name());
-    // These leave nothing for the others.
+    // These remove everything, so they run last.
     let ends = ["flush", "down"];
     let others = names
         .filter(|name| !ends.contains(name))

@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A client, a director and two real servers in network namespaces, laid out
-//! by `lab/topology`, with real programs in them.
+//! A client, a director and two real servers in network namespaces, set up by
+//! `lab/topology`, with real programs.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex, Once, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
+use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Tests may run beside each other, each with namespaces of its own; but the
-/// module is one for all, and whoever unloads it is alone.
+/// Tests can run in parallel, each in its own namespaces. They share the module, so a
+/// test that unloads it must run alone.
 static MODULE: RwLock<()> = RwLock::new(());
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -26,18 +29,20 @@ enum Guard {
 pub struct Lab {
     prefix: String,
     programs: Vec<Child>,
-    servers: Vec<Pid>,
+    /// The servers with the hosts that they run on.
+    servers: Vec<(String, Pid)>,
     _guard: Guard,
 }
 
 impl Lab {
-    /// Beside others, with an HTTP and UDP echo server at each real server.
+    /// Runs in parallel with other tests. Each real server has an HTTP and UDP echo
+    /// server.
     pub fn new() -> Self {
         let guard = Guard::Shared(MODULE.read().unwrap_or_else(|error| error.into_inner()));
         Lab::with(guard)
     }
 
-    /// No other test uses the module.
+    /// Runs while no other test uses the module.
     pub fn alone() -> Self {
         let guard = Guard::Alone(MODULE.write().unwrap_or_else(|error| error.into_inner()));
         Lab::with(guard)
@@ -61,19 +66,19 @@ impl Lab {
     }
 
     /// Sets the timeouts of IPVS for TCP, TCP after a FIN and UDP, in seconds. They are
-    /// long to begin with, so that no connection ends while a busy host takes its time.
+    /// long by default, so that no connection ends on a slow host.
     pub fn timeouts(&self, seconds: [&str; 3]) {
         self.exec("director", &[&["ipvsadm", "--set"], &seconds[..]].concat());
     }
 
-    /// Adds a host behind the client and one behind server2, each of which
-    /// becomes a router; with the usual servers on the latter.
+    /// Adds a host behind the client and one behind server2. Both then act as routers.
+    /// The host behind server2 runs the usual servers.
     pub fn far(&mut self) {
         run(Command::new("lab/topology").args(["far", &self.prefix]));
         self.serve("farserver");
     }
 
-    /// Adds a second director; VIP and local IP of the first one are gone.
+    /// Adds a second director. The VIP and local IP of the first one are removed.
     pub fn pair(&mut self) {
         run(Command::new("lab/topology").args(["pair", &self.prefix]));
     }
@@ -91,18 +96,18 @@ impl Lab {
         command
     }
 
-    /// Runs a program on a host; it must succeed. Its standard output.
+    /// Runs a program on a host. It must succeed. Returns its standard output.
     pub fn exec(&self, host: &str, words: &[&str]) -> String {
         run(&mut self.command(host, words))
     }
 
-    /// Runs a program on a host, however it ends.
+    /// Runs a program on a host. It may fail.
     pub fn try_exec(&self, host: &str, words: &[&str]) -> Output {
         self.command(host, words).output().unwrap()
     }
 
-    /// Starts a program that runs until the end of the test, and waits until a
-    /// line of its output contains a word.
+    /// Starts a program that runs until the end of the test. Waits until a line of its
+    /// output contains `ready`.
     pub fn start(&mut self, host: &str, words: &[&str], ready: &str) {
         let mut child = self
             .command(host, words)
@@ -117,10 +122,19 @@ impl Lab {
 
     /// Starts `lab/server` on a host.
     pub fn serve(&mut self, host: &str) {
-        self.servers.push(start_server(&self.namespace(host), host));
+        let server = start_server(&self.namespace(host), host);
+        self.servers.push((host.to_owned(), server));
     }
 
-    /// Starts a program on a host, to be waited for; its output is piped.
+    /// Kills `lab/server` on a host. Its connections end.
+    pub fn stop_serving(&mut self, host: &str) {
+        let here = self.servers.extract_if(.., |(on, _)| on == host);
+        for (_, server) in here {
+            kill(server, Signal::SIGKILL).unwrap();
+        }
+    }
+
+    /// Starts a program on a host with piped output. The caller waits for it.
     pub fn spawn_at(&self, host: &str, words: &[&str]) -> Child {
         self.command(host, words)
             .stdout(Stdio::piped())
@@ -129,27 +143,44 @@ impl Lab {
             .unwrap()
     }
 
-    /// `curl` at the client: the body.
+    /// Runs `curl` at the client and returns the body.
     pub fn get(&self, arguments: &[&str]) -> String {
         let mut words = vec!["curl", "-sS", "--fail", "--max-time", "120"];
         words.extend(arguments);
         self.exec("client", &words)
     }
 
-    /// Sends a datagram from the client and waits for the answer.
-    pub fn udp(&self, address: &str, port: u16, data: &str) -> String {
-        let script = format!(
-            "import socket\n\
-             family = socket.AF_INET6 if ':' in '{address}' else socket.AF_INET\n\
-             s = socket.socket(family, socket.SOCK_DGRAM)\n\
-             s.settimeout(120)\n\
-             s.sendto(b'{data}', ('{address}', {port}))\n\
-             print(s.recvfrom(65535)[0].decode())"
-        );
-        self.exec("client", &["/usr/bin/python3", "-c", &script])
+    /// Calls a function on a thread in the host's network namespace. Starting a program
+    /// takes longer.
+    pub fn inside<T: Send>(&self, host: &str, call: impl FnOnce() -> T + Send) -> T {
+        let namespace = File::open(format!("/run/netns/{}", self.namespace(host))).unwrap();
+        let call = || {
+            setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
+            call()
+        };
+        thread::scope(|scope| scope.spawn(call).join().unwrap())
     }
 
-    /// The CLI, on the director.
+    /// Sends a datagram from the client and waits for the answer.
+    pub fn udp(&self, address: &str, port: u16, data: &str) -> String {
+        let address: IpAddr = address.parse().unwrap();
+        let any = match address {
+            IpAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+        };
+        self.inside("client", || {
+            let socket = UdpSocket::bind((any, 0)).unwrap();
+            let patience = Some(Duration::from_secs(120));
+            socket.set_read_timeout(patience).unwrap();
+            socket.send_to(data.as_bytes(), (address, port)).unwrap();
+            let mut answer = vec![0; 65535];
+            let length = socket.recv(&mut answer).unwrap();
+            answer.truncate(length);
+            String::from_utf8(answer).unwrap() + "\n"
+        })
+    }
+
+    /// Runs the CLI on the director.
     pub fn ipvs_bpf(&self, arguments: &[&str]) -> Output {
         ipvs_bpf()
             .args(["--netns", &self.namespace("director")])
@@ -158,8 +189,8 @@ impl Lab {
             .unwrap()
     }
 
-    /// The CLI on the director, with a file on its standard input. With
-    /// `FAST_PATH=off` what says nothing of the fast path goes without.
+    /// Runs the CLI on the director with a file on its standard input. With
+    /// `FAST_PATH=off`, a file that does not mention the fast path runs without it.
     pub fn with_file(&self, arguments: &[&str], toml: &str) -> Output {
         let mut toml = toml.to_owned();
         if std::env::var_os("FAST_PATH").is_some_and(|value| value == "off")
@@ -185,7 +216,7 @@ impl Lab {
         child.wait_with_output().unwrap()
     }
 
-    /// The CLI on the director, started; its output is piped.
+    /// Starts the CLI on the director with piped output.
     pub fn spawn(&self, arguments: &[&str]) -> Child {
         ipvs_bpf()
             .args(["--netns", &self.namespace("director")])
@@ -196,12 +227,12 @@ impl Lab {
             .unwrap()
     }
 
-    /// `apply`, which must succeed. What it printed.
+    /// Runs `apply`, which must succeed. Returns its output.
     pub fn apply(&self, toml: &str) -> String {
         success(&self.with_file(&["apply"], toml))
     }
 
-    /// The sessions that `show` lists, a line each.
+    /// The sessions that `show` lists, one for each line.
     pub fn sessions(&self) -> Vec<String> {
         let table = success(&self.ipvs_bpf(&["show", "--sessions"]));
         table.lines().skip(1).map(str::to_owned).collect()
@@ -217,8 +248,9 @@ impl Lab {
     }
 }
 
-/// What ipvsadm would have the kernel load with the mutex of IPVS held, for which
-/// the end of another test's namespaces waits, for which such modules wait.
+/// Loads the modules that ipvsadm would have the kernel load while it holds the mutex of
+/// IPVS. That can deadlock: removing another test's namespace waits for this mutex, and
+/// these modules wait for the removal.
 fn load_modules() {
     static ONCE: Once = Once::new();
     let names = ["ip_vs_lblc", "ip_vs_lblcr", "ip_vs_pe_sip"];
@@ -227,7 +259,7 @@ fn load_modules() {
     });
 }
 
-/// One process starts all servers, which end with it.
+/// One process starts all servers. They end with it.
 fn start_server(namespace: &str, name: &str) -> Pid {
     struct Starter {
         _process: Child,
@@ -260,7 +292,7 @@ impl Drop for Lab {
             let _ = program.kill();
             let _ = program.wait();
         }
-        for server in &self.servers {
+        for (_, server) in &self.servers {
             let _ = kill(*server, Signal::SIGKILL);
         }
         let down = self.ipvs_bpf(&["down"]);
@@ -294,7 +326,7 @@ pub fn run(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What a program that succeeded printed.
+/// The output of a program that must have succeeded.
 pub fn success(output: &Output) -> String {
     assert!(
         output.status.success(),
@@ -310,7 +342,7 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// Waits until something holds: as long as the busiest host may need.
+/// Waits until the condition holds, long enough for the slowest host.
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !condition() {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Starting and ending: what is loaded, and that nothing stays behind.
+//! Starting and stopping: which parts are loaded, and that nothing is left behind.
 
 use std::path::Path;
 use std::process::Command;
 
+use crate::attached::kernel_has_tcx;
 use crate::full_nat::FILE;
 use crate::lab::{Lab, module_is_loaded, stderr, success};
 
@@ -15,7 +16,7 @@ fn down_leaves_no_module_filter_qdisc_pin_or_proc_file() {
     assert!(module_is_loaded());
     assert!(Path::new("/sys/fs/bpf/ipvs-bpf").exists());
     let qdiscs = || lab.exec("director", &["tc", "qdisc", "show"]);
-    assert!(qdiscs().contains("clsact"));
+    assert_eq!(qdiscs().contains("clsact"), !kernel_has_tcx());
 
     let text = success(&lab.ipvs_bpf(&["down"]));
     assert!(
@@ -28,7 +29,7 @@ fn down_leaves_no_module_filter_qdisc_pin_or_proc_file() {
     assert_eq!(lab.exec("director", &["ipvsadm", "-Sn"]), "");
     let proc = lab.try_exec("director", &["ls", "/proc/net/ip_vs_bpf"]);
     assert!(!proc.status.success());
-    // Nothing to take away is no error.
+    // Having nothing to remove is not an error.
     assert_eq!(success(&lab.ipvs_bpf(&["down"])), "");
 }
 
@@ -36,11 +37,11 @@ fn down_leaves_no_module_filter_qdisc_pin_or_proc_file() {
 fn down_leaves_other_filters_and_qdiscs_alone() {
     let lab = Lab::new();
     lab.exec("director", &["tc", "qdisc", "add", "dev", "eth0", "clsact"]);
-    // After ours: a verdict of one that is asked first is final.
-    let filter = "tc filter add dev eth1 ingress prio 60000 protocol all matchall action ok";
-    let words: Vec<&str> = filter.split(' ').collect();
+    // Placed after ours: the verdict of a filter that runs first is final.
+    let filter = "tc qdisc show dev eth1 | grep -q clsact || tc qdisc add dev eth1 clsact\n\
+                  tc filter add dev eth1 ingress prio 60000 protocol all matchall action ok";
     lab.apply(FILE);
-    lab.exec("director", &words);
+    lab.exec("director", &["sh", "-ec", filter]);
     lab.get(&["http://10.0.0.1/"]);
     success(&lab.ipvs_bpf(&["down"]));
     let qdiscs = lab.exec("director", &["tc", "qdisc", "show", "dev", "eth0"]);
@@ -76,8 +77,8 @@ fn a_namespace_that_ends_while_sessions_live_takes_them_along() {
     lab.get(&["http://10.0.0.1/"]);
     lab.udp("10.0.0.1", 7, "hello");
     crate::lab::run(Command::new("ip").args(["netns", "del", &lab.namespace("director")]));
-    // Namespaces end in the background. Nothing else uses the module, so it
-    // can go as soon as the last session has.
+    // Namespaces are removed in the background. Nothing else uses the module, so it can
+    // be unloaded as soon as the last session has ended.
     crate::lab::eventually("the module can be unloaded", || {
         Command::new("rmmod")
             .arg("ip_vs_bpf")
@@ -86,8 +87,8 @@ fn a_namespace_that_ends_while_sessions_live_takes_them_along() {
             .status
             .success()
     });
-    // What the end of the test takes down. The pins of the old one are found
-    // by whoever is next.
+    // The end of the test needs this namespace. The next run finds the pins of the old
+    // one.
     crate::lab::run(Command::new("ip").args(["netns", "add", &lab.namespace("director")]));
     assert!(Path::new("/sys/fs/bpf/ipvs-bpf").exists());
     success(&lab.ipvs_bpf(&["down"]));

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Ends of life: however a connection ends, its session ends with it, and
-//! nothing else does.
+//! However a connection ends, its session ends with it, and no other session does.
 
 use std::process::Command;
 
@@ -28,7 +27,7 @@ fn sysctl(lab: &Lab, setting: &str) {
     lab.exec("director", &["sysctl", "-qw", setting]);
 }
 
-/// One web connection and one UDP flow to each server.
+/// One web connection and one UDP flow for each server.
 fn talks(lab: &Lab) -> Vec<Talk> {
     let mut talks = Vec::new();
     for to in [WEB, WEB, ECHO, ECHO] {
@@ -44,7 +43,7 @@ fn talks(lab: &Lab) -> Vec<Talk> {
 fn connections_end_by_their_timers_and_their_sessions_with_them() {
     let lab = Lab::new();
     lab.apply(FILE);
-    // Reset connections end after ten seconds, whatever is set here.
+    // Reset connections end after ten seconds, regardless of these timeouts.
     ipvsadm(&lab, "--set 1 1 1");
     let reset = "import socket, struct\n\
         for _ in range(50):\n    \
@@ -53,7 +52,7 @@ fn connections_end_by_their_timers_and_their_sessions_with_them() {
             s.close()\n    \
             u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n    \
             u.sendto(b'x', ('10.0.0.1', 7))\n";
-    lab.exec("client", &["/usr/bin/python3", "-c", reset]);
+    lab.exec("client", &["/usr/bin/python3", "-ISc", reset]);
     assert!(lab.counter("sessions_created") >= 100);
     none_left(&lab);
 }
@@ -72,7 +71,7 @@ fn a_removed_server_takes_its_sessions_along_when_their_timers_end() {
         4,
         "IPVS keeps connections of removed servers"
     );
-    // The UDP flow of the removed server gets no answer, the others theirs.
+    // The UDP flow of the removed server gets no answer. The others do.
     for (number, (talk, before)) in talks.iter_mut().zip(before).enumerate() {
         if number >= 2 && before.server == "server2" {
             assert!(talk.try_ask(2).is_err());
@@ -81,8 +80,8 @@ fn a_removed_server_takes_its_sessions_along_when_their_timers_end() {
         }
     }
     ipvsadm(&lab, "--set 0 0 1");
-    // Packets of the flow refresh no timer: IPVS drops them. What lives on has
-    // its old timeout until its next packet.
+    // Packets of this flow do not refresh the timer: IPVS drops them. The remaining
+    // connections keep their old timeout until their next packet.
     talks.truncate(2);
     assert_eq!(balanced(&lab), 4);
 }
@@ -102,8 +101,7 @@ fn with_expire_nodest_conn_the_next_packet_goes_to_another_server() {
         let answer = talk.try_ask(120);
         match answer {
             Ok(answer) => assert_eq!(answer.server, "server1"),
-            // A connection whose server is gone is told so, and not left to
-            // wait.
+            // A connection whose server is gone gets a reset instead of waiting.
             Err(error) => assert!(error.contains("reset"), "{error}"),
         }
     }
@@ -136,7 +134,7 @@ fn with_expire_nodest_conn_a_new_connection_from_the_same_port_leaves_a_server_o
     let lab = Lab::new();
     lab.apply(FILE);
     sysctl(&lab, "net.ipv4.vs.expire_nodest_conn=1");
-    // Otherwise the finished connection would be scheduled anew anyway.
+    // Otherwise the finished connection would be scheduled again in any case.
     sysctl(&lab, "net.ipv4.vs.conn_reuse_mode=0");
     let answers = requests_from_one_port(&lab, 2);
     assert_eq!(answers[0], answers[1]);
@@ -213,7 +211,7 @@ fn a_removed_service_keeps_its_sessions_until_their_timers_end() {
         talk.ask();
     }
     eventually("the UDP sessions end", || balanced(&lab) == 2);
-    // The service can come back, with the same port and a new id.
+    // The service can be added again with the same port and a new id.
     ipvsadm(&lab, "--set 0 0 36000");
     lab.apply(FILE);
     for talk in &mut talks {
@@ -230,7 +228,7 @@ fn a_table_flushed_by_hand_leaves_the_sessions_that_ipvs_leaves() {
     let _talks = talks(&lab);
     ipvsadm(&lab, "-C");
     eventually("UDP sessions end", || balanced(&lab) == 2);
-    // And apply mends it.
+    // And apply repairs it.
     lab.apply(FILE);
     lab.get(&["http://10.0.0.1/"]);
     assert_eq!(balanced(&lab), 3);
@@ -241,7 +239,7 @@ fn down_under_traffic_ends_every_session() {
     let mut lab = Lab::alone();
     lab.apply(FILE);
     let mut talks = talks(&lab);
-    lab.start("client", &["/usr/bin/python3", "-c", TRAFFIC], "goes on");
+    lab.start("client", &["/usr/bin/python3", "-ISc", TRAFFIC], "goes on");
     eventually("there is traffic", || lab.sessions().len() > 50);
     success(&lab.ipvs_bpf(&["down"]));
     assert!(!module_is_loaded());
@@ -254,12 +252,12 @@ fn down_under_traffic_ends_every_session() {
     for talk in &mut talks {
         assert!(talk.try_ask(2).is_err());
     }
-    // All of it again, while the traffic goes on.
+    // Everything again, under traffic.
     lab.apply(FILE);
     eventually("there is traffic", || lab.sessions().len() > 50);
 }
 
-/// Datagrams from ever new sockets, and HTTP requests that may fail.
+/// Datagrams from new sockets all the time, and HTTP requests that may fail.
 const TRAFFIC: &str = "import socket, threading\n\
     print('goes on', flush=True)\n\
     def web():\n    \

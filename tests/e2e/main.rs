@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! End to end, in a kernel with IPVS: `lab/runner` boots one for this binary.
+//! End-to-end tests in a kernel with IPVS. `lab/runner` boots one for this binary.
 
 mod accounting;
+mod attached;
 mod balance;
 mod changes;
 mod completions;
@@ -19,6 +20,7 @@ mod failover;
 mod fast_path;
 mod field;
 mod flush;
+mod follow;
 mod formats;
 mod fragments;
 mod full_nat;
@@ -30,6 +32,9 @@ mod ipv6;
 mod ipvs_netlink;
 mod ipvsadm_options;
 mod json;
+mod keepalived;
+mod keepalived_import;
+mod kubernetes;
 mod lab;
 mod leases;
 mod lifecycle;
@@ -41,16 +46,19 @@ mod path_mtu;
 mod places;
 mod policies;
 mod port_reuse;
+mod port_secret;
 mod proc_files;
 mod reconcile;
 mod reconcile_options;
 mod replace;
+mod requests;
 mod rules;
 mod rules_file;
 mod sctp;
 mod settings;
 mod show;
 mod talk;
+mod toa;
 mod unanswered;
 mod vlan;
 mod weight_and_zero;

@@ -12,8 +12,8 @@ use crate::balance::balanced;
 use crate::lab::{Lab, module_is_loaded, run, success};
 use crate::talk::Talk;
 
-/// TCP port 80 for `lab/flows serve`, UDP port 9 for nobody, UDP port 7 for the
-/// echo.
+/// TCP port 80 for `lab/flows serve`, UDP port 9 without a server program, UDP port 7 for
+/// the echo.
 pub const FILE: &str = r#"
 [director]
 interfaces = ["eth0", "eth1"]
@@ -59,7 +59,7 @@ impl Flows {
         });
         let program = PROGRAM.clone();
         let mut lab = Lab::alone();
-        // The local IPs are the director's own addresses; it needs no port.
+        // The local IPs are addresses of the director, which needs no ports itself.
         let all = "net.ipv4.ip_local_reserved_ports=1024-65535";
         lab.exec("director", &["sysctl", "-qw", all]);
         for number in 101..104 {
@@ -84,7 +84,7 @@ impl Flows {
         self.lab.exec("client", &all);
     }
 
-    /// Waits as long as fewer sessions are left each time.
+    /// Waits as long as the number of sessions keeps falling.
     fn until_left(&self, number: u64) {
         let (mut last, mut since) = (u64::MAX, Instant::now());
         loop {
@@ -114,22 +114,22 @@ fn no_session_is_left_after_100_000_connections_that_ended_in_every_way() {
     };
     ipvsadm("--set 0 0 1");
 
-    // By their timers.
+    // Ended by their timers.
     flows.make("udp 10.0.0.1 9 30000 10.1.0.2 1024");
     flows.until_left(0);
-    // By resets.
+    // Ended by resets.
     flows.make("tcp 10.0.0.1 80 30000 10.1.0.2 1024 rst");
     flows.until_left(0);
-    // By the next connection from the same port, while they are in TIME_WAIT.
+    // Ended by the next connection from the same port during TIME_WAIT.
     assert_eq!(lab.counter("port_collisions"), 0);
     for _ in 0..5 {
         flows.make("tcp 10.0.0.1 80 2000 10.1.0.2 40000 fin");
         flows.make("tcp 10.0.0.1 80 2000 10.1.0.2 40000 rst");
     }
-    // The one before had the port still.
+    // The previous connection still had the port.
     assert!(lab.counter("port_collisions") > 0);
     flows.until_left(0);
-    // With their server, which expire_nodest_conn makes the end of them at once.
+    // Ended with their server: expire_nodest_conn ends them at once.
     ipvsadm("--set 0 0 300");
     flows.make("udp 10.0.0.1 9 10000 10.1.0.2 1024");
     assert_eq!(balanced(lab), 10_000);
@@ -141,7 +141,7 @@ fn no_session_is_left_after_100_000_connections_that_ended_in_every_way() {
     ipvsadm("--set 0 0 1");
     flows.make("udp 10.0.0.1 9 10000 10.1.0.2 1024");
     flows.until_left(0);
-    // By `down`, after their service was removed.
+    // Ended by `down`, after their service was removed.
     lab.exec(
         "director",
         &["sysctl", "-qw", "net.ipv4.vs.expire_nodest_conn=0"],
@@ -193,7 +193,7 @@ fn datagrams_of_one_flow_on_two_processors_at_once_leave_it_answered_and_nothing
     lab.apply(&two);
     lab.exec("director", &["ipvsadm", "--set", "0", "0", "20"]);
     let mut made = 0;
-    // Two connections of one tuple: it takes some flows until it happens.
+    // Two connections must have the same tuple. This takes some flows to happen.
     while lab.counter("sessions_created") < made + 10 {
         assert!(made < 10_000, "it never happened");
         flows.make("twice 10.0.0.1 7 500");

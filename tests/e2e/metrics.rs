@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Metrics of real traffic, read by Prometheus' own tools.
+//! Metrics of real traffic, read by the tools of Prometheus.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::exhaustion::few_ports;
 use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually, stderr, success};
+use crate::rules::ipvsadm;
 use crate::talk::Talk;
 
 const NATIVE: &str = r#"
@@ -23,8 +24,15 @@ scheduler = "wrr"
   upper_threshold = 9
 "#;
 
-/// The reference reader of OpenMetrics, which is strict; the samples in the
-/// older format's words.
+const RULE: &str = r#"
+[[full_nat]]
+addresses = ["10.0.0.9"]
+protocols = ["tcp"]
+snat = "default"
+"#;
+
+/// The reference parser of OpenMetrics, which is strict. It prints the samples in the
+/// terms of the older format.
 const READER: &str = "
 import sys
 from prometheus_client.openmetrics.parser import text_fd_to_metric_families
@@ -38,7 +46,7 @@ fn metrics(lab: &Lab, arguments: &[&str]) -> String {
     success(&lab.ipvs_bpf(&[&["metrics"], arguments].concat()))
 }
 
-/// The value of the sample with these labels, in the order of the text.
+/// The value of the sample with these labels, which must be in the order of the text.
 fn value(text: &str, sample: &str, labels: &str) -> u64 {
     let words = format!("{sample}{{{labels}}} ");
     let found = text.lines().find_map(|line| line.strip_prefix(&words));
@@ -48,7 +56,7 @@ fn value(text: &str, sample: &str, labels: &str) -> u64 {
         .unwrap()
 }
 
-/// Gives a program the text; what it prints on both streams. It must succeed.
+/// Passes the text to a program, which must succeed. Returns both of its output streams.
 fn read(words: &[&str], text: &str) -> String {
     let mut child = Command::new(words[0])
         .args(&words[1..])
@@ -71,10 +79,10 @@ fn names(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// A director with both kinds of service, and traffic.
+/// A director with both kinds of services, and traffic.
 fn busy() -> Lab {
     let lab = Lab::new();
-    lab.apply(&format!("{FILE}{NATIVE}"));
+    lab.apply(&format!("{FILE}{NATIVE}{RULE}"));
     for _ in 0..4 {
         lab.get(&["http://10.0.0.1/"]);
     }
@@ -88,7 +96,7 @@ fn totals_are_those_of_show_and_of_the_traffic() {
     let netns = format!("netns=\"{}\"", lab.namespace("director"));
     let web = format!("{netns},service=\"tcp://10.0.0.1:80\"");
     let (mut text, mut shown) = (String::new(), String::new());
-    // IPVS sums its counters up every two seconds.
+    // IPVS updates its counters every two seconds.
     eventually(
         "nothing changes between two readings of all traffic",
         || {
@@ -144,7 +152,7 @@ fn a_port_that_is_exhausted_is_seen_as_used_up_and_as_refusals() {
         "addresses = [\"10.2.0.100\"]\nports = \"2000-2003\"",
     );
     lab.apply(&file);
-    // Their ports stay taken for a while; each server has four.
+    // The ports stay in use for a while. Each server has four.
     for _ in 0..12 {
         lab.try_exec("client", &["curl", "-s", "-m", "2", "http://10.0.0.1/"]);
     }
@@ -163,10 +171,9 @@ fn a_port_that_is_exhausted_is_seen_as_used_up_and_as_refusals() {
     assert!(value(&text, refused, &reason) >= 1);
 }
 
-/// True if an alert of the documentation fires where these samples have come up
-/// from nothing.
+/// True if the documentation's alert fires when these samples have risen from zero.
 fn fires(lab: &Lab, alert: &str, text: &str) -> bool {
-    let documented = fs::read_to_string("docs/metrics.md").unwrap();
+    let documented = fs::read_to_string("docs/reference/metrics.md").unwrap();
     let (_, rules) = documented.split_once("```yaml\ngroups:").unwrap();
     let (rules, _) = rules.split_once("```").unwrap();
     assert!(rules.contains(&format!("alert: {alert}\n")), "{rules}");
@@ -258,7 +265,7 @@ fn the_reference_reader_of_openmetrics_reads_the_same_samples() {
     ] {
         assert!(samples.contains(kind), "{samples}");
     }
-    // The other format has the same ones.
+    // The other format has the same samples.
     let without = |text: &str| -> Vec<String> {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         lines
@@ -302,7 +309,21 @@ fn the_dashboard_and_the_documentation_name_metrics_that_exist() {
     assert!(dashboard.len() > 12, "{dashboard:?}");
     let unknown: Vec<_> = dashboard.difference(&exist).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
-    assert_eq!(names(&file("docs/metrics.md")), exist);
+    assert_eq!(names(&file("docs/reference/metrics.md")), exist);
+}
+
+#[test]
+fn services_by_rule_are_counted_by_rule() {
+    let lab = busy();
+    let labels = "addresses=\"10.0.0.9/32\",protocols=\"tcp\",ports=\"*\",interfaces=\"*\",\
+                  snat=\"default\"";
+    let labels = format!("netns=\"{}\",{labels}", lab.namespace("director"));
+    let services = |lab: &Lab| value(&metrics(lab, &[]), "ipvs_bpf_rule_services", &labels);
+    assert_eq!(services(&lab), 0);
+    ipvsadm(&lab, "-A -t 10.0.0.9:80 -s rr");
+    ipvsadm(&lab, "-a -t 10.0.0.9:80 -r 10.2.0.2:8080 -m");
+    lab.get(&["http://10.0.0.9/"]);
+    assert_eq!(services(&lab), 1);
 }
 
 #[test]

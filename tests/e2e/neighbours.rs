@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Beside what else runs on a director: other IPVS applications, conntrack and
-//! firewalls, other people's tc filters, VLANs.
+//! Full NAT together with other IPVS applications, conntrack and firewalls, other tools'
+//! tc filters, and VLANs.
 
 use std::process::Command;
 
@@ -9,12 +9,12 @@ use crate::full_nat::FILE;
 use crate::lab::{Lab, run, success};
 use crate::talk::{Talk, answer};
 
-/// Lines of commands on a host.
+/// Runs shell commands on a host.
 fn script(lab: &Lab, host: &str, lines: &str) {
     lab.exec(host, &["sh", "-ec", lines]);
 }
 
-/// Short and long connections, and datagrams of one fragment and of many.
+/// Checks short and long connections, and datagrams with one or many fragments.
 fn everything_works(lab: &Lab) {
     for _ in 0..2 {
         assert!(lab.get(&["http://10.0.0.1/"]).contains(" 10.2.0."));
@@ -28,8 +28,8 @@ fn everything_works(lab: &Lab) {
     assert_eq!(got, lab.exec("server1", &["sh", "-c", &sent]));
 }
 
-/// One file over FTP in passive mode, whose second connection's address the
-/// server sends as text.
+/// Transfers one file over FTP in passive mode. The server sends the address of the
+/// second connection as text.
 const FTP_SERVER: &str = r"
 import socket
 listener = socket.create_server(('', 21))
@@ -69,17 +69,21 @@ scheduler = "rr"
 "#
     ));
     script(&lab, "server1", "ip route add default via 10.2.0.1");
-    lab.start("server1", &["/usr/bin/python3", "-c", FTP_SERVER], "ready");
+    lab.start(
+        "server1",
+        &["/usr/bin/python3", "-ISc", FTP_SERVER],
+        "ready",
+    );
     let client = "import ftplib, sys\n\
         f = ftplib.FTP('10.0.0.9', timeout=120)\n\
         f.trust_server_pasv_ipv4_address = True\n\
         f.login()\n\
         f.retrlines('RETR x')\n\
         f.quit()";
-    let text = lab.exec("client", &["/usr/bin/python3", "-c", client]);
+    let text = lab.exec("client", &["/usr/bin/python3", "-ISc", client]);
     assert_eq!(text, "a file\n");
     everything_works(&lab);
-    // Conntrack follows the FTP connections and none of ours.
+    // Conntrack tracks the FTP connections and none of ours.
     let tracked = lab.exec("director", &["cat", "/proc/net/nf_conntrack"]);
     assert!(tracked.contains("dport=21 "), "{tracked}");
     assert!(!tracked.contains("10.0.0.1"), "{tracked}");
@@ -105,7 +109,7 @@ fn rules_that_drop_what_conntrack_calls_invalid_find_nothing() {
     }
     script(&lab, "director", &rules);
     everything_works(&lab);
-    // The director's own client, whose packets do pass OUTPUT and INPUT.
+    // The director's own client. Its packets do pass OUTPUT and INPUT.
     for source in ["10.0.0.1", "10.1.0.1"] {
         let get = ["curl", "-sS", "--fail", "--max-time", "120"];
         let words = [&get[..], &["--interface", source, "http://10.0.0.1/"]].concat();
@@ -131,7 +135,7 @@ fn strict_rp_filter_lets_full_nat_pass() {
     everything_works(&lab);
 }
 
-/// Counts, at each place, packets of the web service and its servers.
+/// Counts the packets of the web service and its servers at each hook.
 const WATCH: &str = "\
 nft -f - <<'END'
 table ip watch {
@@ -191,7 +195,7 @@ fn a_rule_before_priority_399_can_refuse_clients() {
     assert_eq!(balanced(&lab), 1);
 }
 
-/// Filters of every usual kind before ours, and one after.
+/// Filters of every common kind before ours, and one after.
 const FOREIGN: &str = "\
 for device in eth0 eth1; do
 	tc qdisc add dev $device clsact
@@ -204,14 +208,14 @@ for device in eth0 eth1; do
 done
 ";
 
-/// What hangs at the interfaces and is not ours, without its counters.
+/// The filters that are not ours, without their counters.
 fn foreign(lab: &Lab) -> String {
     let show = "for d in eth0 eth1; do tc qdisc show dev $d; for h in ingress egress; do \
                 tc filter show dev $d $h; done; done";
     let text = lab.exec("director", &["sh", "-c", show]);
     let lines = text.lines().filter(|line| !line.contains("ipvs_"));
-    // Ours has a line with its priority alone, too: the kernel put it right
-    // before the last one.
+    // Ours also has a line with only its priority. The kernel put it just before the last
+    // one.
     lines
         .filter(|line| !line.contains("pref 59999"))
         .map(|line| line.to_owned() + "\n")
@@ -228,7 +232,7 @@ fn filters_of_others_before_and_after_ours_stay_and_work() {
     assert_eq!(foreign(&lab), before);
     everything_works(&lab);
     assert_eq!(lab.apply(FILE), "nothing to do\n");
-    // Programs that somebody took away are put back, beside the others.
+    // Programs that another tool removed are attached again, next to the others.
     let ours = "for d in eth0 eth1; do tc filter del dev $d ingress pref 59999; done";
     script(&lab, "director", ours);
     lab.apply(FILE);
@@ -256,7 +260,7 @@ fn an_ingress_qdisc_of_another_program_carries_ours_and_stays() {
     assert_eq!(lab.exec("director", &words), "");
 }
 
-/// VLANs 10 to the client and 20 to the first server.
+/// VLAN 10 to the client and VLAN 20 to the first server.
 const VLANS: &str = "\
 ip -n $P\"client\" link add link eth0 name eth0.10 type vlan id 10
 ip -n $P\"client\" addr add 10.5.0.2/24 dev eth0.10

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Paths that are narrower than both their ends: 5 MB pass in each direction,
-//! and whoever sent too much was told so.
+//! Paths with a smaller MTU than both ends. 5 MB pass in each direction, and the sender
+//! of packets that are too big gets an ICMP error.
 
 use crate::lab::Lab;
 
-/// The server is behind a router, as is the client.
+/// The server is behind a router, and so is the client.
 const FILE: &str = r#"
 [director]
 interfaces = ["eth0", "eth1"]
@@ -28,7 +28,7 @@ snat = "default"
   address = "[fd00:4::2]:8080"
 "#;
 
-/// VIP as in a URL, VIP and local IP.
+/// The VIP as in a URL, the VIP and the local IP.
 const FAMILIES: [(&str, &str, &str); 2] = [
     ("10.0.0.1", "10.0.0.1", "10.2.0.100"),
     ("[fd00::1]", "fd00::1", "fd00:2::100"),
@@ -41,7 +41,7 @@ fn lab() -> Lab {
     lab
 }
 
-/// 5 MB from the far client to the far server, and what came is what was sent.
+/// Sends 5 MB from the far client to the far server, and compares the data.
 fn upload(lab: &Lab, vip: &str) {
     let script = format!(
         "set -e; file=/dev/shm/$$; head -c 5000000 /dev/urandom >$file\n\
@@ -61,7 +61,7 @@ fn download(lab: &Lab, vip: &str) {
     assert_eq!(sum("farclient", vip), sum("farserver", "10.4.0.2:8080"));
 }
 
-/// Whether a host has learned that packets to an address may have 1280 bytes.
+/// True if a host has learned that packets to an address can have at most 1280 bytes.
 fn learned(lab: &Lab, host: &str, address: &str) -> bool {
     let route = lab.exec(host, &["ip", "route", "get", address]);
     route.contains("mtu 1280")
@@ -73,8 +73,8 @@ fn narrow_link(lab: &Lab, ends: [[&str; 2]; 2]) {
     }
 }
 
-/// The router takes no more than 1280 bytes at a time on the way to its far
-/// host, whose own link is as wide as ever.
+/// Limits the router to 1280 bytes on the way to its far host. The far host's own link is
+/// unchanged.
 fn narrow_router(lab: &Lab, router: &str, subnet: u8) {
     let four = format!(
         "ip route replace 10.{subnet}.0.0/24 dev far proto kernel scope link mtu 1280 && \
@@ -83,8 +83,8 @@ fn narrow_router(lab: &Lab, router: &str, subnet: u8) {
     lab.exec(router, &["sh", "-c", &four]);
 }
 
-// What a host has learned it also says in the MSS of its next SYN, and then the
-// other one sends nothing that is too big: the direction in question goes first.
+// A host uses the learned MTU in the MSS of its next SYN, and then the other side sends
+// nothing that is too big. So the tested direction comes first.
 
 #[test]
 fn a_narrow_link_before_the_director_is_told_to_the_server_by_the_director() {

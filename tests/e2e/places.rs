@@ -58,7 +58,7 @@ fn a_server_on_the_director_itself_is_served_natively_and_the_plan_says_so() {
     lab.serve("director");
     let local = FILE
         .replace("10.2.0.3:8080", "10.2.0.1:8080")
-        // An echo comes from the address that the route to the client has.
+        // The source of an echo is the address that the route to the client uses.
         .replace("10.2.0.3:7", "10.1.0.1:7");
     let plan = lab.with_file(&["plan"], &local);
     let said = stderr(&plan);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the host asks of packets before it forwards any, full NAT obeys: reverse
-//! paths (rp_filter) and IPsec policies (ip-xfrm(8)).
+//! Full NAT obeys the host's checks on forwarded packets: reverse paths (rp_filter) and
+//! IPsec policies (ip-xfrm(8)).
 
 use std::process::Command;
 
@@ -14,8 +14,8 @@ fn script(lab: &Lab, host: &str, script: &str) {
     lab.exec(host, &["sh", "-ec", script]);
 }
 
-/// How many packets the director dropped because they came in where their source is
-/// not reached.
+/// The number of packets that the director dropped because their source is not reachable
+/// through the interface where they came in.
 fn filtered(lab: &Lab) -> u64 {
     let words = ["nstat", "-asz", "TcpExtIPReversePathFilter"];
     let text = lab.exec("director", &words);
@@ -26,7 +26,7 @@ fn filtered(lab: &Lab) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// Packets of a flow, forged at a host.
+/// Sends forged packets of a flow from a host.
 fn forge(lab: &Lab, host: &str, from: &str, to: &str) {
     lab.exec(host, &["lab/packets", "first", from, to, "udp", "20"]);
 }
@@ -60,7 +60,7 @@ fn answers_that_a_client_forges_are_dropped_where_reverse_paths_are_strict() {
     let before = filtered(&lab);
     forge(&lab, "client", server, &local);
     eventually("the host drops each", || filtered(&lab) == before + 20);
-    // And while the fast path forwards the true ones.
+    // The same while the fast path forwards the real packets.
     eventually("answers take the fast path", || {
         talk.ask();
         asked += 1;
@@ -89,7 +89,7 @@ fn requests_that_a_server_forges_are_dropped_where_reverse_paths_are_strict() {
     talk.ask();
 }
 
-/// Answers come in, and requests leave, where strict filters allow it.
+/// Answers come in and requests leave through interfaces that strict filters allow.
 #[test]
 fn full_nat_works_where_reverse_paths_are_strict() {
     let lab = Lab::new();
@@ -117,11 +117,11 @@ fn ipsec_policies_are_obeyed_in_both_directions_and_no_lease_is_given_under_one(
     assert!(served(&lab));
     let no_association = "tmpl src 10.1.0.1 dst 10.1.0.2 proto esp mode tunnel";
     for policy in [
-        // Towards the client, and towards the servers.
+        // Policies towards the client and towards the servers.
         "src 10.0.0.0/24 dst 10.1.0.0/24 dir out action block".to_owned(),
         format!("src 10.0.0.0/24 dst 10.1.0.0/24 dir out {no_association}"),
         "src 10.2.0.100/32 dst 10.2.0.0/24 dir out action block".to_owned(),
-        // For packets that come in unprotected.
+        // Policies for packets that come in unprotected.
         "src 10.1.0.0/24 dst 10.0.0.0/24 dir in tmpl proto esp mode transport".to_owned(),
         "src 10.2.0.0/24 dst 10.2.0.100/32 dir in tmpl proto esp mode transport".to_owned(),
     ] {
@@ -133,7 +133,7 @@ fn ipsec_policies_are_obeyed_in_both_directions_and_no_lease_is_given_under_one(
             lab.counter("fast_packets_original") > fast
         });
         script(&lab, "director", &format!("ip xfrm policy add {policy}"));
-        // Leases run out.
+        // Leases expire.
         eventually(&format!("no answer comes under {policy}"), || {
             talk.try_ask(1).is_err()
         });
@@ -144,7 +144,7 @@ fn ipsec_policies_are_obeyed_in_both_directions_and_no_lease_is_given_under_one(
     }
 }
 
-/// Associations of both hosts; the keys are of the test alone.
+/// Adds the associations of both hosts. Only this test uses these keys.
 fn protect(lab: &Lab, host: &str, number: u8, directions: (&str, &str)) {
     let keys = "auth 'hmac(sha256)' 0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f \
                 enc 'cbc(aes)' 0x000102030405060708090a0b0c0d0e0f";
@@ -178,7 +178,7 @@ fn full_nat_goes_on_through_ipsec_to_the_servers() {
     for _ in 0..5 {
         assert_eq!(talk.ask().peer, "10.2.0.100");
     }
-    // A lease would send the next one in plain text, or take it so.
+    // A lease would send the next packet in plain text, or accept it so.
     assert_eq!(lab.counter("fast_packets_original"), 0);
     assert_eq!(lab.counter("fast_packets_reply"), 0);
     let sent = lab.exec("director", &["ip", "-s", "xfrm", "state"]);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The same client address and port, again at once and at two services.
+//! The same client address and port, used again at once and with two services.
 
 use crate::balance::balanced;
 use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually};
 use crate::talk::{Answer, Talk, answer};
 
-/// Counts the SYNs that a host sees.
+/// Counts the SYNs that arrive at a host.
 const SYNS: &str = "nft -f - <<'END'
 table ip syns {
 	counter seen { }
@@ -24,9 +24,9 @@ fn syns(lab: &Lab, host: &str) -> u64 {
     counter.unwrap()["packets"].as_u64().unwrap()
 }
 
-/// So many requests from one port. The server ends each connection first, so
-/// that the client may take its port again at once: it is free as soon as the server's last ACK is
-/// there, which is waited for.
+/// Makes several requests from one port. The server closes each connection first, so that
+/// the client can reuse its port at once. The port is free as soon as the server's last
+/// ACK has arrived, so this waits for it.
 const REUSE: &str = r"
 import errno, socket, sys, time
 for _ in range(int(sys.argv[1])):
@@ -51,7 +51,7 @@ for _ in range(int(sys.argv[1])):
 ";
 
 pub fn requests_from_one_port(lab: &Lab, number: usize) -> Vec<Answer> {
-    let words = ["/usr/bin/python3", "-c", REUSE, &number.to_string()];
+    let words = ["/usr/bin/python3", "-ISc", REUSE, &number.to_string()];
     let text = lab.exec("client", &words);
     let answers: Vec<_> = text.lines().map(answer).collect();
     assert_eq!(answers.len(), number);
@@ -65,7 +65,7 @@ fn reuse(lab: &Lab) -> Vec<Answer> {
     let answers = requests_from_one_port(lab, 8);
     let connections = lab.exec("director", &["ipvsadm", "-Lnc"]);
     assert!(connections.contains("TIME_WAIT"), "{connections}");
-    // A busy host sends some again that were not lost.
+    // A busy host retransmits some SYNs that were not lost.
     eventually("every SYN came to a server", || {
         syns(lab, "client") == syns(lab, "server1") + syns(lab, "server2")
     });
@@ -104,7 +104,7 @@ fn a_port_that_is_used_again_at_once_stays_with_its_server_without_conn_reuse_mo
     assert_eq!(lab.counter("sessions_created"), 1);
 }
 
-/// Two services that share their only server.
+/// Two services with the same single server.
 const TWO_VIPS: &str = r#"
 [director]
 interfaces = ["eth0", "eth1"]
@@ -149,7 +149,7 @@ fn one_client_port_at_two_services_that_share_a_server_is_two_connections() {
         let (first, second) = (one.ask(), two.ask());
         assert_eq!(first.port, 6001);
         assert_ne!(second.port, 6001);
-        // Turn by turn: a connected socket takes answers of its own VIP only.
+        // Alternates: a connected socket accepts answers from its own VIP only.
         for _ in 0..3 {
             assert_eq!(one.ask(), first);
             assert_eq!(two.ask(), second);

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The module's files under `/proc/net/ip_vs_bpf`, written as by somebody who
-//! gets it wrong.
+//! The module's files in `/proc/net/ip_vs_bpf`, written with mistakes.
 
 use crate::full_nat::FILE;
 use crate::lab::Lab;
 
-/// Writes with one write(2); whether it was taken.
+/// Writes with one write(2). Returns true if the module accepted it.
 fn write(lab: &Lab, file: &str, text: &str) -> bool {
     let script = format!(
         "import os; os.write(os.open('/proc/net/ip_vs_bpf/{file}', os.O_WRONLY), {text:?}.encode())"
     );
-    let output = lab.try_exec("director", &["/usr/bin/python3", "-c", &script]);
+    let output = lab.try_exec("director", &["/usr/bin/python3", "-ISc", &script]);
     output.status.success()
 }
 
@@ -29,7 +28,14 @@ fn error(lab: &Lab, file: &str) -> String {
         .to_owned()
 }
 
-const FILES: [&str; 5] = ["map", "local_ips", "services", "rules", "unanswered"];
+const FILES: [&str; 6] = [
+    "map",
+    "local_ips",
+    "services",
+    "rules",
+    "port_secret",
+    "unanswered",
+];
 
 #[test]
 fn what_the_module_does_not_understand_changes_nothing_and_is_explained() {
@@ -61,7 +67,7 @@ fn what_the_module_does_not_understand_changes_nothing_and_is_explained() {
         ("local_ips", "+ a-name-of-16-byte 10.2.0.9 1-2\n"),
         ("local_ips", "+ - 10.2.0.9 1-2\n"),
         ("local_ips", "- 10.2.0.9\n"),
-        ("local_ips", "- 10.2.0.100\n"), // its pool would be empty
+        ("local_ips", "- 10.2.0.100\n"), // its pool would become empty
         ("local_ips", "- default 10.2.0.100\n"),
         (
             "local_ips",
@@ -80,7 +86,7 @@ fn what_the_module_does_not_understand_changes_nothing_and_is_explained() {
         ("services", "+ tcp []:81 default\n"),
         ("services", "+ tcp :81 default\n"),
         ("services", "+ tcp [fe80::1]:81 default\n"),
-        // The pool has no address of the family.
+        // The pool has no address of this family.
         ("services", "+ tcp [fd00::1]:81 default\n"),
         ("services", "+ tcp 10.0.0.1:81 nowhere\n"),
         ("services", "+ tcp 10.0.0.1:81 default x\n"),
@@ -102,7 +108,7 @@ fn what_the_module_does_not_understand_changes_nothing_and_is_explained() {
         ("services", "= default - ipv4\n"),
         ("services", "= default  ipv4\n"),
         ("services", "= default sixteen-letters- ipv4\n"),
-        // It has addresses; the others have none.
+        // The pool has addresses. The others have none.
         ("services", "= default default ipv4\n"),
         ("services", "= nowhere other ipv4\n"),
         ("services", "= default other ipv6\n"),
@@ -112,7 +118,7 @@ fn what_the_module_does_not_understand_changes_nothing_and_is_explained() {
         ("rules", "10.0.0.0/24 * * * default x\n"),
         ("rules", "10.0.0.0/24  * * * default\n"),
         ("rules", "10.0.0.0/24 * * * nowhere\n"),
-        // The pool has no address of the family.
+        // The pool has no address of this family.
         ("rules", "fd00::/64 * * * default\n"),
         ("rules", "10.0.0.0 * * * default\n"),
         ("rules", "10.0.0.0/33 * * * default\n"),
@@ -144,6 +150,11 @@ fn what_the_module_does_not_understand_changes_nothing_and_is_explained() {
             "rules",
             "10.0.0.0/24 tcp 80,90-99 * default\n0.0.0.0/0 tcp 85-90 * default\n",
         ),
+        ("port_secret", "\n"),
+        ("port_secret", "randomly\n"),
+        ("port_secret", "0123456789abcdef0123456789abcde\n"),
+        ("port_secret", "0123456789abcdef0123456789abcdeff\n"),
+        ("port_secret", "0123456789abcdef0123456789abcdeg\n"),
         ("unanswered", "tcp\n"),
         ("unanswered", "tcp 0\n"),
         ("unanswered", "tcp 2678401\n"),
@@ -161,7 +172,7 @@ fn what_the_module_does_not_understand_changes_nothing_and_is_explained() {
         let after = FILES.map(|file| read(&lab, file));
         assert_eq!(before, after, "{file}: {text:?}");
     }
-    // A write that is taken clears the reason.
+    // A successful write clears the reason.
     assert!(write(&lab, "local_ips", "+ default 10.2.0.9 1-2\n"));
     assert_eq!(error(&lab, "local_ips"), "");
     assert!(write(&lab, "local_ips", "- 10.2.0.9\n"));
@@ -172,7 +183,8 @@ fn what_the_module_does_not_understand_changes_nothing_and_is_explained() {
 fn as_many_rules_as_there_may_be_are_taken_and_read_back() {
     let lab = Lab::new();
     lab.apply(FILE);
-    // The first has as many ranges as it may; all must fit a program's argument.
+    // The first rule has the maximum number of ranges. All rules must fit in a program's
+    // argument.
     let ports = |n: u32| {
         let ranges = (0..if n == 0 { 64 } else { 4 })
             .map(|m| (4 * m + 1).to_string() + "-" + &(4 * m + 2).to_string());
@@ -192,7 +204,7 @@ fn as_many_rules_as_there_may_be_are_taken_and_read_back() {
     assert!(write(&lab, "rules", &rules));
     let read_back = read(&lab, "rules");
     assert_eq!(read_back, rules.replace('\n', " services 0\n"));
-    // What is read, without the number of services, is what is written.
+    // The text that is read, without the number of services, can be written.
     let again = read_back.replace(" services 0", "");
     assert!(write(&lab, "rules", &again));
     assert_eq!(read(&lab, "rules"), read_back);
@@ -208,9 +220,9 @@ fn as_many_rules_as_there_may_be_are_taken_and_read_back() {
         assert!(!write(&lab, "rules", &many), "{more}");
     }
     assert_eq!(read(&lab, "rules"), read_back);
-    // Every packet is looked at, and none is for a rule.
+    // Every packet is checked, and none matches a rule.
     lab.get(&["http://10.0.0.1/"]);
-    // A pool that a rule uses keeps its addresses.
+    // A pool that a rule uses must keep its addresses.
     assert!(write(
         &lab,
         "services",
@@ -231,7 +243,7 @@ fn a_write_of_more_than_256_kib_is_refused() {
         try: os.write(f, b'+ ' * 200000)\n\
         except OSError as e: assert e.errno == errno.E2BIG, e\n\
         else: assert False";
-    lab.exec("director", &["/usr/bin/python3", "-c", script]);
+    lab.exec("director", &["/usr/bin/python3", "-ISc", script]);
 }
 
 #[test]
@@ -242,7 +254,7 @@ fn only_root_of_the_namespace_may_write() {
         try: os.write(os.open('/proc/net/ip_vs_bpf/services', os.O_WRONLY), b'flush\\n')\n\
         except OSError as e: assert e.errno in (errno.EACCES, errno.EPERM), e\n\
         else: assert False";
-    // Root without its capabilities, and somebody else.
+    // Root without capabilities, and another user.
     for words in [
         &[
             "setpriv",
@@ -262,7 +274,7 @@ fn only_root_of_the_namespace_may_write() {
     ] {
         lab.exec(
             "director",
-            &[words, &["/usr/bin/python3", "-c", script]].concat(),
+            &[words, &["/usr/bin/python3", "-ISc", script]].concat(),
         );
     }
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `plan` and `apply` against a kernel that others change too.
+//! `plan` and `apply` with a kernel that other programs change too.
 
 use crate::failed_steps::refused_as;
 use crate::full_nat::FILE;
 use crate::lab::{Lab, ipvs_bpf, stderr, success};
 
-/// Everything that a change would leave a trace in.
+/// Everything in which a change would leave a trace.
 fn fingerprint(lab: &Lab) -> String {
     let files = "cat /proc/net/ip_vs_bpf/map /proc/net/ip_vs_bpf/services \
                  /proc/net/ip_vs_bpf/local_ips; ipvsadm -Sn; \
@@ -146,7 +146,7 @@ fn an_interface_that_is_not_ethernet_is_refused_with_that_reason() {
 fn services_change_while_a_connection_lives() {
     let lab = Lab::new();
     lab.apply(FILE);
-    // A connection that stays open over the change, and is used after it.
+    // A connection that stays open across the change and is used after it.
     let script = "import socket, sys, time\n\
         s = socket.create_connection(('10.0.0.1', 80), timeout=120)\n\
         print('open', flush=True)\n\
@@ -159,7 +159,7 @@ fn services_change_while_a_connection_lives() {
             "exec",
             &lab.namespace("client"),
             "/usr/bin/python3",
-            "-c",
+            "-ISc",
             script,
         ])
         .stdin(std::process::Stdio::piped())
@@ -213,7 +213,8 @@ fn an_apply_whose_output_nobody_reads_is_carried_out_all_the_same() {
         ipvs_bpf().get_program().display(),
         lab.namespace("director")
     );
-    // Whether the others have the fast path or not: see Lab::with_file().
+    // This does not depend on whether other tests use the fast path: see
+    // Lab::with_file().
     let file = FILE.replacen("[director]\n", "[director]\nfast_path = true\n", 1);
     let long = format!("{file}\n# {}", "long ".repeat(100_000));
     let mut child = std::process::Command::new("bash")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What `--keep-weights`, `--no-prune` and `--only-listed` leave alone, and the
-//! warnings beside a plan.
+//! The things that `--keep-weights`, `--no-prune` and `--only-listed` leave unchanged,
+//! and the warnings of a plan.
 
 use std::process::{Command, Stdio};
 
@@ -17,8 +17,8 @@ scheduler = "wrr"
   address = "10.2.0.3:8080"
 "#;
 
-/// By hand: a server drained, one added to the listed service, and a service
-/// of somebody else.
+/// Manual changes: a drained server, a server added to the listed service, and a service
+/// of another tool.
 fn others(lab: &Lab) {
     let web = "10.0.0.1:80";
     for line in [
@@ -129,7 +129,7 @@ fn a_vip_that_is_no_address_of_the_host_is_warned_of_until_it_is() {
 
     let warned = |output: &std::process::Output| stderr(output).contains("the VIP 10.0.0.77");
     let plan = lab.with_file(&["plan"], &away);
-    assert_eq!(plan.status.code(), Some(2), "a warning is no error");
+    assert_eq!(plan.status.code(), Some(2), "a warning is not an error");
     assert!(warned(&plan), "{}", stderr(&plan));
     let apply = lab.with_file(&["apply"], &away);
     success(&apply);
@@ -144,7 +144,7 @@ fn a_vip_that_is_no_address_of_the_host_is_warned_of_until_it_is() {
     );
     assert_eq!(document["steps"].as_array().unwrap().len(), 0);
 
-    // As the warning says, and by a whole network.
+    // As the warning suggests, with a whole network.
     lab.exec(
         "director",
         &["ip", "address", "add", "10.0.0.77/32", "dev", "lo"],

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A program of another build, and maps of another size, take over while sessions
-//! live.
+//! A program of another build and maps of another size replace the current ones while
+//! sessions exist.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
+use crate::attached::{by_filter, by_tcx, kernel_has_tcx};
 use crate::balance::{balanced, none_left, pins};
 use crate::changes::Load;
 use crate::full_nat::FILE;
@@ -13,7 +14,7 @@ use crate::lab::{Lab, eventually, run, stderr, success};
 use crate::many;
 use crate::talk::Talk;
 
-/// So many flows of a datagram each from one address, from that port on.
+/// Sends one datagram for each of several flows from one address, starting at this port.
 const FLOWS: &str = r"
 import socket, sys
 for number in range(int(sys.argv[3])):
@@ -23,8 +24,8 @@ for number in range(int(sys.argv[3])):
     s.close()
 ";
 
-/// Connections that come and end, and flows that come, until standard input ends: at
-/// least ten, and no more than have room in the smallest map. Each is answered.
+/// Makes short connections and new flows until standard input ends: at least ten, and at
+/// most as many as fit in the smallest map. Each must be answered.
 const COMING_AND_GOING: &str = r"
 import select, socket, sys
 count = 0
@@ -42,8 +43,8 @@ while count < 10 or not select.select([sys.stdin], [], [], 0.05 if count < 2000 
     count += 1
 ";
 
-/// Copies a program, with a file name in its eBPF object changed. (This test's
-/// own code, not optimised and emulated, would look for it for minutes.)
+/// Copies a program and changes a file name in its eBPF object. (The code of this test is
+/// not optimised and emulated, and would search for minutes.)
 const CHANGE: &str = r"
 import os, sys
 old, new = b'bpf/ipvs_bpf.c\0', b'bpf/ipvs_bpf.C\0'
@@ -54,14 +55,14 @@ with open(sys.argv[2], 'wb') as copy:
 os.chmod(sys.argv[2], 0o755)
 ";
 
-/// The CLI of another build: its object differs in a file name that the kernel
-/// keeps for the verifier's messages.
+/// The CLI of another build. Its object differs in a file name that the kernel keeps for
+/// the messages of the verifier.
 struct OtherBuild(PathBuf);
 
 impl OtherBuild {
     fn new(lab: &Lab) -> Self {
         let path = PathBuf::from(format!("/tmp/{}", lab.namespace("other-build")));
-        let words = ["-c", CHANGE, env!("CARGO_BIN_EXE_ipvs-bpf")];
+        let words = ["-ISc", CHANGE, env!("CARGO_BIN_EXE_ipvs-bpf")];
         run(Command::new("/usr/bin/python3").args(words).arg(&path));
         OtherBuild(path)
     }
@@ -85,22 +86,16 @@ impl Drop for OtherBuild {
     }
 }
 
-/// Where each of our filters is attached, and the id of its program.
-fn filters(lab: &Lab) -> BTreeMap<String, u64> {
+/// The place at each interface where our program is attached, and its id.
+fn places(lab: &Lab) -> BTreeMap<String, u64> {
     let mut found = BTreeMap::new();
     for interface in ["eth0", "eth1"] {
-        let words = ["tc", "-j", "filter", "show", "dev", interface, "ingress"];
-        let filters: serde_json::Value =
-            serde_json::from_str(&lab.exec("director", &words)).unwrap();
-        for filter in filters.as_array().unwrap() {
-            let options = &filter["options"];
-            let name = options["bpf_name"].as_str().unwrap_or_default();
-            if let (true, Some(id)) = (name.starts_with("ipvs_"), options["prog"]["id"].as_u64()) {
-                let place = format!(
-                    "{interface} {name} {} {}",
-                    filter["pref"], options["handle"]
-                );
-                assert_eq!(found.insert(place, id), None);
+        for (place, id) in by_filter(lab, interface) {
+            found.insert(format!("{interface} {place}"), id);
+        }
+        if kernel_has_tcx() {
+            for id in by_tcx(lab, interface) {
+                found.insert(format!("{interface} by tcx"), id);
             }
         }
     }
@@ -112,7 +107,7 @@ fn map_file(lab: &Lab) -> String {
     lab.exec("director", &["cat", "/proc/net/ip_vs_bpf/map"])
 }
 
-/// Id and entries of a registered map.
+/// The id and the number of entries of a registered map.
 fn registered(lab: &Lab, name: &str) -> (u64, u64) {
     let text = map_file(lab);
     let line = text
@@ -127,7 +122,7 @@ fn registered(lab: &Lab, name: &str) -> (u64, u64) {
 }
 
 fn start(lab: &Lab, script: &str) -> Child {
-    lab.command("client", &["/usr/bin/python3", "-c", script])
+    lab.command("client", &["/usr/bin/python3", "-ISc", script])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -145,18 +140,18 @@ fn sized(max_sessions: &str) -> String {
 #[test]
 fn programs_of_another_build_take_over_under_load_and_nothing_breaks() {
     let lab = Lab::new();
-    lab.apply(FILE);
-    let other = OtherBuild::new(&lab);
-    // Of somebody else, before and after ours.
-    for filter in [
-        "prio 1 protocol all matchall action continue",
-        "prio 60000 protocol all matchall action ok",
+    // Filters of another tool, before and after ours.
+    for words in [
+        "tc qdisc add dev eth0 clsact",
+        "tc filter add dev eth0 ingress prio 1 protocol all matchall action continue",
+        "tc filter add dev eth0 ingress prio 60000 protocol all matchall action ok",
     ] {
-        let words = format!("tc filter add dev eth0 ingress {filter}");
         lab.exec("director", &words.split(' ').collect::<Vec<_>>());
     }
+    lab.apply(FILE);
+    let other = OtherBuild::new(&lab);
     let load = Load::begin(&lab);
-    let mut before = filters(&lab);
+    let mut before = places(&lab);
     for round in 0..2 {
         let by_other = round % 2 == 0;
         let with_file = |verb: &str| {
@@ -170,8 +165,8 @@ fn programs_of_another_build_take_over_under_load_and_nothing_breaks() {
         let text = success(&with_file("apply"));
         assert!(text.contains("~ programs → those of this build"), "{text}");
         assert_eq!(with_file("plan").status.code(), Some(0));
-        let after = filters(&lab);
-        // In the same places, and none is as it was.
+        let after = places(&lab);
+        // The places are the same, and all programs are new.
         assert!(before.keys().eq(after.keys()), "{before:?} {after:?}");
         assert!(before.iter().all(|(place, id)| after[place] != *id));
         before = after;
@@ -185,14 +180,21 @@ fn programs_of_another_build_take_over_under_load_and_nothing_breaks() {
 fn max_sessions_grows_and_shrinks_under_load_and_no_session_is_lost() {
     let lab = Lab::new();
     lab.apply(FILE);
-    let flows = ["/usr/bin/python3", "-c", FLOWS, "10.1.0.3", "2000", "3000"];
+    let flows = [
+        "/usr/bin/python3",
+        "-ISc",
+        FLOWS,
+        "10.1.0.3",
+        "2000",
+        "3000",
+    ];
     lab.exec("client", &flows);
     eventually("the flows are there", || lab.counter("sessions") == 3000);
     let load = Load::begin_beside(&lab, 3000);
     let mut coming = start(&lab, COMING_AND_GOING);
     eventually("connections come", || lab.sessions().len() > 3010);
     let mut id = registered(&lab, "flows4").0;
-    // The last one has room for few: the others do without the fast path.
+    // The last map has room for few flows. The others have no fast path.
     for size in ["20_000", "100_000", "20"] {
         let text = lab.apply(&sized(size));
         assert!(text.contains("~ datapath for"), "{text}");
@@ -262,7 +264,7 @@ fn a_replacement_that_was_interrupted_is_finished_by_the_next_apply() {
     lab.apply(FILE);
     let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
     talk.ask();
-    // As a run leaves it that ended after its first step.
+    // The state after a run that ended after its first step.
     let folder = pins(&lab);
     let mark = std::fs::read_dir(&folder)
         .unwrap()
@@ -285,7 +287,7 @@ fn a_replacement_that_was_interrupted_is_finished_by_the_next_apply() {
     assert_eq!(balanced(&lab), 1);
 }
 
-/// Opens pins, the second one to be read only if so asked, and offers them to the module.
+/// Opens pins, the second one read-only if asked, and offers them to the module.
 const OFFER: &str = r"
 import ctypes, errno, os, struct, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -307,7 +309,7 @@ else:
     sys.exit('they were taken')
 ";
 
-/// Offers maps that the module has to refuse, and returns the error that it says.
+/// Offers maps that the module must refuse, and returns its error.
 fn refused(lab: &Lab, pins: [&str; 3], how: &str) -> String {
     let maps = || {
         let text = map_file(lab);
@@ -317,7 +319,7 @@ fn refused(lab: &Lab, pins: [&str; 3], how: &str) -> String {
     let before = maps();
     let words = [
         "/usr/bin/python3",
-        "-c",
+        "-ISc",
         OFFER,
         pins[0],
         pins[1],
@@ -405,14 +407,14 @@ fn pins_that_somebody_removed_are_made_again() {
     balanced(&lab);
 }
 
-/// The marks of our qdiscs go with the pins.
+/// The marks of our qdiscs are lost with the pins.
 #[test]
 fn down_takes_its_qdiscs_along_after_somebody_removed_the_pins() {
     let lab = Lab::new();
     let qdiscs = || lab.exec("director", &["tc", "qdisc", "show"]);
     for made_again in [false, true] {
         lab.apply(FILE);
-        assert!(qdiscs().contains("clsact"));
+        assert_eq!(qdiscs().contains("clsact"), !kernel_has_tcx());
         std::fs::remove_dir_all(pins(&lab)).unwrap();
         if made_again {
             lab.apply(FILE);

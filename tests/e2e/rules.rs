@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Full NAT by rule, of services that ipvsadm puts into IPVS and takes out again.
+//! Full NAT by rule, of services that ipvsadm adds to IPVS and removes again.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use crate::lab::{Lab, eventually, module_is_loaded, success};
 use crate::port_reuse::requests_from_one_port;
 use crate::talk::{Talk, answer};
 
-/// Local IPs and the fast path, and no service.
+/// Local IPs and the fast path, without a service.
 const FILE: &str = r#"
 [director]
 interfaces = ["eth0", "eth1"]
@@ -18,7 +18,7 @@ max_sessions = 10_000
 addresses = ["10.2.0.100", "fd00:2::100"]
 "#;
 
-/// A listed service: the end of another test unloads the module that nothing keeps.
+/// A listed service. Without it, the end of another test would unload the module.
 const KEEPER: &str = r#"
 [[service]]
 address = "udp://10.1.0.1:9"
@@ -26,24 +26,24 @@ scheduler = "rr"
 snat = "default"
 "#;
 
-/// Everything that is sent to the VIPs.
+/// Matches everything that is sent to the VIPs.
 const RULES: &str = "10.0.0.0/24 * * * default\nfd00::/64 * * * default\n";
 
 pub const WEB: (&str, u16) = ("10.0.0.1", 80);
 
-/// Writes with one write(2), which must be taken.
+/// Writes with one write(2), which must succeed.
 pub fn write(lab: &Lab, host: &str, file: &str, text: &str) {
     let script = format!(
         "import os; os.write(os.open('/proc/net/ip_vs_bpf/{file}', os.O_WRONLY), {text:?}.encode())"
     );
-    lab.exec(host, &["/usr/bin/python3", "-c", &script]);
+    lab.exec(host, &["/usr/bin/python3", "-ISc", &script]);
 }
 
 pub fn read(lab: &Lab, file: &str) -> String {
     lab.exec("director", &["cat", &format!("/proc/net/ip_vs_bpf/{file}")])
 }
 
-/// The rules are in effect in the namespace, and IPVS has no service.
+/// Puts the rules in effect. IPVS has no service then.
 fn begin(lab: &Lab, rules: &str) {
     lab.apply(&[FILE, KEEPER].concat());
     write(lab, "director", "rules", rules);
@@ -60,14 +60,14 @@ fn sysctl(lab: &Lab, setting: &str) {
     lab.exec("director", &["sysctl", "-qw", setting]);
 }
 
-/// A web service with both servers.
+/// Adds a web service with both servers.
 pub fn add_web(lab: &Lab) {
     ipvsadm(lab, "-A -t 10.0.0.1:80 -s rr");
     ipvsadm(lab, "-a -t 10.0.0.1:80 -r 10.2.0.2:8080 -m");
     ipvsadm(lab, "-a -t 10.0.0.1:80 -r 10.2.0.3:8080 -m");
 }
 
-/// The servers answer to clients through the director.
+/// Routes the servers' answers to clients through the director.
 fn route_servers(lab: &Lab) {
     for server in ["server1", "server2"] {
         lab.exec(
@@ -81,7 +81,7 @@ pub fn peer(text: &str) -> String {
     answer(text).peer
 }
 
-/// Left to IPVS for any reason.
+/// The number of packets left to IPVS for any reason.
 pub fn native(lab: &Lab) -> u64 {
     let stats = read(lab, "stats");
     let lines = stats.lines().filter(|line| line.contains("native_"));
@@ -127,7 +127,8 @@ fn the_very_first_connection_of_a_service_is_full_nat() {
     );
 }
 
-/// Connects to each port from that one on at once, twice, and prints what comes back.
+/// Connects twice to each port from the first one on, all at once, and prints the
+/// answers.
 const BURST: &str = r"
 import socket, sys, threading
 lock = threading.Lock()
@@ -156,7 +157,7 @@ fn connections_that_begin_at_once_to_services_that_nobody_knows_are_full_nat() {
         ipvsadm(&lab, &format!("-a -t 10.0.0.1:{port} -r 10.2.0.2:8080 -m"));
         ipvsadm(&lab, &format!("-a -t 10.0.0.1:{port} -r 10.2.0.3:8080 -m"));
     }
-    let words = ["/usr/bin/python3", "-c", BURST, "2000", "20"];
+    let words = ["/usr/bin/python3", "-ISc", BURST, "2000", "20"];
     let answers = lab.exec("client", &words);
     assert_eq!(answers.lines().count(), 40, "{answers}");
     for line in answers.lines() {
@@ -179,7 +180,7 @@ fn conntrack_stays_empty() {
         lab.exec("director", &["nft", &rule]);
     }
     let tracked = || lab.exec("director", &["cat", "/proc/net/nf_conntrack"]);
-    // It does look: this one is tracked.
+    // Conntrack does look at packets: this one is tracked.
     lab.exec("client", &["ping", "-c", "1", "-W", "5", "10.1.0.1"]);
     assert!(
         tracked().contains("icmp"),
@@ -197,7 +198,7 @@ fn what_ipvs_has_no_service_for_goes_on_as_it_came_and_makes_nothing() {
     let mut lab = Lab::new();
     begin(&lab, RULES);
     add_web(&lab);
-    // As sshd would, at the VIP itself.
+    // Listens at the VIP itself, as sshd would.
     let server = "import socket\n\
         s = socket.create_server(('10.0.0.1', 22))\n\
         print('listens', flush=True)\n\
@@ -205,7 +206,7 @@ fn what_ipvs_has_no_service_for_goes_on_as_it_came_and_makes_nothing() {
             c, peer = s.accept()\n    \
             c.sendall(c.recv(100) + peer[0].encode())\n    \
             c.close()\n";
-    lab.start("director", &["/usr/bin/python3", "-c", server], "listens");
+    lab.start("director", &["/usr/bin/python3", "-ISc", server], "listens");
     let ask = "import socket\n\
         s = socket.create_connection(('10.0.0.1', 22), timeout=120)\n\
         s.sendall(b'hello ')\n\
@@ -221,13 +222,13 @@ fn what_ipvs_has_no_service_for_goes_on_as_it_came_and_makes_nothing() {
             u.sendto(b'x', ('10.0.0.2', port))\n    \
             u.close()\n\
         print(open)\n";
-    let answer = lab.exec("client", &["/usr/bin/python3", "-c", ask]);
+    let answer = lab.exec("client", &["/usr/bin/python3", "-ISc", ask]);
     assert_eq!(answer, "hello 10.1.0.2\n");
-    let open = lab.exec("client", &["/usr/bin/python3", "-c", scan]);
+    let open = lab.exec("client", &["/usr/bin/python3", "-ISc", scan]);
     assert_eq!(open, "[22, 80]\n");
     assert_eq!(lab.counter("rule_services_made"), 1, "of port 80");
     assert_eq!(read(&lab, "services").lines().count(), 1);
-    let answer = lab.exec("client", &["/usr/bin/python3", "-c", ask]);
+    let answer = lab.exec("client", &["/usr/bin/python3", "-ISc", ask]);
     assert_eq!(answer, "hello 10.1.0.2\n");
 }
 
@@ -332,7 +333,7 @@ fn a_server_that_ipvs_does_not_masquerade_stays_native() {
         &["ip", "addr", "add", "10.0.0.1/32", "dev", "lo"],
     );
     route_servers(&lab);
-    // The answer has the VIP as its source, and passes by the director.
+    // The answer has the VIP as its source and goes through the director.
     sysctl(&lab, "net.ipv4.conf.eth1.accept_local=1");
     ipvsadm(&lab, "-A -t 10.0.0.1:8080 -s rr");
     ipvsadm(&lab, "-a -t 10.0.0.1:8080 -r 10.2.0.2:8080 -g");
@@ -343,7 +344,7 @@ fn a_server_that_ipvs_does_not_masquerade_stays_native() {
     assert!(lab.counter("rule_native_not_masqueraded") > 3);
     assert_eq!(lab.counter("sessions_created"), 0);
     assert_eq!(lab.counter("rule_services_made"), 0);
-    // A masqueraded one beside it is full NAT, and the other stays what it is.
+    // A masqueraded server next to it is full NAT. The other one does not change.
     ipvsadm(&lab, "-a -t 10.0.0.1:8080 -r 10.2.0.3:8080 -m");
     let mut peers: Vec<_> = (0..4)
         .map(|_| peer(&lab.get(&["http://10.0.0.1:8080/"])))
@@ -368,14 +369,14 @@ fn a_connection_that_is_older_than_the_rule_stays_native() {
     assert_eq!(full_nat.peer, "10.2.0.100");
     assert_eq!(old.ask(), before);
     assert!(lab.counter("rule_native_connection") > 0);
-    // And one of full NAT outlives the rule.
+    // And a full-NAT connection outlives the rule.
     write(&lab, "director", "rules", "none\n");
     assert_eq!(read(&lab, "rules"), "");
     assert_eq!(new.ask(), full_nat);
     assert_eq!(read(&lab, "services"), "tcp 10.0.0.1:80 - sessions 1\n");
     assert_eq!(peer(&lab.get(&["http://10.0.0.1/"])), "10.1.0.2");
     assert_eq!(old.ask(), before);
-    // Back again, with other local IPs for what begins.
+    // The rule is added again, with other local IPs for new connections.
     write(
         &lab,
         "director",
@@ -417,7 +418,7 @@ fn a_rule_covers_what_it_names_and_nothing_else() {
         read(&lab, "rules"),
         format!("{} services 2\n", rules.trim_end())
     );
-    // A connection goes on where its packets come in by another interface.
+    // A connection continues if its packets come in through another interface.
     let mut talk = Talk::new(&lab, "tcp", WEB);
     let before = talk.ask();
     write(&lab, "director", "rules", "10.0.0.1/32 * * eth1 default\n");
@@ -459,7 +460,7 @@ fn one_packet_connections_stay_native_and_each_is_scheduled_once() {
                  s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n    \
                  s.sendto(b'x', ('10.0.0.1', 7))\n"
         );
-        lab.exec("client", &["/usr/bin/python3", "-c", &script]);
+        lab.exec("client", &["/usr/bin/python3", "-ISc", &script]);
     };
     send(1);
     eventually("IPVS calls us", || {
@@ -484,7 +485,7 @@ fn one_packet_connections_stay_native_and_each_is_scheduled_once() {
 fn services_by_mark_and_of_every_port_are_full_nat_by_the_packets_own_vip_and_port() {
     let lab = Lab::new();
     begin(&lab, RULES);
-    // Before the hook of the module.
+    // This comes before the hook of the module.
     let mark = "nft -f - <<'END'\n\
         table ip marks {\n\
         chain early { type filter hook prerouting priority -450; ip daddr 10.0.0.9 meta mark set 7; }\n\
@@ -528,7 +529,7 @@ fn a_listed_service_may_be_where_a_rule_is_and_comes_back_to_it() {
         read(&lab, "services"),
         "tcp 10.0.0.1:80 default sessions 3 rule\n"
     );
-    // What the pool has goes to another one, which no rule names yet.
+    // The contents of the pool move to another one, which no rule uses yet.
     write(&lab, "director", "services", "= default new ipv4\n");
     assert_eq!(
         read(&lab, "services"),

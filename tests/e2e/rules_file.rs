@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Rules of the file: what `plan`, `apply`, `show`, `flush` and `down` make of them.
+//! The rules of a file in `plan`, `apply`, `show`, `flush` and `down`.
 
 use crate::lab::{Lab, stderr, success};
 use crate::rules::{WEB, add_web, ipvsadm, native, peer, read};
 use crate::talk::Talk;
 
-/// The file's own service beside those of the rule.
+/// The file's own service next to those of the rule.
 const FILE_WITH_RULE: &str = r#"
 [director]
 interfaces = ["eth0", "eth1"]
@@ -41,7 +41,7 @@ fn a_file_has_rules_and_leaves_their_services_to_another_program() {
     assert_eq!(peer(&lab.get(&["http://10.0.0.9/"])), "10.2.0.100");
     let again = lab.with_file(&["plan"], FILE_WITH_RULE);
     assert_eq!(success(&again), "nothing to do\n");
-    // The other program goes on, and no plan says so.
+    // The other program continues to change its service, and this is not in any plan.
     ipvsadm(&lab, "-d -t 10.0.0.1:80 -r 10.2.0.3:8080");
     ipvsadm(&lab, "-A -t [fd00::1]:80 -s rr");
     assert_eq!(
@@ -61,7 +61,7 @@ fn a_file_has_rules_and_leaves_their_services_to_another_program() {
     };
     assert!(by_rule("tcp://10.0.0.1:80") && by_rule("tcp://[fd00::1]:80"));
     assert!(!by_rule("tcp://10.0.0.9:80"));
-    // What is saved asks for the same.
+    // The saved file asks for the same state.
     let saved = success(&lab.ipvs_bpf(&["save"]));
     assert!(
         saved.contains("[[full_nat]]") && !saved.contains("tcp://10.0.0.1:80"),
@@ -71,7 +71,7 @@ fn a_file_has_rules_and_leaves_their_services_to_another_program() {
         success(&lab.with_file(&["plan"], &saved)),
         "nothing to do\n"
     );
-    // Nothing of ours removes what is another's.
+    // No command of ours removes a service of another program.
     let target = ["tcp://10.0.0.1:80", "10.2.0.2:8080"];
     let drain = lab.ipvs_bpf(&[&["drain"], &target[..], &["--remove"]].concat());
     assert!(!drain.status.success());
@@ -100,7 +100,7 @@ fn rules_of_a_file_change_at_once_while_connections_live() {
     let mut talk = Talk::new(&lab, "tcp", WEB);
     let before = talk.ask();
     assert_eq!(before.peer, "10.2.0.100");
-    // The pool is renamed, and the network goes to another rule.
+    // Renames the pool, and moves the network to another rule.
     let renamed = FILE_WITH_RULE
         .replace("[local_ips.default]", "[local_ips.new]")
         .replace("snat = \"default\"", "snat = \"new\"")
@@ -116,10 +116,45 @@ fn rules_of_a_file_change_at_once_while_connections_live() {
     assert_eq!(talk.ask(), before);
     assert_eq!(peer(&lab.get(&["http://10.0.0.1/"])), "10.2.0.100");
     assert_eq!(native(&lab), 0, "{}", read(&lab, "stats"));
-    // Without the rule the service is nobody's, and the file decides on all services.
+    // Without the rule the service would be pruned as unknown, so nothing is changed.
     let without = renamed.replacen("[[full_nat]]\naddresses = [\"10.0.0.0/29\", \"fd00::/64\"]\nprotocols = [\"tcp\"]\nsnat = \"new\"\n", "", 1);
     assert_ne!(without, renamed);
+    let refused = lab.with_file(&["apply"], &without);
+    assert_eq!(refused.status.code(), Some(1));
+    let reason = "! without the rule for 10.0.0.0/29 tcp apply removes another program's \
+                  tcp://10.0.0.1:80: keep the rule, stop that program first, or list";
+    let printed = String::from_utf8(refused.stdout).unwrap();
+    assert!(printed.contains(reason), "{printed}");
+    assert_eq!(talk.ask(), before);
+    assert_eq!(peer(&lab.get(&["http://10.0.0.1/"])), "10.2.0.100");
+    // The other program removes the service. Then the rule can be removed.
+    ipvsadm(&lab, "-D -t 10.0.0.1:80");
     let applied = lab.apply(&without);
-    assert!(applied.contains("- tcp://10.0.0.1:80"), "{applied}");
+    assert!(
+        applied.contains("- services of others at 10.0.0.0/29 tcp"),
+        "{applied}"
+    );
     assert_eq!(read(&lab, "rules"), "");
+}
+
+#[test]
+fn a_service_by_mark_with_another_programs_servers_is_full_nat_by_the_rule_for_its_vips() {
+    let lab = Lab::new();
+    let mark = "nft -f - <<'END'\n\
+        table ip marks {\n\
+        chain early { type filter hook prerouting priority -450; ip daddr 10.0.0.9 meta mark set 7; }\n\
+        }\nEND\n";
+    lab.exec("director", &["sh", "-ec", mark]);
+    let (file, _) = FILE_WITH_RULE.split_once("[[service]]").unwrap();
+    let file = file.replace("\"10.0.0.1\"", "\"10.0.0.1\", \"10.0.0.9\"");
+    let service = "[[service]]\naddress = \"fwmark://7\"\nscheduler = \"rr\"\n";
+    let file = format!("{file}{service}servers = \"external\"\n");
+    lab.apply(&file);
+    ipvsadm(&lab, "-a -f 7 -r 10.2.0.2:8080 -m");
+    for port in [80, 81] {
+        let address = format!("http://10.0.0.9:{port}/");
+        assert_eq!(peer(&lab.get(&[&address])), "10.2.0.100");
+    }
+    assert_eq!(success(&lab.with_file(&["plan"], &file)), "nothing to do\n");
+    assert_eq!(native(&lab), 0, "{}", read(&lab, "stats"));
 }

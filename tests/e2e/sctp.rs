@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! SCTP through full NAT, with the kernel's own SCTP at both ends: addresses
-//! are translated, ports are kept.
+//! SCTP through full NAT, with the kernel's own SCTP at both ends. Addresses are
+//! translated, ports are kept.
 
 use std::process::Command;
 
@@ -75,7 +75,7 @@ fn many_messages_pass_through_an_association() {
     }
 }
 
-/// At once: a timeout would be another error.
+/// Refused at once: a timeout would be another error.
 fn assert_refused(lab: &Lab, arguments: &[&str]) {
     let refused = lab.try_exec("client", &[&["lab/sctp", "ask"], arguments].concat());
     let why = String::from_utf8(refused.stderr).unwrap();

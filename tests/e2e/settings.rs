@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Timeouts, sysctls and sync daemons: what the file lists and nothing else.
+//! Timeouts, sysctls and sync daemons: only those that the file lists.
 
 use crate::lab::{Lab, stderr, success};
 
@@ -88,7 +88,7 @@ fn what_the_file_does_not_list_is_left_as_it_was() {
     assert_eq!(sysctl(&lab, "sloppy_tcp"), "1");
     let daemons = ipvsadm(&lab, &["-L", "--daemon"]);
     assert!(daemons.contains("backup sync daemon"), "{daemons}");
-    // `[sync]` is about both.
+    // `[sync]` sets both daemons.
     let text = lab.apply("[sync]\n");
     assert!(
         text.contains("- sync daemon backup at eth0, id 0"),
@@ -130,7 +130,7 @@ fn a_sync_daemon_and_a_server_of_another_family_take_turns() {
     let service = mixed.replace("[fd00::2]", "10.2.0.2");
     lab.apply(&format!("sync = {{}}\n{mixed}"));
     lab.apply(&format!("{daemon}{service}"));
-    // The daemon that the file leaves alone is in the way, and stays.
+    // The daemon that the file does not mention conflicts, and it stays.
     let refused = lab.with_file(&["apply"], mixed);
     assert_eq!(refused.status.code(), Some(1));
     let text = String::from_utf8(refused.stdout).unwrap();
@@ -159,7 +159,7 @@ fn a_sysctl_that_the_kernel_lacks_is_refused_before_anything_is_changed() {
 #[test]
 fn a_value_that_the_kernel_refuses_is_named_with_its_file_and_the_reason() {
     let lab = Lab::new();
-    // Seconds, which the kernel counts in ticks.
+    // In seconds, which the kernel converts to ticks.
     let file = "[sysctl]\nexpire_nodest_conn = 1\nsync_refresh_period = 2147483647\n";
     let output = lab.with_file(&["apply"], file);
     assert_eq!(output.status.code(), Some(1));

@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually, success};
 
-/// A service or server as ipvsadm names it, and its columns.
+/// A service or server by ipvsadm's name, and its columns.
 type Rows = Vec<(String, Vec<String>)>;
 
-/// Native services beside those of full NAT: IPv6, a firewall mark, and one
-/// with persistence and thresholds.
+/// Native services next to full-NAT ones: IPv6, a firewall mark, and one with persistence
+/// and thresholds.
 const NATIVE: &str = r#"
 [[service]]
 address = "udp://[fd00::1]:9"
@@ -44,8 +44,7 @@ persistence = { timeout = "5m" }
   address = "10.2.0.3:8080"
 "#;
 
-/// A way back for native services, and the mark 7 on what goes to port 7 of
-/// 10.0.0.9.
+/// Adds return routes for native services, and marks packets to 10.0.0.9 port 7 with 7.
 fn lay_out(lab: &Lab) {
     for server in ["server1", "server2"] {
         lab.exec(
@@ -63,7 +62,7 @@ fn lay_out(lab: &Lab) {
     lab.apply(&format!("{FILE}{NATIVE}"));
 }
 
-/// Some of everything; each kind another number of times.
+/// Makes some traffic of each kind, in different amounts.
 fn traffic(lab: &Lab) {
     for _ in 0..3 {
         lab.get(&["http://10.0.0.1/"]);
@@ -77,8 +76,8 @@ fn traffic(lab: &Lab) {
     let script = "import socket\n\
                   s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n\
                   for n in range(5): s.sendto(b'x' * n, ('fd00::1', 9))";
-    lab.exec("client", &["/usr/bin/python3", "-c", script]);
-    // Nobody answers, so nobody has waited for them.
+    lab.exec("client", &["/usr/bin/python3", "-ISc", script]);
+    // Nobody answers them, so nobody has waited for them.
     eventually("the datagrams of IPv6 arrive", || {
         let text = success(&lab.ipvs_bpf(&["show", "--json", "udp://[fd00::1]:9"]));
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -86,7 +85,7 @@ fn traffic(lab: &Lab) {
     });
 }
 
-/// "TCP  10.0.0.1:80 wrr persistent 300" has no columns but what is at its end.
+/// "TCP  10.0.0.1:80 wrr persistent 300" has no columns except at its end.
 fn of_ipvsadm(text: &str, columns: usize) -> Rows {
     let lines = text.lines().skip(3);
     lines
@@ -132,7 +131,7 @@ fn of_show(text: &str, columns: usize) -> Rows {
         .collect()
 }
 
-/// Both, of a moment in which ipvsadm says the same before and after.
+/// Both listings from a moment in which ipvsadm prints the same before and after.
 fn both(lab: &Lab, view: &[&str], columns: usize) -> (Rows, Rows) {
     let ipvsadm = || {
         let words = [&["ipvsadm", "-Ln"], view].concat();
@@ -148,7 +147,7 @@ fn both(lab: &Lab, view: &[&str], columns: usize) -> (Rows, Rows) {
     panic!("ipvsadm never says the same twice");
 }
 
-/// ipvsadm and we have another order of services; servers stay with theirs.
+/// ipvsadm sorts services differently. Servers stay with their services.
 fn sorted(rows: Rows) -> Rows {
     let mut services: BTreeMap<String, Rows> = BTreeMap::new();
     let mut service = String::new();

@@ -1,49 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A client whose flow stays open between its questions.
+//! A client whose flow stays open between its requests.
 
-use std::io::{BufRead, BufReader, Lines, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
 
 use crate::lab::Lab;
 
-/// Asks `lab/server` once for each line that it reads, over one connection or
-/// from one UDP socket, and prints the answer, or what went wrong.
-const SCRIPT: &str = r"
-import socket, sys
-kind, source, source_port, address, port = sys.argv[1:]
-s = socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == 'tcp' else socket.SOCK_DGRAM)
-s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-s.bind((source, int(source_port)))
-s.settimeout(120)
-s.connect((address, int(port)))
-print('open', flush=True)
-for wait in sys.stdin:
-    s.settimeout(float(wait))
-    try:
-        if kind == 'tcp':
-            s.sendall(b'GET / HTTP/1.1\r\nHost: x\r\n\r\n')
-            text = b''
-            while not text.endswith(b'\n') or text.endswith(b'\r\n'):
-                data = s.recv(65535)
-                if not data:
-                    raise ConnectionResetError('closed')
-                text += data
-            text = text.split(b'\r\n\r\n')[1]
-        else:
-            s.send(b'hello')
-            text = s.recv(65535)
-        print(text.decode().strip(), flush=True)
-    except OSError as error:
-        print('error:', error, flush=True)
-";
-
+/// Sends requests to `lab/server` over one connection or from one UDP socket.
 pub struct Talk {
-    program: Child,
-    questions: ChildStdin,
-    answers: Lines<BufReader<ChildStdout>>,
+    socket: Socket,
 }
 
-/// What a server says: its name, and the address and port of its peer.
+/// The answer of a server: its name, and the address and port of its peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub server: String,
@@ -63,51 +34,82 @@ pub fn answer(text: &str) -> Answer {
     }
 }
 
+const PATIENCE: Duration = Duration::from_secs(120);
+
 impl Talk {
-    /// `kind` is `tcp` or `udp`; port 0 is any.
+    /// `kind` is `tcp` or `udp`. An empty source means any address, and port 0 any port.
     pub fn from(lab: &Lab, host: &str, kind: &str, source: (&str, u16), to: (&str, u16)) -> Self {
-        let (source_port, port) = (source.1.to_string(), to.1.to_string());
-        let words = ["/usr/bin/python3", "-c", SCRIPT, kind];
-        let words = [&words[..], &[source.0, &source_port, to.0, &port]].concat();
-        let mut program = lab
-            .command(host, &words)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let questions = program.stdin.take().unwrap();
-        let mut answers = BufReader::new(program.stdout.take().unwrap()).lines();
-        assert_eq!(answers.next().expect("a connection").unwrap(), "open");
-        Talk {
-            program,
-            questions,
-            answers,
-        }
+        let to = SocketAddr::from((to.0.parse::<IpAddr>().unwrap(), to.1));
+        let address = match (source.0, to) {
+            ("", SocketAddr::V4(_)) => Ipv4Addr::UNSPECIFIED.into(),
+            ("", SocketAddr::V6(_)) => Ipv6Addr::UNSPECIFIED.into(),
+            (address, _) => address.parse::<IpAddr>().unwrap(),
+        };
+        let kind = match kind {
+            "tcp" => Type::STREAM,
+            "udp" => Type::DGRAM,
+            other => panic!("{other}"),
+        };
+        // A socket stays in the namespace in which it was made.
+        let socket = lab.inside(host, || {
+            let socket = Socket::new(Domain::for_address(to), kind, None).unwrap();
+            socket.set_reuse_address(true).unwrap();
+            let source = SocketAddr::from((address, source.1));
+            socket.bind(&source.into()).unwrap();
+            socket.connect_timeout(&to.into(), PATIENCE).unwrap();
+            socket
+        });
+        Talk { socket }
     }
 
-    /// From the client, from any port.
+    /// A flow from the client with any port.
     pub fn new(lab: &Lab, kind: &str, to: (&str, u16)) -> Self {
         Talk::from(lab, "client", kind, ("", 0), to)
     }
 
-    /// The answer, or what went wrong within so many seconds.
+    /// Ends a TCP connection with an RST.
+    pub fn reset(self) {
+        self.socket.set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
+    /// The answer, or the error within this many seconds.
     pub fn try_ask(&mut self, seconds: u32) -> Result<Answer, String> {
-        writeln!(self.questions, "{seconds}").unwrap();
-        let text = self.answers.next().unwrap().unwrap();
-        match text.strip_prefix("error: ") {
-            Some(error) => Err(error.to_owned()),
-            None => Ok(answer(&text)),
-        }
+        self.exchange(Duration::from_secs(seconds.into()))
+            .map(|text| answer(&text))
+            .map_err(|error| error.to_string())
     }
 
     pub fn ask(&mut self) -> Answer {
-        self.try_ask(120).unwrap()
+        self.exchange(PATIENCE).map(|text| answer(&text)).unwrap()
     }
-}
 
-impl Drop for Talk {
-    fn drop(&mut self) {
-        let _ = self.program.kill();
-        let _ = self.program.wait();
+    fn exchange(&self, patience: Duration) -> io::Result<String> {
+        self.socket.set_read_timeout(Some(patience))?;
+        self.socket.set_write_timeout(Some(patience))?;
+        let text = if self.socket.r#type()? == Type::STREAM {
+            self.request()?
+        } else {
+            self.socket.send(b"hello")?;
+            let mut data = vec![0; 65535];
+            let length = (&self.socket).read(&mut data)?;
+            data.truncate(length);
+            data
+        };
+        Ok(String::from_utf8(text).unwrap())
+    }
+
+    /// The body of the answer to an HTTP request, which is one line.
+    fn request(&self) -> io::Result<Vec<u8>> {
+        (&self.socket).write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")?;
+        let mut text = Vec::new();
+        while !text.ends_with(b"\n") || text.ends_with(b"\r\n") {
+            let mut data = [0; 4096];
+            match (&self.socket).read(&mut data)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                length => text.extend_from_slice(&data[..length]),
+            }
+        }
+        let head = text.windows(4).position(|four| four == b"\r\n\r\n");
+        Ok(text.split_off(head.expect("an answer of HTTP") + 4))
     }
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Full NAT by way of a VLAN.
+//! Full NAT over a VLAN.
 
 use crate::fragments::{FILE, SIZES, VIPS, lab, whole};
 
-/// The client's side is a VLAN of eth0, tagged by the device or by software.
+/// The client's side is a VLAN of eth0, tagged by the device or in software.
 #[test]
 fn a_tagged_interface_is_as_good_as_another() {
     let lab = lab(&["lab/udp", "echo", "1200"]);
@@ -20,7 +20,7 @@ fn a_tagged_interface_is_as_good_as_another() {
         let route = ["ip", "route", "replace", "default", "via", gateway];
         lab.exec("client", &route);
     }
-    // With eth0 in the list, the programs see each packet twice.
+    // If eth0 is in the list, the program sees each packet twice.
     for interfaces in [r#"["eth0.10", "eth1"]"#, r#"["eth0", "eth0.10", "eth1"]"#] {
         lab.apply(&FILE.replace(r#"["eth0", "eth1"]"#, interfaces));
         for offload in ["off", "on"] {

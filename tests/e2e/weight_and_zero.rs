@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `ipvs-bpf weight` and `ipvs-bpf zero`, with ipvsadm as the witness.
+//! `ipvs-bpf weight` and `ipvs-bpf zero`, checked with ipvsadm.
 
 use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually, success};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What `export` prints, `import` reads as the same state.
+//! `import` reads the output of `export` as the same state.
 
 use ipvs_bpf::config;
 use ipvs_bpf::ipvsadm::{Names, export, import};

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Any state with full NAT that a file can ask for.
+//! Random states with full NAT that a file can ask for.
 
 use std::net::IpAddr;
 
-use ipvs_bpf::model::{Datapath, Forward, LocalIp, PortRange, Protocol, ServiceKey, State};
+use ipvs_bpf::model::{
+    ClientAddress, Datapath, Forward, FullNat, LocalIp, PortRange, Protocol, ServiceKey, State,
+};
 use proptest::collection::btree_set;
 use proptest::prelude::*;
 
 use super::states::native;
 
-/// With full NAT: a pool of local IPs that none of the services has.
+/// States with full NAT. They have a pool of local IPs that no service uses as its
+/// address.
 pub fn full_nat() -> impl Strategy<Value = State> {
     (
         native(&["rr", "wrr", "maglev"], &["sip"]),
@@ -36,7 +39,12 @@ pub fn full_nat() -> impl Strategy<Value = State> {
                 let keys: Vec<ServiceKey> = state.services.keys().cloned().collect();
                 for (index, key) in keys.into_iter().enumerate() {
                     if which >> index & 1 == 1 && fits_full_nat(&mut state, &key) {
-                        state.full_nat.insert(key, pool.clone());
+                        let is_told = is_tcp(&key) && which >> 15 == 1;
+                        let full_nat = FullNat {
+                            pool: pool.clone(),
+                            client_address: is_told.then_some(ClientAddress::Toa),
+                        };
+                        state.full_nat.insert(key, full_nat);
                     }
                 }
                 state
@@ -44,7 +52,17 @@ pub fn full_nat() -> impl Strategy<Value = State> {
         )
 }
 
-/// Makes the service one that full NAT serves today, where that is possible.
+fn is_tcp(key: &ServiceKey) -> bool {
+    matches!(
+        key,
+        ServiceKey::Address {
+            protocol: Protocol::Tcp,
+            ..
+        }
+    )
+}
+
+/// Changes the service to one that full NAT supports, if possible.
 fn fits_full_nat(state: &mut State, key: &ServiceKey) -> bool {
     let ServiceKey::Address { protocol, address } = key else {
         return false;
@@ -75,7 +93,7 @@ fn pool() -> impl Strategy<Value = String> {
     "[a-zA-Z0-9_][a-zA-Z0-9_-]{0,14}"
 }
 
-/// Often neighbours, so that ranges arise.
+/// Adjacent addresses are frequent, so that ranges occur.
 fn local_ip() -> impl Strategy<Value = IpAddr> {
     prop_oneof![
         4 => (0_u32..64).prop_map(|low| IpAddr::V4((0x0a02_0000 + low).into())),

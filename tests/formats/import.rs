@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The text of ipvsadm by cases: `tests/formats/NAME.rules`, and beside it
-//! what comes out: `NAME.toml`, or `NAME.stderr`, the mistakes as people read
-//! them. `BLESS=1 cargo test --test formats` writes what comes out into the
-//! files.
+//! Imports text of ipvsadm and of keepalived. A case is `tests/formats/NAME.rules` or
+//! `NAME.conf` with the expected result next to it: `NAME.toml`, or `NAME.stderr` with the mistakes in their text form.
+//! `BLESS=1 cargo test --test formats` writes the current results into the files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use ipvs_bpf::config::{self, Failure, Report};
 use ipvs_bpf::ipvsadm::{Names, import};
+use ipvs_bpf::keepalived;
 
 const HOSTS: &str = "10.0.0.9 web web.example\n";
 const SERVICES: &str = "http 80/tcp www\ndomain 53/tcp\ndomain 53/udp\n";
@@ -19,7 +19,7 @@ fn cases() -> Vec<PathBuf> {
     let mut cases: Vec<PathBuf> = files
         .filter(|file| {
             file.extension()
-                .is_some_and(|extension| extension == "rules")
+                .is_some_and(|extension| extension == "rules" || extension == "conf")
         })
         .collect();
     cases.sort();
@@ -36,7 +36,11 @@ fn every_text_gives_its_file_or_its_mistakes() {
     for case in cases {
         let name = case.file_name().unwrap().to_str().unwrap();
         let text = fs::read_to_string(&case).unwrap();
-        let (found, extension, other) = match import(name, &text, &names) {
+        let imported = match keepalived::is_keepalived(&text) {
+            true => keepalived::import(name, &text),
+            false => import(name, &text, &names),
+        };
+        let (found, extension, other) = match imported {
             Ok(toml) => {
                 config::parse(name, &toml).unwrap();
                 (toml, "toml", "stderr")
@@ -60,12 +64,13 @@ fn every_text_gives_its_file_or_its_mistakes() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// No mistake stands at the beginning of the text for want of a better place.
+/// No mistake may be placed at the start of the text only because its real place is
+/// unknown.
 #[test]
 fn no_mistake_is_without_its_place() {
     for case in cases() {
         let text = fs::read_to_string(&case).unwrap();
-        // A first line that no mistake can belong to.
+        // An empty first line that no mistake can belong to.
         let text = format!("\n{text}");
         if let Err(mistakes) = import("rules", &text, &Names::new(HOSTS, SERVICES)) {
             let failure = Failure::Mistakes(Box::new(mistakes));

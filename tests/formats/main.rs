@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Moving in and out: a state as a file, and as the text of ipvsadm.
+//! Saves, exports and imports states: as a file, and as text of ipvsadm.
 
 mod export;
 mod full_nat_states;
 mod import;
+mod keepalived;
 mod save;
 mod states;

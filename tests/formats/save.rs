@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What `save` writes, the reader reads as the same state.
+//! The parser reads the output of `save` as the same state.
 
 use ipvs_bpf::config::{
     self,
@@ -25,15 +25,86 @@ fn parsed(text: &str, host: &State) -> State {
     config.desired(&interfaces)
 }
 
+/// Makes the servers of some services external: another program manages them.
+fn with_external(mut state: State, which: u8) -> State {
+    for (index, (key, service)) in state.services.iter_mut().enumerate() {
+        if which >> index & 1 == 1 {
+            service.servers.clear();
+            state.external_servers.insert(key.clone());
+        }
+    }
+    state
+}
+
+/// Adds the same services at other addresses.
+fn with_copies(mut state: State, which: u8) -> State {
+    let keys: Vec<ServiceKey> = state.services.keys().cloned().collect();
+    for (index, key) in keys.into_iter().enumerate() {
+        let mut copy = key.clone();
+        let ServiceKey::Address { address, .. } = &mut copy else {
+            continue;
+        };
+        if which >> index & 1 == 0 || address.port() == 0 {
+            continue;
+        }
+        address.set_port(address.port() % 65_535 + 1);
+        if state.services.contains_key(&copy) {
+            continue;
+        }
+        state
+            .services
+            .insert(copy.clone(), state.services[&key].clone());
+        if let Some(full_nat) = state.full_nat.get(&key).cloned() {
+            state.full_nat.insert(copy.clone(), full_nat);
+        }
+        if state.external_servers.contains(&key) {
+            state.external_servers.insert(copy);
+        }
+    }
+    state
+}
+
+fn short(state: &State) -> String {
+    let notes = Notes {
+        short: true,
+        ..Notes::default()
+    };
+    save(state, notes).unwrap().text
+}
+
 proptest! {
     #[test]
-    fn native_services_are_read_as_they_were_saved(state in native(&["rr", "sh", "mh", "none", "quux"], &["sip"])) {
+    fn the_short_form_says_the_same_as_the_long_one(state in native(&["rr", "mh"], &["sip"]), which in any::<u8>(), external in any::<u8>()) {
+        let state = with_copies(with_external(state, external), which);
+        let long = save(&state, Notes::default()).unwrap().text;
+        let text = short(&state);
+        prop_assert!(text.lines().count() <= long.lines().count());
+        let read = parsed(&text, &state);
+        prop_assert_eq!(&read, &parsed(&long, &state), "{}", &text);
+        // A part that the file leaves out is a comment, and the next file has no such comment.
+        if !text.contains('#') {
+            prop_assert_eq!(short(&read), text);
+        }
+    }
+
+    #[test]
+    fn the_short_form_of_full_nat_says_the_same(state in full_nat(), which in any::<u8>()) {
+        let state = with_copies(state, which);
+        let long = save(&state, Notes::default()).unwrap().text;
+        let text = short(&state);
+        prop_assert_eq!(parsed(&text, &state), parsed(&long, &state), "{}", &text);
+    }
+
+    #[test]
+    fn native_services_are_read_as_they_were_saved(state in native(&["rr", "sh", "mh", "none", "quux"], &["sip"]), which in any::<u8>()) {
+        let state = with_external(state, which);
         let text = saved(&state);
         prop_assert_eq!(parsed(&text, &state), state, "{}", text);
     }
 
     #[test]
-    fn full_nat_is_read_as_it_was_saved(state in full_nat()) {
+    fn full_nat_is_read_as_it_was_saved(state in full_nat(), which in any::<u8>()) {
+        let state = with_external(state, which);
         let text = saved(&state);
         prop_assert_eq!(parsed(&text, &state), state, "{}", text);
     }
@@ -82,6 +153,62 @@ fn a_file_is_written_as_a_person_would() {
 }
 
 #[test]
+fn services_that_differ_in_their_addresses_alone_are_one_table() {
+    let server = |port| service(&[(&format!("10.0.0.2:{port}"), Forward::Masq)]);
+    let mut state = State::default();
+    for (address, port) in [
+        ("tcp://10.0.0.1:53", 53),
+        ("udp://10.0.0.1:53", 53),
+        ("tcp://10.0.0.1:80", 80),
+        ("tcp://10.0.0.9:53", 53),
+    ] {
+        state.services.insert(key(address), {
+            let mut service = server(port);
+            service.scheduler = "wlc".to_owned();
+            service
+        });
+    }
+    assert_eq!(
+        short(&state),
+        r#"[[service]]
+address   = ["tcp://10.0.0.1:53", "tcp://10.0.0.9:53", "udp://10.0.0.1:53"]
+scheduler = "wlc"
+
+  [[service.server]]
+  address = "10.0.0.2:53"
+
+[[service]]
+address   = "tcp://10.0.0.1:80"
+scheduler = "wlc"
+
+  [[service.server]]
+  address = "10.0.0.2:80"
+"#
+    );
+}
+
+#[test]
+fn what_a_file_cannot_ask_for_leaves_the_others_of_its_list_alone() {
+    let mut state = State::default();
+    // A port that routing cannot change is a mistake of the second service alone.
+    for address in [
+        "tcp://10.0.0.1:80",
+        "tcp://10.0.0.1:81",
+        "tcp://10.0.0.9:80",
+    ] {
+        state
+            .services
+            .insert(key(address), service(&[("10.0.0.2:80", Forward::Route)]));
+    }
+    let text = short(&state);
+    assert!(text.contains("# address = \"10.0.0.2:80\"\n"), "{text}");
+    let mut expected = state;
+    let odd = expected.services.get_mut(&key("tcp://10.0.0.1:81"));
+    odd.unwrap().servers.clear();
+    assert_eq!(parsed(&text, &State::default()), expected);
+}
+
+#[test]
 fn no_service_at_all_is_a_file_that_asks_for_none() {
     let text = saved(&State::default());
     assert_eq!(text, "service = []\n");
@@ -94,7 +221,7 @@ fn what_no_file_can_ask_for_is_a_comment_with_its_reason() {
         key("tcp://10.0.0.1:80"),
         service(&[("10.0.0.2:80", Forward::Masq)]),
     );
-    // By hand, past ipvsadm: a port that routing cannot change.
+    // Added without ipvsadm: a port that routing cannot change.
     state.services.insert(
         key("tcp://10.0.0.1:81"),
         service(&[
@@ -102,7 +229,7 @@ fn what_no_file_can_ask_for_is_a_comment_with_its_reason() {
             ("10.0.0.3:81", Forward::Route),
         ]),
     );
-    // A VIP that belongs to nobody.
+    // The VIP is not an address of any host.
     let strange = ServiceKey::Address {
         protocol: ipvs_bpf::model::Protocol::Udp,
         address: "0.0.0.0:53".parse().unwrap(),
@@ -169,10 +296,8 @@ fn what_is_only_nearly_said_is_told() {
             },
         );
     }
-    // The module knows a service that IPVS does not have.
-    state
-        .full_nat
-        .insert(key("tcp://10.0.0.9:80"), "a".to_owned());
+    // The module has a service that IPVS does not have.
+    state.full_nat.insert(key("tcp://10.0.0.9:80"), "a".into());
     let saved = save(&state, Notes::default()).unwrap();
     for (unsaid, why) in saved.unsaid.iter().zip([
         "the pool \"a\": the kernel has other ports",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Any state that a file can ask for, with every kind of value in it.
+//! Random states that a file can ask for, with every kind of value.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,8 +12,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// Native services alone: what the text of ipvsadm can carry. `schedulers` and
-/// `engines` are those that are there.
+/// Only native services, which the text of ipvsadm can describe. `schedulers` and
+/// `engines` are those available.
 pub fn native(
     schedulers: &'static [&'static str],
     engines: &'static [&'static str],
@@ -120,7 +120,8 @@ fn persistence(
     })
 }
 
-/// Only tunnels lead to the other family, and only masq changes the port.
+/// Only tunnels can reach a server of the other family, and only masq can change the
+/// port.
 fn server(key: &ServiceKey) -> impl Strategy<Value = (SocketAddr, Forward)> + use<> {
     let vip_port = match key {
         ServiceKey::Address { address, .. } => Some(address.port()),
@@ -166,7 +167,7 @@ fn forward() -> impl Strategy<Value = Forward> {
     ]
 }
 
-/// Weights as ipvsadm 1.31 takes them.
+/// Weights in the range of ipvsadm 1.31.
 fn properties(forward: Forward) -> impl Strategy<Value = Server> {
     let most = i32::MAX as u32;
     let thresholds = prop_oneof![

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! How requests stand on the wire.
+//! The encoding of requests.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

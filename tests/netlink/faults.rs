@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Answers that come in pieces, late, twice, cut off, or not at all.
+//! Answers that are split, late, duplicated, truncated, or missing.
 
 use std::net::SocketAddr;
 
@@ -40,7 +40,7 @@ fn backend(number: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, number], 80))
 }
 
-/// The servers of one service, each a step of what the kernel sends.
+/// Asks for the servers of one service. `steps` is what the kernel sends.
 fn servers_from(
     mut steps: impl FnMut(usize, u32) -> Vec<Step>,
 ) -> Result<(Vec<SocketAddr>, usize), Error> {
@@ -59,7 +59,7 @@ fn servers_from(
     Ok((services[&web()].servers.keys().copied().collect(), asked))
 }
 
-/// A dump in these datagrams of servers.
+/// A dump of servers in these datagrams.
 fn dump(datagrams: &[&[u8]], sequence: u32) -> Vec<Step> {
     let datagram = |numbers: &&[u8]| {
         let servers = numbers.iter().map(|n| server(sequence, backend(*n)));
@@ -105,7 +105,7 @@ fn a_missing_services_empty_success_is_no_service_without_servers() {
 fn a_dump_may_have_many_datagrams_of_many_messages() {
     let (servers, asked) = servers_from(|asked, sequence| {
         let cut: &[&[u8]] = match asked {
-            // On a socket of its own.
+            // The other dump, on its own socket.
             2 => &[&[2], &[3], &[4], &[5, 6]],
             _ => &[&[2, 3, 4, 5], &[6]],
         };
@@ -228,8 +228,8 @@ fn a_dump_that_was_disturbed_is_asked_for_again() {
 
 #[test]
 fn what_a_dump_in_two_datagrams_skipped_is_found_by_another() {
-    // Server 5 is skipped by all but the last, which alone links up with the
-    // one before it.
+    // All dumps except the last skip server 5. Only the last one links to the datagram
+    // before it.
     let (servers, asked) = servers_from(|asked, sequence| {
         let cut: &[&[u8]] = match asked {
             1 | 3 => &[&[2, 3, 4], &[6, 7]],
@@ -305,7 +305,7 @@ fn a_change_whose_answer_is_lost_is_not_sent_twice() {
         let mut fault = Some(fault);
         let (mut ipvs, requests) = kernel(|request: &Request| match fault.take() {
             Some(step) => step.into_iter().collect(),
-            // The lost answer may come after all, before the next one.
+            // The lost answer may still arrive, before the next one.
             None => vec![
                 Step::Datagram(refusal(request.sequence - 1, ESRCH)),
                 Step::Datagram(ack(request.sequence)),
@@ -326,8 +326,8 @@ fn a_socket_that_fails_is_an_error_that_says_so() {
     assert!(error.to_string().contains("Input/output error"), "{error}");
 }
 
-/// Every message cut at every length, and with every byte changed, in every
-/// place where an answer is read.
+/// Cuts every message at every length and changes every byte of it, in every place where
+/// answers are parsed.
 fn daemon_and_timeouts(sequence: u32) -> Vec<u8> {
     let daemon = SyncDaemon {
         interface: "eth2".into(),

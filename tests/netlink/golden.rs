@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What we build is what `ipvsadm` sends; what a kernel answers is read
-//! rightly. The bytes are in `golden/`, with the commands that made them.
+//! Our requests equal those of `ipvsadm`, and the answers of a kernel are parsed
+//! correctly. The bytes are in `golden/`, with the commands that made them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -83,8 +83,7 @@ fn gre(checksum: TunnelChecksum) -> Forward {
     Forward::Tunnel(Tunnel::Gre { checksum })
 }
 
-/// What stands after all of `changes.hex`, built from the words of its
-/// comments.
+/// The state after all requests of `changes.hex`, written by hand from its comments.
 fn state() -> BTreeMap<ServiceKey, Service> {
     let with = |mut service: Service, servers: Vec<(&str, Server)>| {
         for (text, server) in servers {
@@ -216,7 +215,7 @@ fn every_change_is_the_bytes_that_ipvsadm_sends() {
         .unwrap();
     ipvs.remove_server(&any_port, backend).unwrap();
     ipvs.remove_service(&any_port).unwrap();
-    // That was all of it: `exactly` takes them one by one.
+    // These were all changes: `exactly` takes them one by one.
     assert_eq!(golden("changes.hex").len(), 25);
 }
 
@@ -276,7 +275,7 @@ fn timeouts_are_the_bytes_that_ipvsadm_sends_and_prints() {
 #[test]
 fn what_the_kernel_dumps_is_what_ipvsadm_configured() {
     let mut ipvs = Ipvs::over(Replay::of(&["service.hex", "services.hex"])).unwrap();
-    // The file connect.hex has a dump too: of no services.
+    // The file connect.hex also has a dump, with no services.
     assert_eq!(ipvs.services().unwrap(), BTreeMap::new());
     assert_eq!(ipvs.services().unwrap(), state());
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The family IPVS without a kernel: against a scripted one, and against
-//! bytes captured from `ipvsadm` and a real kernel.
+//! The IPVS family without a kernel: with a scripted one, and with bytes captured from
+//! `ipvsadm` and a real kernel.
 
 mod encoding;
 mod faults;

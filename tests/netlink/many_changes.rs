@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Many changes in one datagram, and what the kernel answers to some of them.
+//! Several changes in one datagram, with answers of the kernel to some of them.
 
 use std::net::SocketAddr;
 
@@ -14,7 +14,7 @@ fn backend(number: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, number], 80))
 }
 
-/// Five changes of one service, of which the third is never sent.
+/// Five changes of one service. The third is never sent.
 fn changes<V>(
     answer: impl FnMut(&Request) -> Vec<Step>,
     run: impl FnOnce(Vec<Result<(), Error>>, Vec<Request>) -> V,

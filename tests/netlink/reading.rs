@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What is understood of the kernel's answers.
+//! How the kernel's answers are interpreted.
 
 use std::net::SocketAddr;
 
@@ -19,7 +19,7 @@ fn service(key: &ServiceKey) -> Vec<SvcAttribute> {
     service::whole(key, &plain())
 }
 
-/// A kernel with one service and one server, as these attributes show them.
+/// A kernel with one service and one server that have these attributes.
 fn holding(
     service: Vec<SvcAttribute>,
     server: Vec<DestAttribute>,

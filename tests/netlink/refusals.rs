@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What an errno means depends on what was asked.
+//! The meaning of an errno depends on the request.
 
 use ipvs_bpf::ipvs_netlink::message::Command;
 use ipvs_bpf::ipvs_netlink::{Error, Reason};

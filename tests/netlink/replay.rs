@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A kernel that answers what a kernel answered to `ipvsadm`, and insists on
-//! being asked the same.
+//! Replays the answers of a real kernel to `ipvsadm`. The requests must be the same as
+//! those of `ipvsadm`.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -19,14 +19,14 @@ use netlink_packet_generic::GenlMessage;
 
 const NLCTRL: u16 = 16;
 
-/// A request and the datagrams that answered it.
+/// A request and the datagrams of its answer.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     pub request: Vec<u8>,
     pub answers: Vec<Vec<u8>>,
 }
 
-/// The exchanges of one file of `golden/`, written by `capture`.
+/// The exchanges of a file in `golden/`, made by `capture`.
 pub fn golden(name: &str) -> Vec<Exchange> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/netlink/golden");
     let text = fs::read_to_string(path.join(name)).unwrap();
@@ -82,8 +82,8 @@ pub fn parsed(message: &[u8]) -> IpvsMessage {
         .payload
 }
 
-/// What of a request the kernel looks at. Where a command only names a
-/// service, a server or a daemon, `ipvsadm` sends all its (empty) properties too.
+/// The parts of a request that the kernel reads. If a command only identifies a service,
+/// a server or a daemon, `ipvsadm` also sends all of its (empty) properties.
 fn essence(mut message: IpvsMessage) -> IpvsMessage {
     let command = message.command;
     let Attributes::Cmd(attributes) = &mut message.attributes else {
@@ -117,8 +117,8 @@ fn essence(mut message: IpvsMessage) -> IpvsMessage {
     message
 }
 
-/// Equal but for sequence number, sender, the wish to be acknowledged, and
-/// what the kernel does not look at. The order of the attributes is the same.
+/// True if the requests differ only in sequence number, sender, the acknowledgement flag,
+/// and parts that the kernel does not read. The order of the attributes must be the same.
 fn same(captured: &[u8], ours: &[u8]) -> bool {
     let (theirs, our) = (header(captured), header(ours));
     if theirs.message_type != our.message_type || (theirs.flags ^ our.flags) & !NLM_F_ACK != 0 {
@@ -128,7 +128,7 @@ fn same(captured: &[u8], ours: &[u8]) -> bool {
         // The version of nlctrl's header (1 or 2) has no meaning.
         return captured[16] == ours[16] && captured[18..] == ours[18..];
     }
-    // Ours has nothing that the kernel does not look at.
+    // Our request must have no parts that the kernel does not read.
     let message = parsed(ours);
     assert_eq!(essence(message.clone()), message);
     captured[16..20] == ours[16..20] && essence(parsed(captured)) == message
@@ -141,7 +141,7 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Of the family's number and what else these files have, in any order.
+    /// Replays the family's number and the exchanges of these files, in any order.
     pub fn of(names: &[&str]) -> Self {
         let mut exchanges = golden("connect.hex");
         exchanges.extend(names.iter().flat_map(|name| golden(name)));
@@ -152,7 +152,7 @@ impl Replay {
         }
     }
 
-    /// Of the family's number, and then exactly what this file has.
+    /// Replays the family's number, and then exactly the exchanges of this file in order.
     pub fn exactly(name: &str) -> Self {
         let mut exchanges = golden(name);
         exchanges.insert(0, golden("connect.hex").remove(0));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A kernel that answers what a test tells it to.
+//! A kernel that gives the answers of a test.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -18,7 +18,7 @@ use netlink_packet_generic::GenlMessage;
 pub const FAMILY: u16 = 0x1b;
 const NLCTRL: u16 = 16;
 
-/// What the kernel does when it is asked to receive.
+/// The kernel's reaction when it is asked to receive.
 pub enum Step {
     Datagram(Vec<u8>),
     Errno(i32),
@@ -92,8 +92,7 @@ impl<F: FnMut(&Request) -> Vec<Step>> Transport for Scripted<F> {
     }
 }
 
-/// A handle to a kernel that answers by `answer`, and the list of what it was
-/// asked.
+/// A handle to a kernel that answers with `answer`, and the list of its requests.
 pub fn kernel<F: FnMut(&Request) -> Vec<Step>>(answer: F) -> (Ipvs<Scripted<F>>, Requests) {
     let requests = Requests::default();
     let transport = Scripted {
@@ -104,7 +103,7 @@ pub fn kernel<F: FnMut(&Request) -> Vec<Step>>(answer: F) -> (Ipvs<Scripted<F>>,
     (Ipvs::over(transport).unwrap(), requests)
 }
 
-/// A kernel with one answer in one datagram for each command.
+/// A kernel with one answer for each command, in one datagram.
 pub fn answering(
     mut answer: impl FnMut(Command, u32) -> Vec<Vec<u8>>,
 ) -> Ipvs<Scripted<impl FnMut(&Request) -> Vec<Step>>> {
@@ -171,7 +170,7 @@ pub fn refusal(sequence: u32, errno: i32) -> Vec<u8> {
     message(sequence, NLMSG_ERROR, NLM_F_CAPPED, &body)
 }
 
-/// `NLMSG_ERROR` with the kernel's words, after a capped or a whole request.
+/// `NLMSG_ERROR` with the kernel's message, after a capped or a whole request.
 pub fn refusal_saying(sequence: u32, errno: i32, text: &str, request: Option<&[u8]>) -> Vec<u8> {
     let offset = attribute(2, &[0; 4]);
     let text = attribute(1, &[text.as_bytes(), &[0]].concat());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Timeouts and sync daemons: what is understood, and what a refusal means.
+//! Timeouts and sync daemons: how answers are interpreted, and the meaning of refusals.
 
 use ipvs_bpf::ipvs_netlink::daemon::{self, DaemonAttribute};
 use ipvs_bpf::ipvs_netlink::message::{CmdAttribute, Command, IpvsMessage};
@@ -22,7 +22,7 @@ fn master() -> SyncDaemon {
     }
 }
 
-/// The daemons that a kernel with these attributes has.
+/// The daemons of a kernel that sends these attributes.
 fn daemons(attributes: Vec<DaemonAttribute>) -> Result<SyncDaemons, Error> {
     answering(move |_, sequence| {
         let daemon = CmdAttribute::Daemon(attributes.clone());

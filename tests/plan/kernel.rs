@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A kernel to carry plans out on: it does what a step says, and refuses what
-//! IPVS and the module refuse.
+//! A model kernel that carries out plans. It does the steps, and refuses what IPVS and
+//! the module refuse.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use ipvs_bpf::model::{Datapath, Family, LocalIp, State, SyncDaemons};
+use ipvs_bpf::model::{
+    Datapath, Family, FullNat, LocalIp, Protocol, ServiceKey, State, SyncDaemons, Toa,
+};
 use ipvs_bpf::plan::{Place, Plan, Step};
 
 use super::states::without_unneeded_module;
 
-/// Carries out the whole plan and returns the state that it ends in. `each` sees
-/// the state after each transaction.
+/// Carries out the whole plan and returns the final state. `each` is called with the
+/// state after each transaction.
 pub fn carry_out(
     plan: &Plan,
     actual: &State,
@@ -25,7 +27,7 @@ pub fn carry_out(
         let before = state.clone();
         for step in transaction {
             apply(step, &mut state).map_err(|error| format!("{step}: {error}"))?;
-            // One by one, in whatever company they travel.
+            // These succeed or fail one by one, even if they are sent together.
             if step.ipvs_service().is_some() {
                 each(&state);
             }
@@ -41,15 +43,15 @@ pub fn carry_out(
     Ok(state)
 }
 
-/// `build_half()` in kmod/local_ips.c.
+/// Follows `build_half()` in kmod/control/local_ips_proc.c.
 fn no_pool_in_use_is_emptied(before: &State, after: &State) -> Result<(), String> {
-    for (service, pool) in &after.full_nat {
+    for (service, FullNat { pool, .. }) in &after.full_nat {
         let has = |state: &State| has_address(state, pool, service.family());
         if !has(after) && has(before) {
             return Err(format!("EBUSY: pool {pool} would be empty"));
         }
     }
-    for (rule, pool) in &after.rules {
+    for (rule, FullNat { pool, .. }) in &after.rules {
         let has = |state: &State| has_address(state, pool, rule.family());
         if !has(after) && has(before) {
             return Err(format!("EBUSY: pool {pool} would be empty"));
@@ -58,7 +60,23 @@ fn no_pool_in_use_is_emptied(before: &State, after: &State) -> Result<(), String
     Ok(())
 }
 
-/// `rules_overlap()` in kmod/rules.c.
+/// Follows `prepare_set()` in kmod/control/services_proc.c.
+fn full_nat(state: &State, family: Family, new: &FullNat) -> Result<(), String> {
+    check(has_address(state, &new.pool, family), "ENOENT: pool")
+}
+
+fn only_tcp_is_told(service: &ServiceKey, new: &FullNat) -> Result<(), String> {
+    let is_tcp = matches!(
+        service,
+        ServiceKey::Address {
+            protocol: Protocol::Tcp,
+            ..
+        }
+    );
+    check(is_tcp || new.client_address.is_none(), "EINVAL: toa")
+}
+
+/// Follows `ivb_rules_overlap()` in kmod/table/rules.c.
 fn no_rules_overlap(state: &State) -> Result<(), String> {
     let rules: Vec<_> = state.rules.keys().collect();
     for (index, rule) in rules.iter().enumerate() {
@@ -83,6 +101,12 @@ fn apply(step: &Step, state: &mut State) -> Result<(), String> {
             check(before == *old, "old value")?;
             check(old.as_ref() != Some(new), "no change")
         }
+        Step::ChangePortSecret { old, new } => {
+            check(state.port_secret == *old, "old value")?;
+            check(old != new, "no change")?;
+            state.port_secret = *new;
+            Ok(())
+        }
         Step::StartDaemon { state: role, new } => {
             let daemons = state.sync.get_or_insert_default();
             check(daemons.get(*role).is_none(), "EEXIST")?;
@@ -93,6 +117,37 @@ fn apply(step: &Step, state: &mut State) -> Result<(), String> {
             let daemons = state.sync.as_mut().ok_or("ESRCH")?;
             check(daemons.get(*role) == Some(old), "old value")?;
             daemons.set(*role, None);
+            Ok(())
+        }
+        Step::StartToa { trust } => {
+            let toa = state.toa.get_or_insert_default();
+            check(!toa.is_running(), "already runs")?;
+            check(!trust.is_empty(), "trusts nobody")?;
+            toa.trust.clone_from(trust);
+            Ok(())
+        }
+        Step::ChangeToa {
+            other_build,
+            old,
+            new,
+        } => {
+            let toa = state.toa.as_mut().ok_or("no receiver")?;
+            check(toa.is_running() && !new.is_empty(), "running")?;
+            check(
+                (&toa.trust, toa.other_build) == (old, *other_build),
+                "old value",
+            )?;
+            check(*other_build || old != new, "no change")?;
+            *toa = Toa {
+                trust: new.clone(),
+                other_build: false,
+            };
+            Ok(())
+        }
+        Step::StopToa { trust } => {
+            let toa = state.toa.as_mut().ok_or("no receiver")?;
+            check(toa.is_running() && toa.trust == *trust, "old value")?;
+            *toa = Toa::default();
             Ok(())
         }
         Step::StartDatapath {
@@ -167,39 +222,41 @@ fn apply(step: &Step, state: &mut State) -> Result<(), String> {
             put(state, *address, new);
             let users = state.full_nat.iter_mut();
             let mut moved = users
-                .filter(|(service, pool)| service.family() == family && **pool == old.pool)
-                .map(|(service, pool)| {
-                    pool.clone_from(&new.pool);
+                .filter(|(service, its)| service.family() == family && its.pool == old.pool)
+                .map(|(service, its)| {
+                    its.pool.clone_from(&new.pool);
                     service
                 });
             check(moved.by_ref().eq(services), "the pool's services")?;
-            for (rule, pool) in &mut state.rules {
-                if rule.family() == family && *pool == old.pool {
-                    pool.clone_from(&new.pool);
+            for (rule, its) in &mut state.rules {
+                if rule.family() == family && its.pool == old.pool {
+                    its.pool.clone_from(&new.pool);
                 }
             }
             Ok(())
         }
 
-        Step::AddFullNat { service, pool } => {
-            check(has_address(state, pool, service.family()), "ENOENT: pool")?;
-            insert(&mut state.full_nat, service, pool)
+        Step::AddFullNat { service, new } => {
+            full_nat(state, service.family(), new)?;
+            only_tcp_is_told(service, new)?;
+            insert(&mut state.full_nat, service, new)
         }
         Step::ChangeFullNat { service, old, new } => {
-            check(has_address(state, new, service.family()), "ENOENT: pool")?;
+            full_nat(state, service.family(), new)?;
+            only_tcp_is_told(service, new)?;
             replace(&mut state.full_nat, service, old, new)
         }
-        Step::RemoveFullNat { service, pool } => remove(&mut state.full_nat, service, pool),
+        Step::RemoveFullNat { service, old } => remove(&mut state.full_nat, service, old),
 
-        Step::AddRule { rule, pool } => {
-            check(has_address(state, pool, rule.family()), "ENOENT: pool")?;
-            insert(&mut state.rules, rule, pool)
+        Step::AddRule { rule, new } => {
+            full_nat(state, rule.family(), new)?;
+            insert(&mut state.rules, rule, new)
         }
         Step::ChangeRule { rule, old, new } => {
-            check(has_address(state, new, rule.family()), "ENOENT: pool")?;
+            full_nat(state, rule.family(), new)?;
             replace(&mut state.rules, rule, old, new)
         }
-        Step::RemoveRule { rule, pool } => remove(&mut state.rules, rule, pool),
+        Step::RemoveRule { rule, old } => remove(&mut state.rules, rule, old),
 
         Step::AddService { service, new } => {
             check(new.servers.is_empty(), "servers are steps of their own")?;
@@ -249,7 +306,7 @@ fn apply(step: &Step, state: &mut State) -> Result<(), String> {
     }
 }
 
-/// `ip_vs_genl_new_daemon()`, `ip_vs_genl_set_cmd()`.
+/// Follows `ip_vs_genl_new_daemon()` and `ip_vs_genl_set_cmd()`.
 fn no_mixed_families(state: &State) -> Result<(), String> {
     let runs = state.sync.as_ref().is_some_and(has_daemons);
     check(

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What holds for the plan of any two states.
+//! Properties of the plan for any two states.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use ipvs_bpf::model::{
-    Family, Forward, Protocol, Server, Service, ServiceKey, State, SyncState, Timeout,
+    Family, Forward, FullNat, Protocol, Server, Service, ServiceKey, State, SyncState, Timeout,
 };
 use ipvs_bpf::plan::{Op, Options, Plan, Prune, Refusal, Step, goal, plan};
 use proptest::prelude::*;
@@ -20,13 +20,23 @@ const STRICT: Options = Options {
     prune: Prune::Everything,
 };
 
-/// A plan may be refused for one reason alone: a daemon that the file leaves alone
-/// excludes a server that it lists.
-fn is_refused(plan: &Plan, goal: &State) -> bool {
+/// A plan may be refused for only two reasons. A daemon that the file does not mention
+/// excludes a server that it lists. Or removing a rule would remove another program's
+/// services.
+fn is_refused(plan: &Plan, goal: &State, actual: &State) -> bool {
     for refusal in &plan.refusals {
-        let right = matches!(refusal, Refusal::MixedFamilies { .. })
-            && goal.sync.as_ref().is_some_and(has_daemons)
-            && has_mixed_families(goal);
+        let right = match refusal {
+            Refusal::MixedFamilies { .. } => {
+                goal.sync.as_ref().is_some_and(has_daemons) && has_mixed_families(goal)
+            }
+            Refusal::ServicesOfOthers { rule, service, .. } => {
+                actual.services.contains_key(service)
+                    && rule.covers(service)
+                    && actual.rules.contains_key(rule)
+                    && !goal.rules.keys().any(|rule| rule.covers(service))
+            }
+            _ => false,
+        };
         assert!(right, "a state that is in order is refused: {refusal}");
     }
     !plan.refusals.is_empty()
@@ -43,7 +53,7 @@ fn has_hooks(state: &State, family: Family) -> bool {
     state.services.keys().any(|key| key.family() == family)
 }
 
-/// No connection of a full-NAT service is born native, and none finds its pool
+/// No connection of a full-NAT service starts as a native one, and none finds its pool
 /// empty.
 fn full_nat_is_whole(actual: &State, desired: &State, now: &State) {
     for (key, service) in &now.services {
@@ -61,13 +71,13 @@ fn full_nat_is_whole(actual: &State, desired: &State, now: &State) {
             assert!(is, "{key} leaves the module before it leaves IPVS");
         }
     }
-    for (key, pool) in &now.full_nat {
+    for (key, FullNat { pool, .. }) in &now.full_nat {
         assert!(
             has_address(now, pool, key.family()),
             "pool {pool} of {key} is empty"
         );
     }
-    for (rule, pool) in &now.rules {
+    for (rule, FullNat { pool, .. }) in &now.rules {
         assert!(
             has_address(now, pool, rule.family()),
             "pool {pool} of {rule} is empty"
@@ -91,7 +101,7 @@ fn service_is_kept_up(actual: &State, desired: &State, now: &State) {
     }
 }
 
-/// Said once more, without the words of `goal`.
+/// Checks the same again, without the functions of `goal`.
 fn what_is_listed_is_there(desired: &State, end: &State) {
     assert_eq!(end.services, desired.services);
     assert_eq!(end.full_nat, desired.full_nat);
@@ -124,7 +134,7 @@ fn what_is_listed_is_there(desired: &State, end: &State) {
 }
 
 proptest! {
-    // A third of the pairs of states is refused, and another pair takes their place.
+    // A third of the pairs of states is refused and replaced by another pair.
     #![proptest_config(ProptestConfig {
         cases: 2000,
         max_global_rejects: 20_000,
@@ -135,7 +145,7 @@ proptest! {
     fn carrying_out_the_plan_ends_in_what_was_asked_for(desired in state(), actual in running()) {
         let plan = plan(&desired, &actual, &STRICT);
         let goal = goal(&desired, &actual, &STRICT);
-        prop_assume!(!is_refused(&plan, &goal));
+        prop_assume!(!is_refused(&plan, &goal, &actual));
         let end = carry_out(&plan, &actual, |_| {}).unwrap();
         prop_assert_eq!(&end, &goal);
         what_is_listed_is_there(&desired, &end);
@@ -144,7 +154,7 @@ proptest! {
     #[test]
     fn no_full_nat_connection_is_ever_born_native(desired in state(), actual in running()) {
         let plan = plan(&desired, &actual, &STRICT);
-        prop_assume!(!is_refused(&plan, &goal(&desired, &actual, &STRICT)));
+        prop_assume!(!is_refused(&plan, &goal(&desired, &actual, &STRICT), &actual));
         carry_out(&plan, &actual, |now| full_nat_is_whole(&actual, &desired, now)).unwrap();
     }
 
@@ -154,7 +164,7 @@ proptest! {
         actual in running(),
     ) {
         let plan = plan(&desired, &actual, &STRICT);
-        prop_assume!(!is_refused(&plan, &goal(&desired, &actual, &STRICT)));
+        prop_assume!(!is_refused(&plan, &goal(&desired, &actual, &STRICT), &actual));
         carry_out(&plan, &actual, |now| service_is_kept_up(&actual, &desired, now)).unwrap();
     }
 
@@ -174,6 +184,36 @@ proptest! {
     }
 
     #[test]
+    fn no_step_is_about_the_servers_of_another_program(
+        mut desired in state(),
+        actual in running(),
+        keep_weights in any::<bool>(),
+        prune in select(vec![Prune::Everything, Prune::Listed, Prune::Nothing]),
+    ) {
+        for service in desired.services.values_mut() {
+            service.servers.clear();
+        }
+        desired.external_servers = desired.services.keys().cloned().collect();
+        let options = Options { keep_weights, prune };
+        let plan = plan(&desired, &actual, &options);
+        for step in &plan.steps {
+            let about = match step {
+                Step::AddServer { service, .. }
+                | Step::ChangeServer { service, .. }
+                | Step::RemoveServer { service, .. } => desired.services.contains_key(service),
+                _ => false,
+            };
+            prop_assert!(!about, "{}", step);
+        }
+        prop_assume!(plan.refusals.is_empty());
+        let end = carry_out(&plan, &actual, |_| {}).unwrap();
+        for key in desired.services.keys() {
+            let before = actual.services.get(key).map(|service| service.servers.clone());
+            prop_assert_eq!(&end.services[key].servers, &before.unwrap_or_default());
+        }
+    }
+
+    #[test]
     fn the_same_state_is_nothing_to_do(same in state()) {
         let plan = plan(&same, &same, &STRICT);
         prop_assert!(plan.is_empty(), "{}", plan);
@@ -185,7 +225,26 @@ proptest! {
         actual in state_with_fixed_pools(),
     ) {
         let plan = plan(&desired, &actual, &STRICT);
-        prop_assert!(plan.refusals.is_empty(), "{}", plan);
+        let of_others = |refusal: &Refusal| matches!(refusal, Refusal::ServicesOfOthers { .. });
+        prop_assert!(plan.refusals.iter().all(of_others), "{}", plan);
+    }
+
+    #[test]
+    fn no_service_that_a_rule_left_to_another_program_is_removed(
+        desired in state(),
+        actual in running(),
+        prune in select(vec![Prune::Everything, Prune::Listed, Prune::Nothing]),
+    ) {
+        let options = Options { keep_weights: false, prune };
+        let plan = plan(&desired, &actual, &options);
+        prop_assume!(plan.refusals.is_empty());
+        for step in &plan.steps {
+            if let Step::RemoveService { service, .. } = step {
+                let left = actual.rules.keys().any(|rule| rule.covers(service));
+                let own = actual.full_nat.contains_key(service);
+                prop_assert!(own || !left, "{}", step);
+            }
+        }
     }
 
     #[test]
@@ -193,11 +252,11 @@ proptest! {
         let options = Options { keep_weights: false, prune: Prune::Nothing };
         for step in plan(&desired, &actual, &options).steps {
             match step {
-                // The file lists this service, as a native one.
+                // The file lists this service as a native one.
                 Step::RemoveFullNat { service, .. } => {
                     prop_assert!(desired.services.contains_key(&service));
                 }
-                // To be started anew.
+                // The daemon is restarted.
                 Step::StopDaemon { state, .. } => {
                     let listed = desired.sync.as_ref().and_then(|sync| sync.get(state));
                     prop_assert!(listed.is_some());
@@ -269,7 +328,7 @@ proptest! {
         let options = Options { keep_weights: true, prune: Prune::Everything };
         let plan = plan(&desired, &actual, &options);
         let goal = goal(&desired, &actual, &options);
-        prop_assume!(!is_refused(&plan, &goal));
+        prop_assume!(!is_refused(&plan, &goal, &actual));
         let mut end = carry_out(&plan, &actual, |_| {}).unwrap();
         for (key, service) in &mut end.services {
             for (address, server) in &mut service.servers {
@@ -283,7 +342,7 @@ proptest! {
     }
 }
 
-/// One comparison a pair would be 10^10 of them: minutes, not seconds.
+/// Comparing every pair would take 10^10 comparisons: minutes instead of seconds.
 #[test]
 fn a_hundred_thousand_servers_are_planned_in_one_walk() {
     let state = |weight| {

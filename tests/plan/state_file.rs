@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A state as the cases write it: the keys of the product's own file, reduced
-//! to what the plan sees, and able to say what only a kernel can hold (a
-//! service that the module lists and IPVS does not have).
+//! A state as written in the cases. It has the keys of the configuration file, reduced to
+//! the parts that the plan uses. It can also describe states that only a kernel can have
+//! (a service that the module lists and IPVS does not have).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use ipvs_bpf::model::{
-    Datapath, Family, Forward, LocalIp, Netmask, Network, Persistence, PortRange, Protocol, Rule,
-    Server, Service, ServiceKey, State, SyncDaemon, SyncDaemons, SyncState, Timeout, Timeouts,
-    Tunnel, TunnelChecksum,
+    ClientAddress, Datapath, Family, Forward, FullNat, LocalIp, Netmask, Network, Persistence,
+    PortRange, PortSecret, Protocol, Rule, Server, Service, ServiceKey, State, SyncDaemon,
+    SyncDaemons, SyncState, Timeout, Timeouts, Toa, Tunnel, TunnelChecksum,
 };
 use ipvs_bpf::plan::{Options, Prune};
 use serde::Deserialize;
@@ -26,6 +26,8 @@ struct StateFile {
     sysctl: BTreeMap<String, String>,
     sync: Option<BTreeMap<String, DaemonTable>>,
     datapath: Option<DatapathTable>,
+    port_secret: Option<String>,
+    toa: Option<ToaTable>,
     #[serde(default)]
     local_ips: BTreeMap<String, PoolTable>,
     #[serde(default)]
@@ -40,6 +42,15 @@ struct OptionsTable {
     keep_weights: Option<bool>,
     /// `everything`, `listed` or `nothing`.
     prune: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ToaTable {
+    /// The address and length of each prefix.
+    trust: Vec<(IpAddr, u8)>,
+    #[serde(default)]
+    other_build: bool,
 }
 
 #[derive(Deserialize)]
@@ -90,13 +101,17 @@ struct RuleTable {
 struct ServiceTable {
     address: String,
     snat: Option<String>,
-    /// Absent: IPVS does not have the service, the module alone does.
+    #[serde(default)]
+    toa: bool,
+    /// Absent: only the module has the service, IPVS does not.
     scheduler: Option<String>,
     #[serde(default)]
     scheduler_flags: [bool; 3],
     persistence: Option<PersistenceTable>,
     #[serde(default)]
     one_packet: bool,
+    /// `external`.
+    servers: Option<String>,
     #[serde(default)]
     server: Vec<ServerTable>,
 }
@@ -165,9 +180,13 @@ fn state(file: StateFile) -> State {
             fast_path: datapath.fast_path,
             other_build: datapath.other_build,
         }),
+        port_secret: file
+            .port_secret
+            .map(|text| PortSecret::from_hex(&text).unwrap()),
         timeouts: timeouts(&file.timeouts),
         sysctls: file.sysctl,
         sync: file.sync.map(sync),
+        toa: file.toa.map(toa),
         ..State::default()
     };
     for (pool, table) in file.local_ips {
@@ -190,12 +209,19 @@ fn state(file: StateFile) -> State {
                 .collect(),
             interfaces: BTreeSet::new(),
         };
-        state.rules.insert(rule, table.snat);
+        state.rules.insert(rule, table.snat.into());
     }
     for table in file.service {
         let key = service_key(&table.address);
         if let Some(pool) = &table.snat {
-            state.full_nat.insert(key.clone(), pool.clone());
+            let full_nat = FullNat {
+                pool: pool.clone(),
+                client_address: table.toa.then_some(ClientAddress::Toa),
+            };
+            state.full_nat.insert(key.clone(), full_nat);
+        }
+        if table.servers.as_deref() == Some("external") {
+            state.external_servers.insert(key.clone());
         }
         if let Some(service) = service(table, key.family()) {
             state.services.insert(key, service);
@@ -212,6 +238,16 @@ fn timeouts(table: &BTreeMap<String, u32>) -> Timeouts {
         timeouts.set(timeout, Some(*seconds));
     }
     timeouts
+}
+
+fn toa(table: ToaTable) -> Toa {
+    let trust = table.trust.into_iter();
+    Toa {
+        trust: trust
+            .map(|(address, length)| Network::around(address, length))
+            .collect(),
+        other_build: table.other_build,
+    }
 }
 
 fn sync(table: BTreeMap<String, DaemonTable>) -> SyncDaemons {

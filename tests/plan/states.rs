@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Any state of a small world: few names, so that two states meet often.
+//! Random states with few names, so that two states often share some.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use ipvs_bpf::model::{
-    Datapath, Family, Forward, LocalIp, Netmask, Network, Persistence, PortRange, Protocol, Rule,
-    Server, Service, ServiceKey, State, SyncDaemon, SyncDaemons, Timeout, Timeouts, Tunnel,
-    TunnelChecksum,
+    ClientAddress, Datapath, Family, Forward, FullNat, LocalIp, Netmask, Network, Persistence,
+    PortRange, PortSecret, Protocol, Rule, Server, Service, ServiceKey, State, SyncDaemon,
+    SyncDaemons, Timeout, Timeouts, Toa, Tunnel, TunnelChecksum,
 };
 use proptest::collection::{btree_map, btree_set};
 use proptest::prelude::*;
@@ -15,28 +15,42 @@ use proptest::sample::{select, subsequence};
 
 use super::kernel::{has_address, has_daemons};
 
-/// A state that a checked file, or a kernel, can have: whatever needs the
-/// datapath has it, an address is in one pool, and a full-NAT service has a
-/// pool with an address and servers that masquerade.
+/// States that a valid file or a kernel can have. If something needs the datapath, the
+/// state has one. Each address is in one pool. A full-NAT service has a pool with an
+/// address and servers that masquerade.
 pub fn state() -> impl Strategy<Value = State> {
     (
-        timeouts(),
+        (
+            timeouts(),
+            proptest::option::of(toa()),
+            proptest::option::of(port_secret()),
+        ),
         btree_map(sysctl(), sysctl_value(), 0..3),
         proptest::option::of(sync()),
         proptest::option::weighted(0.8, (btree_set(interface(), 1..4), any::<bool>())),
         btree_map(local_ip(), (pool(), ports()), 0..6),
         (
-            btree_map(service_key(), pool(), 0..5),
-            btree_map(rule(), pool(), 0..3),
+            btree_map(service_key(), full_nat(), 0..5),
+            btree_map(rule(), full_nat(), 0..3),
         ),
         btree_map(service_key(), service(), 0..5),
     )
         .prop_map(
-            |(timeouts, sysctls, sync, datapath, local_ips, (full_nat, rules), services)| {
+            |(
+                (timeouts, toa, port_secret),
+                sysctls,
+                sync,
+                datapath,
+                local_ips,
+                (full_nat, rules),
+                services,
+            )| {
                 let mut state = State {
                     timeouts,
+                    port_secret,
                     sysctls,
                     sync,
+                    toa,
                     datapath: datapath.map(|(interfaces, fast_path)| Datapath {
                         interfaces,
                         max_sessions: 1024,
@@ -50,14 +64,15 @@ pub fn state() -> impl Strategy<Value = State> {
                     state.local_ips.insert(LocalIp { pool, address }, ports);
                 }
                 state.full_nat = full_nat;
+                only_tcp_is_told(&mut state);
                 state.rules = rules;
                 let with_addresses = state.clone();
                 state
                     .full_nat
-                    .retain(|key, pool| has_address(&with_addresses, pool, key.family()));
+                    .retain(|key, its| has_address(&with_addresses, &its.pool, key.family()));
                 state
                     .rules
-                    .retain(|rule, pool| has_address(&with_addresses, pool, rule.family()));
+                    .retain(|rule, its| has_address(&with_addresses, &its.pool, rule.family()));
                 masquerade(&mut state);
                 part_families(&mut state);
                 without_unneeded_module(&mut state);
@@ -66,16 +81,40 @@ pub fn state() -> impl Strategy<Value = State> {
         )
 }
 
-/// The module goes when it has nothing to do, and its timeouts with it.
+fn only_tcp_is_told(state: &mut State) {
+    for (key, full_nat) in &mut state.full_nat {
+        if !matches!(
+            key,
+            ServiceKey::Address {
+                protocol: Protocol::Tcp,
+                ..
+            }
+        ) {
+            full_nat.client_address = None;
+        }
+    }
+}
+
+fn full_nat() -> impl Strategy<Value = FullNat> {
+    (pool(), any::<bool>()).prop_map(|(pool, is_told)| FullNat {
+        pool,
+        client_address: is_told.then_some(ClientAddress::Toa),
+    })
+}
+
+/// The module is unloaded when nothing needs it, and its timeouts disappear with it.
 pub fn without_unneeded_module(state: &mut State) {
     for timeout in Timeout::UNANSWERED {
         if !state.needs_module() {
             state.timeouts.set(timeout, None);
         }
     }
+    if !state.needs_module() {
+        state.port_secret = None;
+    }
 }
 
-/// A state that a kernel with IPVS can have: every setting has a value.
+/// States that a kernel with IPVS can have: every setting has a value.
 pub fn running() -> impl Strategy<Value = State> {
     state().prop_map(|mut state| {
         for timeout in Timeout::ALL {
@@ -89,6 +128,7 @@ pub fn running() -> impl Strategy<Value = State> {
             let value = || "0".to_owned();
             state.sysctls.entry(name.to_owned()).or_insert_with(value);
         }
+        state.toa.get_or_insert_default();
         let daemons = state.sync.get_or_insert_default();
         for daemon in [&mut daemons.master, &mut daemons.backup]
             .into_iter()
@@ -101,8 +141,12 @@ pub fn running() -> impl Strategy<Value = State> {
     })
 }
 
-/// The same with every address in a pool that depends on the address alone, so
-/// that none moves between two such states.
+fn port_secret() -> impl Strategy<Value = PortSecret> {
+    select(vec!["1", "2"]).prop_map(|digit| PortSecret::from_hex(&digit.repeat(32)).unwrap())
+}
+
+/// The same, but the pool of an address depends only on the address. So no address moves
+/// between two such states.
 pub fn state_with_fixed_pools() -> impl Strategy<Value = State> {
     running().prop_map(|mut state| {
         state.local_ips = std::mem::take(&mut state.local_ips)
@@ -119,10 +163,10 @@ pub fn state_with_fixed_pools() -> impl Strategy<Value = State> {
         let with_addresses = state.clone();
         state
             .full_nat
-            .retain(|key, pool| has_address(&with_addresses, pool, key.family()));
+            .retain(|key, its| has_address(&with_addresses, &its.pool, key.family()));
         state
             .rules
-            .retain(|rule, pool| has_address(&with_addresses, pool, rule.family()));
+            .retain(|rule, its| has_address(&with_addresses, &its.pool, rule.family()));
         state
     })
 }
@@ -137,8 +181,7 @@ fn masquerade(state: &mut State) {
     }
 }
 
-/// A sync daemon and a server of another family than its service's exclude each
-/// other.
+/// A sync daemon excludes a server of another family than its service's.
 fn part_families(state: &mut State) {
     if state.sync.as_ref().is_some_and(has_daemons) {
         for (key, service) in &mut state.services {
@@ -147,6 +190,20 @@ fn part_families(state: &mut State) {
             service.servers.retain(|server, _| same(server));
         }
     }
+}
+
+/// The receiver of a file or of a kernel.
+fn toa() -> impl Strategy<Value = Toa> {
+    let network = (
+        select(vec!["10.2.0.0", "fd00:2::"]),
+        select(vec![24_u8, 32]),
+    );
+    let network =
+        network.prop_map(|(address, length)| Network::around(address.parse().unwrap(), length));
+    btree_set(network, 0..3).prop_map(|trust| Toa {
+        trust,
+        other_build: false,
+    })
 }
 
 fn timeouts() -> impl Strategy<Value = Timeouts> {
@@ -231,7 +288,7 @@ fn service_key() -> impl Strategy<Value = ServiceKey> {
     ])
 }
 
-/// For services of none of the keys, which are the file's.
+/// A rule that covers none of the services in the file.
 fn rule() -> impl Strategy<Value = Rule> {
     let network = |address: &str, length| Network {
         address: address.parse().unwrap(),

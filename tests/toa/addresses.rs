@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Who is told, and who is believed.
+//! Which servers get a client's address, and which senders are trusted.
 
 use ipvs_bpf::toa::abi::Outcome;
 
@@ -93,7 +93,7 @@ fn whom_to_believe_changes_while_it_runs_and_for_connections_to_come() {
         (("10.2.0.96", 29), true),
         (("10.2.0.104", 29), false),
         (("0.0.0.0", 0), true),
-        // Addresses of IPv4 are in no network of IPv6.
+        // IPv4 addresses are not in any IPv6 network.
         (("::", 1), false),
     ] {
         receiver.trust(&[network]);

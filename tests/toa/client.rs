@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! One end of a TCP connection, segment by segment, with whatever options.
+//! One end of a TCP connection, segment by segment, with any options.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -8,16 +8,16 @@ use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TcpSlice, TransportSlice
 
 use crate::network::Network;
 
-/// No two connections of this process share one.
+/// The next local port. Connections of this process never share one.
 static PORT: AtomicU16 = AtomicU16::new(20000);
 
 pub struct Client<'n> {
     network: &'n Network,
     pub from: SocketAddr,
     pub to: SocketAddr,
-    /// Of the next segment.
+    /// The sequence number of the next segment.
     sequence: u32,
-    /// Of the server's next segment.
+    /// The sequence number of the server's next segment.
     acknowledged: u32,
 }
 
@@ -27,7 +27,7 @@ enum Flags {
     Ack,
 }
 
-/// Kind 254, as a director adds it.
+/// The option of kind 254, as a director adds it.
 pub fn option(client: SocketAddr) -> Vec<u8> {
     let mut option = vec![254, 0];
     option.extend(client.port().to_be_bytes());
@@ -40,7 +40,7 @@ pub fn option(client: SocketAddr) -> Vec<u8> {
 }
 
 impl<'n> Client<'n> {
-    /// From a port of its own.
+    /// A client with its own port.
     pub fn new(network: &'n Network, from: IpAddr, to: SocketAddr) -> Self {
         let port = PORT.fetch_add(1, Ordering::Relaxed);
         Client {
@@ -52,13 +52,13 @@ impl<'n> Client<'n> {
         }
     }
 
-    /// A SYN, with data where the server has Fast Open.
+    /// Sends a SYN, with data if the server has Fast Open.
     pub fn syn(&mut self, options: &[u8], data: &[u8]) {
         self.send(Flags::Syn, options, data);
         self.sequence += 1 + data.len() as u32;
     }
 
-    /// Waits for the SYN of the server; its options.
+    /// Waits for the server's SYN and returns its options.
     pub fn syn_ack(&mut self) -> Vec<u8> {
         let (sequence, options) = self.network.receive(|packet| {
             let tcp = self.answer(packet).filter(|tcp| tcp.syn() && tcp.ack())?;
@@ -68,7 +68,7 @@ impl<'n> Client<'n> {
         options
     }
 
-    /// Waits for a SYN that the kernel sends to this address of IPv4, and answers it.
+    /// Waits for a SYN that the kernel sends to this IPv4 address, and answers it.
     pub fn answer_syn(network: &'n Network, address: SocketAddr) -> Self {
         let (from, sequence) = network.receive(|packet| {
             let packet = SlicedPacket::from_ip(packet).ok()?;
@@ -93,20 +93,20 @@ impl<'n> Client<'n> {
         client
     }
 
-    /// An ACK, with data or without.
+    /// Sends an ACK, with or without data.
     pub fn ack(&mut self, options: &[u8], data: &[u8]) {
         self.send(Flags::Ack, options, data);
         self.sequence += data.len() as u32;
     }
 
-    /// SYN, and the ACK with these options.
+    /// Sends a SYN, and the ACK with these options.
     pub fn connect(&mut self, options: &[u8]) {
         self.syn(&[], &[]);
         self.syn_ack();
         self.ack(options, &[]);
     }
 
-    /// Ends the connection at once.
+    /// Resets the connection.
     pub fn reset(&self) {
         let mut packet = Vec::new();
         let builder = self
@@ -147,7 +147,7 @@ impl<'n> Client<'n> {
         self.network.send(&packet);
     }
 
-    /// The segment, if the server sent it to this end.
+    /// The segment, if the server sent it to this client.
     fn answer<'p>(&self, packet: &'p [u8]) -> Option<TcpSlice<'p>> {
         let packet = SlicedPacket::from_ip(packet).ok()?;
         let from: IpAddr = match packet.net? {

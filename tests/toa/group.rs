@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A cgroup of the test's own, to which the programs are attached, so that they see the
-//! sockets of this process alone.
+//! A cgroup for the test. The programs are attached to it, so that they see only the
+//! sockets of this process.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -13,7 +13,7 @@ use ipvs_bpf::model::Network;
 use ipvs_bpf::toa::abi::{Counts, Outcome};
 use ipvs_bpf::toa::{self, Loaded};
 
-/// A process is in one cgroup with all its threads.
+/// A process is in one cgroup with all its threads, so tests take turns.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -24,7 +24,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// This process is in it until it is dropped.
+    /// Moves this process into the group until it is dropped.
     pub fn enter() -> Self {
         let guard = ONE_AT_A_TIME
             .lock()
@@ -56,8 +56,8 @@ impl Drop for Group {
     }
 }
 
-/// Where cgroup v2 is mounted: some hosts have version 1 next to it.
-fn root() -> PathBuf {
+/// The mount point of cgroup v2. Some hosts have version 1 as well.
+pub fn root() -> PathBuf {
     let mounts = fs::read_to_string("/proc/mounts").unwrap();
     let root = mounts.lines().find_map(|line| {
         let mut words = line.split(' ');
@@ -71,7 +71,7 @@ fn join(group: &Path) {
     fs::write(group.join("cgroup.procs"), "0").unwrap();
 }
 
-/// The programs, attached to a group that this process is in.
+/// The programs, attached to a cgroup that contains this process.
 pub struct Receiver {
     pub loaded: Loaded,
     links: Vec<(&'static str, FdLink)>,
@@ -79,7 +79,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Trusts these networks, as prefix and length.
+    /// Loads the programs and trusts these networks, given as prefix and length.
     pub fn new(trust: &[(&str, u8)]) -> Self {
         let mut receiver = Receiver {
             loaded: toa::load().unwrap_or_else(|error| panic!("{error}")),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Which segment ends a handshake: the option is read there.
+//! Which segment ends a handshake. The option is read from it.
 
 use ipvs_bpf::toa::abi::Outcome;
 use nix::libc;
@@ -35,7 +35,7 @@ fn a_server_that_waits_for_data_sees_what_the_data_says() {
         let listener = kind.listen();
         set_option(&listener, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, 30);
         let mut client = kind.through_director(&network);
-        // The server drops this one, whatever it says.
+        // The server drops this segment, whatever it contains.
         client.connect(&option("192.0.2.200:1".parse().unwrap()));
         client.ack(&option(kind.client()), b"hello");
         let (mut stream, peer) = accepted(&listener);
@@ -59,7 +59,7 @@ fn later_segments_change_nothing() {
         assert_eq!(read(&mut stream, 5), b"hello");
         assert_eq!(stream.peer_addr().unwrap(), kind.shown(kind.client()));
 
-        // Nor do they tell what the handshake did not.
+        // Later segments cannot add what the handshake did not have.
         let mut client = kind.through_director(&network);
         client.connect(&[]);
         let (mut stream, peer) = accepted(&listener);
@@ -92,7 +92,7 @@ fn a_syn_says_nothing_where_it_does_not_end_the_handshake() {
 fn a_server_that_answers_with_cookies_sees_the_client() {
     let receiver = Receiver::new(&TRUST);
     let network = Network::new();
-    // Always.
+    // Always use cookies.
     sysctl("ipv4/tcp_syncookies", "2");
     for kind in KINDS {
         let listener = kind.listen();
@@ -107,7 +107,7 @@ fn a_server_that_answers_with_cookies_sees_the_client() {
 fn a_server_with_fast_open_sees_the_client_of_the_syn() {
     let receiver = Receiver::new(&TRUST);
     let network = Network::new();
-    // At servers, for every listening socket, and without a cookie.
+    // For servers, on every listening socket, without a cookie.
     sysctl("ipv4/tcp_fastopen", "1538");
     for kind in KINDS {
         let listener = kind.listen();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Programs that come and go while servers run, and sockets that outlive a connection.
+//! Programs that are attached and detached while servers run, and sockets that are used
+//! for more than one connection.
 
 use ipvs_bpf::toa::abi::Outcome;
 
@@ -40,7 +41,7 @@ fn without_the_programs_a_connection_shows_the_local_ip_again() {
         assert_eq!(peer, kind.shown(kind.client()));
         receiver.detach();
         assert_eq!(stream.peer_addr().unwrap(), kind.shown(client.from));
-        // What was kept with the socket is there still.
+        // The address that was stored with the socket is still there.
         receiver.attach();
         assert_eq!(stream.peer_addr().unwrap(), kind.shown(kind.client()));
     }

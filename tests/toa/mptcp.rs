@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Servers that listen for Multipath TCP: what they accept is not the socket of the
-//! handshake.
+//! Servers that listen for Multipath TCP. The socket that they accept is not the socket
+//! of the handshake.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Instant;
@@ -26,15 +26,15 @@ fn capable(syn_ack: &[u8]) -> Vec<u8> {
     [&[30, 20, 1, 1], &OWN_KEY[..], servers_key].concat()
 }
 
-/// The option and those of Multipath TCP in the ACK that ends the handshake.
+/// Connects. The final ACK has the option and those of Multipath TCP.
 fn connect(client: &mut Client<'_>, option: &[u8]) {
     client.syn(&CAPABLE, &[]);
     let capable = capable(&client.syn_ack());
     client.ack(&[option, &capable].concat(), &[]);
 }
 
-/// None where the kernel has no Multipath TCP, or a program cannot ask for its network
-/// namespace (before 5.15), which the receiver knows as well.
+/// `None` if the kernel has no Multipath TCP, or if a program cannot get its network
+/// namespace (before 5.15). If there is a listener, the receiver must support it.
 fn listen(receiver: &Receiver, kind: Kind) -> Option<TcpListener> {
     let family = match kind.shown(kind.client()) {
         SocketAddr::V4(_) => libc::AF_INET,
@@ -96,7 +96,7 @@ fn an_earlier_connection_with_the_same_ends_names_nobody_in_a_later_one() {
         let mut client = kind.through_director(&network);
         let from = client.from;
         connect(&mut client, &option(kind.client()));
-        // The server never asks whom it has there.
+        // The server never asks for the address of its peer.
         wait(&listener, Instant::now() + PATIENCE);
         drop(accept_unseen(&listener));
         client.reset();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A network namespace whose only way out is this test: what the kernel sends, the test
-//! reads as packets, and what the test writes comes in (TUN, `tuntap.rst`).
+//! A network namespace that is connected only to this test. The test reads the packets
+//! that the kernel sends, and writes the packets that it receives (TUN, `tuntap.rst`).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
@@ -14,7 +14,7 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns, unshare};
 
-/// How long a test waits for what has to come.
+/// The time that a test waits for an expected event.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The server's addresses.
@@ -27,10 +27,10 @@ pub struct Network {
 }
 
 impl Network {
-    /// A new one, which the calling thread enters. Everything that is not the server is
-    /// behind the device.
+    /// Makes a new namespace, which the calling thread enters. All addresses except the
+    /// server's are behind the device.
     pub fn new() -> Self {
-        // Where it is part of the kernel, or loaded, that is nothing to do.
+        // Does nothing if it is built in or already loaded.
         let _ = Command::new("/sbin/modprobe").arg("tun").output();
         unshare(CloneFlags::CLONE_NEWNET).expect("root may make network namespaces");
         let network = Network {
@@ -52,17 +52,17 @@ impl Network {
         network
     }
 
-    /// Takes the calling thread there. Sockets stay where they were made.
+    /// Moves the calling thread to the namespace. Sockets stay where they were opened.
     pub fn enter(&self) {
         setns(&self.namespace, CloneFlags::CLONE_NEWNET).unwrap();
     }
 
-    /// The kernel receives a packet.
+    /// Passes a packet to the kernel.
     pub fn send(&self, packet: &[u8]) {
         (&self.tun).write_all(packet).unwrap();
     }
 
-    /// The next packet that the kernel sends and that is one of these.
+    /// The next packet from the kernel for which `find` returns a value.
     pub fn receive<T>(&self, find: impl Fn(&[u8]) -> Option<T>) -> T {
         let end = Instant::now() + PATIENCE;
         let mut packet = [0; 2048];
@@ -76,7 +76,7 @@ impl Network {
     }
 }
 
-/// Until there is something to read, or to accept.
+/// Waits until there is data to read or a connection to accept.
 #[track_caller]
 pub fn wait(file: &impl AsFd, end: Instant) {
     wait_for(file, PollFlags::POLLIN, end);
@@ -96,7 +96,7 @@ fn wait_for(file: &impl AsFd, what: PollFlags, end: Instant) {
 }
 
 fn tun(name: &str) -> File {
-    /// `struct ifreq`, as far as TUNSETIFF reads it.
+    /// `struct ifreq`, up to the part that TUNSETIFF reads.
     #[repr(C)]
     struct Request {
         name: [u8; libc::IFNAMSIZ],
@@ -114,20 +114,20 @@ fn tun(name: &str) -> File {
         .write(true)
         .open("/dev/net/tun")
         .expect("/dev/net/tun");
-    // SAFETY: the request is as large as the kernel reads.
+    // SAFETY: the request is as large as the part that the kernel reads.
     let result = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &raw mut request) };
     assert_eq!(result, 0, "TUNSETIFF: {}", std::io::Error::last_os_error());
     file
 }
 
-/// Of the calling thread's namespace, below `/proc/sys/net`.
+/// Sets a sysctl of the calling thread's namespace, below `/proc/sys/net`.
 pub fn sysctl(name: &str, value: &str) {
     fs::write(format!("/proc/sys/net/{name}"), value)
         .unwrap_or_else(|error| panic!("{name}: {error}"));
 }
 
-/// IPv6 adds the route of an address later than the command ends.
-fn wait_until_local(address: Ipv6Addr) {
+/// Waits for the route of the address, which IPv6 adds after the command has ended.
+pub fn wait_until_local(address: Ipv6Addr) {
     let end = Instant::now() + PATIENCE;
     const RTF_LOCAL: u32 = 0x8000_0000;
     let route = format!("{:032x} 80 ", address.to_bits());
@@ -145,8 +145,8 @@ fn wait_until_local(address: Ipv6Addr) {
     }
 }
 
-/// Runs these commands.
-fn ip(commands: &str) {
+/// Runs these commands of `ip`.
+pub fn ip(commands: &str) {
     let mut ip = Command::new("ip")
         .args(["-batch", "-"])
         .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")

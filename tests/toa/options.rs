@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What else is in a TCP header: options before and after, wrong lengths, two of a kind.
+//! Other contents of the TCP header: options before and after, wrong lengths, duplicates.
 
 use std::net::TcpListener;
 
@@ -29,13 +29,14 @@ impl<'n> Server<'n> {
         }
     }
 
-    /// It sees the client, or the local IP, of a connection with these options.
+    /// Checks whether the server sees the client or the local IP of a connection with
+    /// these options.
     #[track_caller]
     fn assert_sees(&self, options: &[u8], told: bool) {
         let kind = self.kind;
         let mut client = kind.through_director(self.network);
         client.connect(options);
-        // Kernels of late drop a segment whose options run over its header.
+        // Recent kernels drop a segment whose options exceed its header.
         client.ack(&[], &[]);
         let seen = if told { kind.client() } else { client.from };
         let peer = accepted(&self.listener).1;
@@ -60,7 +61,7 @@ fn other_options_may_stand_before_and_after() {
             (vec![NOP], vec![]),
             (vec![NOP; 3], vec![]),
             (vec![NOP; room], vec![]),
-            // A kind that nobody knows, as large as can be, and as small.
+            // An unknown kind with the maximum length, and with the minimum length.
             (
                 [vec![77, room as u8], vec![0xfe; room - 2]].concat(),
                 vec![],
@@ -86,7 +87,7 @@ fn of_two_the_first_one_counts() {
     server.assert_sees(&[own.clone(), option(other)].concat(), true);
     server.assert_sees(&[own.clone(), vec![254, 3, 9]].concat(), true);
     assert_eq!(receiver.totals(), [(Outcome::Told, 2)]);
-    // What a client forged does not take the place of one that could not be read.
+    // A forged option does not replace one that could not be read.
     server.assert_sees(&[vec![254, 4, 0, 0], own].concat(), false);
     assert_eq!(
         receiver.totals(),
@@ -139,24 +140,24 @@ fn what_is_behind_the_end_of_the_list_or_runs_over_it_is_no_option() {
     let server = Server::new(&network, IPV4);
     let own = option(IPV4.client());
     for options in [
-        // Behind the end of the list.
+        // After the end of the list.
         [vec![END], own.clone()].concat(),
-        // Behind one that says that it is longer than all, or shorter than itself.
+        // After an option whose length exceeds the list, or is too short.
         [vec![77, 41], own.clone()].concat(),
         [vec![77, 255], own.clone()].concat(),
         [vec![77, 0], own.clone()].concat(),
         [vec![77, 1], own.clone()].concat(),
-        // Within another one.
+        // Inside another option.
         [vec![77, 10], own.clone()].concat(),
         // Longer than the header.
         own[..4].to_vec(),
         vec![254, 255, 1, 1],
         vec![NOP, NOP, 254, 8],
         vec![NOP, NOP, NOP, 254],
-        // Shorter than itself.
+        // Shorter than its own kind and length bytes.
         vec![254, 0, 1, 1],
         vec![254, 1, 1, 1],
-        // The one for experiments that is not this one.
+        // The other experimental kind.
         [vec![253], own[1..].to_vec()].concat(),
     ] {
         server.assert_sees(&options, false);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The server: a listening socket, and whom it sees.
+//! The server: a listening socket, and the peer address that it sees.
 
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -8,18 +8,18 @@ use std::time::Instant;
 use crate::client::Client;
 use crate::network::{Network, PATIENCE, SERVER4, SERVER6, wait};
 
-/// How a server listens, and who reaches it.
+/// The address family of a server's socket, and the addresses of its clients.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
-    /// What the socket is bound to. Each kind has a port of its own.
+    /// The address of the socket. Each kind has its own port.
     bind: &'static str,
-    /// Where clients reach it.
+    /// The address that clients connect to.
     reach: &'static str,
     /// The director's address.
     pub local_ip: &'static str,
     /// The client behind it.
     pub client: &'static str,
-    /// IPv4, at a socket of IPv6.
+    /// The client uses IPv4, and the socket is IPv6.
     mapped: bool,
 }
 
@@ -37,7 +37,7 @@ pub const IPV6: Kind = Kind {
     client: "[2001:db8::7]:40002",
     mapped: false,
 };
-/// IPv4 at a socket that listens for both.
+/// IPv4 with a socket that listens for both families.
 pub const DUAL: Kind = Kind {
     bind: "[::]:8088",
     mapped: true,
@@ -45,7 +45,7 @@ pub const DUAL: Kind = Kind {
 };
 pub const KINDS: [Kind; 3] = [IPV4, IPV6, DUAL];
 
-/// What the tests trust.
+/// The networks that the tests trust.
 pub const TRUST: [(&str, u8); 2] = [("10.2.0.0", 24), ("fd00:2::100", 128)];
 
 impl Kind {
@@ -72,7 +72,7 @@ impl Kind {
         Client::new(network, address.parse().unwrap(), to)
     }
 
-    /// An address as this server's socket shows it.
+    /// An address in the form that this server's socket shows.
     pub fn shown(self, address: SocketAddr) -> SocketAddr {
         match (self.mapped, address.ip()) {
             (true, IpAddr::V4(v4)) => SocketAddr::new(v4.to_ipv6_mapped().into(), address.port()),
@@ -81,7 +81,7 @@ impl Kind {
     }
 }
 
-/// The next connection, and whom accept(2) named.
+/// The next connection, and the address from accept(2).
 pub fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     wait(listener, Instant::now() + PATIENCE);
     let (stream, peer) = listener.accept().unwrap();
@@ -89,7 +89,7 @@ pub fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     (stream, peer)
 }
 
-/// The next connection, and its peer, of which accept(2) and getpeername(2) say the same.
+/// The next connection and its peer. accept(2) and getpeername(2) must agree.
 #[track_caller]
 pub fn accepted(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     let (stream, peer) = accept(listener);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What std does not ask of sockets.
+//! Socket calls that std does not have.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use nix::libc;
 /// setsockopt(2).
 #[track_caller]
 pub fn set_option(socket: &impl AsFd, level: i32, name: i32, value: i32) {
-    // SAFETY: a value of that length.
+    // SAFETY: the value has that length.
     let result = unsafe {
         libc::setsockopt(
             socket.as_fd().as_raw_fd(),
@@ -23,11 +23,11 @@ pub fn set_option(socket: &impl AsFd, level: i32, name: i32, value: i32) {
     assert_eq!(result, 0, "setsockopt: {}", io::Error::last_os_error());
 }
 
-/// Ends the connection and leaves the socket for another: connect(2), `AF_UNSPEC`.
+/// Ends the connection and keeps the socket for another one: connect(2) with `AF_UNSPEC`.
 pub fn disconnect(socket: &impl AsFd) {
-    // SAFETY: all zeros is an address of no family.
+    // SAFETY: all zeros is an address of family AF_UNSPEC.
     let address: libc::sockaddr = unsafe { std::mem::zeroed() };
-    // SAFETY: an address of that length.
+    // SAFETY: the address has that length.
     let result = unsafe {
         libc::connect(
             socket.as_fd().as_raw_fd(),
@@ -38,14 +38,14 @@ pub fn disconnect(socket: &impl AsFd) {
     assert_eq!(result, 0, "connect: {}", io::Error::last_os_error());
 }
 
-/// Begins a connection to an address of IPv4, and does not wait for it.
+/// Begins a connection to an IPv4 address without waiting for it.
 pub fn begin_connect(socket: &impl AsFd, address: [u8; 4], port: u16) {
-    // SAFETY: all zeros is a value of it.
+    // SAFETY: all zeros is a valid value.
     let mut to: libc::sockaddr_in = unsafe { std::mem::zeroed() };
     to.sin_family = libc::AF_INET as u16;
     to.sin_port = port.to_be();
     to.sin_addr.s_addr = u32::from_ne_bytes(address);
-    // SAFETY: an address of that length.
+    // SAFETY: the address has that length.
     let result = unsafe {
         libc::connect(
             socket.as_fd().as_raw_fd(),
@@ -58,9 +58,9 @@ pub fn begin_connect(socket: &impl AsFd, address: [u8; 4], port: u16) {
     assert_eq!(error.raw_os_error(), Some(libc::EINPROGRESS));
 }
 
-/// A listening socket of Multipath TCP; none where the kernel has none.
+/// A listening socket of Multipath TCP. `None` if the kernel does not support it.
 pub fn listen_mptcp(family: i32, port: u16) -> Option<TcpListener> {
-    // SAFETY: takes no pointer; the descriptor is owned by nobody else.
+    // SAFETY: the call takes no pointer, and nothing else owns the descriptor.
     let listener = unsafe {
         let fd = libc::socket(
             family,
@@ -72,12 +72,12 @@ pub fn listen_mptcp(family: i32, port: u16) -> Option<TcpListener> {
         }
         TcpListener::from_raw_fd(fd)
     };
-    // SAFETY: all zeros is a value of it, and the address that stands for all.
+    // SAFETY: all zeros is a valid value, and is the unspecified address.
     let mut own: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
     own.sin6_family = family as u16;
-    // The port has the same place in both families.
+    // The port is at the same offset in both families.
     own.sin6_port = port.to_be();
-    // SAFETY: an address of that length.
+    // SAFETY: the address has that length.
     let result = unsafe {
         libc::bind(
             listener.as_raw_fd(),
@@ -86,7 +86,7 @@ pub fn listen_mptcp(family: i32, port: u16) -> Option<TcpListener> {
         )
     };
     assert_eq!(result, 0, "bind: {}", io::Error::last_os_error());
-    // SAFETY: takes no pointer.
+    // SAFETY: the call takes no pointer.
     let result = unsafe { libc::listen(listener.as_raw_fd(), 8) };
     assert_eq!(result, 0, "listen: {}", io::Error::last_os_error());
     Some(listener)
@@ -96,7 +96,7 @@ pub fn listen_mptcp(family: i32, port: u16) -> Option<TcpListener> {
 pub fn protocol(stream: &TcpStream) -> i32 {
     let mut protocol = 0_i32;
     let mut length = size_of_val(&protocol) as u32;
-    // SAFETY: a value of that length.
+    // SAFETY: the value has that length.
     let result = unsafe {
         libc::getsockopt(
             stream.as_raw_fd(),
@@ -110,9 +110,9 @@ pub fn protocol(stream: &TcpStream) -> i32 {
     protocol
 }
 
-/// accept(2) of a server that does not want to know who it is.
+/// accept(2) without asking for the address of the peer.
 pub fn accept_unseen(listener: &TcpListener) -> TcpStream {
-    // SAFETY: null stands for no address; the descriptor is owned by nobody else.
+    // SAFETY: null means that no address is wanted, and nothing else owns the descriptor.
     unsafe {
         let fd = libc::accept(
             listener.as_raw_fd(),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The file against what runs, and what other tools took away from that.
+//! The file against the running state, including things that other tools removed.
 
 use serde_json::Value;
 

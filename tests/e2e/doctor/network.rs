@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Interfaces, addresses, routes, ports and rules that are in the way.
+//! Interfaces, addresses, routes, ports and rules that break a director.
 
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
@@ -12,6 +12,7 @@ use nix::sched::{CloneFlags, setns};
 use serde_json::Value;
 
 use super::{found, named_and_mended, needed, only, running, script, six};
+use crate::attached::take_off;
 use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually, run, success};
 
@@ -41,7 +42,7 @@ fn forwarding_that_is_off_where_a_native_service_masquerades() {
         only(&needed(&lab, &file), "error", "forwarding", what)
     );
 
-    // The answers of the server are what is lost.
+    // The answers of the server are lost.
     let refused = || -> u64 {
         let words = lab.exec("director", &["nstat", "-asz", "IpInAddrErrors"]);
         let mut words = words
@@ -74,7 +75,7 @@ fn forwarding_that_is_off_is_nothing_to_full_nat_and_direct_routing() {
     ] {
         assert_eq!(needed(&lab, &file), [] as [Value; 0]);
         lab.apply(&file);
-        // Also by the fast path.
+        // This must work on the fast path too.
         lab.get(&[url, url]);
         assert_eq!(running(&lab), [] as [Value; 0]);
     }
@@ -166,13 +167,13 @@ fn an_interface_that_is_not_ethernet() {
 fn a_program_that_was_taken_off_an_interface() {
     let lab = Lab::new();
     lab.apply(FILE);
-    script(&lab, "tc filter del dev eth1 ingress");
+    take_off(&lab, "eth1");
     let findings = needed(&lab, FILE);
     let cure = only(&findings, "warning", "interface-not-attached", "eth1");
     assert_eq!(cure, "ipvs-bpf apply");
-    // Without the file nobody knows that it should be there.
+    // Without the file, doctor cannot know that the route should exist.
     only(&running(&lab), "note", "server-other-interface", "by eth1");
-    // Full NAT goes on without it.
+    // Full NAT still works without it.
     lab.get(&["http://10.0.0.1/"]);
     lab.apply(FILE);
     assert_eq!(running(&lab).len(), 0);
@@ -181,7 +182,7 @@ fn a_program_that_was_taken_off_an_interface() {
 #[test]
 fn a_filter_of_another_program_before_ours() {
     let lab = Lab::new();
-    lab.apply(FILE);
+    script(&lab, "tc qdisc add dev eth1 clsact");
     let filter = |action: &str, priority: &str| {
         let pass = if action == "add" {
             "matchall action pass"
@@ -194,8 +195,9 @@ fn a_filter_of_another_program_before_ours() {
             &format!("tc filter {action} {place} {priority} {pass}"),
         );
     };
-    // After ours it is in nobody's way.
+    // A filter after ours does not matter.
     filter("add", "60000");
+    lab.apply(FILE);
     assert_eq!(running(&lab).len(), 0);
     filter("add", "7");
     let what = "at eth1, a filter of another program comes before ours: \
@@ -209,8 +211,8 @@ fn a_filter_of_another_program_before_ours() {
     lab.get(&["http://10.0.0.1/"]);
 }
 
-/// A program that ends every packet's walk, as others attach theirs; it goes with
-/// the result. `None`: this kernel has no tcx.
+/// Attaches a program by tcx that ends the processing of every packet. It is detached
+/// when the result is dropped. `None`: this kernel has no tcx.
 fn attach_by_tcx(lab: &Lab, interface: &str) -> Option<Ebpf> {
     const ENDS: &str =
         r#"__attribute__((section("classifier"), used)) int ends(void *skb) { return 0; }"#;
@@ -220,9 +222,9 @@ fn attach_by_tcx(lab: &Lab, interface: &str) -> Option<Ebpf> {
     let mut ebpf = Ebpf::load_file(object).unwrap();
     let program: &mut SchedClassifier = ebpf.program_mut("ends").unwrap().try_into().unwrap();
     program.load().unwrap();
-    let order = TcAttachOptions::TcxOrder(LinkOrder::default());
+    let order = TcAttachOptions::TcxOrder(LinkOrder::first());
     let namespace = File::open(format!("/run/netns/{}", lab.namespace("director"))).unwrap();
-    // A namespace is a thread's.
+    // Each thread has its own network namespace.
     let attached = thread::scope(|scope| {
         let attach = || {
             setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
@@ -269,7 +271,7 @@ fn a_vip_that_is_not_local() {
         "ip address del 10.0.0.1/32 dev lo",
         "error",
         "vip-not-local",
-        "the VIP 10.0.0.1 is no address of this host",
+        "the VIP 10.0.0.1 is not an address of this host",
     );
 }
 
@@ -279,7 +281,7 @@ fn a_local_ip_that_is_not_local() {
         "ip address del 10.2.0.100/24 dev eth1",
         "error",
         "local-ip-not-local",
-        "the local IP 10.2.0.100 is no address of this host",
+        "the local IP 10.2.0.100 is not an address of this host",
     );
 }
 
@@ -294,7 +296,7 @@ fn a_local_ip_that_another_host_has() {
     script(&lab, "ping -qc 1 -W 10 10.2.0.100");
     let what = "the local IP 10.2.0.100 is in use by another host";
     only(&needed(&lab, FILE), "error", "local-ip-not-unique", what);
-    // Also where this host has it too.
+    // The same if this host has the address too.
     script(
         &lab,
         "ip neigh flush all; ip address add 10.2.0.100/24 dev eth1",
@@ -373,7 +375,7 @@ fn a_server_that_does_not_answer_arp() {
 #[test]
 fn a_server_behind_an_interface_without_our_programs() {
     let lab = Lab::new();
-    // The other end is another host's: this one would answer itself by ARP.
+    // The other end must be on another host: this one would answer its own ARP requests.
     script(
         &lab,
         &format!(
@@ -393,7 +395,7 @@ fn a_server_behind_an_interface_without_our_programs() {
     found(&needed(&lab, &file), "note", "server-other-interface", what);
     let mended = file.replace("\"eth1\"]", "\"eth1\", \"eth9\"]");
     let findings = needed(&lab, &mended);
-    // Each server has only one of the local IPs in its network.
+    // The network of each server contains only one of the local IPs.
     assert!(
         findings.iter().all(|of| of["check"] == "server-way-back"),
         "{findings:#?}"
@@ -407,7 +409,7 @@ fn a_local_ip_that_is_foreign_to_the_network_of_the_server() {
     let file = FILE.replace("10.2.0.100", "10.5.0.1");
     let what = "the local IP 10.5.0.1 is not in the network of eth1";
     let cure = only(&needed(&lab, &file), "note", "server-way-back", what);
-    // It is true: a server answers when it has that route.
+    // The finding is right: with that route, a server answers.
     lab.apply(&file);
     let get = ["curl", "-sf", "-m", "2", "http://10.0.0.1/"];
     assert!(!lab.try_exec("client", &get).status.success());
@@ -473,7 +475,7 @@ fn local_ports_of_the_host_that_take_most_of_a_local_ip() {
 
 #[test]
 fn a_rule_that_drops_what_conntrack_has_not_seen() {
-    // It is true: nothing passes.
+    // The finding is right: no packet gets through.
     let lab = Lab::new();
     lab.apply(FILE);
     let rule = "nft -f - <<END

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Kernels and modules that are not as they should be. What one kernel cannot
-//! be made to be, its files say in a mount namespace of their own.
+//! Unusual kernels and modules. Where a real kernel cannot be made to behave so, its
+//! files are replaced in a mount namespace.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,22 +12,29 @@ use super::{findings, found, needed, only, running};
 use crate::full_nat::FILE;
 use crate::lab::{Lab, ipvs_bpf, module_is_loaded, run, success};
 
-/// `doctor --json` where `lines` were run in a mount namespace before.
-fn where_mounted(lines: &str, arguments: &[&str]) -> Vec<Value> {
-    let output: Output = Command::new("unshare")
-        .args(["--mount", "--propagation", "private", "sh", "-ec"])
+/// Runs the CLI after `lines` in namespaces of its own. `flags` are the flags of
+/// unshare(1) for namespaces other than the mount namespace.
+pub fn unshared(flags: &[&str], lines: &str, arguments: &[&str]) -> Output {
+    Command::new("unshare")
+        .args(["--mount", "--propagation", "private"])
+        .args(flags)
+        .args(["sh", "-ec"])
         .arg(format!("{lines}\nexec \"$@\""))
         .arg("sh")
         .arg(ipvs_bpf().get_program())
-        .args(["doctor", "--json"])
         .args(arguments)
         .output()
-        .unwrap();
-    findings(&output)
+        .unwrap()
 }
 
-/// A file that has `text`, in place of one of the kernel's.
-fn instead(path: &str, text: &str) -> String {
+/// Runs `doctor --json` after `lines` in a mount namespace of its own.
+pub fn where_mounted(lines: &str, arguments: &[&str]) -> Vec<Value> {
+    let arguments = [&["doctor", "--json"], arguments].concat();
+    findings(&unshared(&[], lines, &arguments))
+}
+
+/// Replaces one of the kernel's files by a file with `text`.
+pub fn instead(path: &str, text: &str) -> String {
     format!("f=$(mktemp); printf '%s\\n' '{text}' >$f; mount --bind $f {path}\n")
 }
 
@@ -43,8 +50,8 @@ fn file(lab: &Lab) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// Another file of the module, with a text replaced by one of the same length.
-/// `from` is a pattern of sed's for text that is as long as `to`.
+/// A copy of the module in which a text is replaced by one of the same length. `from` is
+/// a sed pattern that matches text of the length of `to`.
 fn altered_module(lab: &Lab, from: &str, to: &str) -> String {
     let original = std::env::var("IPVS_BPF_MODULE").unwrap();
     let path = folder(lab).join("ip_vs_bpf.ko");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Services that have every field in every kind of value, and what `ipvsadm`
-//! calls them.
+//! Services with every kind of value in every field, and the output of `ipvsadm` for
+//! them.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -64,7 +64,7 @@ fn gre(checksum: TunnelChecksum) -> Forward {
     Forward::Tunnel(Tunnel::Gre { checksum })
 }
 
-/// Every field in every value that it can have a kind of, for both families.
+/// Every field with every kind of value that it can have, for both families.
 pub fn state() -> BTreeMap<ServiceKey, Service> {
     use TunnelChecksum::{Full, None as Bare, Remote};
     BTreeMap::from([
@@ -165,8 +165,8 @@ pub fn state() -> BTreeMap<ServiceKey, Service> {
     ])
 }
 
-/// What `ipvsadm -Sn` says of [`state`]: it has no word for thresholds, and
-/// writes marks from 2^31 on as negative numbers.
+/// The output of `ipvsadm -Sn` for [`state`]. It does not list thresholds, and prints
+/// marks from 2^31 on as negative numbers.
 pub const SAVED: &str = "
 -A -t 10.0.0.1:80 -s wlc -p 300 -M 255.255.254.0
 -a -t 10.0.0.1:80 -r 10.0.0.2:8080 -m -w 0

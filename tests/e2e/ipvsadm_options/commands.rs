@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The commands.
+//! The rows of commands.
 
 use super::Ours::{Apply, Run};
 use super::Proof::{Restored, Same, Saved, Shown, Test};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What is listed, and how.
+//! The rows of listings and their formats.
 
 use super::Proof::{Shown, Test};
 use super::Row;

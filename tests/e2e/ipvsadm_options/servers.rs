@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What names and describes a server.
+//! The rows of options that identify and describe a server.
 
 use super::Ours::Apply;
 use super::Proof::Same;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What names and describes a service.
+//! The rows of options that identify and describe a service.
 
 use super::Ours::Apply;
 use super::Proof::Same;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The options of the sync daemons.
+//! The rows of options of the sync daemons.
 
 use super::Ours::Apply;
 use super::Proof::Same;

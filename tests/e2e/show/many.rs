@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! More connections than 16 bits count.
+//! More connections than fit in 16 bits.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -7,28 +11,34 @@ use super::both;
 use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually, success};
 
-/// Connections from so many ports of each of the client's addresses, which
-/// live as long as the test on a slow machine.
+/// Makes connections from `ports` ports of each client address. They last as long as the
+/// test on a slow machine.
 fn flood(lab: &Lab, ports: u32) {
     lab.exec("director", &["ipvsadm", "--set", "0", "0", "7200"]);
-    // The local IP is the director's own, and these many need nearly all ports.
+    // The local IP is an address of the director, and the test needs nearly all of its
+    // ports.
     let all = "net.ipv4.ip_local_reserved_ports=1024-65535";
     lab.exec("director", &["sysctl", "-qw", all]);
-    let script = format!(
-        "import socket, time\n\
-         for source in ('10.1.0.2', '10.1.0.3'):\n\
-        \x20 for port in range(10000, 10000 + {ports}):\n\
-        \x20   s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
-        \x20   s.bind((source, port)); s.sendto(b'', ('10.0.0.1', 9)); s.close()\n\
-        \x20   if port % 100 == 0: time.sleep(0.001)"
-    );
-    lab.exec("client", &["/usr/bin/python3", "-c", &script]);
+    let ports = usize::try_from(ports).unwrap();
+    let service = SocketAddr::from(([10, 0, 0, 1], 9));
+    lab.inside("client", || {
+        for last in [2, 3] {
+            for port in (10_000..).take(ports) {
+                let source = SocketAddr::from(([10, 1, 0, last], port));
+                let socket = UdpSocket::bind(source).unwrap();
+                socket.send_to(&[], service).unwrap();
+                if port % 100 == 0 {
+                    sleep(Duration::from_millis(1));
+                }
+            }
+        }
+    });
 }
 
 #[test]
 fn more_than_65_536_connections_are_counted_and_listed() {
     const PORTS: u32 = 36_000;
-    // See below.
+    // The reason is below.
     let lab = Lab::alone();
     let file = FILE
         .replace("max_sessions = 10_000", "max_sessions = 100_000")
@@ -40,7 +50,7 @@ fn more_than_65_536_connections_are_counted_and_listed() {
         serde_json::from_str(&success(&lab.ipvs_bpf(&words))).unwrap()
     };
     let service = "udp://10.0.0.1:9";
-    // IPVS sums its counters up every two seconds.
+    // IPVS updates its counters every two seconds.
     eventually("every connection is counted", || {
         json(&[service])["services"][0]["totals"]["connections"] == 2 * PORTS
     });
@@ -57,14 +67,14 @@ fn more_than_65_536_connections_are_counted_and_listed() {
     let count = |name: &str, arguments: &[&str]| json(arguments)[name].as_array().unwrap().len();
     let all = usize::try_from(2 * PORTS).unwrap();
     assert_eq!(count("sessions", &["--sessions", service]), all);
-    // The kernel goes on by counting lines of a table that all namespaces share;
-    // those of an earlier test may still be ending.
+    // The kernel continues by counting lines of a table that all namespaces share.
+    // Connections of an earlier test may still be ending.
     eventually("every connection is listed", || {
         count("connections", &["--connections", service]) == all
     });
     let local_ip = &json(&["--local-ips"])["local_ips"][0];
     assert_eq!(local_ip["sessions"], 2 * PORTS);
-    // Two servers in turn.
+    // Two servers, alternating.
     assert_eq!(local_ip["busiest_server"]["sessions"], PORTS);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The same numbers as ipvsadm.
+//! `show` and ipvsadm print the same numbers.
 
 use std::collections::BTreeMap;
 
@@ -18,13 +18,13 @@ pub fn totals_rates_thresholds_and_connections_are_those_of_ipvsadm() {
     assert_eq!(ours.len(), 16, "{ours:?}");
     let silent = ours.iter().filter(|(_, columns)| columns[1] == "0");
     let silent: Vec<&str> = silent.map(|(name, _)| name.as_str()).collect();
-    // Of one connection only one server knows; and nobody runs iperf3.
+    // Each connection counts at one server only. Nobody uses iperf3.
     assert_eq!(silent.len(), 3, "{ours:?}");
     assert!(ours.iter().any(|row| row.1[4].len() > 5), "{ours:?}");
 
     let (theirs, ours) = both(&lab, &["--rate"], 5);
     assert_eq!(ours, theirs);
-    // Of bytes: on a slow machine there is less than a packet a second.
+    // The rates of bytes: on a slow machine there is less than one packet each second.
     assert!(ours.iter().any(|row| row.1[4] != "0"), "no rate: {ours:?}");
 
     for view in ["--thresholds", "--persistent-conn"] {
@@ -42,7 +42,7 @@ pub fn totals_rates_thresholds_and_connections_are_those_of_ipvsadm() {
             .any(|row| row.1.get(1).is_some_and(|count| count == "1"))
     );
 
-    // Forward, Weight, ActiveConn, InActConn; ipvsadm writes "Masq".
+    // Forward, Weight, ActiveConn, InActConn. ipvsadm prints "Masq".
     let (theirs, ours) = both(&lab, &[], 4);
     let small = |(name, columns): (String, Vec<String>)| {
         (
@@ -92,9 +92,9 @@ pub fn the_connections_are_those_of_ipvsadm() {
     lab.udp(
         "10.0.0.9",
         5060,
-        "OPTIONS sip:a SIP/2.0\\r\\nCall-ID: one-call@example\\r\\n\\r\\n",
+        "OPTIONS sip:a SIP/2.0\r\nCall-ID: one-call@example\r\n\r\n",
     );
-    // Protocol, state, client, VIP, server and the engine's words → seconds.
+    // Maps protocol, state, client, VIP, server and persistence engine to seconds.
     let theirs = || -> BTreeMap<String, i64> {
         let text = lab.exec("director", &["ipvsadm", "-Lnc", "--persistent-conn"]);
         let lines = text.lines().skip(2);
@@ -168,7 +168,7 @@ fn large_numbers_are_shortened_as_ipvsadm_does() {
         "client",
         &["iperf3", "--client", "10.0.0.1", "--bytes", "110M"],
     );
-    // IPVS sums its counters up every two seconds.
+    // IPVS updates its counters every two seconds.
     eventually("the transfer is counted", || {
         let (theirs, ours) = both(&lab, &["--stats"], 5);
         assert_eq!(ours, theirs);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What ipvsadm does not have, or says elsewhere.
+//! Views that ipvsadm does not have, or shows elsewhere.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::lay_out;
 use crate::full_nat::FILE;
 use crate::lab::{Lab, ipvs_bpf, success};
+use crate::talk::answer;
 
 #[test]
 fn rates_of_a_watch_are_what_was_counted_between_two_looks() {
@@ -28,7 +29,7 @@ fn rates_of_a_watch_are_what_was_counted_between_two_looks() {
             .unwrap()
     };
     let mut before = look();
-    // Until packets are seen to come, and then to stay away.
+    // Waits until packets are seen to come, and then to stop.
     for moving in [true, false] {
         if moving {
             lab.get(&["http://10.0.0.1/bytes/100000"]);
@@ -37,7 +38,7 @@ fn rates_of_a_watch_are_what_was_counted_between_two_looks() {
             let now = look();
             let packets = number(&now, "totals") - number(&before, "totals");
             let rate = number(&now, "rates");
-            // Looks are about a second apart, or more on a busy machine.
+            // Updates are about a second apart, or more on a busy machine.
             assert!(rate <= packets * 2, "{packets} packets, {rate} a second");
             assert!(
                 packets == 0 || rate > 0,
@@ -59,8 +60,8 @@ fn names_are_printed_where_they_are_found_and_a_dead_resolver_hurts_nobody() {
     lay_out(&lab);
     let folder = std::env::temp_dir().join(lab.namespace("names"));
     std::fs::create_dir(&folder).unwrap();
-    // Someone takes the questions and never answers; asked in earnest, each
-    // would take minutes.
+    // A name server accepts the queries and never answers. Waiting for each would take
+    // minutes.
     std::fs::write(
         folder.join("resolv.conf"),
         "nameserver 10.1.0.2\noptions timeout:30 attempts:5\n",
@@ -77,7 +78,7 @@ fn names_are_printed_where_they_are_found_and_a_dead_resolver_hurts_nobody() {
     let silent = "import socket, time\n\
                   s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
                   s.bind(('', 53)); print('ready', flush=True); time.sleep(3600)";
-    lab.start("client", &["/usr/bin/python3", "-c", silent], "ready");
+    lab.start("client", &["/usr/bin/python3", "-ISc", silent], "ready");
     let text = lab.exec("director", &["timeout", "60", "sh", "-c", &script]);
     assert!(text.contains("tcp://10.0.0.1:http "), "{text}");
     assert!(text.contains("→ web-1.example:http-alt "), "{text}");
@@ -149,4 +150,18 @@ fn settings_and_counters_are_shown() {
     assert_eq!(value("ebpf", "rewrite_failed"), 0);
     let known = |c: &&Value| c["meaning"].is_string();
     assert_eq!(counters.iter().filter(known).count(), counters.len());
+}
+
+#[test]
+fn a_client_of_udp_is_found_by_the_local_ip_and_port_that_its_server_saw() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    let seen = answer(&lab.udp("10.0.0.1", 7, "hello"));
+    let local_ip = format!("{}:{}", seen.peer, seen.port);
+    let shown = success(&lab.ipvs_bpf(&["show", "--sessions", "--json"]));
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let mut sessions = shown["sessions"].as_array().unwrap().iter();
+    let session = sessions.find(|of| of["protocol"] == "udp" && of["local_ip"] == *local_ip);
+    let client = session.expect(&local_ip)["client"].as_str().unwrap();
+    assert!(client.starts_with("10.1.0.2:"), "{client}");
 }
