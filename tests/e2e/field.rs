@@ -154,8 +154,8 @@ fn br_netfilter_sees_packets_of_full_nat_before_the_bridge() {
         lab.exec("director", &["sysctl", "-qw", &key]);
         works(&lab);
     }
-    drop(lab);
-    run(Command::new("modprobe").args(["-r", "br_netfilter"]));
+    // `modprobe -r` also removes `bridge`, and with it the switches of other tests.
+    run(Command::new("rmmod").arg("br_netfilter"));
 }
 
 /// One interface, and one address that is VIP and local IP. Clients and servers are on

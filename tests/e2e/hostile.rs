@@ -130,6 +130,6 @@ fn frames_that_a_bridge_passes_on_to_another_host_are_left_alone() {
     for host in [a, b] {
         run(Command::new("ip").args(["netns", "del", &host]));
     }
-    drop(lab);
-    run(Command::new("modprobe").args(["-r", "br_netfilter"]));
+    // `modprobe -r` also removes `bridge`, and with it the switches of other tests.
+    run(Command::new("rmmod").arg("br_netfilter"));
 }
