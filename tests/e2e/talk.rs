@@ -3,7 +3,8 @@
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
@@ -36,6 +37,23 @@ pub fn answer(text: &str) -> Answer {
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// A program that another test starts shares all sockets until its `execve(2)`: a socket
+/// that was closed holds its port as long.
+fn connect(socket: &Socket, to: SocketAddr) {
+    let start = Instant::now();
+    loop {
+        match socket.connect_timeout(&to.into(), PATIENCE) {
+            Err(error)
+                if error.kind() == io::ErrorKind::AddrNotAvailable
+                    && start.elapsed() < PATIENCE =>
+            {
+                sleep(Duration::from_millis(10));
+            }
+            result => return result.unwrap(),
+        }
+    }
+}
+
 impl Talk {
     /// `kind` is `tcp` or `udp`. An empty source means any address, and port 0 any port.
     pub fn from(lab: &Lab, host: &str, kind: &str, source: (&str, u16), to: (&str, u16)) -> Self {
@@ -56,7 +74,7 @@ impl Talk {
             socket.set_reuse_address(true).unwrap();
             let source = SocketAddr::from((address, source.1));
             socket.bind(&source.into()).unwrap();
-            socket.connect_timeout(&to.into(), PATIENCE).unwrap();
+            connect(&socket, to);
             socket
         });
         Talk { socket }
