@@ -159,7 +159,7 @@ fn a_warning_is_said_and_changes_no_exit_status() {
 }
 
 #[test]
-fn a_bad_file_is_shown_line_by_line_and_ends_with_2() {
+fn a_bad_file_is_shown_line_by_line_and_ends_with_1() {
     let (code, stdout, stderr) = run(&["validate", "-f", BAD]);
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
     assert!(
