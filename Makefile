@@ -8,7 +8,7 @@ KERNELS ?= 5.10 6.1 6.12 7
 # These kernels check their memory, or overwrite freed memory, which shows a use after free.
 POISONED = $(KERNEL):slub_debug=FZPU $(KERNEL):init_on_free=1
 # The module that `cargo test` and the demo load.
-export IPVS_BPF_MODULE = $(CURDIR)/target/kmod/$(shell lab/kernel release 2>/dev/null)/ip_vs_bpf.ko
+export IPVS_BPF_MODULE = $(CURDIR)/target/kmod/$(shell lab/software/kernel.sh release 2>/dev/null)/ip_vs_bpf.ko
 
 # The version, also of the module and the packages.
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
@@ -26,7 +26,7 @@ help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 24
 
 deps: ## install what is needed (Debian packages) and fetch the lab's kernel
-	@lab/deps
+	@lab/deps.sh
 
 build: cli module ## build everything into target/
 
@@ -34,13 +34,13 @@ cli:
 	cargo build --release
 
 module: ## the kernel module alone: target/kmod/RELEASE/ip_vs_bpf.ko (KDIR=)
-	lab/module
+	lab/module.sh
 
 demo: deps build ## real HTTP requests through full NAT, in a virtual machine
-	lab/vm -- lab/demo
+	lab/vm/run.sh -- lab/demo/demo.sh
 
 test: deps lint module ## everything that proves it, end-to-end tests in the VM included
-	lab/selftest
+	lab/selftest.sh
 	cargo test --no-fail-fast
 
 # Those that need a kernel with IPVS.
@@ -59,30 +59,30 @@ test-long: deps module ## what takes long: 100 000 connections and more, and all
 	FAST_PATH=off cargo test --test e2e
 
 test-kernels: deps ## the end-to-end tests under each of KERNELS, and poisoned; a table at the end
-	lab/test-kernels $(KERNELS) $(POISONED)
+	lab/test-kernels.sh $(KERNELS) $(POISONED)
 
 test-poisoned: deps ## the end-to-end tests with slub_debug=FZPU and with init_on_free=1
-	lab/test-kernels $(POISONED)
+	lab/test-kernels.sh $(POISONED)
 
 test-debug: deps ## end-to-end tests under a kernel that watches itself, hours by emulation (NAMES=)
-	lab/deps debug
-	lab/test-debug $(NAMES)
+	lab/deps.sh debug
+	lab/test-debug.sh $(NAMES)
 
 test-packages: deps ## the packages on a Debian with systemd: installed, upgraded, removed (needs root)
-	lab/deps packages
-	lab/debian fetch
+	lab/deps.sh packages
+	lab/software/debian.sh fetch
 	mkdir -p target
 	tests/packages/build >target/packages.log 2>&1 || { tail -n 40 target/packages.log; exit 1; }
 	tests/packages/run
 
 test-kubernetes: deps module ## kube-proxy and an API server, built on the first run, drive full NAT in the VM
-	lab/deps kubernetes
-	lab/kubernetes fetch
+	lab/deps.sh kubernetes
+	lab/software/kubernetes.sh fetch
 	LAB=kubernetes cargo test --test e2e -- --ignored kubernetes
 
 bench-control: deps cli ## the speed of the control plane beside ipvsadm's: target/bench/control.json
 	mkdir -p target/bench
-	lab/vm --timeout 7200 --icount --writable target/bench -- \
+	lab/vm/run.sh --timeout 7200 --icount --writable target/bench -- \
 		benches/control target/release/ipvs-bpf target/bench/control.json $(BENCH_SERVICES)
 
 lint: deps ## formatting, clippy, shellcheck, ruff, man pages, the module with W=1 and who calls whom in it, words
@@ -90,11 +90,11 @@ lint: deps ## formatting, clippy, shellcheck, ruff, man pages, the module with W
 	cargo clippy --all-targets -- -D warnings
 	cargo run --quiet -- man --dir target/man && diff -r -x '*.5' man target/man # else: make man
 	mandoc -T lint -W warning man/*
-	shellcheck -x .ci/run $$(grep -lE '^#!.*bash' lab/* tests/packages/*)
-	lab/ruff check
-	lab/module --strict
-	lab/rooms target/lint/$$(lab/kernel release)
-	lab/words
+	shellcheck -x .ci/run $$(grep -rlE '^#!.*bash' lab tests/packages)
+	lab/lint/ruff.sh check
+	lab/module.sh --strict
+	lab/lint/rooms.sh target/lint/$$(lab/software/kernel.sh release)
+	lab/lint/words.sh
 
 fuzz: fuzz-unpack ## run each fuzz target for ten minutes (FUZZ_SECONDS=, FUZZ_TARGETS=; docs/dev/fuzzing.md)
 	for target in $(FUZZ_TARGETS); do \
@@ -124,8 +124,8 @@ picture: ## draw docs/concepts/architecture.svg (needs graphviz)
 
 dashboard: deps build ## draw docs/reference/dashboard.svg from a run of twenty minutes (needs python3-matplotlib)
 	mkdir -p target/dashboard
-	lab/vm --icount --memory 3072 --timeout 7200 --writable target/dashboard -- \
-		lab/dashboard target/dashboard/panels.json
+	lab/vm/run.sh --icount --memory 3072 --timeout 7200 --writable target/dashboard -- \
+		lab/demo/dashboard.sh target/dashboard/panels.json
 	packaging/grafana/draw target/dashboard/panels.json docs/reference/dashboard.svg
 
 install: cli ## install everything but a built module below DESTDIR (packages: UNIT_DIR=, ZSH_DIR=)
@@ -148,7 +148,7 @@ install: cli ## install everything but a built module below DESTDIR (packages: U
 	sed -i s/@VERSION@/$(VERSION)/ $(DESTDIR)/usr/src/ipvs-bpf-$(VERSION)/dkms.conf
 
 deb: ## packages of tool and module for Debian and its like: target/deb/*.deb
-	lab/deps packages
+	lab/deps.sh packages
 	rm -rf target/deb
 	$(MAKE) install DESTDIR=$(CURDIR)/target/deb/source/install UNIT_DIR=/lib/systemd/system
 	cp -r packaging/debian target/deb/source
@@ -158,7 +158,7 @@ deb: ## packages of tool and module for Debian and its like: target/deb/*.deb
 	cd target/deb/source && DEB_BUILD_OPTIONS=noautodbgsym dpkg-buildpackage --no-sign --build=binary
 
 rpm: ## the same for RHEL and its like: target/rpm/RPMS/*/*.rpm
-	lab/deps packages
+	lab/deps.sh packages
 	rm -rf target/rpm
 	$(MAKE) install DESTDIR=$(CURDIR)/target/rpm/install ZSH_DIR=/usr/share/zsh/site-functions
 	# Skip rpm's post-processing: its scripts need another shell than Debian's sh.

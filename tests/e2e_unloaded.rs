@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A kernel that has just booted and has not loaded IPVS, although it could (`lab/runner`
+//! A kernel that has just booted and has not loaded IPVS, although it could (`lab/runner.sh`
 //! boots one for this binary alone).
 
 use std::path::Path;

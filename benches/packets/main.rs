@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Counts the instructions for each packet on the paths through a director, in a virtual
-//! machine that counts them (`lab/runner` boots it): `make bench`. docs/concepts/benchmark.md
+//! machine that counts them (`lab/runner.sh` boots it): `make bench`. docs/concepts/benchmark.md
 //! describes what is measured.
 //!
 //!   cargo bench --bench packets               all parts, and the report

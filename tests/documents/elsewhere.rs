@@ -27,7 +27,7 @@ pub const ELSEWHERE: &[Elsewhere] = &[
     Elsewhere {
         command: "make demo",
         by: "tests/e2e/documents.rs",
-        words: "lab/demo",
+        words: "lab/demo/demo.sh",
     },
     Elsewhere {
         command: "make test",

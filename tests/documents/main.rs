@@ -103,7 +103,7 @@ fn every_alert_in_a_document_is_accepted_by_promtool() {
         for block in document.blocks.iter().filter(alerts) {
             let mut file = tempfile::NamedTempFile::new().unwrap();
             file.write_all(block.text.as_bytes()).unwrap();
-            let mut promtool = Process::new(Path::new(ROOT).join("lab/promtool"));
+            let mut promtool = Process::new(Path::new(ROOT).join("lab/software/promtool.sh"));
             let output = promtool.args(["check", "rules"]).arg(file.path()).output();
             let output = output.unwrap();
             let place = format!("{}:{}", document.path, block.line);

@@ -143,7 +143,7 @@ fn every_command_of_the_documents_does_in_the_lab_what_it_says() {
 
 #[test]
 fn the_demonstration_comes_to_its_end() {
-    let mut demo = Process::new("lab/demo");
+    let mut demo = Process::new("lab/demo/demo.sh");
     let text = run(demo.env("IPVS_BPF", env!("CARGO_BIN_EXE_ipvs-bpf")));
     assert!(text.contains("nothing to do"), "{text}");
     // Eight answers, three of four from the first server, to the local IP.

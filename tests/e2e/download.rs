@@ -6,7 +6,7 @@ use std::process::Child;
 
 use crate::lab::{Lab, eventually, success};
 
-/// The total number of bytes that `lab/server` sends.
+/// The total number of bytes that `lab/net/server.py` sends.
 const SIZE: &str = "1000000";
 
 /// Sends the request and then half-closes the connection.

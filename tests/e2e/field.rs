@@ -173,7 +173,7 @@ fn a_director_may_have_one_address_for_everything() {
         .replace("\"10.2.0.100\"]", "\"10.2.0.1\"]\nports = \"10000-65535\"")
         .replace("10.0.0.1:", "10.2.0.1:");
     lab.apply(&file);
-    lab.start("director", &["lab/server", "director"], "ready");
+    lab.start("director", &["lab/net/server.py", "director"], "ready");
     for host in ["server1", "server2", "director"] {
         for _ in 0..5 {
             let get = [

@@ -49,7 +49,7 @@ pub fn lab(echo: &[&str]) -> Lab {
 /// Checks that datagrams of these sizes come back complete.
 pub fn whole(lab: &Lab, vip: &str, sizes: &[&str]) {
     for size in sizes {
-        let answer = lab.exec("client", &["lab/udp", "ask", vip, "7", size]);
+        let answer = lab.exec("client", &["lab/net/udp.py", "ask", vip, "7", size]);
         let stats = || lab.exec("director", &["cat", "/proc/net/ip_vs_bpf/stats"]);
         assert_eq!(answer, "whole\n", "{vip}, {size} bytes\n{}", stats());
     }
@@ -70,7 +70,7 @@ pub fn track(lab: &Lab) -> impl Fn() -> String {
 
 #[test]
 fn large_datagrams_come_back_whole() {
-    let lab = lab(&["lab/udp", "echo", "1200"]);
+    let lab = lab(&["lab/net/udp.py", "echo", "1200"]);
     for vip in VIPS {
         whole(&lab, vip, &SIZES);
     }
@@ -82,7 +82,7 @@ fn large_datagrams_come_back_whole() {
 /// The servers have a route to a local IP that is not on any interface of the director.
 #[test]
 fn large_datagrams_come_back_whole_to_a_local_ip_that_is_only_routed() {
-    let lab = lab(&["lab/udp", "echo", "1200"]);
+    let lab = lab(&["lab/net/udp.py", "echo", "1200"]);
     let route = ["ip", "route", "add", "10.5.0.1/32", "via", "10.2.0.1"];
     lab.exec("server1", &route);
     lab.apply(&FILE.replace("\"10.2.0.100\"", "\"10.5.0.1\""));
@@ -92,7 +92,7 @@ fn large_datagrams_come_back_whole_to_a_local_ip_that_is_only_routed() {
 
 #[test]
 fn large_datagrams_come_back_whole_and_conntrack_stays_empty() {
-    let lab = lab(&["lab/udp", "echo", "1200"]);
+    let lab = lab(&["lab/net/udp.py", "echo", "1200"]);
     let tracked = track(&lab);
     lab.exec("client", &["ping", "-c", "1", "-W", "5", "10.1.0.1"]);
     assert!(
@@ -103,19 +103,19 @@ fn large_datagrams_come_back_whole_and_conntrack_stays_empty() {
         whole(&lab, vip, &SIZES);
     }
     // An error does not create an entry either.
-    lab.exec("client", &["lab/udp", "knock", "10.0.0.1", "7"]);
+    lab.exec("client", &["lab/net/udp.py", "knock", "10.0.0.1", "7"]);
     assert!(!tracked().contains("udp"), "{}", tracked());
 }
 
 #[test]
 fn fragments_that_come_in_the_opposite_order_are_put_together() {
-    let lab = lab(&["lab/packets", "answer", "1200"]);
+    let lab = lab(&["lab/net/packets.py", "answer", "1200"]);
     for (from, to) in [
         ("10.1.0.2:4444", "10.0.0.1:7"),
         ("[fd00:1::2]:4444", "[fd00::1]:7"),
     ] {
         for size in ["1500", "9000"] {
-            let ask = ["lab/packets", "ask", from, to, size];
+            let ask = ["lab/net/packets.py", "ask", from, to, size];
             assert_eq!(lab.exec("client", &ask), "whole\n", "{to}, {size} bytes");
         }
     }
@@ -126,7 +126,7 @@ fn fragments_that_come_in_the_opposite_order_are_put_together() {
 /// MTU of its interface would also block incoming packets.)
 #[test]
 fn fragments_that_are_too_large_for_the_next_link_become_smaller_ones() {
-    let lab = lab(&["lab/udp", "echo", "1200"]);
+    let lab = lab(&["lab/net/udp.py", "echo", "1200"]);
     for (subnet, interface) in [(2, "eth1"), (1, "eth0")] {
         let narrow = format!(
             "ip route replace 10.{subnet}.0.0/24 dev {interface} proto kernel scope link mtu 1280 && \
@@ -141,7 +141,7 @@ fn fragments_that_are_too_large_for_the_next_link_become_smaller_ones() {
 
 #[test]
 fn fragments_that_would_fit_into_one_packet_behind_the_director_pass() {
-    let lab = lab(&["lab/udp", "echo", "1200"]);
+    let lab = lab(&["lab/net/udp.py", "echo", "1200"]);
     for host in ["client", "director"] {
         lab.exec(host, &["ip", "link", "set", "eth0", "mtu", "1280"]);
     }
@@ -152,7 +152,7 @@ fn fragments_that_would_fit_into_one_packet_behind_the_director_pass() {
 
 #[test]
 fn fragments_that_nobody_completes_leave_nothing() {
-    let lab = lab(&["lab/udp", "echo", "1200"]);
+    let lab = lab(&["lab/net/udp.py", "echo", "1200"]);
     lab.exec("director", &["sysctl", "-qw", "net.ipv4.ipfrag_time=2"]);
     let in_use = || {
         let text = lab.exec("director", &["cat", "/proc/net/sockstat"]);
@@ -161,11 +161,17 @@ fn fragments_that_nobody_completes_leave_nothing() {
     };
     lab.exec(
         "client",
-        &["lab/packets", "hole", "10.1.0.2", "10.0.0.1", "200"],
+        &["lab/net/packets.py", "hole", "10.1.0.2", "10.0.0.1", "200"],
     );
     lab.exec(
         "server1",
-        &["lab/packets", "hole", "10.2.0.2", "10.2.0.100", "200"],
+        &[
+            "lab/net/packets.py",
+            "hole",
+            "10.2.0.2",
+            "10.2.0.100",
+            "200",
+        ],
     );
     eventually("the queue is empty", || {
         in_use() == "FRAG: inuse 0 memory 0"

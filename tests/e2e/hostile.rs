@@ -25,7 +25,7 @@ fn what_comes_from_source_port_0_becomes_no_session_and_is_counted() {
     for (number, (protocol, from, to)) in (1..).zip(flows) {
         lab.exec(
             "client",
-            &["lab/packets", "first", from, to, protocol, "20"],
+            &["lab/net/packets.py", "first", from, to, protocol, "20"],
         );
         eventually(
             &format!("each packet of {protocol} from {from} is counted"),

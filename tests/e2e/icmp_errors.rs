@@ -67,7 +67,7 @@ fn line(error: &str, sender: &str) -> String {
 /// The error that the server's socket gets when its answers to the client's packet
 /// (`knock`) cannot be delivered.
 fn server_hears(lab: &Lab, keys: &[&str], knock: impl Fn()) -> String {
-    let answer = [&["lab/udp", "answer", "1200"], keys].concat();
+    let answer = [&["lab/net/udp.py", "answer", "1200"], keys].concat();
     thread::scope(|scope| {
         let server = scope.spawn(|| lab.exec("server1", &answer));
         eventually("the server listens", || {
@@ -86,7 +86,7 @@ fn a_router_behind_the_director_tells_the_client_that_the_hops_are_used_up() {
     lab.apply(&file());
     for family in FAMILIES {
         // The director uses up one hop.
-        let error = ["lab/udp", "error", family.vip, "9", "ttl=2"];
+        let error = ["lab/net/udp.py", "error", family.vip, "9", "ttl=2"];
         assert_eq!(
             lab.exec("client", &error),
             line(family.ttl_exceeded, family.vip)
@@ -103,7 +103,7 @@ fn a_router_before_the_director_tells_the_server_that_the_hops_are_used_up() {
     lab.apply(&file());
     for family in FAMILIES {
         let heard = server_hears(&lab, &["ttl=2"], || {
-            lab.exec("farclient", &["lab/udp", "knock", family.vip, "12"]);
+            lab.exec("farclient", &["lab/net/udp.py", "knock", family.vip, "12"]);
         });
         assert_eq!(heard, line(family.ttl_exceeded, family.local_ip));
     }
@@ -115,13 +115,13 @@ fn the_director_tells_client_and_server_that_the_hops_are_used_up() {
     let lab = Lab::new();
     lab.apply(&file());
     for family in FAMILIES {
-        let error = ["lab/udp", "error", family.vip, "7", "ttl=1"];
+        let error = ["lab/net/udp.py", "error", family.vip, "7", "ttl=1"];
         assert_eq!(
             lab.exec("client", &error),
             line(family.ttl_exceeded, family.vip)
         );
         let heard = server_hears(&lab, &["ttl=1"], || {
-            lab.exec("client", &["lab/udp", "knock", family.vip, "12"]);
+            lab.exec("client", &["lab/net/udp.py", "knock", family.vip, "12"]);
         });
         assert_eq!(heard, line(family.ttl_exceeded, family.local_ip));
     }
@@ -134,7 +134,7 @@ fn a_closed_port_of_the_server_refuses_the_client() {
     let lab = Lab::new();
     lab.apply(&file());
     for family in FAMILIES {
-        let error = ["lab/udp", "error", family.vip, "10"];
+        let error = ["lab/net/udp.py", "error", family.vip, "10"];
         assert_eq!(
             lab.exec("client", &error),
             line(family.port_unreachable, family.vip)
@@ -149,7 +149,7 @@ fn a_closed_port_of_the_client_refuses_the_server() {
     lab.apply(&file());
     for family in FAMILIES {
         let heard = server_hears(&lab, &[], || {
-            lab.exec("client", &["lab/udp", "knock", family.vip, "12"]);
+            lab.exec("client", &["lab/net/udp.py", "knock", family.vip, "12"]);
         });
         assert_eq!(heard, line(family.port_unreachable, family.local_ip));
     }
@@ -161,7 +161,7 @@ fn a_server_that_is_not_there_is_told_to_the_client() {
     let lab = Lab::new();
     lab.apply(&file());
     for family in FAMILIES {
-        let error = ["lab/udp", "error", family.vip, "11"];
+        let error = ["lab/net/udp.py", "error", family.vip, "11"];
         assert_eq!(
             lab.exec("client", &error),
             line(family.host_unreachable, family.vip)
@@ -179,7 +179,10 @@ fn a_client_that_is_gone_is_told_to_the_server() {
         let after = format!("after={file}");
         let heard = server_hears(&lab, &[&after], || {
             let from = format!("from={}", family.client);
-            lab.exec("client", &["lab/udp", "knock", family.vip, "12", &from]);
+            lab.exec(
+                "client",
+                &["lab/net/udp.py", "knock", family.vip, "12", &from],
+            );
             let client = family.client;
             let gone = format!("ip addr del {client}/$1 dev eth0");
             let prefix = if client.contains(':') { "64" } else { "24" };
@@ -194,7 +197,7 @@ fn a_client_that_is_gone_is_told_to_the_server() {
 
 /// Makes the session of client port 4444.
 fn session(lab: &Lab, vip: &str) {
-    let ask = ["lab/udp", "ask", vip, "12", "100", "source=4444"];
+    let ask = ["lab/net/udp.py", "ask", vip, "12", "100", "source=4444"];
     assert_eq!(lab.exec("client", &ask), "whole\n");
 }
 
@@ -202,7 +205,7 @@ fn session(lab: &Lab, vip: &str) {
 fn errors_that_are_broken_or_belong_to_nothing_are_dropped_and_counted() {
     let mut lab = Lab::new();
     lab.apply(&file());
-    lab.start("server1", &["lab/udp", "echo", "1200"], "ready");
+    lab.start("server1", &["lab/net/udp.py", "echo", "1200"], "ready");
     for (vip, local_ip, client, server, director) in [
         ("10.0.0.1", "10.2.0.100", "10.1.0.2", "10.2.0.2", "10.2.0.1"),
         (
@@ -218,7 +221,14 @@ fn errors_that_are_broken_or_belong_to_nothing_are_dropped_and_counted() {
         let error = |host: &str, from: &str, to: &str, inner: [String; 2], how: &[&str]| {
             let (from, to) = (bare(from), bare(to));
             let [source, destination] = &inner;
-            let words = ["lab/packets", "error", &from, &to, source, destination];
+            let words = [
+                "lab/net/packets.py",
+                "error",
+                &from,
+                &to,
+                source,
+                destination,
+            ];
             lab.exec(host, &[&words[..], how].concat());
         };
         let sent = || [format!("{local_ip}:4444"), format!("{server}:1200")];
@@ -261,10 +271,10 @@ scheduler = \"rr\"
     ));
     let way_back = ["ip", "route", "add", "default", "via", "10.2.0.1"];
     lab.exec("server1", &way_back);
-    let error = ["lab/udp", "error", "10.0.0.1", "20"];
+    let error = ["lab/net/udp.py", "error", "10.0.0.1", "20"];
     assert_eq!(lab.exec("client", &error), "111 3 3 10.0.0.1\n");
     let heard = server_hears(&lab, &[], || {
-        lab.exec("client", &["lab/udp", "knock", "10.0.0.1", "21"]);
+        lab.exec("client", &["lab/net/udp.py", "knock", "10.0.0.1", "21"]);
     });
     assert_eq!(heard, "111 3 3 10.1.0.2\n");
     for address in ["10.0.0.1", "10.2.0.100", "fd00::1", "fd00:2::100"] {
@@ -282,9 +292,9 @@ scheduler = \"rr\"
 fn the_service_outlives_thousands_of_malformed_errors_and_fragments() {
     let mut lab = Lab::new();
     lab.apply(&file());
-    lab.start("server1", &["lab/udp", "echo", "1200"], "ready");
+    lab.start("server1", &["lab/net/udp.py", "echo", "1200"], "ready");
     let fuzz = |host: &str, seed: &str, words: [&str; 4]| {
-        let command = [&["lab/packets", "fuzz", seed, "3000"], &words[..]].concat();
+        let command = [&["lab/net/packets.py", "fuzz", seed, "3000"], &words[..]].concat();
         lab.exec(host, &command);
     };
     session(&lab, "10.0.0.1");
@@ -315,6 +325,6 @@ fn the_service_outlives_thousands_of_malformed_errors_and_fragments() {
     }
     session(&lab, "10.0.0.1");
     session(&lab, "fd00::1");
-    let ask = ["lab/udp", "ask", "10.0.0.1", "12", "9000"];
+    let ask = ["lab/net/udp.py", "ask", "10.0.0.1", "12", "9000"];
     assert_eq!(lab.exec("client", &ask), "whole\n");
 }

@@ -14,12 +14,12 @@ const OPTIONS: [&str; 3] = [
 #[test]
 fn ipv4_options_pass_in_both_directions() {
     let record = format!("ipoptions={}", OPTIONS[1]);
-    let lab = lab(&["lab/udp", "echo", "1200", &record]);
+    let lab = lab(&["lab/net/udp.py", "echo", "1200", &record]);
     let tracked = track(&lab);
     for options in OPTIONS {
         let key = format!("ipoptions={options}");
         for size in ["100", "4000"] {
-            let ask = ["lab/udp", "ask", "10.0.0.1", "7", size, &key];
+            let ask = ["lab/net/udp.py", "ask", "10.0.0.1", "7", size, &key];
             assert_eq!(lab.exec("client", &ask), "whole\n", "{options}, {size}");
         }
         let script = format!(
@@ -39,8 +39,13 @@ fn ipv4_options_pass_in_both_directions() {
 
 #[test]
 fn a_source_route_is_dropped_and_counted() {
-    let lab = lab(&["lab/udp", "echo", "1200"]);
-    let words = ["lab/packets", "source-route", "10.1.0.2:4444", "10.0.0.1:7"];
+    let lab = lab(&["lab/net/udp.py", "echo", "1200"]);
+    let words = [
+        "lab/net/packets.py",
+        "source-route",
+        "10.1.0.2:4444",
+        "10.0.0.1:7",
+    ];
     lab.exec("client", &words);
     eventually("it is counted", || lab.counter("drop_ip_options") == 1);
     assert!(lab.sessions().is_empty());

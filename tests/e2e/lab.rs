@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A client, a director and two real servers in network namespaces, set up by
-//! `lab/topology`, with real programs.
+//! `lab/net/topology.sh`, with real programs.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -51,7 +51,7 @@ impl Lab {
     fn with(guard: Guard) -> Self {
         load_modules();
         let prefix = format!("t{}-", NUMBER.fetch_add(1, Ordering::Relaxed));
-        run(Command::new("lab/topology").args(["up", &prefix]));
+        run(Command::new("lab/net/topology.sh").args(["up", &prefix]));
         let mut lab = Lab {
             prefix,
             programs: Vec::new(),
@@ -74,13 +74,13 @@ impl Lab {
     /// Adds a host behind the client and one behind server2. Both then act as routers.
     /// The host behind server2 runs the usual servers.
     pub fn far(&mut self) {
-        run(Command::new("lab/topology").args(["far", &self.prefix]));
+        run(Command::new("lab/net/topology.sh").args(["far", &self.prefix]));
         self.serve("farserver");
     }
 
     /// Adds a second director. The VIP and local IP of the first one are removed.
     pub fn pair(&mut self) {
-        run(Command::new("lab/topology").args(["pair", &self.prefix]));
+        run(Command::new("lab/net/topology.sh").args(["pair", &self.prefix]));
     }
 
     pub fn namespace(&self, host: &str) -> String {
@@ -120,13 +120,13 @@ impl Lab {
         self.programs.push(child);
     }
 
-    /// Starts `lab/server` on a host.
+    /// Starts `lab/net/server.py` on a host.
     pub fn serve(&mut self, host: &str) {
         let server = start_server(&self.namespace(host), host);
         self.servers.push((host.to_owned(), server));
     }
 
-    /// Kills `lab/server` on a host. Its connections end.
+    /// Kills `lab/net/server.py` on a host. Its connections end.
     pub fn stop_serving(&mut self, host: &str) {
         let here = self.servers.extract_if(.., |(on, _)| on == host);
         for (_, server) in here {
@@ -267,7 +267,7 @@ fn start_server(namespace: &str, name: &str) -> Pid {
         output: BufReader<ChildStdout>,
     }
     static STARTER: LazyLock<Mutex<Starter>> = LazyLock::new(|| {
-        let mut process = Command::new("lab/server")
+        let mut process = Command::new("lab/net/server.py")
             .arg("--each")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -283,7 +283,7 @@ fn start_server(namespace: &str, name: &str) -> Pid {
     writeln!(starter.input, "{namespace} {name}").unwrap();
     let mut line = String::new();
     starter.output.read_line(&mut line).unwrap();
-    Pid::from_raw(line.trim().parse().expect("lab/server ended"))
+    Pid::from_raw(line.trim().parse().expect("lab/net/server.py ended"))
 }
 
 impl Drop for Lab {
@@ -296,7 +296,7 @@ impl Drop for Lab {
             let _ = kill(*server, Signal::SIGKILL);
         }
         let down = self.ipvs_bpf(&["down"]);
-        let gone = Command::new("lab/topology")
+        let gone = Command::new("lab/net/topology.sh")
             .args(["down", &self.prefix])
             .status()
             .unwrap();

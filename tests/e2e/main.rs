@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! End-to-end tests in a kernel with IPVS. `lab/runner` boots one for this binary.
+//! End-to-end tests in a kernel with IPVS. `lab/runner.sh` boots one for this binary.
 
 mod accounting;
 mod attached;

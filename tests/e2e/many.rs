@@ -12,8 +12,8 @@ use crate::balance::balanced;
 use crate::lab::{Lab, module_is_loaded, run, success};
 use crate::talk::Talk;
 
-/// TCP port 80 for `lab/flows serve`, UDP port 9 without a server program, UDP port 7 for
-/// the echo.
+/// TCP port 80 for `lab/net/flows.c`, UDP port 9 without a server program, UDP port 7 for the
+/// echo.
 pub const FILE: &str = r#"
 [director]
 interfaces = ["eth0", "eth1"]
@@ -53,7 +53,14 @@ impl Flows {
     pub fn new() -> Self {
         static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
             let program = std::env::temp_dir().join(format!("flows-{}", std::process::id()));
-            let compile = ["-O2", "-Wall", "-Werror", "-pthread", "lab/flows.c", "-o"];
+            let compile = [
+                "-O2",
+                "-Wall",
+                "-Werror",
+                "-pthread",
+                "lab/net/flows.c",
+                "-o",
+            ];
             run(Command::new("cc").args(compile).arg(&program));
             program
         });

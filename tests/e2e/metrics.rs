@@ -197,7 +197,7 @@ fn fires(lab: &Lab, alert: &str, text: &str) -> bool {
         );
         let path = folder.join("test.yml");
         fs::write(&path, test).unwrap();
-        let mut promtool = Command::new("lab/promtool");
+        let mut promtool = Command::new("lab/software/promtool.sh");
         promtool.args(["test", "rules"]).arg(path).output().unwrap()
     };
     if expects("").status.success() {
@@ -248,7 +248,10 @@ fn the_alert_of_local_ips_fires_when_most_ports_that_sessions_can_take_are_taken
 fn promtool_finds_nothing_wrong_with_the_format_of_the_textfile_collector() {
     let lab = busy();
     let text = metrics(&lab, &["--format", "prometheus"]);
-    assert_eq!(read(&["lab/promtool", "check", "metrics"], &text), "");
+    assert_eq!(
+        read(&["lab/software/promtool.sh", "check", "metrics"], &text),
+        ""
+    );
     assert!(text.contains("# TYPE ipvs_bpf_service_connections_total counter"));
 }
 
@@ -287,7 +290,10 @@ fn a_file_is_replaced_whole_or_left_as_it_was() {
     let printed = metrics(&lab, &["--format", "prometheus", "-o", name]);
     assert_eq!(printed, "");
     let written = fs::read_to_string(&path).unwrap();
-    assert_eq!(read(&["lab/promtool", "check", "metrics"], &written), "");
+    assert_eq!(
+        read(&["lab/software/promtool.sh", "check", "metrics"], &written),
+        ""
+    );
     let missing = folder.join("not/there.prom");
     let output = lab.ipvs_bpf(&["metrics", "-o", missing.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));

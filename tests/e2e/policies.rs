@@ -28,7 +28,10 @@ fn filtered(lab: &Lab) -> u64 {
 
 /// Sends forged packets of a flow from a host.
 fn forge(lab: &Lab, host: &str, from: &str, to: &str) {
-    lab.exec(host, &["lab/packets", "first", from, to, "udp", "20"]);
+    lab.exec(
+        host,
+        &["lab/net/packets.py", "first", from, to, "udp", "20"],
+    );
 }
 
 fn replies(lab: &Lab) -> u64 {

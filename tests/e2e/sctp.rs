@@ -34,14 +34,14 @@ fn lab() -> Lab {
     let mut lab = Lab::new();
     lab.start(
         "server1",
-        &["lab/sctp", "serve", "server1", "3868"],
+        &["lab/net/sctp.py", "serve", "server1", "3868"],
         "ready",
     );
     lab
 }
 
 fn ask(lab: &Lab, arguments: &[&str]) -> String {
-    lab.exec("client", &[&["lab/sctp", "ask"], arguments].concat())
+    lab.exec("client", &[&["lab/net/sctp.py", "ask"], arguments].concat())
 }
 
 #[test]
@@ -70,14 +70,14 @@ fn many_messages_pass_through_an_association() {
     let lab = lab();
     lab.apply(FILE);
     for address in ["10.0.0.1", "fd00::1"] {
-        let words = ["lab/sctp", "bulk", address, "3868", "200"];
+        let words = ["lab/net/sctp.py", "bulk", address, "3868", "200"];
         assert_eq!(lab.exec("client", &words), "whole\n");
     }
 }
 
 /// Refused at once: a timeout would be another error.
 fn assert_refused(lab: &Lab, arguments: &[&str]) {
-    let refused = lab.try_exec("client", &[&["lab/sctp", "ask"], arguments].concat());
+    let refused = lab.try_exec("client", &[&["lab/net/sctp.py", "ask"], arguments].concat());
     let why = String::from_utf8(refused.stderr).unwrap();
     assert!(!refused.status.success());
     assert!(why.contains("OSError") && !why.contains("imeout"), "{why}");

@@ -10,7 +10,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::lab::Lab;
 
-/// Sends requests to `lab/server` over one connection or from one UDP socket.
+/// Sends requests to `lab/net/server.py` over one connection or from one UDP socket.
 pub struct Talk {
     socket: Socket,
 }

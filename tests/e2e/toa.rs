@@ -78,9 +78,9 @@ fn option(client: &str) -> String {
     option.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Runs the steps as such a client (`lab/segments`). Returns its output.
+/// Runs the steps as such a client (`lab/net/segments.py`). Returns its output.
 fn client(lab: &Lab, (client, vip): (&str, &str), steps: &[&str]) -> String {
-    let words = ["lab/segments", "client", "eth0", client, vip];
+    let words = ["lab/net/segments.py", "client", "eth0", client, vip];
     lab.exec("client", &[&words[..], steps].concat())
 }
 
@@ -104,7 +104,7 @@ struct Watch {
 
 impl Watch {
     fn begin(lab: &Lab) -> Self {
-        let words = ["lab/segments", "watch", "eth0", PORT];
+        let words = ["lab/net/segments.py", "watch", "eth0", PORT];
         let mut program = lab.spawn_at("server1", &words);
         let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
         assert_eq!(lines.next().unwrap().unwrap(), "ready");

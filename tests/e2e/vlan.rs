@@ -6,7 +6,7 @@ use crate::fragments::{FILE, SIZES, VIPS, lab, whole};
 /// The client's side is a VLAN of eth0, tagged by the device or in software.
 #[test]
 fn a_tagged_interface_is_as_good_as_another() {
-    let lab = lab(&["lab/udp", "echo", "1200"]);
+    let lab = lab(&["lab/net/udp.py", "echo", "1200"]);
     for (host, number) in [("director", 1), ("client", 2)] {
         let script = format!(
             "ip link add link eth0 name eth0.10 type vlan id 10 && \

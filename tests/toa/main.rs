@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The receiver of clients' addresses in a kernel that `lab/runner` boots for this
+//! The receiver of clients' addresses in a kernel that `lab/runner.sh` boots for this
 //! binary. The test itself is the client, segment by segment, and the kernel is the
 //! server.
 

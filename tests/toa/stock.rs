@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Unmodified servers of distributions (`lab/stock`) with real clients of a director: the
-//! addresses that they log, allow, and pass on.
+//! Unmodified servers of distributions (`lab/software/stock.sh`) with real clients of a director:
+//! the addresses that they log, allow, and pass on.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -62,7 +62,14 @@ fn nginx_configuration(folder: &Path) -> String {
 fn nginx(folder: &Path) -> Program {
     written(folder, "index.html", "hello\n");
     let file = written(folder, "nginx.conf", &nginx_configuration(folder));
-    let mut program = Program::start(&["lab/stock", "nginx", "-e", "stderr", "-c", &file]);
+    let mut program = Program::start(&[
+        "lab/software/stock.sh",
+        "nginx",
+        "-e",
+        "stderr",
+        "-c",
+        &file,
+    ]);
     program.line("start worker process ");
     program
 }
@@ -150,7 +157,7 @@ fn haproxy_logs_clients_and_passes_them_on_by_the_proxy_protocol() {
     let (_host, director) = both();
     let folder = tempfile::tempdir().unwrap();
     let file = written(folder.path(), "haproxy.cfg", HAPROXY);
-    let mut program = Program::start(&["lab/stock", "haproxy", "-db", "-f", &file]);
+    let mut program = Program::start(&["lab/software/stock.sh", "haproxy", "-db", "-f", &file]);
     let listener = TcpListener::bind("10.9.0.1:8090").unwrap();
     for (from, url, proxy, client, logged) in [
         (
@@ -224,7 +231,7 @@ fn sshd(folder: &Path, deny: &str) -> (Program, String) {
          UsePAM no\n"
     );
     let file = written(folder, "sshd_config", &configuration);
-    let denying = "mount --bind $0 /etc/hosts.deny && exec lab/stock sshd -D -e -f $1";
+    let denying = "mount --bind $0 /etc/hosts.deny && exec lab/software/stock.sh sshd -D -e -f $1";
     let mut program = Program::start(&["unshare", "--mount", "sh", "-ec", denying, deny, &file]);
     for _ in 0..2 {
         program.line("Server listening on");

@@ -90,7 +90,7 @@ impl Server {
             true => "[fd00:2::2]:8080",
             false => "10.2.0.2:8080",
         };
-        let words = [&["lab/packets", "get", from, to], client].concat();
+        let words = [&["lab/net/packets.py", "get", from, to], client].concat();
         let answer = self.lab.exec("server2", &words);
         answer.trim().strip_prefix("server1 ").unwrap().to_owned()
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A cluster of one node, the director: kube-proxy runs there, and the API server behind a
-//! network card of the machine (`lab/kubernetes run`). The servers of the lab are its pods.
+//! network card of the machine (`lab/software/kubernetes.sh run`). The servers of the lab are
+//! its pods.
 
 use std::fs::{self, File};
 use std::io::Write;

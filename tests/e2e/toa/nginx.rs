@@ -45,7 +45,7 @@ fn nginx_sees_the_client_of_a_director_when_the_tool_is_at_the_server() {
     };
     written("index.html", "hello\n");
     let file = written("nginx.conf", &configuration(folder.path()));
-    let stock = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/stock");
+    let stock = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/software/stock.sh");
     let words = [stock, "nginx", "-e", "stderr", "-c", &file];
     let mut nginx = lab.command("server1", &words).spawn().unwrap();
     let pid = folder.path().join("pid");

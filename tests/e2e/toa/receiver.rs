@@ -15,7 +15,7 @@ use crate::talk::answer;
 /// No other test uses these.
 const LOCAL_IPS: [&str; 2] = ["10.2.0.177", "fd00:2::177"];
 
-/// Answers like `lab/server`. accept(2) waits for data, and data may come with a SYN.
+/// Answers like `lab/net/server.py`. accept(2) waits for data, and data may come with a SYN.
 const DEFERRING: &str = r"
 import socket
 s = socket.create_server(('', 8081), family=socket.AF_INET6, dualstack_ipv6=True)

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Checks the words that a machine can check: archaic ones in documents and messages, how
+# a comment opens, and the subjects of the newest commits (CONTRIBUTING.md).
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+status=0
+
+# report WHY PATTERN FILE…: lines that have the pattern (of grep -P) are mistakes.
+report() {
+	local why=$1 pattern=$2
+	shift 2
+	if grep -nP -- "$pattern" "$@"; then
+		echo "lab/lint/words.sh: $why" >&2
+		status=1
+	fi
+}
+
+documents=(README.md CONTRIBUTING.md SECURITY.md docs/*.md docs/*/*.md man/*)
+report 'say fix, again, next to, or name who does it' \
+	'\b([Mm]end(s|ed|ing)?|[Aa]new|[Ww]hoever|[Bb]esides?|of others[.,:;]|told of)\b' "${documents[@]}"
+report 'say unchanged, takes effect, is in, recent, another program, …, or says' \
+	'(?<!long )\bas it is\b(?! carried)|\b[Tt]akes? hold\b|\b(stands?|hangs|lies) (in|among|side|at|below)\b|\b(of late|[Ss]omebody|(its|their) like|(is|are) said)\b' \
+	"${documents[@]}"
+report 'say "is not a …"' '(?<![Hh]ere )\bis no (?!more\b|longer\b)[a-z]' "${documents[@]}"
+
+mapfile -t sources < <(find src tests benches build.rs kmod bpf lab -name '*.rs' -o -name '*.[ch]')
+report 'a comment names its subject first' \
+	'^\s*(//[/!]?|\*|/\*) (Of|What|Whether|That of) ' "${sources[@]}"
+report 'a second comment begins in the line' '^\s*//[/!].*///' "${sources[@]}"
+mapfile -t messages < <(find src -name '*.rs')
+report 'say unchanged, takes effect, another program, …, or says' \
+	'^(?!\s*//).*"[^"]*(\b(as it is\b(?! (not|carried))|[Tt]akes? hold|of late|[Ss]omebody|(its|their) like|(is|are) said)\b|\bno longer so\b)' \
+	"${messages[@]}"
+report 'say "is not a …"' '^(?!\s*//).*"[^"]*(?<!here )\bis no [a-z{]' "${messages[@]}"
+
+# Published commits can no longer be changed.
+[ -n "${CI:-}" ] || while read -r hash subject; do
+	[[ ${#subject} -le 72 && $subject =~ ^[a-z0-9A-Z_./-]+:\ [a-z] ]] && continue
+	echo "lab/lint/words.sh: the subject of commit $hash is not \"area: imperative\" in 72 characters: $subject" >&2
+	status=1
+done < <(git log -50 --no-merges --format='%h %s' 2>/dev/null)
+exit "$status"

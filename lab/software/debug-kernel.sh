@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Builds a debugging kernel (lab/software/debug.config) from a source archive. Puts into the current
+# folder the same files that lab/software/kernel.sh unpacks from a packaged kernel.
+#
+#   lab/software/debug-kernel.sh ARCHIVE RELEASE
+set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin
+
+config=$(dirname "$(readlink -f "$0")")/debug.config
+archive=$1 release=$2
+tree=usr/src/linux-headers-$release
+
+# BTF gets its types from two files that have what eBPF programs see: debugging
+# information for all other files would take a large part of the build time.
+run() {
+	nice -n 19 make -s -C "$tree" -j"$(nproc)" debug-flags-y= CFLAGS_btf.o=-g CFLAGS_filter.o=-g "$@"
+}
+
+mkdir -p "$tree" boot
+tar -xJf "$archive" -C "$tree" --strip-components 1
+make -s -C "$tree" KCONFIG_ALLCONFIG="$config" allnoconfig
+[ "$(make -s -C "$tree" kernelrelease)" = "$release" ] || {
+	echo "lab/software/debug-kernel.sh: $archive is not the source of $release" >&2
+	exit 1
+}
+run bzImage modules
+run INSTALL_MOD_PATH="$PWD" INSTALL_MOD_STRIP=1 modules_install
+# Not as vmlinux, which QEMU starts by its PVH note: that path runs C code with KASAN
+# checks before KASAN has its shadow memory, and the processor resets.
+install -m 644 "$tree/arch/x86/boot/bzImage" "boot/vmlinuz-$release"
+# Most of the size is files that no module build needs.
+find "$tree" \( -name '*.[oa]' -o -name '*.ko' -o -name 'vmlinux*' -o -name bzImage \) -type f -not -path '*/scripts/*' \
+	-not -path '*/tools/*' -delete

@@ -1,0 +1,261 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Runs a command in a virtual machine under a distribution's kernel, on the
+# host's file system.
+#
+#   lab/vm/run.sh [OPTIONS] -- COMMAND [ARGUMENT…]
+#
+#   --kernel VERSION     a kernel that lab/software/kernel.sh has fetched (6.1)
+#   --cpus N             processors (CPUS, or 2)
+#   --memory MIB         memory (2048)
+#   --timeout SECONDS    the machine is ended after that (900)
+#   --writable FOLDER    what is written below it stays; may be repeated
+#   --icount             one processor, whose clock counts its instructions
+#   --qemu-opts "…"      more options for QEMU, split at spaces
+#   --kernel-args "…"    more arguments for the kernel (KERNEL_ARGS)
+#   --allow-warnings     a warning in the kernel's log is no failure
+#
+# The command runs as root in the caller's folder and with its environment. It
+# sees the host's files; what it writes goes to memory and is gone afterwards.
+#
+# lab/vm/accel.sh chooses KVM or emulation. A machine that stops making progress under KVM
+# starts again once, under emulation, and repeats output that it had printed. An emulated
+# machine that never begins also starts again.
+#
+# The command has no standard input. Its output streams to standard output and error, its
+# exit status is passed on, and processes that it leaves behind are ended.
+# 124: the time was up. 125: the machine failed, or the kernel's log has a
+# warning; then the log is printed. 2: wrong usage.
+set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin
+
+lab=$(dirname "$(dirname "$(readlink -f "$0")")")
+call=("$@")
+version=${KERNEL:-6.1} cpus=${CPUS:-2} memory=2048 limit=900 warnings=fail
+qemu_opts="" kernel_args=${KERNEL_ARGS:-} writable=() icount=() cpu="max,la57=off"
+
+# Patterns in the kernel's log that are faults of the module, the programs or the lab.
+trouble='\bWARNING:|\bBUG[: ]|\bOops\b|general protection|refcount_t:|suspicious RCU|UBSAN:|Call Trace:|unregister_netdevice: waiting|blocked for more than|leaked reference'
+
+die() {
+	echo "lab/vm/run.sh: $*" >&2
+	exit 125
+}
+
+usage() {
+	[ $# -eq 0 ] || echo "lab/vm/run.sh: $*" >&2
+	sed -n '/^#   /s/^#   //p' "$0" >&2
+	exit 2
+}
+
+number() {
+	case $2 in
+	'' | *[!0-9]* | 0*) usage "$1 takes a number, not '$2'" ;;
+	esac
+}
+
+while [ $# -gt 0 ]; do
+	option=$1
+	shift
+	case $option in
+	--)
+		break
+		;;
+	--allow-warnings)
+		warnings=allow
+		continue
+		;;
+	--icount)
+		cpus=1 icount=(-icount "shift=0,sleep=off")
+		continue
+		;;
+	--kernel | --cpus | --memory | --timeout | --writable | --qemu-opts | --kernel-args)
+		[ $# -gt 0 ] || usage "$option takes a value"
+		;;
+	*) usage "unknown option '$option'; the command follows --" ;;
+	esac
+	case $option in
+	--kernel) version=$1 ;;
+	--cpus) number "$option" "$1" && cpus=$1 ;;
+	--memory) number "$option" "$1" && memory=$1 ;;
+	--timeout) number "$option" "$1" && limit=$1 ;;
+	--writable)
+		[ -d "$1" ] || usage "--writable: no folder '$1'"
+		writable+=("$(readlink -f "$1")")
+		;;
+	--qemu-opts) qemu_opts=$1 ;;
+	--kernel-args) kernel_args=$1 ;;
+	esac
+	shift
+done
+[ $# -gt 0 ] || usage "no command"
+
+for tool in qemu-system-x86_64 busybox cpio modprobe setpriv flock timeout python3; do
+	command -v "$tool" >/dev/null || die "$tool is missing; run: make deps"
+done
+kernel=$("$lab/software/kernel.sh" folder "$version") || exit 125
+release=$(basename "$kernel")
+image=$kernel/boot/vmlinux-$release
+[ -e "$image" ] || image=$kernel/boot/vmlinuz-$release
+
+# The machine's own files, in the cache. A run holds a lock on its folder. The next run
+# removes the folders of killed runs.
+runs=$(dirname "$(dirname "$kernel")")/runs
+mkdir -p "$runs"
+exec 8>"$runs/.lock"
+flock 8
+for run in "$runs"/*/; do
+	[ ! -d "$run" ] || ! flock --nonblock "$run" true || rm -rf "$run"
+done
+run=$(mktemp -d "$runs/XXXXXX")
+exec 9<"$run"
+flock 9
+exec 8>&-
+
+qemu='' relay='' watch=''
+# shellcheck disable=SC2317 # called by the traps
+cleanup() {
+	trap '' INT TERM HUP
+	[ -z "$relay" ] || kill "$relay" 2>/dev/null || true
+	[ -z "$qemu" ] || kill "$qemu" 2>/dev/null || true
+	[ -z "$watch" ] || kill "$watch" 2>/dev/null || true
+	wait
+	rm -rf "$run"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+
+# The files that the guest finds in /run/lab.
+mkdir "$run/job"
+cp "$lab/vm/guest.sh" /proc/sys/kernel/random/uuid "$run/job/"
+mv "$run/job/uuid" "$run/job/token"
+env -0 >"$run/job/environment"
+printf '%s\0' "$@" >"$run/job/command"
+[ ${#writable[@]} -eq 0 ] || printf '%s\0' "${writable[@]}" >"$run/job/writable"
+touch "$run/job/writable"
+pwd >"$run/job/folder"
+echo "$kernel" >"$run/job/kernel"
+echo "$limit" >"$run/job/limit"
+"$lab/vm/initramfs.sh" "$kernel" "$run" >"$run/initrd"
+
+# With -icount the clock counts instructions, which needs emulation on one thread.
+read -ra options <<<"$qemu_opts"
+options+=("${icount[@]}")
+case " ${options[*]} " in
+*" -accel "*) accel=() ;;
+*" -icount "*) accel=(-accel "tcg,thread=single") ;;
+*)
+	case $("$lab/vm/accel.sh" choose "$release" "$image") in
+	kvm) accel=(-accel kvm) ;;
+	tcg) accel=(-accel "tcg,thread=multi") ;;
+	*) exit 2 ;;
+	esac
+	;;
+esac
+# Emulation and its count of instructions run each round of a repeated instruction:
+# without ERMS memory is written by words, not by bytes.
+case "${accel[*]} ${icount[*]}" in
+*tcg* | *icount*) cpu+=",-erms,-fsrm" ;;
+esac
+# Under KVM, the guest reports that it makes progress; under emulation, that it has begun.
+beat=() watched=()
+case ${accel[*]} in
+"-accel kvm")
+	if [ -z "${LAB_ACCEL:-}" ]; then
+		beat=(-chardev "file,id=beat,path=${run//,/,,}/beat" -device "virtserialport,chardev=beat,nr=4")
+		watched=(watch "$run/beat")
+	fi
+	;;
+"-accel tcg,thread=multi") [ -n "${LAB_AGAIN:-}" ] || watched=(begin "$run/console") ;;
+esac
+
+# In QEMU's options a comma is doubled.
+shares=(
+	-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"
+	-device "virtio-9p-pci,fsdev=root,mount_tag=root"
+)
+for i in "${!writable[@]}"; do
+	shares+=(
+		-fsdev "local,id=writable$i,path=${writable[$i]//,/,,},security_model=none,multidevs=remap"
+		-device "virtio-9p-pci,fsdev=writable$i,mount_tag=writable$i"
+	)
+done
+
+# QEMU always writes to our pipes: it makes its descriptors non-blocking, and our output
+# is shared with the caller.
+mkfifo "$run/out" "$run/err" "$run/log"
+"$lab/vm/relay.py" "$(<"$run/job/token")" "$run/out" "$run/err" "$run/log" "$run/report" &
+relay=$!
+exec 3>"$run/out" 4>"$run/err" 5>"$run/log"
+
+# Longer timeouts distinguish soft lockups and stalls from a busy host.
+append="console=ttyS0 quiet panic=-1 oops=panic mitigations=off log_buf_len=8M"
+append+=" watchdog_thresh=60 softlockup_panic=1 rcupdate.rcu_cpu_stall_timeout=60"
+# QEMU reuses translated code only at the same address: without randomization a program
+# starts in half the time.
+append+=" norandmaps"
+# Under emulation, the debugging kernel interprets ACPI so slowly that ACPI's time limits
+# expire, and devices have no interrupts. The BIOS also routes them.
+[[ $release != *-debug ]] || append+=" noapic pci=noacpi"
+append+=" $kernel_args"
+setpriv --pdeathsig KILL timeout --kill-after 5 "$limit" \
+	setpriv --pdeathsig KILL qemu-system-x86_64 \
+	"${accel[@]}" -cpu "$cpu" -smp "$cpus" -m "$memory" \
+	-nodefaults -display none -no-reboot \
+	-kernel "$image" -initrd "$run/initrd" -append "$append" \
+	-serial "file:${run//,/,,}/console" "${shares[@]}" \
+	-device virtio-serial-pci \
+	-chardev file,id=out,path=/dev/fd/3 -device virtserialport,chardev=out,nr=1 \
+	-chardev file,id=err,path=/dev/fd/4 -device virtserialport,chardev=err,nr=2 \
+	-chardev file,id=log,path=/dev/fd/5 -device virtserialport,chardev=log,nr=3 \
+	"${beat[@]}" "${options[@]}" </dev/null >"$run/qemu" 2>&1 &
+qemu=$!
+exec 3>&- 4>&- 5>&-
+if [ ${#watched[@]} -gt 0 ]; then
+	"$lab/vm/accel.sh" "${watched[0]}" "$qemu" "${watched[1]}" >/dev/null 9>&- &
+	watch=$!
+fi
+
+relayed=0
+wait "$relay" || relayed=$?
+relay=''
+case $relayed in
+0) ;;
+1)
+	ended=0
+	wait "$qemu" || ended=$?
+	qemu=''
+	if [ -n "$watch" ]; then
+		stopped=0
+		wait "$watch" || stopped=$?
+		watch=''
+		if [ "$stopped" -eq 3 ]; then
+			cleanup
+			trap - INT TERM HUP
+			[ "${watched[0]}" = begin ] || export LAB_ACCEL=tcg
+			LAB_AGAIN=yes exec "$0" "${call[@]}"
+		fi
+	fi
+	case $ended in
+	124 | 137)
+		grep -A 300 '^The time is nearly up' "$run/console" >&2 || tail -n 20 "$run/console" >&2
+		echo "lab/vm/run.sh: ended after $limit s, which was the limit; --timeout sets another" >&2
+		exit 124
+		;;
+	esac
+	cat "$run/qemu" "$run/console" >&2 2>/dev/null || true
+	die "the machine ended before the command did"
+	;;
+2) exit 125 ;;
+3) exit 141 ;;
+*) die "lab/vm/relay.py failed" ;;
+esac
+
+status=$(head -n 1 "$run/report")
+if [ "$warnings" = fail ] && grep -qE "$trouble" "$run/report"; then
+	grep -E -B 2 -A 40 "$trouble" "$run/report" | head -n 200 >&2
+	die "the kernel's log has a warning (the command's exit status was $status)"
+fi
+exit "$status"

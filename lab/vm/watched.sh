@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Runs a command in a machine with the debugging kernel, removes the module, and fails if
+# memory that was allocated meanwhile has leaked. Other findings are in the kernel's log,
+# which lab/vm/run.sh checks.
+#
+#   lab/vm/watched.sh COMMAND [ARGUMENT…]
+set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin
+
+kmemleak=/sys/kernel/debug/kmemleak
+# The kernel's own scans every ten minutes would use much of an emulated processor.
+echo scan=off >$kmemleak
+echo scan >$kmemleak
+echo clear >$kmemleak
+
+status=0
+"$@" || status=$?
+
+# The kernel frees namespaces and their contents in the background.
+for _ in {1..600}; do
+	[ -e /sys/module/ip_vs_bpf ] || break
+	rmmod ip_vs_bpf 2>/dev/null || sleep 0.5
+done
+if [ -e /sys/module/ip_vs_bpf ]; then
+	echo "lab/vm/watched.sh: the module cannot be removed: in use by $(</sys/module/ip_vs_bpf/refcnt)" >&2
+	exit 1
+fi
+
+# kmemleak reports only objects older than five seconds that two scans have found without
+# a pointer.
+for _ in 1 2; do
+	sleep 6
+	echo scan >$kmemleak
+done
+leaks=$(<$kmemleak)
+if [ -n "$leaks" ]; then
+	echo "lab/vm/watched.sh: kmemleak found:" >&2
+	echo "$leaks" >&2
+	exit 1
+fi
+exit "$status"
