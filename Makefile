@@ -119,8 +119,8 @@ man: ## write the man pages into man/
 	cargo run --quiet -- man --dir man
 
 .PHONY: picture dashboard
-picture: ## draw docs/concepts/architecture.svg (needs graphviz)
-	dot -Tsvg docs/concepts/architecture.dot -o docs/concepts/architecture.svg
+picture: ## draw the pictures of docs/ from their .dot files (needs graphviz)
+	lab/demo/draw.sh docs/*/*.dot
 
 dashboard: deps build ## draw docs/reference/dashboard.svg from a run of twenty minutes (needs python3-matplotlib)
 	mkdir -p target/dashboard

@@ -48,7 +48,7 @@ const PROGRAMS: [&str; 7] = [
 /// Folders and files that run commands or tell users to run them.
 const RUNNERS: [&str; 6] = ["tests", "lab", ".ci", "src", "packaging", "Makefile"];
 
-fn lines_below(path: &Path, lines: &mut Vec<String>) {
+pub fn lines_below(path: &Path, lines: &mut Vec<String>) {
     if path.ends_with("tests/documents") {
         return;
     }

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! docs/concepts/architecture.svg is drawn from docs/concepts/architecture.dot, and must have the same
-//! arrows and words. Coordinates are not compared, because they differ between releases
-//! of graphviz. docs/reference/dashboard.svg must have the panels of the dashboard.
+//! Each drawing has the checksum of the source that it was drawn from. The drawings
+//! themselves are not compared, because they differ between releases of graphviz.
+//! docs/reference/dashboard.svg must have the panels of the dashboard.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use crate::calls::lines_below;
+use crate::markdown::ROOT;
 use crate::read;
 
 /// The texts between two marks, for each occurrence.
@@ -15,46 +20,60 @@ fn between<'a>(text: &'a str, begin: &str, end: &str) -> Vec<&'a str> {
         .collect()
 }
 
-fn plain(text: &str) -> String {
-    let text = text.replace("&#45;", "-").replace("&gt;", ">");
-    text.replace("&#39;", "'").replace("&amp;", "&")
-}
-
-/// `a -> b -> c` has two arrows.
-fn arrows(dot: &str) -> BTreeSet<String> {
-    let mut arrows = BTreeSet::new();
-    for line in dot.lines().filter(|line| line.contains("->")) {
-        let nodes: Vec<&str> = line.split('[').next().unwrap().split("->").collect();
-        for pair in nodes.windows(2) {
-            arrows.insert(format!("{}->{}", pair[0].trim(), pair[1].trim()));
+/// The graphviz sources below docs/.
+fn sources() -> Vec<PathBuf> {
+    let mut sources = Vec::new();
+    for folder in fs::read_dir(Path::new(ROOT).join("docs")).unwrap() {
+        let folder = folder.unwrap().path();
+        for file in fs::read_dir(folder).into_iter().flatten() {
+            let path = file.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "dot") {
+                sources.push(path);
+            }
         }
     }
-    arrows
+    assert!(sources.len() > 5, "{sources:?}");
+    sources
 }
 
 #[test]
-fn the_picture_of_the_architecture_is_drawn_from_its_source() {
-    let dot = read("docs/concepts/architecture.dot");
-    let svg = read("docs/concepts/architecture.svg");
-    let titles = between(&svg, "<title>", "</title>");
-    let drawn: BTreeSet<String> = titles.into_iter().map(plain).collect();
-    let drawn_arrows: BTreeSet<String> = drawn
-        .into_iter()
-        .filter(|title| title.contains("->"))
-        .collect();
-    assert_eq!(drawn_arrows, arrows(&dot), "make picture");
-    let labels = between(&dot, "label=\"", "\"");
-    let words: BTreeSet<String> = labels
-        .iter()
-        .flat_map(|label| label.split("\\n"))
-        .map(str::to_owned)
-        .collect();
-    let texts = between(&svg, "<text ", "</text>");
-    let drawn: BTreeSet<String> = texts
-        .iter()
-        .filter_map(|text| Some(plain(text.split_once('>')?.1)))
-        .collect();
-    assert_eq!(drawn, words, "make picture");
+fn each_drawing_is_drawn_from_its_source_and_shown_by_a_page() {
+    for source in sources() {
+        let sum = Command::new("sha256sum").arg(&source).output().unwrap();
+        let sum = String::from_utf8(sum.stdout).unwrap();
+        let sum = sum.split(' ').next().unwrap();
+        let drawing = source.with_extension("svg");
+        let svg = fs::read_to_string(&drawing).unwrap();
+        let drawn_from = format!("<!-- source: {sum} -->");
+        assert!(svg.contains(&drawn_from), "{drawing:?}: run `make picture`");
+
+        let page = fs::read_to_string(source.with_extension("md")).unwrap();
+        let name = drawing.file_name().unwrap().to_str().unwrap();
+        assert!(page.contains(&format!("]({name})")), "{drawing:?}");
+    }
+}
+
+#[test]
+fn the_functions_of_the_drawings_are_there() {
+    let mut code = Vec::new();
+    for folder in ["kmod", "bpf"] {
+        lines_below(&Path::new(ROOT).join(folder), &mut code);
+    }
+    let mut count = 0;
+    for source in sources() {
+        let text = fs::read_to_string(&source).unwrap();
+        for label in between(&text, "label=\"", "\"") {
+            for words in label.split("\\n").filter(|words| words.contains("()")) {
+                let name = words.split("()").next().unwrap();
+                let call = format!("{name}(");
+                // bpf() is a system call.
+                let there = name == "bpf" || code.iter().any(|line| line.contains(&call));
+                assert!(there, "{source:?}: {name}()");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 4, "{count}");
 }
 
 #[test]
@@ -66,7 +85,7 @@ fn the_folders_of_the_picture_are_there() {
         if folder.is_empty() {
             continue;
         }
-        let root = std::path::Path::new(crate::markdown::ROOT);
+        let root = Path::new(ROOT);
         let there = [root.join(folder), root.join("src").join(folder)];
         assert!(there.iter().any(|path| path.is_dir()), "{label}");
     }
