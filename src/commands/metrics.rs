@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::{Error, warnings};
 use crate::cli::{Global, Metrics, MetricsFormat};
-use crate::metrics::{self, Format, Now};
+use crate::metrics::{self, Format, Snapshot};
 use crate::{datapath, director, kmod, output, toa};
 
 pub(super) fn run(args: &Metrics, global: &Global) -> Result<ExitCode, Error> {
@@ -23,7 +23,7 @@ pub(super) fn run(args: &Metrics, global: &Global) -> Result<ExitCode, Error> {
     // Otherwise several namespaces would export the same series.
     let netns = global.netns.as_ref().map(|name| ("netns", name.clone()));
     warnings::say_of_counters();
-    let families = metrics::families(&now()?);
+    let families = metrics::families(&snapshot()?);
     let text = metrics::text(&families, netns.as_slice(), format);
     match &args.output {
         Some(path) => output::file::write(path, &text, true, output::file::Mode::Usual)?,
@@ -33,15 +33,15 @@ pub(super) fn run(args: &Metrics, global: &Global) -> Result<ExitCode, Error> {
 }
 
 /// Reads the current values, without loading any module.
-fn now() -> Result<Now, Error> {
-    let data_plane = director::data_plane_now()?;
-    Ok(Now {
+fn snapshot() -> Result<Snapshot, Error> {
+    let data_plane = director::running_data_plane()?;
+    Ok(Snapshot {
         ipvs: director::has_ipvs(),
         module: kmod::module::is_loaded(),
         max_sessions: data_plane.max_sessions,
         interfaces: data_plane.interfaces.unwrap_or_default(),
-        services: director::services_now()?,
-        local_ips: director::local_ips_now()?,
+        services: director::running_services()?,
+        local_ips: director::running_local_ips()?,
         rules: kmod::proc::rule_lines().map_err(director::Error::from)?,
         module_counters: kmod::proc::counters().map_err(director::Error::from)?,
         program_counters: datapath::counters().map_err(director::Error::from)?,

@@ -49,7 +49,7 @@ impl Config {
         let no_name = listed.iter().all(|(pattern, _)| is_wild(pattern));
         let fits = |pattern: &glob::Pattern| interfaces.iter().any(|name| pattern.matches(name));
         let nothing = no_name && !listed.iter().any(|(pattern, _)| fits(pattern));
-        let carriers = listed
+        let attached = listed
             .into_iter()
             .filter(|(pattern, _)| nothing || !(is_wild(pattern) || fits(pattern)))
             .map(|(pattern, span)| (pattern.as_str(), span));
@@ -57,7 +57,7 @@ impl Config {
         let daemons = daemons
             .filter(|(name, _)| !interfaces.contains(name))
             .map(|(name, span)| (name.as_str(), span));
-        carriers.chain(daemons).collect()
+        attached.chain(daemons).collect()
     }
 
     /// Returns the state with the patterns of the file in place of interface names.

@@ -208,7 +208,7 @@ fn without_c1(line: &str) -> Cow<'_, str> {
 }
 
 /// A span within one line.
-struct Place<'a> {
+struct Location<'a> {
     file: &'a str,
     /// The line number in the file, from 1.
     line: usize,
@@ -269,24 +269,24 @@ impl Diagnostics {
     }
 
     fn render_one(&self, renderer: &Renderer, mistake: &Mistake) -> String {
-        let place = self.place(&mistake.span);
-        let primary = AnnotationKind::Primary.span(place.span.clone());
+        let location = self.location(&mistake.span);
+        let primary = AnnotationKind::Primary.span(location.span.clone());
         let level = match self.severity {
             Severity::Mistake => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
         let mut group = level
             .primary_title(mistake.message.as_str())
-            .elements(self.origin(&place))
-            .element(self.snippet(&place).annotation(primary));
+            .elements(self.origin(&location))
+            .element(self.snippet(&location).annotation(primary));
         if let Some((span, what)) = &mistake.other {
-            let place = self.place(span);
+            let location = self.location(span);
             let context = AnnotationKind::Context
-                .span(place.span.clone())
+                .span(location.span.clone())
                 .label(*what);
             group = group
-                .elements(self.origin(&place))
-                .element(self.snippet(&place).annotation(context));
+                .elements(self.origin(&location))
+                .element(self.snippet(&location).annotation(context));
         }
         group = group.element(Level::HELP.message(mistake.help.as_str()));
         renderer.render(&[group]).to_string()
@@ -294,22 +294,22 @@ impl Diagnostics {
 
     /// Returns a separate line with the position if the snippet cannot count
     /// the column.
-    fn origin<'a>(&self, place: &Place<'a>) -> Option<Origin<'a>> {
-        let origin = Origin::path(place.file)
-            .line(place.line)
-            .char_column(place.column);
-        (!place.whole).then_some(origin)
+    fn origin<'a>(&self, location: &Location<'a>) -> Option<Origin<'a>> {
+        let origin = Origin::path(location.file)
+            .line(location.line)
+            .char_column(location.column);
+        (!location.whole).then_some(origin)
     }
 
-    fn snippet<'a, T: Clone>(&'a self, place: &Place<'a>) -> Snippet<'a, T> {
-        Snippet::source(place.shown.clone())
-            .line_start(place.line)
-            .path(place.whole.then_some(place.file))
+    fn snippet<'a, T: Clone>(&'a self, location: &Location<'a>) -> Snippet<'a, T> {
+        Snippet::source(location.shown.clone())
+            .line_start(location.line)
+            .path(location.whole.then_some(location.file))
     }
 
     /// Returns the line of a span and the part of that line that it covers. A
     /// table spans many lines.
-    fn place(&self, span: &Span) -> Place<'_> {
+    fn location(&self, span: &Span) -> Location<'_> {
         let start = self.whole(span.start);
         let line = self.line(start);
         let (first, file) = self.source.file(start);
@@ -326,7 +326,7 @@ impl Diagnostics {
         let from = self.whole(start.saturating_sub(margin).max(begin));
         let to = self.whole((start + margin).min(end)).max(start);
         let before = self.source.text.get(begin..start).unwrap_or_default();
-        Place {
+        Location {
             file,
             line: line + 1 - self.line(first),
             column: before.chars().count() + 1,
@@ -351,21 +351,21 @@ impl Diagnostics {
     }
 
     fn record<'a>(&'a self, mistake: &'a Mistake) -> Record<'a> {
-        let place = self.place(&mistake.span);
+        let location = self.location(&mistake.span);
         let in_file = |at: usize| at - self.source.file(at).0;
         let see = mistake.other.as_ref().map(|(span, what)| {
-            let place = self.place(span);
+            let location = self.location(span);
             See {
-                file: place.file,
-                line: place.line,
-                column: place.column,
+                file: location.file,
+                line: location.line,
+                column: location.column,
                 message: what,
             }
         });
         Record {
-            file: Cow::Borrowed(place.file),
-            line: Some(place.line),
-            column: Some(place.column),
+            file: Cow::Borrowed(location.file),
+            line: Some(location.line),
+            column: Some(location.column),
             message: Cow::Borrowed(&mistake.message),
             help: Cow::Borrowed(&mistake.help),
             see,

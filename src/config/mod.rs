@@ -28,13 +28,13 @@ mod slip;
 mod sources;
 pub(crate) mod spelling;
 mod sync;
+mod synonyms;
 mod syntax;
 mod sysctl;
 mod timeouts;
 mod toa;
 mod value;
 mod warnings;
-mod words;
 pub mod write;
 
 pub use diagnostics::Diagnostics;

@@ -7,7 +7,7 @@ use super::defaults::Defaults;
 use super::diagnostics::{Mistake, Mistakes, Span};
 use super::reader::{Section, Wrong, form, literal, string};
 use super::spelling::{meant, quoted};
-use super::words;
+use super::synonyms;
 use crate::model::{Forward, Server, Tunnel, TunnelChecksum};
 
 /// The kernel keeps a weight in an `int` and compares thresholds with one
@@ -165,7 +165,7 @@ pub(super) fn is_method(method: &str, span: &Span, mistakes: &Mistakes) -> bool 
 fn unknown_method(method: &str, span: &Span) -> Mistake {
     const METHODS: [&str; 3] = ["masq", "route", "tunnel"];
     let message = format!("{} is not a forwarding method", quoted(method));
-    match words::forward(method) {
+    match synonyms::forward(method) {
         Some("masq") => {
             let help = "write \"masq\"; with `snat = \"POOL\"` in its service it is full NAT";
             Mistake::new(span, message, help).fix(span, literal("masq"))

@@ -14,7 +14,7 @@ use super::persistence;
 use super::reader::{Section, Value, array, form, literal, string};
 use super::server::{self, ServerEntry};
 use super::spelling::{closest, listed, meant, quoted};
-use super::words;
+use super::synonyms;
 use crate::model::{
     ClientAddress, Family, Persistence, ServiceKey, scheduler_flag, scheduler_flags,
 };
@@ -259,7 +259,7 @@ pub(super) fn snat(section: &Section, default: Option<&(String, Span)>) -> Optio
 pub(super) fn scheduler<'t>(value: &'t Value<'t>, mistakes: &Mistakes) -> Option<(&'t str, Span)> {
     let (name, span) = string(value, "scheduler", mistakes)?;
     if !SCHEDULERS.contains(&name)
-        && let Some(meant) = words::scheduler(name).or_else(|| closest(name, SCHEDULERS))
+        && let Some(meant) = synonyms::scheduler(name).or_else(|| closest(name, SCHEDULERS))
     {
         let help = format!("did you mean `{meant}`? known are: {}", listed(SCHEDULERS));
         mistakes.add(

@@ -15,7 +15,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::statfs::statfs;
 
 use super::Error;
-use super::living;
+use super::live_namespaces;
 
 const MOUNT_POINT: &str = "/sys/fs/bpf";
 /// The same path in the mount namespace of the first process. `ip netns exec` mounts a
@@ -117,7 +117,8 @@ impl Pins {
 /// memory forever. Folders are created and removed under the lock, so none belongs to a
 /// namespace that is just starting.
 fn sweep(parent: &Path) {
-    let (Some(living), Ok(folders)) = (living::network_namespaces(), fs::read_dir(parent)) else {
+    let (Some(live), Ok(folders)) = (live_namespaces::network_namespaces(), fs::read_dir(parent))
+    else {
         return;
     };
     for folder in folders.flatten() {
@@ -125,7 +126,7 @@ fn sweep(parent: &Path) {
             .file_name()
             .to_str()
             .and_then(|name| name.strip_prefix(RECEIVER).unwrap_or(name).parse().ok());
-        if inode.is_some_and(|inode: u64| !living.contains(&inode)) {
+        if inode.is_some_and(|inode: u64| !live.contains(&inode)) {
             let _ = fs::remove_dir_all(folder.path());
         }
     }

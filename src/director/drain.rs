@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
+use super::open_connections::open_connections;
 use super::target::{Target, find};
-use super::unfinished::unfinished;
 use super::weight::change_weight;
 use super::{Error, Lock};
 use crate::ipvs_netlink::Ipvs;
@@ -118,8 +118,8 @@ impl Drain {
             all
         } else {
             // The counters and the table were not read at the same moment.
-            let unfinished = unfinished(&self.service, self.server)?;
-            u32::try_from(unfinished)
+            let open_connections = open_connections(&self.service, self.server)?;
+            u32::try_from(open_connections)
                 .unwrap_or(u32::MAX)
                 .clamp(counted.active, all)
         };

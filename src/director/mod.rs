@@ -12,13 +12,13 @@ mod listeners;
 mod local_addresses;
 mod lock;
 mod namespace;
-mod now;
 mod observe;
 mod older;
+mod open_connections;
+mod running;
 mod sysctl;
 mod target;
 mod teardown;
-mod unfinished;
 mod usable_ports;
 mod utilisation;
 mod weight;
@@ -33,15 +33,15 @@ pub use listeners::Listeners;
 pub use local_addresses::LocalAddresses;
 pub use lock::Lock;
 pub use namespace::{NAMESPACES, enter};
-pub use now::{
-    DataPlaneNow, ServiceNow, daemons_now, data_plane_now, has_ipvs, named_services_now,
-    pins_are_lost, service_keys_now, services_by_rule, services_now, state_now,
-    syncs_with_random_secret, timeouts_now, unserved_now,
-};
 pub use observe::{interfaces, observe, observe_again, observe_loaded, observe_receiver};
 pub use older::take_away_older_module;
+pub use running::{
+    RunningDataPlane, RunningService, has_ipvs, pins_are_lost, running_daemons, running_data_plane,
+    running_service_keys, running_services, running_services_named, running_state,
+    running_timeouts, services_by_rule, syncs_with_random_secret, unserved_services,
+};
 pub use teardown::teardown;
 pub use usable_ports::UsablePorts;
-pub use utilisation::{Busiest, LocalIpNow, local_ips_now, utilisation};
+pub use utilisation::{Busiest, RunningLocalIp, running_local_ips, utilisation};
 pub use weight::set_weight;
 pub use zero::zero;

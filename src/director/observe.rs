@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nix::net::if_::if_nameindex;
 
-use super::now::has_ipvs;
+use super::running::has_ipvs;
 use super::{Error, older, sysctl};
 use crate::datapath::{self, Pins};
 use crate::ipvs_netlink::{Ipvs, Reason};

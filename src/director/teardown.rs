@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::carry_out::stop_datapath;
 use super::flush::own;
-use super::now::has_ipvs;
+use super::running::has_ipvs;
 use super::{Error, observe};
 use crate::datapath::{self, Pins};
 use crate::kmod::module;

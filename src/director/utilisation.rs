@@ -14,7 +14,7 @@ use crate::kmod::{Session, sessions};
 use crate::model::Protocol;
 
 #[derive(Clone, Debug, Serialize)]
-pub struct LocalIpNow {
+pub struct RunningLocalIp {
     pub pool: String,
     pub address: IpAddr,
     pub first_port: u16,
@@ -34,7 +34,7 @@ pub struct Busiest {
 }
 
 /// The local IPs of the caller's network namespace. Reads every session.
-pub fn local_ips_now() -> Result<Vec<LocalIpNow>, Error> {
+pub fn running_local_ips() -> Result<Vec<RunningLocalIp>, Error> {
     let lines = proc::local_ips()?;
     if lines.is_empty() {
         return Ok(Vec::new());
@@ -49,7 +49,7 @@ pub fn utilisation(
     lines: Vec<LocalIpLine>,
     sessions: &[Session],
     usable: &UsablePorts,
-) -> Vec<LocalIpNow> {
+) -> Vec<RunningLocalIp> {
     let mut counts: HashMap<IpAddr, HashMap<(Protocol, SocketAddr), u32>> = HashMap::new();
     for session in sessions {
         let servers = counts.entry(session.local_ip.ip()).or_default();
@@ -70,7 +70,7 @@ fn local_ip(
     line: LocalIpLine,
     servers: HashMap<(Protocol, SocketAddr), u32>,
     usable: &UsablePorts,
-) -> LocalIpNow {
+) -> RunningLocalIp {
     let ports = |protocol| usable.count(line.local_ip.address, line.ports, protocol);
     let ports_of = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp].map(|it| (it, ports(it)));
     let of = |protocol| {
@@ -88,7 +88,7 @@ fn local_ip(
             let used = per_mille(it.sessions, of(it.protocol));
             (used, it.sessions, it.server, it.protocol)
         });
-    LocalIpNow {
+    RunningLocalIp {
         pool: line.local_ip.pool,
         address: line.local_ip.address,
         first_port: line.ports.first,
@@ -99,7 +99,7 @@ fn local_ip(
     }
 }
 
-impl LocalIpNow {
+impl RunningLocalIp {
     /// The share of the local IP that is in use. It is all if no port is usable.
     pub fn per_mille_used(&self) -> u64 {
         per_mille(self.busiest_server.map_or(0, |it| it.sessions), self.ports)
@@ -143,7 +143,7 @@ mod tests {
         (1..=number).map(session).collect()
     }
 
-    fn now(line: LocalIpLine, sessions: &[Session]) -> LocalIpNow {
+    fn now(line: LocalIpLine, sessions: &[Session]) -> RunningLocalIp {
         let host = HostPorts::from_text("2000 2089", "").unwrap();
         let usable = UsablePorts::of(host, &["10.2.0.100"], &[]);
         utilisation(vec![line], sessions, &usable).remove(0)

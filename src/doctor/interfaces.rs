@@ -8,7 +8,7 @@ use super::{Facts, Finding};
 
 /// The programs and filters that are attached to the interfaces.
 #[derive(Clone, Debug, Default)]
-pub struct Carriers {
+pub struct Attachments {
     /// The interfaces that carry the program of the registered maps.
     /// `None`: the program is not loaded.
     pub attached: Option<BTreeSet<String>>,
@@ -75,7 +75,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
                 format!("leave {name} out of [director] interfaces"),
             ));
         }
-        let attached = facts.carriers.attached.as_ref();
+        let attached = facts.attachments.attached.as_ref();
         if attached.is_some_and(|attached| !attached.contains(name)) {
             findings.push(Finding::new(
                 Warning,
@@ -86,7 +86,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             ));
         }
     }
-    for before in &facts.carriers.before {
+    for before in &facts.attachments.before {
         findings.push(Finding::new(
             Warning,
             "filter-before",
@@ -101,7 +101,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             ),
         ));
     }
-    for before in &facts.carriers.programs_before {
+    for before in &facts.attachments.programs_before {
         findings.push(Finding::new(
             Warning,
             "program-before",

@@ -39,7 +39,7 @@ pub struct Facts {
     pub module: module::Module,
     pub sysctls: sysctls::Sysctls,
     pub links: links::Links,
-    pub carriers: interfaces::Carriers,
+    pub attachments: interfaces::Attachments,
     pub local: LocalAddresses,
     pub routes: routes::Routes,
     pub firewall: firewall::Rules,

@@ -119,9 +119,9 @@ fn healthy() -> Facts {
             ],
             neighbours: Vec::new(),
         },
-        carriers: interfaces::Carriers {
+        attachments: interfaces::Attachments {
             attached: Some(["eth0".to_owned(), "eth1".to_owned()].into()),
-            ..interfaces::Carriers::default()
+            ..interfaces::Attachments::default()
         },
         local: ["10.0.0.1", "10.1.0.1", "10.2.0.1", LOCAL_IP]
             .map(|text| (ip(text), 32))
@@ -251,7 +251,7 @@ const CASES: &[Case] = &[
         },
         &["interface-down"],
     ),
-    (|facts| facts.carriers.attached = None, &[]),
+    (|facts| facts.attachments.attached = None, &[]),
     (
         |facts| {
             facts.local = [(ip("10.0.0.1"), 32)].into_iter().collect();

@@ -7,7 +7,7 @@ use super::names::Names;
 use super::table::Table;
 use super::{option, server, service, settings, shell, words};
 use crate::config::diagnostics::{Diagnostics, Mistake, Mistakes, Span};
-use crate::config::write::{Place, write};
+use crate::config::write::{Item, write};
 use crate::config::{self};
 
 /// Converts the text. `name` is the file's name in diagnostics.
@@ -20,8 +20,8 @@ pub fn import(name: &str, text: &str, names: &Names) -> Result<String, Diagnosti
     let refused = config::parse("the imported file", &written.text).err();
     for mistake in refused.iter().flat_map(Diagnostics::mistakes) {
         let find = |span: &Span| {
-            let (place, key) = written.at(span.start)?;
-            table.span(place, key)
+            let (item, key) = written.at(span.start)?;
+            table.span(item, key)
         };
         let span = find(mistake.span()).cloned().unwrap_or(0..0);
         let found = Mistake::new(&span, mistake.message(), mistake.help());
@@ -76,8 +76,8 @@ fn read(text: &str, names: &Names, mistakes: &Mistakes) -> Table {
         let Some(command) = Command::read(options, mistakes) else {
             continue;
         };
-        if let Some(place) = carry_out(&command, &mut table, names, mistakes) {
-            let above = table.notes.above.entry(place).or_default();
+        if let Some(item) = carry_out(&command, &mut table, names, mistakes) {
+            let above = table.notes.above.entry(item).or_default();
             above.append(&mut comments);
         }
     }
@@ -97,7 +97,7 @@ fn carry_out(
     table: &mut Table,
     names: &Names,
     mistakes: &Mistakes,
-) -> Option<Place> {
+) -> Option<Item> {
     match command.verb {
         Verb::Clear => {
             table.clear();
@@ -106,12 +106,12 @@ fn carry_out(
         Verb::Set => {
             let timeouts = settings::timeouts(command, &command.arguments, mistakes)?;
             table.set_timeouts(command, &timeouts);
-            return Some(Place::Timeouts);
+            return Some(Item::Timeouts);
         }
         Verb::StartDaemon => {
             let daemon = settings::daemon(command, mistakes)?;
             table.start_daemon(command, daemon, mistakes);
-            return Some(Place::Sync);
+            return Some(Item::Sync);
         }
         _ => {}
     }
@@ -126,7 +126,7 @@ fn carry_out(
             } else {
                 table.edit_service(command, key.clone(), service, mistakes);
             }
-            Some(Place::Service(key))
+            Some(Item::Service(key))
         }
         Verb::AddServer | Verb::EditServer => {
             let server = server::server(command, key.as_ref(), names, mistakes);
@@ -137,7 +137,7 @@ fn carry_out(
             } else {
                 table.edit_server(command, &key, server, mistakes);
             }
-            Some(Place::Server(key, address))
+            Some(Item::Server(key, address))
         }
         Verb::Clear | Verb::Set | Verb::StartDaemon => None,
     }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use super::command::{Command, FORWARD, SERVICE};
 use crate::config::diagnostics::{Mistake, Mistakes, Span};
-use crate::config::write::{Notes, Place};
+use crate::config::write::{Item, Notes};
 use crate::model::{Server, Service, ServiceKey, State, SyncDaemon, SyncState, Timeout, Timeouts};
 
 /// The keys of the file, each with the ipvsadm options that set it.
@@ -27,7 +27,7 @@ const KEYS: &[(&str, &[&str])] = &[
 pub(super) struct Table {
     pub state: State,
     pub notes: Notes,
-    lines: HashMap<Place, Line>,
+    lines: HashMap<Item, Line>,
 }
 
 /// The line that added a service or server.
@@ -38,21 +38,21 @@ struct Line {
 
 impl Line {
     fn of(command: &Command, address: &[&str]) -> Self {
-        let place = |names: &[&str]| Some(command.one_of(names)?.place().clone());
+        let span = |names: &[&str]| Some(command.one_of(names)?.place().clone());
         Line {
-            address: place(address).unwrap_or_else(|| command.span.clone()),
+            address: span(address).unwrap_or_else(|| command.span.clone()),
             keys: KEYS
                 .iter()
-                .filter_map(|(key, names)| Some((*key, place(names)?)))
+                .filter_map(|(key, names)| Some((*key, span(names)?)))
                 .collect(),
         }
     }
 }
 
 impl Table {
-    /// Returns the place in the text that sets this key of the file.
-    pub fn span(&self, place: &Place, key: &str) -> Option<&Span> {
-        let line = self.lines.get(place)?;
+    /// Returns where the text sets this key of the file.
+    pub fn span(&self, item: &Item, key: &str) -> Option<&Span> {
+        let line = self.lines.get(item)?;
         let of_key = line.keys.iter().find(|(known, _)| *known == key);
         Some(of_key.map_or(&line.address, |(_, span)| span))
     }
@@ -60,8 +60,8 @@ impl Table {
     /// Removes the services only, as the kernel does.
     pub fn clear(&mut self) {
         self.state.services.clear();
-        let is_setting = |place: &Place| matches!(place, Place::Timeouts | Place::Sync);
-        self.lines.retain(|place, _| is_setting(place));
+        let is_setting = |item: &Item| matches!(item, Item::Timeouts | Item::Sync);
+        self.lines.retain(|item, _| is_setting(item));
     }
 
     /// Sets the timeouts. A timeout of 0 is unchanged.
@@ -71,7 +71,7 @@ impl Table {
                 self.state.timeouts.set(timeout, Some(seconds));
             }
         }
-        self.lines.insert(Place::Timeouts, Line::of(command, &[]));
+        self.lines.insert(Item::Timeouts, Line::of(command, &[]));
     }
 
     pub fn start_daemon(
@@ -81,7 +81,7 @@ impl Table {
         mistakes: &Mistakes,
     ) {
         let daemons = self.state.sync.get_or_insert_default();
-        let line = self.lines.entry(Place::Sync);
+        let line = self.lines.entry(Item::Sync);
         let line = line.or_insert_with(|| Line::of(command, &[]));
         let key = match state {
             SyncState::Master => "master",
@@ -104,13 +104,13 @@ impl Table {
         service: Service,
         mistakes: &Mistakes,
     ) {
-        let place = Place::Service(key.clone());
+        let item = Item::Service(key.clone());
         let line = Line::of(command, &SERVICE);
-        if let Some(first) = self.lines.get(&place) {
+        if let Some(first) = self.lines.get(&item) {
             mistakes.add(twice(&line, first, &key));
             return;
         }
-        self.lines.insert(place, line);
+        self.lines.insert(item, line);
         self.state.services.insert(key, service);
     }
 
@@ -129,7 +129,7 @@ impl Table {
         };
         let servers = std::mem::take(&mut old.servers);
         *old = Service { servers, ..service };
-        self.lines.insert(Place::Service(key), line);
+        self.lines.insert(Item::Service(key), line);
     }
 
     pub fn add_server(
@@ -143,14 +143,14 @@ impl Table {
             mistakes.add(absent(&Line::of(command, &SERVICE), key));
             return;
         };
-        let place = Place::Server(key.clone(), address);
+        let item = Item::Server(key.clone(), address);
         let line = Line::of(command, &["real-server"]);
-        if let Some(first) = self.lines.get(&place) {
+        if let Some(first) = self.lines.get(&item) {
             mistakes.add(twice(&line, first, &address));
             return;
         }
         service.servers.insert(address, server);
-        self.lines.insert(place, line);
+        self.lines.insert(item, line);
     }
 
     pub fn edit_server(
@@ -174,8 +174,8 @@ impl Table {
             return;
         };
         *old = server;
-        let place = Place::Server(key.clone(), address);
-        self.lines.insert(place, line);
+        let item = Item::Server(key.clone(), address);
+        self.lines.insert(item, line);
     }
 }
 

@@ -11,7 +11,7 @@ mod value;
 use std::collections::HashMap;
 
 use crate::config::diagnostics::{Diagnostics, Mistake, Mistakes, Span};
-use crate::config::write::{Notes, Place, Written, write};
+use crate::config::write::{Item, Notes, Written, write};
 use crate::config::{self};
 use crate::model::State;
 
@@ -102,23 +102,23 @@ fn not_carried<'e>(entries: impl Iterator<Item = &'e Entry>) -> impl Iterator<It
 struct Table {
     state: State,
     notes: Notes,
-    spans: HashMap<Place, Span>,
+    spans: HashMap<Item, Span>,
 }
 
 impl Table {
     /// Adds a service or a server, with comments about the entries that a file cannot
     /// carry. Returns false if it is there already.
-    fn add(&mut self, place: Place, entry: &Entry, left: &[&Entry], mistakes: &Mistakes) -> bool {
-        if let Some(first) = self.spans.get(&place) {
-            let what = format!("{place} is there twice");
+    fn add(&mut self, item: Item, entry: &Entry, left: &[&Entry], mistakes: &Mistakes) -> bool {
+        if let Some(first) = self.spans.get(&item) {
+            let what = format!("{item} is there twice");
             let mistake = Mistake::new(&entry.span(), what, "remove one of the two");
             mistakes.add(mistake.see(first, "it is also here"));
             return false;
         }
         let comments = not_carried(left.iter().copied());
-        let above = self.notes.above.entry(place.clone()).or_default();
+        let above = self.notes.above.entry(item.clone()).or_default();
         above.extend(comments);
-        self.spans.insert(place, entry.span());
+        self.spans.insert(item, entry.span());
         true
     }
 
@@ -126,8 +126,8 @@ impl Table {
     fn refused(&self, written: &Written, mistakes: &Mistakes) {
         let refused = config::parse("the imported file", &written.text).err();
         for mistake in refused.iter().flat_map(Diagnostics::mistakes) {
-            let place = written.at(mistake.span().start);
-            let span = place.and_then(|(place, _)| self.spans.get(place));
+            let item = written.at(mistake.span().start);
+            let span = item.and_then(|(item, _)| self.spans.get(item));
             let span = span.cloned().unwrap_or(0..0);
             mistakes.add(Mistake::new(&span, mistake.message(), mistake.help()));
         }

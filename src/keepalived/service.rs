@@ -11,7 +11,7 @@ use super::tree::{Entry, Word};
 use super::value;
 use crate::config::diagnostics::{Mistake, Mistakes};
 use crate::config::spelling::quoted;
-use crate::config::write::Place;
+use crate::config::write::Item;
 use crate::model::{
     Family, Forward, Netmask, Persistence, Protocol, Service, ServiceKey, scheduler_flag,
 };
@@ -97,7 +97,7 @@ fn add(
             ServiceKey::Fwmark { mark, family }
         }
     };
-    if !table.add(Place::Service(key.clone()), entry, &read.left, mistakes) {
+    if !table.add(Item::Service(key.clone()), entry, &read.left, mistakes) {
         return;
     }
     let mut service = read.service.clone();
@@ -106,8 +106,8 @@ fn add(
     service.one_packet &= !matches!(key, ServiceKey::Address { protocol, .. }
         if protocol != Protocol::Udp);
     for server in servers {
-        let place = Place::Server(key.clone(), server.address);
-        if table.add(place, server.entry, &server.left, mistakes) {
+        let item = Item::Server(key.clone(), server.address);
+        if table.add(item, server.entry, &server.left, mistakes) {
             service.servers.insert(server.address, server.server);
         }
     }

@@ -2,9 +2,9 @@
 //! The companion module `ip_vs_bpf`: loading it, and its files under
 //! `/proc/net/ip_vs_bpf`.
 
-mod carrier;
 pub mod counters;
 mod error;
+mod map_holder;
 pub mod module;
 pub mod proc;
 mod sessions;

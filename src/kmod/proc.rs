@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::libc;
 
 use super::Error;
-use super::carrier::carrier;
+use super::map_holder::map_holder;
 use super::text;
 pub use super::text::{
     FullNatChange, FullNatLine, LocalIpChange, LocalIpLine, RegisteredMaps, RuleLine,
@@ -118,7 +118,7 @@ pub fn registered_maps() -> Result<Option<RegisteredMaps>, Error> {
     })
 }
 
-/// The line that hands over the maps, by their descriptors or those of carrier programs.
+/// The line that hands over the maps, by their descriptors or those of programs that hold them.
 fn map_line<'a>(maps: impl IntoIterator<Item = (&'a str, BorrowedFd<'a>)>) -> String {
     let words: Vec<String> = maps
         .into_iter()
@@ -133,15 +133,13 @@ pub fn register_maps(maps: &[(&str, BorrowedFd<'_>)]) -> Result<(), Error> {
     match attempt(&path, &map_line(maps.iter().copied()))? {
         Ok(()) => Ok(()),
         Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
-            let carriers = maps
+            let holders = maps
                 .iter()
-                .map(|(name, map)| Ok((*name, carrier(*map)?)))
+                .map(|(name, map)| Ok((*name, map_holder(*map)?)))
                 .collect::<io::Result<Vec<_>>>()
                 .map_err(Error::Carrier)?;
-            let carriers = carriers
-                .iter()
-                .map(|(name, carrier)| (*name, carrier.as_fd()));
-            write("map", &map_line(carriers))
+            let holders = holders.iter().map(|(name, holder)| (*name, holder.as_fd()));
+            write("map", &map_line(holders))
         }
         Err(error) => Err(refused(path, error)),
     }

@@ -5,10 +5,10 @@
 mod counters;
 mod family;
 mod follow;
-mod now;
 mod servers;
+mod snapshot;
 mod text;
 mod toa;
 
-pub use now::{Now, families};
+pub use snapshot::{Snapshot, families};
 pub use text::{Format, text};

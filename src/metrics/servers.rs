@@ -2,32 +2,32 @@
 //! The metric families of services and of their servers.
 
 use super::family::{Family, Label};
-use crate::director::ServiceNow;
+use crate::director::RunningService;
 use crate::ipvs_netlink::Counters;
 use crate::model::{Forward, ServiceKey};
 
-pub(super) fn services(services: &[ServiceNow]) -> Vec<Family> {
+pub(super) fn services(services: &[RunningService]) -> Vec<Family> {
     let mut info = Family::info(
         "service",
         "A virtual service; snat is its pool of local IPs, empty where IPVS serves it natively",
     );
     let mut totals = Totals::new("service", "service");
     let mut sessions = Family::gauge("service_sessions", "Sessions of full NAT");
-    for now in services {
-        let service = ("service", now.key.to_string());
-        let pool = now.full_nat.as_ref().map(|its| its.pool.clone());
+    for running in services {
+        let service = ("service", running.key.to_string());
+        let pool = running.full_nat.as_ref().map(|its| its.pool.clone());
         info.add(
             &[
                 service.clone(),
-                ("protocol", protocol(&now.key)),
-                ("scheduler", now.service.scheduler.clone()),
+                ("protocol", protocol(&running.key)),
+                ("scheduler", running.service.scheduler.clone()),
                 ("snat", pool.unwrap_or_default()),
             ],
             1_u32,
         );
         let labels = [service];
-        totals.add(&labels, &now.statistics.counters);
-        if let Some(number) = now.sessions {
+        totals.add(&labels, &running.statistics.counters);
+        if let Some(number) = running.sessions {
             sessions.add(&labels, number);
         }
     }
@@ -36,7 +36,7 @@ pub(super) fn services(services: &[ServiceNow]) -> Vec<Family> {
     families
 }
 
-pub(super) fn servers(services: &[ServiceNow]) -> Vec<Family> {
+pub(super) fn servers(services: &[RunningService]) -> Vec<Family> {
     let gauge = |name, help| Family::gauge(&format!("server_{name}"), help);
     let mut info = Family::info("server", "A real server of a virtual service");
     let mut weight = gauge("weight", "Weight; 0: no new connections");
@@ -48,10 +48,10 @@ pub(super) fn servers(services: &[ServiceNow]) -> Vec<Family> {
     let mut inactive = gauge("inactive_connections", "Connections that are not");
     let mut persistent = gauge("persistent_connections", "Persistence templates");
     let mut totals = Totals::new("server", "server of a service");
-    for now in services {
-        for (address, server) in &now.service.servers {
+    for running in services {
+        for (address, server) in &running.service.servers {
             let labels = [
-                ("service", now.key.to_string()),
+                ("service", running.key.to_string()),
                 ("server", address.to_string()),
             ];
             let [service, of] = labels.clone();
@@ -59,7 +59,7 @@ pub(super) fn servers(services: &[ServiceNow]) -> Vec<Family> {
             info.add(&[service, of, forward], 1_u32);
             weight.add(&labels, server.weight);
             threshold.add(&labels, server.upper_threshold);
-            let statistics = now.statistics.servers.get(address);
+            let statistics = running.statistics.servers.get(address);
             let statistics = statistics.copied().unwrap_or_default();
             active.add(&labels, statistics.connections.active);
             inactive.add(&labels, statistics.connections.inactive);

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 
+use super::display::{facts, full_nat};
 use super::order::Plan;
 use super::step::{Op, Step};
-use super::words::{facts, full_nat};
 use crate::model::{FullNat, ServiceKey};
 
 const GREEN: &str = "\x1b[32m";

@@ -16,7 +16,7 @@ use std::net::IpAddr;
 
 use super::merge::{Entry, merge};
 use super::refusal::Refusal;
-use super::step::{Place, Step};
+use super::step::{Assignment, Step};
 use crate::model::{Family, FullNat, Rule, ServiceKey, State};
 
 #[derive(Default)]
@@ -35,8 +35,8 @@ type Pool<'a> = (&'a str, Family);
 
 struct Move<'a> {
     address: IpAddr,
-    old: &'a Place,
-    new: &'a Place,
+    old: &'a Assignment,
+    new: &'a Assignment,
 }
 
 impl<'a> Move<'a> {
@@ -58,7 +58,7 @@ impl<'a> Move<'a> {
 
     /// Moves the address and its services. A change of ports is a separate step.
     fn hand_over(&self, services: &[ServiceKey]) -> Vec<Step> {
-        let moved = Place {
+        let moved = Assignment {
             pool: self.new.pool.clone(),
             ports: self.old.ports,
         };
@@ -81,8 +81,8 @@ impl<'a> Move<'a> {
 
 pub(super) fn plan_local_ips(goal: &State, actual: &State) -> LocalIps {
     let mut plan = LocalIps::default();
-    let running = places(actual, &mut plan.refusals);
-    let wanted = places(goal, &mut plan.refusals);
+    let running = assignments(actual, &mut plan.refusals);
+    let wanted = assignments(goal, &mut plan.refusals);
 
     let mut moves = Moves {
         sizes: BTreeMap::new(),
@@ -93,7 +93,7 @@ pub(super) fn plan_local_ips(goal: &State, actual: &State) -> LocalIps {
     let mut moving = Vec::new();
     let mut removed = Vec::new();
     for entry in merge(&running, &wanted) {
-        let (&address, place) = match entry {
+        let (&address, assignment) = match entry {
             Entry::Added(address, new) => {
                 plan.before.push(Step::AddLocalIp {
                     address: *address,
@@ -127,7 +127,7 @@ pub(super) fn plan_local_ips(goal: &State, actual: &State) -> LocalIps {
         };
         *moves
             .sizes
-            .entry((place.pool.as_str(), Family::of(address)))
+            .entry((assignment.pool.as_str(), Family::of(address)))
             .or_default() += 1;
     }
 
@@ -246,21 +246,21 @@ impl<'a> Moves<'a> {
 }
 
 /// Returns the module's table: the pool and the ports of each address.
-fn places(state: &State, refusals: &mut Vec<Refusal>) -> BTreeMap<IpAddr, Place> {
-    let mut places: BTreeMap<IpAddr, Place> = BTreeMap::new();
+fn assignments(state: &State, refusals: &mut Vec<Refusal>) -> BTreeMap<IpAddr, Assignment> {
+    let mut assignments: BTreeMap<IpAddr, Assignment> = BTreeMap::new();
     for (local_ip, ports) in &state.local_ips {
-        let place = Place {
+        let assignment = Assignment {
             pool: local_ip.pool.clone(),
             ports: *ports,
         };
-        if let Some(other) = places.insert(local_ip.address, place) {
+        if let Some(other) = assignments.insert(local_ip.address, assignment) {
             refusals.push(Refusal::AddressInTwoPools {
                 address: local_ip.address,
                 pools: [other.pool, local_ip.pool.clone()],
             });
         }
     }
-    places
+    assignments
 }
 
 fn pools_in_use(state: &State) -> BTreeSet<Pool<'_>> {

@@ -6,6 +6,7 @@
 //! the size of the two states.
 
 mod diff;
+mod display;
 mod goal;
 pub(crate) mod json;
 mod local_ips;
@@ -14,10 +15,9 @@ mod order;
 mod refusal;
 mod settings;
 mod step;
-mod words;
 
 pub use diff::Diff;
 pub use goal::{Options, Prune, goal, with_others};
 pub use order::{Plan, plan};
 pub use refusal::Refusal;
-pub use step::{Op, Place, Step};
+pub use step::{Assignment, Op, Step};

@@ -96,25 +96,25 @@ pub enum Step {
 
     AddLocalIp {
         address: IpAddr,
-        new: Place,
+        new: Assignment,
     },
     /// Change the ports, the pool, or both. The module's table is keyed by the address,
     /// so a move changes one entry. The address is always in exactly one pool.
     ChangeLocalIp {
         address: IpAddr,
-        old: Place,
-        new: Place,
+        old: Assignment,
+        new: Assignment,
     },
     RemoveLocalIp {
         address: IpAddr,
-        old: Place,
+        old: Assignment,
     },
     /// Move an address together with services. The address is the only one of its family
     /// in the services' pool and the first one in the other pool.
     HandOver {
         address: IpAddr,
-        old: Place,
-        new: Place,
+        old: Assignment,
+        new: Assignment,
         services: Vec<ServiceKey>,
     },
 
@@ -190,7 +190,7 @@ pub enum Step {
 
 /// The pool and the ports of a local IP.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Assignment {
     pub pool: String,
     pub ports: PortRange,
 }

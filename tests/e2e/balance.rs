@@ -19,7 +19,7 @@ pub struct Balance {
     /// The module's counter of present sessions.
     pub counted: usize,
     /// Sessions created minus sessions ended.
-    pub living: usize,
+    pub live: usize,
 }
 
 /// 10.0.0.1 in the format of `/proc/net/ip_vs_conn`: the VIP of all full-NAT services in
@@ -37,7 +37,7 @@ pub fn balance(lab: &Lab) -> Balance {
         connections: connections.count(),
         sessions: show["sessions"].as_array().unwrap().len(),
         counted: lab.counter("sessions") as usize,
-        living: (lab.counter("sessions_created") - lab.counter("sessions_ended")) as usize,
+        live: (lab.counter("sessions_created") - lab.counter("sessions_ended")) as usize,
     }
 }
 
@@ -71,7 +71,7 @@ pub fn balanced(lab: &Lab) -> usize {
             connections: n,
             sessions: n,
             counted: n,
-            living: n,
+            live: n,
         }
     });
     now.connections

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use ipvs_bpf::model::{
     Datapath, Family, FullNat, LocalIp, Protocol, ServiceKey, State, SyncDaemons, Toa,
 };
-use ipvs_bpf::plan::{Place, Plan, Step};
+use ipvs_bpf::plan::{Assignment, Plan, Step};
 
 use super::states::without_unneeded_module;
 
@@ -197,7 +197,7 @@ fn apply(step: &Step, state: &mut State) -> Result<(), String> {
         }
 
         Step::AddLocalIp { address, new } => {
-            check(place(state, *address).is_none(), "EEXIST")?;
+            check(assignment(state, *address).is_none(), "EEXIST")?;
             put(state, *address, new);
             Ok(())
         }
@@ -361,12 +361,12 @@ fn remove<K: Ord, V: PartialEq>(
 }
 
 /// The module's table is keyed by the address alone.
-fn place(state: &State, address: IpAddr) -> Option<Place> {
+fn assignment(state: &State, address: IpAddr) -> Option<Assignment> {
     let mut places = state
         .local_ips
         .iter()
         .filter(|(ip, _)| ip.address == address)
-        .map(|(ip, ports)| Place {
+        .map(|(ip, ports)| Assignment {
             pool: ip.pool.clone(),
             ports: *ports,
         });
@@ -375,13 +375,16 @@ fn place(state: &State, address: IpAddr) -> Option<Place> {
     place
 }
 
-fn put(state: &mut State, address: IpAddr, new: &Place) {
+fn put(state: &mut State, address: IpAddr, new: &Assignment) {
     let pool = new.pool.clone();
     state.local_ips.insert(LocalIp { pool, address }, new.ports);
 }
 
-fn take(state: &mut State, address: IpAddr, old: &Place) -> Result<(), String> {
-    check(place(state, address).as_ref() == Some(old), "old value")?;
+fn take(state: &mut State, address: IpAddr, old: &Assignment) -> Result<(), String> {
+    check(
+        assignment(state, address).as_ref() == Some(old),
+        "old value",
+    )?;
     let pool = old.pool.clone();
     state.local_ips.remove(&LocalIp { pool, address });
     Ok(())

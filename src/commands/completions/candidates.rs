@@ -21,7 +21,7 @@ pub(super) fn services() -> Vec<CompletionCandidate> {
     let found = in_time(|| {
         let line = Line::asked();
         enter(&line)?;
-        let services = director::service_keys_now().ok()?.into_iter();
+        let services = director::running_service_keys().ok()?.into_iter();
         let others = services.filter(|key| !line.services.contains(key));
         Some(others.map(|key| key.to_string()).collect())
     });
@@ -34,9 +34,9 @@ pub(super) fn servers() -> Vec<CompletionCandidate> {
         let line = Line::asked();
         enter(&line)?;
         let services = if line.services.is_empty() {
-            director::services_now()
+            director::running_services()
         } else {
-            director::named_services_now(&line.services)
+            director::running_services_named(&line.services)
         };
         let services = services.ok()?;
         let servers: BTreeSet<_> = services

@@ -22,7 +22,7 @@ impl<'a> FlowFilter<'a> {
         for key in &filter.services {
             match key {
                 ServiceKey::Address { address, .. } if address.port() != 0 => {}
-                ServiceKey::Address { .. } => others = director::service_keys_now()?,
+                ServiceKey::Address { .. } => others = director::running_service_keys()?,
                 ServiceKey::Fwmark { .. } => {
                     return Err(Error::Usage(format!(
                         "a connection does not tell the firewall mark of {key}; name a server with --server"
@@ -63,8 +63,8 @@ impl<'a> FlowFilter<'a> {
         if self.filter.is_empty() {
             return Ok(());
         }
-        let services = self.filter.services_now()?;
-        self.filter.check(&services, director::service_keys_now)
+        let services = self.filter.running_services()?;
+        self.filter.check(&services, director::running_service_keys)
     }
 }
 

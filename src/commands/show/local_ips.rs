@@ -5,16 +5,16 @@ use serde::Serialize;
 
 use super::super::Error;
 use super::query::{Look, Query};
-use crate::director::{self, LocalIpNow};
+use crate::director::{self, RunningLocalIp};
 use crate::output::grid::{Column, Grid, Row, Value};
 
 #[derive(Serialize)]
 struct Document<'a> {
-    local_ips: &'a [LocalIpNow],
+    local_ips: &'a [RunningLocalIp],
 }
 
 pub(super) fn look(query: &Query) -> Result<Look, Error> {
-    let local_ips = director::local_ips_now()?;
+    let local_ips = director::running_local_ips()?;
     query.answer(
         || Document {
             local_ips: &local_ips,
@@ -23,7 +23,7 @@ pub(super) fn look(query: &Query) -> Result<Look, Error> {
     )
 }
 
-pub(super) fn grid(local_ips: &[LocalIpNow]) -> Grid {
+pub(super) fn grid(local_ips: &[RunningLocalIp]) -> Grid {
     let rows = local_ips.iter().map(|now| {
         Row::new([
             Value::text(&now.pool),
@@ -89,7 +89,7 @@ mod tests {
         }
     }
 
-    fn local_ips() -> Vec<LocalIpNow> {
+    fn local_ips() -> Vec<RunningLocalIp> {
         let sessions: Vec<Session> = (1001..1013)
             .map(|port| session(port, "10.2.0.3:8080"))
             .chain([session(1001, "10.2.0.2:8080")])

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::super::Error;
 use crate::cli::Show;
 use crate::config::argument::near;
-use crate::director::{self, ServiceNow};
+use crate::director::{self, RunningService};
 use crate::model::ServiceKey;
 use crate::output::grid::Grid;
 
@@ -131,11 +131,11 @@ impl Filter {
     }
 
     /// Returns the services that the filter can match, with their servers.
-    pub fn services_now(&self) -> Result<Vec<ServiceNow>, director::Error> {
+    pub fn running_services(&self) -> Result<Vec<RunningService>, director::Error> {
         if self.services.is_empty() {
-            director::services_now()
+            director::running_services()
         } else {
-            director::named_services_now(&self.services)
+            director::running_services_named(&self.services)
         }
     }
 
@@ -143,7 +143,7 @@ impl Filter {
     /// the first one that was not. `all`: returns all existing services.
     pub fn check(
         &self,
-        found: &[ServiceNow],
+        found: &[RunningService],
         all: impl FnOnce() -> Result<BTreeSet<ServiceKey>, director::Error>,
     ) -> Result<(), Error> {
         let is_found = |key: &&ServiceKey| found.iter().any(|now| now.key == **key);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::super::Error;
 use super::query::{Filter, Kind, Look, Query};
 use super::services_json::Document;
-use crate::director::{self, ServiceNow};
+use crate::director::{self, RunningService};
 use crate::ipvs_netlink::{Counters, ServerStatistics, ServiceStatistics};
 use crate::model::{Forward, FullNat, Server, Service, ServiceKey, Tunnel, TunnelChecksum};
 use crate::output::grid::{Column, Grid, Row, Value};
@@ -20,7 +20,7 @@ pub(super) struct Before {
 }
 
 pub(super) fn look(query: &Query, before: &mut Option<Before>) -> Result<Look, Error> {
-    let mut services = query.filter.services_now()?;
+    let mut services = query.filter.running_services()?;
     if query.watch {
         let now = Instant::now();
         let statistics = services
@@ -35,12 +35,12 @@ pub(super) fn look(query: &Query, before: &mut Option<Before>) -> Result<Look, E
             statistics,
         });
     }
-    filtered(&mut services, &query.filter, director::service_keys_now)?;
+    filtered(&mut services, &query.filter, director::running_service_keys)?;
     // Tables need no more data.
     if !query.json {
         return query.answer(|| (), || grid(&services, query));
     }
-    let data_plane = director::data_plane_now()?;
+    let data_plane = director::running_data_plane()?;
     query.answer(
         || Document::new(&services, &data_plane),
         || grid(&services, query),
@@ -49,7 +49,7 @@ pub(super) fn look(query: &Query, before: &mut Option<Before>) -> Result<Look, E
 
 /// `services`: the services that the filter names, or all services.
 fn filtered(
-    services: &mut Vec<ServiceNow>,
+    services: &mut Vec<RunningService>,
     filter: &Filter,
     all: impl FnOnce() -> Result<BTreeSet<ServiceKey>, director::Error>,
 ) -> Result<(), Error> {
@@ -66,7 +66,7 @@ fn filtered(
 
 /// Replaces the kernel's estimated rates by the rates since the previous look.
 /// New objects do not have a rate yet.
-fn between(before: &Before, services: &mut [ServiceNow], elapsed: Duration) {
+fn between(before: &Before, services: &mut [RunningService], elapsed: Duration) {
     for service in services {
         let Some(old) = before.statistics.get(&service.key) else {
             continue;
@@ -97,11 +97,11 @@ fn rates(old: &Counters, new: &mut Counters, elapsed: Duration) {
 /// A column: its header, and its values for a service and a server.
 type Filled = (
     Column,
-    fn(&ServiceNow) -> Value,
+    fn(&RunningService) -> Value,
     fn(&Server, &ServerStatistics) -> Value,
 );
 
-pub(super) fn grid(services: &[ServiceNow], query: &Query) -> Grid {
+pub(super) fn grid(services: &[RunningService], query: &Query) -> Grid {
     let columns = match query.kind {
         Kind::Stats => totals(),
         Kind::Rate => per_second(),
@@ -116,7 +116,7 @@ pub(super) fn grid(services: &[ServiceNow], query: &Query) -> Grid {
     Grid::new(header, rows)
 }
 
-fn row(now: &ServiceNow, columns: &[Filled]) -> Row {
+fn row(now: &RunningService, columns: &[Filled]) -> Row {
     let mut values = vec![Value::Service(now.key.clone())];
     values.extend(columns.iter().map(|(_, of_service, _)| of_service(now)));
     let protocol = match now.key {
@@ -140,7 +140,7 @@ fn row(now: &ServiceNow, columns: &[Filled]) -> Row {
     }
 }
 
-fn nothing(_: &ServiceNow) -> Value {
+fn nothing(_: &RunningService) -> Value {
     Value::Empty
 }
 

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
-use crate::director::{DataPlaneNow, ServiceNow};
+use crate::director::{RunningDataPlane, RunningService};
 use crate::ipvs_netlink::Counters;
 use crate::model::{ClientAddress, Forward, Server};
 use crate::plan::json::{PersistenceValue, TunnelValue};
@@ -68,7 +68,7 @@ struct LocalIpValue<'a> {
 }
 
 impl<'a> Document<'a> {
-    pub fn new(services: &'a [ServiceNow], data_plane: &'a DataPlaneNow) -> Self {
+    pub fn new(services: &'a [RunningService], data_plane: &'a RunningDataPlane) -> Self {
         let local_ips = data_plane.local_ips.iter().map(|line| LocalIpValue {
             pool: &line.local_ip.pool,
             address: line.local_ip.address,
@@ -84,7 +84,7 @@ impl<'a> Document<'a> {
 }
 
 impl<'a> ServiceValue<'a> {
-    fn new(now: &'a ServiceNow) -> Self {
+    fn new(now: &'a RunningService) -> Self {
         let service = &now.service;
         let servers = service.servers.iter().map(|(address, server)| {
             let statistics = now.statistics.servers.get(address);

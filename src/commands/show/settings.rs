@@ -30,7 +30,7 @@ struct TimeoutsValue {
 }
 
 pub(super) fn timeouts(query: &Query) -> Result<Look, Error> {
-    let timeouts = director::timeouts_now()?;
+    let timeouts = director::running_timeouts()?;
     query.answer(
         || timeouts_document(timeouts),
         || timeouts_grid(timeouts.unwrap_or_default()),
@@ -81,7 +81,7 @@ struct DaemonValue<'a> {
 }
 
 pub(super) fn daemon(query: &Query) -> Result<Look, Error> {
-    let daemons = director::daemons_now()?;
+    let daemons = director::running_daemons()?;
     query.answer(|| daemons_document(&daemons), || daemons_grid(&daemons))
 }
 

@@ -2,7 +2,7 @@
 //! Writes blocks of `key = value` under a header as lines.
 
 use super::value::string;
-use super::{Notes, Place, Written};
+use super::{Item, Notes, Written};
 use crate::model::FullNat;
 
 /// A table: its header, and its keys in the order of writing.
@@ -101,26 +101,26 @@ impl<'n> Document<'n> {
         document
     }
 
-    pub fn add(&mut self, place: Place, block: Block) {
+    pub fn add(&mut self, item: Item, block: Block) {
         let begin = self.written.text.len();
         if begin > 0 {
             self.written.text.push('\n');
         }
-        let above = self.notes.above.get(&place).into_iter().flatten();
+        let above = self.notes.above.get(&item).into_iter().flatten();
         for line in above.chain(&block.notes).chain(&block.remarks) {
             self.comment(block.indent, line);
         }
         let remarks = block
             .remarks
             .iter()
-            .map(|remark| (place.clone(), remark.clone()));
+            .map(|remark| (item.clone(), remark.clone()));
         self.written.remarks.extend(remarks);
-        let refused = self.notes.refused.get(&place);
+        let refused = self.notes.refused.get(&item);
         for reason in refused.into_iter().flatten() {
             self.comment(block.indent, reason);
         }
         // Without its header, a server would belong to the previous service.
-        let is_part = matches!(place, Place::Server(..));
+        let is_part = matches!(item, Item::Server(..));
         let is_refused = refused.is_some() || is_part && self.is_refused;
         if !is_part {
             self.is_refused = is_refused;
@@ -133,7 +133,7 @@ impl<'n> Document<'n> {
             }
         }
         let range = begin..self.written.text.len();
-        self.written.places.push((range, place));
+        self.written.items.push((range, item));
     }
 
     pub fn finish(mut self) -> Written {

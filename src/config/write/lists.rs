@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::service::Table;
-use super::{Notes, Place};
+use super::{Item, Notes};
 use crate::model::{Family, ServiceKey};
 
 /// Returns the tables, each where its first service is. The services of a list are of one
@@ -46,9 +46,9 @@ fn text(table: &Table) -> String {
 
 fn is_special(table: &Table, key: &ServiceKey, notes: &Notes) -> bool {
     let is_noted =
-        |place: Place| notes.above.contains_key(&place) || notes.refused.contains_key(&place);
-    is_noted(Place::Service(key.clone()))
+        |item: Item| notes.above.contains_key(&item) || notes.refused.contains_key(&item);
+    is_noted(Item::Service(key.clone()))
         || table.servers.iter().any(|(address, block)| {
-            block.has_remarks() || is_noted(Place::Server(key.clone(), *address))
+            block.has_remarks() || is_noted(Item::Server(key.clone(), *address))
         })
 }

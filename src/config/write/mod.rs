@@ -24,7 +24,7 @@ use crate::model::{Rule, ServiceKey, State, Toa};
 
 /// The object that a part of the file describes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
+pub enum Item {
     Director,
     Timeouts,
     Sysctl,
@@ -36,18 +36,18 @@ pub enum Place {
     Toa,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Director => f.write_str("[director]"),
-            Place::Timeouts => f.write_str("[timeouts]"),
-            Place::Sysctl => f.write_str("[sysctl]"),
-            Place::Sync => f.write_str("[sync]"),
-            Place::Pool(name) => write!(f, "the pool {name:?}"),
-            Place::Rule(rule) => write!(f, "the rule for {rule}"),
-            Place::Service(key) => key.fmt(f),
-            Place::Toa => f.write_str("[toa]"),
-            Place::Server(key, address) => write!(f, "the server {address} of {key}"),
+            Item::Director => f.write_str("[director]"),
+            Item::Timeouts => f.write_str("[timeouts]"),
+            Item::Sysctl => f.write_str("[sysctl]"),
+            Item::Sync => f.write_str("[sync]"),
+            Item::Pool(name) => write!(f, "the pool {name:?}"),
+            Item::Rule(rule) => write!(f, "the rule for {rule}"),
+            Item::Service(key) => key.fmt(f),
+            Item::Toa => f.write_str("[toa]"),
+            Item::Server(key, address) => write!(f, "the server {address} of {key}"),
         }
     }
 }
@@ -58,12 +58,12 @@ pub struct Notes {
     /// Comments at the beginning of the file.
     pub head: Vec<String>,
     /// Comments above a part of the file.
-    pub above: BTreeMap<Place, Vec<String>>,
+    pub above: BTreeMap<Item, Vec<String>>,
     /// Comments at the end of the file.
     pub tail: Vec<String>,
     /// Parts that a file cannot ask for, and the reasons. They are written as
     /// comments.
-    pub refused: BTreeMap<Place, Vec<String>>,
+    pub refused: BTreeMap<Item, Vec<String>>,
     /// Services that differ in their addresses alone become one table.
     pub short: bool,
     /// Services that have a table of their own all the same.
@@ -75,11 +75,11 @@ pub struct Notes {
 pub struct Written {
     pub text: String,
     /// The byte ranges of the parts, in the order of the text.
-    places: Vec<(Range<usize>, Place)>,
+    items: Vec<(Range<usize>, Item)>,
     /// The services of the tables that have several, by the first of them.
     lists: BTreeMap<ServiceKey, Vec<ServiceKey>>,
     /// Where the text differs slightly from the state.
-    remarks: Vec<(Place, String)>,
+    remarks: Vec<(Item, String)>,
 }
 
 impl Written {
@@ -90,39 +90,39 @@ impl Written {
     }
 
     /// Returns the part that contains this byte, and the key of its line.
-    pub fn at(&self, byte: usize) -> Option<(&Place, &str)> {
+    pub fn at(&self, byte: usize) -> Option<(&Item, &str)> {
         let index = self
-            .places
+            .items
             .partition_point(|(range, _)| range.start <= byte)
             .checked_sub(1)?;
-        let (range, place) = self.places.get(index)?;
+        let (range, item) = self.items.get(index)?;
         let begin = self.text.get(..byte)?.rfind('\n').map_or(0, |at| at + 1);
         let line = self.text.get(begin..)?.lines().next().unwrap_or_default();
         let key = line.split_once('=').map_or("", |(key, _)| key.trim());
-        range.contains(&byte).then_some((place, key))
+        range.contains(&byte).then_some((item, key))
     }
 }
 
 pub fn write(state: &State, notes: &Notes) -> Written {
     let mut document = Document::new(notes);
     if let Some(block) = director(state) {
-        document.add(Place::Director, block);
+        document.add(Item::Director, block);
     }
     let settings = [
-        (Place::Timeouts, settings::timeouts(&state.timeouts)),
-        (Place::Sysctl, settings::sysctl(&state.sysctls)),
-        (Place::Sync, state.sync.as_ref().and_then(settings::sync)),
+        (Item::Timeouts, settings::timeouts(&state.timeouts)),
+        (Item::Sysctl, settings::sysctl(&state.sysctls)),
+        (Item::Sync, state.sync.as_ref().and_then(settings::sync)),
     ];
-    for (place, block) in settings {
+    for (item, block) in settings {
         if let Some(block) = block {
-            document.add(place, block);
+            document.add(item, block);
         }
     }
     for (name, pool) in local_ips::pools(&state.local_ips) {
-        document.add(Place::Pool(name.to_owned()), pool);
+        document.add(Item::Pool(name.to_owned()), pool);
     }
     for (rule, full_nat) in &state.rules {
-        document.add(Place::Rule(rule.clone()), rules::block(rule, full_nat));
+        document.add(Item::Rule(rule.clone()), rules::block(rule, full_nat));
     }
     let tables = service::tables(state);
     let tables = match notes.short {
@@ -141,13 +141,13 @@ pub fn write(state: &State, notes: &Notes) -> Written {
         let addresses = table.addresses();
         let mut block = table.block;
         block.first("address", addresses);
-        document.add(Place::Service(first.clone()), block);
+        document.add(Item::Service(first.clone()), block);
         for (address, block) in table.servers {
-            document.add(Place::Server(first.clone(), address), block);
+            document.add(Item::Server(first.clone(), address), block);
         }
     }
     if let Some(toa) = state.toa.as_ref().filter(|toa| toa.is_running()) {
-        document.add(Place::Toa, toa_block(toa));
+        document.add(Item::Toa, toa_block(toa));
     }
     Written {
         lists: several,

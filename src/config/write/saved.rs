@@ -2,7 +2,7 @@
 //! Writes a file that `apply` accepts for any kernel state. Parts that a file
 //! cannot ask for become comments with the reason.
 
-use super::{Notes, Place, Written, write};
+use super::{Item, Notes, Written, write};
 use crate::config::{Diagnostics, parse};
 use crate::model::{FullNat, State};
 
@@ -36,15 +36,15 @@ pub fn save(state: &State, mut notes: Notes) -> Result<Saved, Diagnostics> {
         };
         let before = (notes.refused.len(), notes.apart.len());
         for mistake in diagnostics.mistakes() {
-            if let Some((place, _)) = written.at(mistake.span().start) {
+            if let Some((item, _)) = written.at(mistake.span().start) {
                 // The mistake may be of one of them alone.
-                if let Place::Service(first) | Place::Server(first, _) = place
+                if let Item::Service(first) | Item::Server(first, _) = item
                     && !written.list(first).is_empty()
                 {
                     notes.apart.extend(written.list(first).iter().cloned());
                     continue;
                 }
-                let reasons = notes.refused.entry(place.clone()).or_default();
+                let reasons = notes.refused.entry(item.clone()).or_default();
                 let reason = format!("a file cannot ask for this: {}", mistake.message());
                 if !reasons.contains(&reason) {
                     reasons.push(reason);
@@ -69,14 +69,11 @@ fn unsaid(notes: &Notes, written: &Written) -> Vec<String> {
     let refused = notes
         .refused
         .iter()
-        .flat_map(|(place, reasons)| reasons.iter().map(move |reason| (place, reason)));
-    let remarks = written
-        .remarks
-        .iter()
-        .map(|(place, remark)| (place, remark));
+        .flat_map(|(item, reasons)| reasons.iter().map(move |reason| (item, reason)));
+    let remarks = written.remarks.iter().map(|(item, remark)| (item, remark));
     refused
         .chain(remarks)
-        .map(|(place, why)| format!("{place}: {why}"))
+        .map(|(item, why)| format!("{item}: {why}"))
         .chain(notes.tail.iter().cloned())
         .collect()
 }

@@ -3,7 +3,7 @@
 //! it sends are ARP probes.
 
 mod apps;
-mod carriers;
+mod attachments;
 mod duplicates;
 mod firewall;
 mod kernel;
@@ -28,9 +28,9 @@ use crate::toa;
 pub fn facts(file: Option<(State, Compared)>, module: Option<&Path>) -> Result<Facts, Error> {
     let (wanted, file) = match file {
         Some((wanted, file)) => (wanted, Some(file)),
-        None => (director::state_now()?, None),
+        None => (director::running_state()?, None),
     };
-    let carriers = carriers::read(&wanted)?;
+    let attachments = attachments::read(&wanted)?;
     let mut links = links::read().map_err(Error::Interfaces)?;
     duplicates::mark(&mut links, &wanted);
     Ok(Facts {
@@ -38,7 +38,7 @@ pub fn facts(file: Option<(State, Compared)>, module: Option<&Path>) -> Result<F
         module: module::read(module),
         sysctls: sysctls::read(),
         links,
-        carriers,
+        attachments,
         local: LocalAddresses::observe()?,
         routes: routes::read(&wanted),
         firewall: firewall::read(),
@@ -48,7 +48,7 @@ pub fn facts(file: Option<(State, Compared)>, module: Option<&Path>) -> Result<F
         wanted,
         file,
         running: Running {
-            unserved: director::unserved_now()?,
+            unserved: director::unserved_services()?,
             lost_pins: director::pins_are_lost()?,
             by_rule: director::services_by_rule()?,
             syncs_with_random_secret: director::syncs_with_random_secret()?,

@@ -10,7 +10,7 @@ use crate::model::{
     ClientAddress, Forward, FullNat, Netmask, Network, Persistence, Server, Service, SyncDaemon,
     Tunnel, TunnelChecksum,
 };
-use crate::plan::step::Place;
+use crate::plan::step::Assignment;
 
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -116,11 +116,11 @@ impl<'a> From<&'a FullNat> for Value<'a> {
     }
 }
 
-impl<'a> From<&'a Place> for Value<'a> {
-    fn from(place: &'a Place) -> Self {
+impl<'a> From<&'a Assignment> for Value<'a> {
+    fn from(assignment: &'a Assignment) -> Self {
         Value::LocalIp {
-            pool: &place.pool,
-            ports: place.ports.to_string(),
+            pool: &assignment.pool,
+            ports: assignment.ports.to_string(),
         }
     }
 }

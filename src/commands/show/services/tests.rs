@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::super::tests::{json, text};
 use super::*;
-use crate::director::DataPlaneNow;
+use crate::director::RunningDataPlane;
 use crate::ipvs_netlink::Connections;
 use crate::kmod::proc::LocalIpLine;
 use crate::model::{Family, LocalIp, Netmask, Persistence, PortRange, Protocol};
@@ -38,7 +38,7 @@ fn counters(scale: u64) -> Counters {
     }
 }
 
-fn web() -> ServiceNow {
+fn web() -> RunningService {
     let key = ServiceKey::Address {
         protocol: Protocol::Tcp,
         address: "10.0.0.1:80".parse().unwrap(),
@@ -59,7 +59,7 @@ fn web() -> ServiceNow {
         connections,
         counters: counters(100),
     };
-    ServiceNow {
+    RunningService {
         key,
         service: Service {
             scheduler: "wrr".to_owned(),
@@ -78,7 +78,7 @@ fn web() -> ServiceNow {
     }
 }
 
-fn marked() -> ServiceNow {
+fn marked() -> RunningService {
     let tunnel = |forward| Server {
         weight: 0,
         forward,
@@ -92,7 +92,7 @@ fn marked() -> ServiceNow {
     let gre = Tunnel::Gre {
         checksum: TunnelChecksum::Full,
     };
-    ServiceNow {
+    RunningService {
         key: ServiceKey::Fwmark {
             mark: 7,
             family: Family::Ipv6,
@@ -212,7 +212,7 @@ tcp://10.0.0.1:80  default      70012                                   2     12
 fn the_json_has_the_documented_shape() {
     let mut marked = marked();
     marked.service.servers = marked.service.servers.into_iter().take(1).collect();
-    let data_plane = DataPlaneNow {
+    let data_plane = RunningDataPlane {
         local_ips: vec![LocalIpLine {
             local_ip: LocalIp {
                 pool: "default".to_owned(),
@@ -264,7 +264,7 @@ fn rates_are_those_between_two_looks() {
 
 #[test]
 fn a_filter_leaves_what_it_names_and_nothing_unknown() {
-    let filter = |services: &[&ServiceNow], servers: &[&str]| Filter {
+    let filter = |services: &[&RunningService], servers: &[&str]| Filter {
         services: services.iter().map(|now| now.key.clone()).collect(),
         servers: servers.iter().map(|text| text.parse().unwrap()).collect(),
     };

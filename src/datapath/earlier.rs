@@ -8,7 +8,7 @@ use super::object::INGRESS;
 use super::{Error, tcx};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hanging {
+pub struct Earlier {
     /// The filters in the order in which packets pass them. Empty if ours is not
     /// attached.
     pub before: Vec<Foreign>,
@@ -33,7 +33,7 @@ pub struct Foreign {
 }
 
 /// `None`: there is no such interface.
-pub fn hanging(interface: &str) -> Result<Option<Hanging>, Error> {
+pub fn earlier(interface: &str) -> Result<Option<Earlier>, Error> {
     let Ok(index) = if_nametoindex(interface) else {
         return Ok(None);
     };
@@ -51,7 +51,7 @@ pub fn hanging(interface: &str) -> Result<Option<Hanging>, Error> {
         .collect();
     // The kernel lists a filter once for each of its parts.
     before.dedup();
-    Ok(Some(Hanging {
+    Ok(Some(Earlier {
         before,
         programs: programs_before(interface)?,
     }))

@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use super::family::Family;
 use super::{counters, follow, servers, toa};
 use crate::datapath::abi::Counter;
-use crate::director::{Following, LocalIpNow, ServiceNow};
+use crate::director::{Following, RunningLocalIp, RunningService};
 use crate::kmod::proc::RuleLine;
 use crate::toa::Counted;
 
 /// The values that were read from the kernel. Parts that are not loaded are empty.
 #[derive(Clone, Debug, Default)]
-pub struct Now {
+pub struct Snapshot {
     pub ipvs: bool,
     pub module: bool,
     /// The number of sessions of each family that the maps can hold. `None`: no maps are
@@ -20,8 +20,8 @@ pub struct Now {
     pub max_sessions: Option<u32>,
     /// The interfaces that carry the programs.
     pub interfaces: BTreeSet<String>,
-    pub services: Vec<ServiceNow>,
-    pub local_ips: Vec<LocalIpNow>,
+    pub services: Vec<RunningService>,
+    pub local_ips: Vec<RunningLocalIp>,
     pub rules: Vec<RuleLine>,
     pub module_counters: Vec<(String, u64)>,
     pub program_counters: Vec<(Counter, u64)>,
@@ -31,51 +31,51 @@ pub struct Now {
     pub following: Option<Following>,
 }
 
-pub fn families(now: &Now) -> Vec<Family> {
+pub fn families(snapshot: &Snapshot) -> Vec<Family> {
     let mut families = vec![
         Family::info("build", "The version of ipvs-bpf")
             .with(&[("version", env!("CARGO_PKG_VERSION").to_owned())], 1_u32),
-        up(now),
-        max_sessions(now),
-        interfaces(now),
+        up(snapshot),
+        max_sessions(snapshot),
+        interfaces(snapshot),
     ];
-    families.extend(servers::services(&now.services));
-    families.extend(servers::servers(&now.services));
-    families.extend(local_ips(&now.local_ips));
-    families.push(rules(&now.rules));
-    families.extend(counters::module(&now.module_counters));
-    families.extend(counters::programs(&now.program_counters));
-    families.extend(toa::families(now.receiver.as_ref()));
-    families.extend(follow::families(now.following.as_ref()));
+    families.extend(servers::services(&snapshot.services));
+    families.extend(servers::servers(&snapshot.services));
+    families.extend(local_ips(&snapshot.local_ips));
+    families.push(rules(&snapshot.rules));
+    families.extend(counters::module(&snapshot.module_counters));
+    families.extend(counters::programs(&snapshot.program_counters));
+    families.extend(toa::families(snapshot.receiver.as_ref()));
+    families.extend(follow::families(snapshot.following.as_ref()));
     families
 }
 
-fn up(now: &Now) -> Family {
+fn up(snapshot: &Snapshot) -> Family {
     let help = "Whether it is there: IPVS, the module ip_vs_bpf, the eBPF programs with their maps";
     let mut family = Family::gauge("up", help);
     for (part, is_up) in [
-        ("ipvs", now.ipvs),
-        ("module", now.module),
-        ("programs", now.max_sessions.is_some()),
+        ("ipvs", snapshot.ipvs),
+        ("module", snapshot.module),
+        ("programs", snapshot.max_sessions.is_some()),
     ] {
         family.add(&[("part", part.to_owned())], u32::from(is_up));
     }
     family
 }
 
-fn max_sessions(now: &Now) -> Family {
+fn max_sessions(snapshot: &Snapshot) -> Family {
     let help = "Sessions that there can be, of IPv4 and of IPv6 each";
     let mut family = Family::gauge("max_sessions", help);
-    if let Some(number) = now.max_sessions {
+    if let Some(number) = snapshot.max_sessions {
         family.add(&[], number);
     }
     family
 }
 
-fn interfaces(now: &Now) -> Family {
+fn interfaces(snapshot: &Snapshot) -> Family {
     let help = "An interface that carries the eBPF programs";
     let mut family = Family::info("interface", help);
-    for interface in &now.interfaces {
+    for interface in &snapshot.interfaces {
         family.add(&[("interface", interface.clone())], 1_u32);
     }
     family
@@ -98,7 +98,7 @@ fn rules(rules: &[RuleLine]) -> Family {
     family
 }
 
-fn local_ips(local_ips: &[LocalIpNow]) -> Vec<Family> {
+fn local_ips(local_ips: &[RunningLocalIp]) -> Vec<Family> {
     let gauge = |name, help| Family::gauge(&format!("local_ip_{name}"), help);
     let mut sessions = gauge("sessions", "Sessions that have this local IP");
     let mut ports = gauge(
@@ -109,16 +109,16 @@ fn local_ips(local_ips: &[LocalIpNow]) -> Vec<Family> {
         "busiest_server_sessions",
         "Sessions with the server that has most of the usable ports; at all, new ones fail",
     );
-    for now in local_ips {
+    for local_ip in local_ips {
         let labels = [
-            ("pool", now.pool.clone()),
-            ("local_ip", now.address.to_string()),
+            ("pool", local_ip.pool.clone()),
+            ("local_ip", local_ip.address.to_string()),
         ];
-        sessions.add(&labels, now.sessions);
-        ports.add(&labels, now.ports);
+        sessions.add(&labels, local_ip.sessions);
+        ports.add(&labels, local_ip.ports);
         busiest.add(
             &labels,
-            now.busiest_server.map_or(0, |server| server.sessions),
+            local_ip.busiest_server.map_or(0, |server| server.sessions),
         );
     }
     vec![sessions, ports, busiest]

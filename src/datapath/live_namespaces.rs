@@ -17,17 +17,17 @@ pub fn network_namespaces() -> Option<HashSet<u64>> {
     if fs::metadata("/proc/self/ns/pid").ok()?.ino() != INITIAL_PID_NAMESPACE {
         return None;
     }
-    let mut living = HashSet::new();
+    let mut live = HashSet::new();
     for entry in fs::read_dir("/proc").ok()?.flatten() {
         // The process may have just ended, and a zombie has no namespace.
         if let Ok(namespace) = fs::metadata(entry.path().join("ns/net")) {
-            living.insert(namespace.ino());
+            live.insert(namespace.ino());
         }
     }
     for path in ["/proc/1/mountinfo", "/proc/thread-self/mountinfo"] {
-        living.extend(mounted(&fs::read_to_string(path).ok()?));
+        live.extend(mounted(&fs::read_to_string(path).ok()?));
     }
-    Some(living)
+    Some(live)
 }
 
 /// The fourth field of a line is the root of the mount (proc_pid_mountinfo(5)). For a
@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn the_namespace_of_this_process_lives() {
         let own = fs::metadata("/proc/self/ns/net").unwrap().ino();
-        assert!(network_namespaces().is_none_or(|living| living.contains(&own)));
+        assert!(network_namespaces().is_none_or(|live| live.contains(&own)));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 use std::net::{Ipv4Addr, SocketAddr};
 
-use super::step::{Place, Step};
+use super::step::{Assignment, Step};
 use crate::model::{
     Forward, FullNat, Netmask, Network, Persistence, Server, Service, SyncDaemon, Tunnel,
     TunnelChecksum,
@@ -114,19 +114,19 @@ pub(super) fn facts(step: &Step) -> String {
         }
         Step::AddLocalIp {
             address,
-            new: place,
+            new: assignment,
         }
         | Step::RemoveLocalIp {
             address,
-            old: place,
+            old: assignment,
         } => {
             format!(
                 "local IP {address} in pool {:?}, ports {}",
-                place.pool, place.ports
+                assignment.pool, assignment.ports
             )
         }
         Step::ChangeLocalIp { address, old, new } => {
-            format!("local IP {address} {}", place_change(old, new))
+            format!("local IP {address} {}", assignment_change(old, new))
         }
         Step::HandOver {
             address,
@@ -134,7 +134,7 @@ pub(super) fn facts(step: &Step) -> String {
             new,
             services,
         } => {
-            let change = place_change(old, new);
+            let change = assignment_change(old, new);
             match services.len() {
                 0 => format!("local IP {address} {change}, with the rules that use it"),
                 1 => format!("local IP {address} {change}, with the service that uses it"),
@@ -209,9 +209,9 @@ impl Changes {
     }
 }
 
-fn place_change(old: &Place, new: &Place) -> String {
+fn assignment_change(old: &Assignment, new: &Assignment) -> String {
     let mut changes = Changes::default();
-    let quoted = |place: &Place| format!("{:?}", place.pool);
+    let quoted = |assignment: &Assignment| format!("{:?}", assignment.pool);
     if old.pool == new.pool {
         changes.0.push(format!("in pool {}", quoted(old)));
     }

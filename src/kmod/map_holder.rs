@@ -32,7 +32,7 @@ struct Instruction {
 
 /// Loads such a program. It is freed when the descriptor is closed. The map stays if the
 /// module took a reference to it.
-pub fn carrier(map: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+pub fn map_holder(map: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let instructions = [
         // r1 = map. Takes two instructions: BPF_LD | BPF_IMM | BPF_DW, BPF_PSEUDO_MAP_FD
         Instruction {

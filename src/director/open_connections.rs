@@ -12,13 +12,13 @@ use crate::model::ServiceKey;
 
 /// For a service by firewall mark or of every port, this counts all connections to the
 /// server: the table does not say which service scheduled them.
-pub(super) fn unfinished(key: &ServiceKey, server: SocketAddr) -> Result<usize, Error> {
+pub(super) fn open_connections(key: &ServiceKey, server: SocketAddr) -> Result<usize, Error> {
     let connections = connections()?;
-    let counts = |connection: &&Connection| is_unfinished(connection, key, server);
+    let counts = |connection: &&Connection| is_open(connection, key, server);
     Ok(connections.iter().filter(counts).count())
 }
 
-fn is_unfinished(connection: &Connection, key: &ServiceKey, server: SocketAddr) -> bool {
+fn is_open(connection: &Connection, key: &ServiceKey, server: SocketAddr) -> bool {
     let over = match connection.protocol.as_str() {
         "tcp" => matches!(connection.state.as_str(), "TIME_WAIT" | "CLOSE"),
         "sctp" => matches!(connection.state.as_str(), "CLOSED" | "REJECTED"),
@@ -65,7 +65,7 @@ TCP fd00:0001:0000:0000:0000:0000:0000:0002 BC5C fd00:0000:0000:0000:0000:0000:0
         let server = server.parse().unwrap();
         LINES
             .lines()
-            .filter(|line| is_unfinished(&connection(line).unwrap(), key, server))
+            .filter(|line| is_open(&connection(line).unwrap(), key, server))
             .count()
     }
 

@@ -14,7 +14,7 @@ use crate::toa;
 
 /// A service of IPVS with its counters and rates.
 #[derive(Clone, Debug)]
-pub struct ServiceNow {
+pub struct RunningService {
     pub key: ServiceKey,
     pub service: Service,
     pub statistics: ServiceStatistics,
@@ -28,7 +28,7 @@ pub struct ServiceNow {
 
 /// The full-NAT data plane of this network namespace.
 #[derive(Clone, Debug, Default)]
-pub struct DataPlaneNow {
+pub struct RunningDataPlane {
     pub local_ips: Vec<LocalIpLine>,
     /// The interfaces that carry the programs. `None`: no programs are loaded.
     pub interfaces: Option<BTreeSet<String>>,
@@ -51,7 +51,7 @@ fn ipvs() -> Result<Option<Ipvs>, Error> {
 }
 
 /// Every service of the caller's network namespace, in order.
-pub fn services_now() -> Result<Vec<ServiceNow>, Error> {
+pub fn running_services() -> Result<Vec<RunningService>, Error> {
     match ipvs()? {
         Some(mut ipvs) => with_full_nat(ipvs.services_with_statistics()?),
         None => Ok(Vec::new()),
@@ -60,7 +60,7 @@ pub fn services_now() -> Result<Vec<ServiceNow>, Error> {
 
 /// The services among `keys` that exist, in order. Each is read by itself, so the cost
 /// does not depend on the other services.
-pub fn named_services_now(keys: &[ServiceKey]) -> Result<Vec<ServiceNow>, Error> {
+pub fn running_services_named(keys: &[ServiceKey]) -> Result<Vec<RunningService>, Error> {
     let Some(mut ipvs) = ipvs()? else {
         return Ok(Vec::new());
     };
@@ -74,7 +74,7 @@ pub fn named_services_now(keys: &[ServiceKey]) -> Result<Vec<ServiceNow>, Error>
 }
 
 /// The names of the services.
-pub fn service_keys_now() -> Result<BTreeSet<ServiceKey>, Error> {
+pub fn running_service_keys() -> Result<BTreeSet<ServiceKey>, Error> {
     Ok(match ipvs()? {
         Some(mut ipvs) => ipvs.service_keys()?,
         None => BTreeSet::new(),
@@ -88,8 +88,8 @@ pub fn pins_are_lost() -> Result<bool, Error> {
 }
 
 /// The full-NAT services that are listed in the module but missing from IPVS.
-pub fn unserved_now() -> Result<BTreeSet<ServiceKey>, Error> {
-    let served = service_keys_now()?;
+pub fn unserved_services() -> Result<BTreeSet<ServiceKey>, Error> {
+    let served = running_service_keys()?;
     let lines = proc::full_nat()?.into_iter();
     let unserved = lines.filter(|line| line.is_listed() && !served.contains(&line.key));
     Ok(unserved.map(|line| line.key).collect())
@@ -103,14 +103,14 @@ pub fn services_by_rule() -> Result<usize, Error> {
 
 /// True if a sync daemon runs, and the module chooses ports by a random key.
 pub fn syncs_with_random_secret() -> Result<bool, Error> {
-    let daemons = daemons_now()?;
+    let daemons = running_daemons()?;
     let runs = daemons.master.is_some() || daemons.backup.is_some();
     Ok(runs && proc::port_secret()?.is_none())
 }
 
 fn with_full_nat(
     services: BTreeMap<ServiceKey, (Service, ServiceStatistics)>,
-) -> Result<Vec<ServiceNow>, Error> {
+) -> Result<Vec<RunningService>, Error> {
     let mut full_nat: BTreeMap<ServiceKey, (FullNat, bool, u32)> = proc::full_nat()?
         .into_iter()
         .filter_map(|line| Some((line.key, (line.full_nat?, line.by_rule, line.sessions))))
@@ -125,7 +125,7 @@ fn with_full_nat(
                 None => (None, false, None),
             },
         };
-        ServiceNow {
+        RunningService {
             key,
             service,
             statistics,
@@ -137,9 +137,9 @@ fn with_full_nat(
     Ok(services.collect())
 }
 
-pub fn data_plane_now() -> Result<DataPlaneNow, Error> {
+pub fn running_data_plane() -> Result<RunningDataPlane, Error> {
     let datapath = observe::datapath()?;
-    Ok(DataPlaneNow {
+    Ok(RunningDataPlane {
         local_ips: proc::local_ips()?,
         max_sessions: datapath.as_ref().map(|datapath| datapath.max_sessions),
         interfaces: datapath.map(|datapath| datapath.interfaces),
@@ -148,9 +148,9 @@ pub fn data_plane_now() -> Result<DataPlaneNow, Error> {
 
 /// The running state without the settings. An interface counts if it carries at least one
 /// of the programs.
-pub fn state_now() -> Result<State, Error> {
-    let services = services_now()?;
-    let data_plane = data_plane_now()?;
+pub fn running_state() -> Result<State, Error> {
+    let services = running_services()?;
+    let data_plane = running_data_plane()?;
     let full_nat = services
         .iter()
         .filter(|now| !now.by_rule)
@@ -182,7 +182,7 @@ pub fn state_now() -> Result<State, Error> {
     })
 }
 
-pub fn timeouts_now() -> Result<Option<Timeouts>, Error> {
+pub fn running_timeouts() -> Result<Option<Timeouts>, Error> {
     let Some(mut ipvs) = ipvs()? else {
         return Ok(None);
     };
@@ -191,7 +191,7 @@ pub fn timeouts_now() -> Result<Option<Timeouts>, Error> {
     Ok(Some(timeouts))
 }
 
-pub fn daemons_now() -> Result<SyncDaemons, Error> {
+pub fn running_daemons() -> Result<SyncDaemons, Error> {
     match ipvs()? {
         Some(mut ipvs) => Ok(ipvs.daemons()?),
         None => Ok(SyncDaemons::default()),
