@@ -118,9 +118,14 @@ fuzz-corpus: fuzz-unpack ## keep of the inputs found by fuzzing the few that tog
 man: ## write the man pages into man/
 	cargo run --quiet -- man --dir man
 
-.PHONY: picture dashboard
+.PHONY: picture watch-picture dashboard
 picture: ## draw the pictures of docs/ from their .dot files (needs graphviz)
 	lab/demo/draw.sh docs/*/*.dot
+
+watch-picture: deps build ## draw docs/guides/watch.svg, the screen of `show --watch` at a busy director
+	mkdir -p target/watch
+	lab/vm/run.sh --writable target/watch -- lab/demo/watch.sh target/watch/screen
+	lab/demo/frame.py 'ipvs-bpf show --watch' <target/watch/screen >docs/guides/watch.svg
 
 dashboard: deps build ## draw docs/reference/dashboard.svg from a run of twenty minutes (needs python3-matplotlib)
 	mkdir -p target/dashboard

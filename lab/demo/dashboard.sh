@@ -13,39 +13,8 @@ cli=${IPVS_BPF:-$lab/../target/release/ipvs-bpf}
 cache=$(realpath -m "${IPVS_BPF_LAB:-${XDG_CACHE_HOME:-$HOME/.cache}/ipvs-bpf/lab}")/prometheus
 seconds=1200 interval=15
 
-director() {
-	nsenter --net=/run/netns/director "$@"
-}
-
-services() {
-	cat <<-END
-		[director]
-		interfaces = ["eth0", "eth1"]
-		max_sessions = 2000
-		[local_ips.default]
-		addresses = ["10.2.0.100"]
-		[local_ips.narrow]
-		addresses = ["10.2.0.101"]
-		ports = "1024-1063"
-		[timeouts]
-		udp = "1m"
-	END
-	local service
-	for service in tcp:80:8080:default tcp:81:8080:narrow udp:7:7:default; do
-		IFS=: read -r protocol port server_port pool <<<"$service"
-		cat <<-END
-			[[service]]
-			address = "$protocol://10.0.0.1:$port"
-			scheduler = "wlc"
-			snat = "$pool"
-			[[service.server]]
-			address = "10.2.0.2:$server_port"
-			weight = 2
-			[[service.server]]
-			address = "10.2.0.3:$server_port"
-		END
-	done
-}
+# shellcheck source=lab/demo/busy.sh
+source "$lab/demo/busy.sh"
 
 # Does what the timer does.
 write_metrics() {
@@ -86,14 +55,9 @@ start_prometheus() {
 	exit 2
 }
 work=$(mktemp -d)
-"$lab/net/topology.sh" up ""
-director ip address add 10.2.0.101/24 dev eth1
-for name in server1 server2; do
-	ip netns exec "$name" "$lab/net/server.py" "$name" >"/run/$name" &
-done
-services | director "$cli" apply -f -
+start_director
 start_prometheus
 write_metrics &
 maintain &
-nsenter --net=/run/netns/client "$lab/demo/visitors.py" "$seconds"
+visit "$seconds"
 "$lab/demo/panels.py" "$lab/../packaging/grafana/ipvs-bpf.json" http://127.0.0.1:9090 "$seconds" "$interval" >"$1"
