@@ -119,6 +119,8 @@ static const char *const names[COUNTERS] = {
 	[COUNT_TOA_NO_ROOM] = "toa_no_room",
 	[COUNT_TOA_FAILED] = "toa_failed",
 	[COUNT_TOA_FORGED] = "toa_forged",
+	/* Connections that got no session: the client's address is ::. */
+	[COUNT_REFUSED_UNSPECIFIED] = "refused_unspecified_client",
 };
 
 void ivb_stats_show(struct director *director, struct seq_file *seq)

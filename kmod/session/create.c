@@ -31,6 +31,11 @@ static bool is_refused(struct director *director, const struct ip_vs_conn *cp)
 		count(director, COUNT_REFUSED_SCTP_PORTS);
 		return true;
 	}
+	/* Nothing can be sent back to ::. The routing code refuses 0.0.0.0. */
+	if (cp->af == AF_INET6 && ipv6_addr_any(&cp->caddr.in6)) {
+		count(director, COUNT_REFUSED_UNSPECIFIED);
+		return true;
+	}
 	/* A link-local address has no meaning where the server's answer comes in. */
 	if (cp->af == AF_INET6 &&
 	    ipv6_addr_type(&cp->caddr.in6) & IPV6_ADDR_LINKLOCAL) {

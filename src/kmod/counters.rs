@@ -77,6 +77,10 @@ const MEANINGS: &[(&str, &str)] = &[
         "connections refused: the client's address is link-local",
     ),
     (
+        "refused_unspecified_client",
+        "connections refused: the client's address is ::",
+    ),
+    (
         "flows_full",
         "directions of sessions without the fast path: its map is full (max_sessions)",
     ),

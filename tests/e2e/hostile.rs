@@ -36,6 +36,22 @@ fn what_comes_from_source_port_0_becomes_no_session_and_is_counted() {
     lab.get(&["http://10.0.0.1/"]);
 }
 
+/// As the routing code does for 0.0.0.0.
+#[test]
+fn what_comes_from_the_unspecified_ipv6_address_becomes_no_session_and_is_counted() {
+    let lab = Lab::new();
+    lab.apply(ipv6::FILE);
+    for (number, (protocol, to)) in (1..).zip([("udp", "[fd00::1]:7"), ("tcp", "[fd00::1]:80")]) {
+        let words = ["lab/packets", "first", "[::]:4444", to, protocol, "5"];
+        lab.exec("client", &words);
+        eventually("each packet is dropped", || {
+            lab.counter("drop_refused_connection") == 5 * number
+        });
+        assert!(lab.counter("refused_unspecified_client") >= number);
+    }
+    assert_eq!(lab.counter("sessions_created"), 0);
+}
+
 /// A user can create network namespaces and is root in them.
 #[test]
 fn root_of_a_user_namespace_configures_nothing_unless_the_administrator_allows_it() {
