@@ -121,6 +121,8 @@ static const char *const names[COUNTERS] = {
 	[COUNT_TOA_FORGED] = "toa_forged",
 	/* Connections that got no session: the client's address is ::. */
 	[COUNT_REFUSED_UNSPECIFIED] = "refused_unspecified_client",
+	/* Dropped ICMP errors about sessions: ICMPv6 has no such type. */
+	[COUNT_ERROR_TYPE] = "drop_icmp_type",
 };
 
 void ivb_stats_show(struct director *director, struct seq_file *seq)

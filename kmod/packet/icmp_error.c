@@ -38,6 +38,7 @@ struct error {
 	unsigned int inner;     /* the network header of the inner packet */
 	unsigned int transport; /* its transport header, maybe cut short */
 	unsigned int hook;      /* where netfilter handed it to us */
+	bool unknown_type;      /* ICMPv6 may get more types of errors */
 	union nf_inet_addr daddr; /* where it was sent to */
 	struct flow flow;         /* the flow that would answer the inner packet */
 };
@@ -78,6 +79,7 @@ static bool read4(const struct sk_buff *skb, struct error *error)
 	return true;
 }
 
+/* True for errors to translate. IPVS takes every type below 128 for an error. */
 static bool is_error6(u8 type)
 {
 	return type == ICMPV6_DEST_UNREACH || type == ICMPV6_PKT_TOOBIG ||
@@ -111,8 +113,9 @@ static bool read6(const struct sk_buff *skb, struct error *error)
 		return false;
 	error->icmp = offset;
 	icmp = skb_header_pointer(skb, error->icmp, sizeof(*icmp), &icmp_buffer);
-	if (!icmp || !is_error6(icmp->icmp6_type))
+	if (!icmp || icmp->icmp6_type & ICMPV6_INFOMSG_MASK)
 		return false;
+	error->unknown_type = !is_error6(icmp->icmp6_type);
 	error->inner = error->icmp + sizeof(*icmp);
 	inner = skb_header_pointer(skb, error->inner, sizeof(*inner), &inner_buffer);
 	if (!inner || inner->version != 6)
@@ -336,6 +339,8 @@ static unsigned int error_in(struct director *director, struct sk_buff *skb,
 			return ivb_drop(director, skb, COUNT_ERROR_NO_SESSION);
 		return NF_ACCEPT;
 	}
+	if (error->unknown_type)
+		return ivb_drop(director, skb, COUNT_ERROR_TYPE);
 	/* An error is sent to the source of the packet that it is about. */
 	if (!nf_inet_addr_cmp(&error->daddr, &error->flow.daddr))
 		return ivb_drop(director, skb, COUNT_ERROR_MISDIRECTED);

@@ -201,6 +201,10 @@ const MEANINGS: &[(&str, &str)] = &[
         "drop_icmp_rewrite_failed",
         "ICMP errors dropped: they could not be rewritten",
     ),
+    (
+        "drop_icmp_type",
+        "ICMPv6 errors dropped: their type does not exist",
+    ),
 ];
 
 /// `None`: the module is newer than this build.

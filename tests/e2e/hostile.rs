@@ -42,7 +42,14 @@ fn what_comes_from_the_unspecified_ipv6_address_becomes_no_session_and_is_counte
     let lab = Lab::new();
     lab.apply(ipv6::FILE);
     for (number, (protocol, to)) in (1..).zip([("udp", "[fd00::1]:7"), ("tcp", "[fd00::1]:80")]) {
-        let words = ["lab/packets", "first", "[::]:4444", to, protocol, "5"];
+        let words = [
+            "lab/net/packets.py",
+            "first",
+            "[::]:4444",
+            to,
+            protocol,
+            "5",
+        ];
         lab.exec("client", &words);
         eventually("each packet is dropped", || {
             lab.counter("drop_refused_connection") == 5 * number

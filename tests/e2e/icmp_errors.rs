@@ -251,6 +251,49 @@ fn errors_that_are_broken_or_belong_to_nothing_are_dropped_and_counted() {
     }
 }
 
+/// An error from the client about an answer that it got, with these keys of `lab/packets`.
+fn error_of_client(lab: &Lab, [client, vip]: [&str; 2], keys: &[&str]) {
+    let inner = [format!("[{vip}]:12"), format!("[{client}]:4444")];
+    let words = [
+        "lab/net/packets.py",
+        "error",
+        client,
+        vip,
+        &inner[0],
+        &inner[1],
+    ];
+    lab.exec("client", &[&words[..], keys].concat());
+}
+
+/// IPVS takes every type of ICMPv6 below 128 for an error.
+#[test]
+fn icmpv6_errors_of_types_that_do_not_exist_are_dropped_and_counted() {
+    let mut lab = Lab::new();
+    lab.apply(&file());
+    lab.start("server1", &["lab/net/udp.py", "echo", "1200"], "ready");
+    session(&lab, "fd00::1");
+    let [local_ip, server] = ["[fd00:2::100]:4444", "[fd00:2::2]:1200"];
+    let to = ["fd00:2::2", "fd00:2::100", local_ip, server];
+    for (number, kind) in (1..).zip(["0", "5", "100", "127"]) {
+        let kind = format!("kind={kind}");
+        error_of_client(&lab, ["fd00:1::2", "fd00::1"], &[&kind]);
+        lab.exec(
+            "server1",
+            &[&["lab/net/packets.py", "error"], &to[..], &[&kind]].concat(),
+        );
+        eventually("both are counted", || {
+            lab.counter("drop_icmp_type") == 2 * number
+        });
+    }
+    // Other messages stay with the host.
+    error_of_client(&lab, ["fd00:1::2", "fd00::1"], &["kind=128"]);
+    error_of_client(&lab, ["fd00:1::2", "fd00::1"], &[]);
+    eventually("a right one is translated", || {
+        lab.counter("icmp_errors_to_server") == 1
+    });
+    assert_eq!(lab.counter("drop_icmp_type"), 8);
+}
+
 #[test]
 fn errors_of_a_native_service_on_the_same_vip_stay_native_and_pings_are_answered() {
     let lab = Lab::new();
