@@ -121,8 +121,11 @@ static const char *const names[COUNTERS] = {
 	[COUNT_TOA_FORGED] = "toa_forged",
 	/* Connections that got no session: the client's address is ::. */
 	[COUNT_REFUSED_UNSPECIFIED] = "refused_unspecified_client",
-	/* Dropped ICMP errors about sessions: ICMPv6 has no such type. */
+	/* Dropped ICMP errors about sessions: ICMPv6 has no such type; the header of
+	 * the inner packet is broken, or is that of a fragment without ports.
+	 */
 	[COUNT_ERROR_TYPE] = "drop_icmp_type",
+	[COUNT_ERROR_INNER] = "drop_icmp_inner_header",
 };
 
 void ivb_stats_show(struct director *director, struct seq_file *seq)

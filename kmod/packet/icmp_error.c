@@ -39,6 +39,7 @@ struct error {
 	unsigned int transport; /* its transport header, maybe cut short */
 	unsigned int hook;      /* where netfilter handed it to us */
 	bool unknown_type;      /* ICMPv6 may get more types of errors */
+	bool broken;            /* the inner header: no flow of ours sent it */
 	union nf_inet_addr daddr; /* where it was sent to */
 	struct flow flow;         /* the flow that would answer the inner packet */
 };
@@ -52,7 +53,10 @@ static bool is_error4(u8 type)
 	       type == ICMP_PARAMETERPROB || type == ICMP_SOURCE_QUENCH;
 }
 
-/* Returns false if it is not an error, or is about a packet without ports. */
+/* Returns false if it is not an error, or is about a packet without ports. IPVS looks for
+ * the ports after the length that the inner header claims, whatever else that says, so
+ * a broken header may lead it to a connection.
+ */
 static bool read4(const struct sk_buff *skb, struct error *error)
 {
 	struct icmphdr icmp_buffer;
@@ -66,10 +70,11 @@ static bool read4(const struct sk_buff *skb, struct error *error)
 		return false;
 	error->inner = error->icmp + sizeof(*icmp);
 	inner = skb_header_pointer(skb, error->inner, sizeof(*inner), &inner_buffer);
-	/* Only the first fragment has ports. */
-	if (!inner || inner->version != 4 || inner->ihl < 5 ||
-	    inner->frag_off & htons(IP_OFFSET))
+	if (!inner)
 		return false;
+	/* Only the first fragment has ports. */
+	error->broken = inner->version != 4 || inner->ihl < 5 ||
+			inner->frag_off & htons(IP_OFFSET);
 	error->transport = error->inner + inner->ihl * 4;
 	error->flow.family = AF_INET;
 	error->flow.protocol = inner->protocol;
@@ -341,6 +346,8 @@ static unsigned int error_in(struct director *director, struct sk_buff *skb,
 	}
 	if (error->unknown_type)
 		return ivb_drop(director, skb, COUNT_ERROR_TYPE);
+	if (error->broken)
+		return ivb_drop(director, skb, COUNT_ERROR_INNER);
 	/* An error is sent to the source of the packet that it is about. */
 	if (!nf_inet_addr_cmp(&error->daddr, &error->flow.daddr))
 		return ivb_drop(director, skb, COUNT_ERROR_MISDIRECTED);

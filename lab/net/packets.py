@@ -13,7 +13,9 @@ usage: lab/net/packets.py ask FROM:PORT TO:PORT SIZE    a UDP datagram in fragme
                                                         UDP with an option of IPv4
        lab/net/packets.py error FROM TO INNER_FROM:PORT INNER_TO:PORT [broken]
                                                         a port unreachable, or an error of
-                                                        the type kind=NUMBER
+                                                        the type kind=NUMBER;
+                                                        patch=OFFSET:HEX overwrites bytes of
+                                                        the inner packet
        lab/net/packets.py first FROM:PORT TO:PORT PROTOCOL COUNT
                                                         the first packet of a flow: udp, tcp
                                                         (a SYN) or sctp (ports and zeros)
@@ -208,10 +210,13 @@ def source_route(source, to, via=None):
     Wire(to[0], via).send(packet(source[0], to[0], UDP, payload, options=route))
 
 
-def error(source, to, inner_source, inner_to, broken="", kind=None, via=None):
+def error(source, to, inner_source, inner_to, broken="", kind=None, patch="", via=None):
     inner_source, inner_to = endpoint(inner_source), endpoint(inner_to)
     payload = datagram(inner_source, inner_to, b"x")
     inner = packet(inner_source[0], inner_to[0], UDP, payload)
+    if patch:
+        offset, data = int(patch.split(":")[0]), bytes.fromhex(patch.split(":")[1])
+        inner = inner[:offset] + data + inner[offset + len(data) :]
     unreachable, code = (1, 4) if is_ipv6(source) else (3, 3)
     kind = unreachable if kind is None else int(kind)
     Wire(to, via).send(icmp(source, to, kind, code, 0, inner, bool(broken)))

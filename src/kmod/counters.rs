@@ -205,6 +205,10 @@ const MEANINGS: &[(&str, &str)] = &[
         "drop_icmp_type",
         "ICMPv6 errors dropped: their type does not exist",
     ),
+    (
+        "drop_icmp_inner_header",
+        "ICMP errors dropped: the header of the packet inside is broken",
+    ),
 ];
 
 /// `None`: the module is newer than this build.

@@ -294,6 +294,25 @@ fn icmpv6_errors_of_types_that_do_not_exist_are_dropped_and_counted() {
     assert_eq!(lab.counter("drop_icmp_type"), 8);
 }
 
+/// IPVS looks at neither version, length nor fragment offset of the inner header.
+#[test]
+fn errors_with_a_broken_inner_header_that_ipvs_would_translate_are_dropped_and_counted() {
+    let mut lab = Lab::new();
+    lab.apply(&file());
+    lab.start("server1", &["lab/net/udp.py", "echo", "1200"], "ready");
+    session(&lab, "10.0.0.1");
+    // Another version, a later fragment, and both.
+    let patches = ["0:55", "6:0001", "0:650000f400002001"];
+    for (number, patch) in (1..).zip(patches) {
+        let patch = format!("patch={patch}");
+        error_of_client(&lab, ["10.1.0.2", "10.0.0.1"], &[&patch]);
+        eventually("it is counted", || {
+            lab.counter("drop_icmp_inner_header") == number
+        });
+    }
+    assert_eq!(lab.counter("icmp_errors_to_server"), 0);
+}
+
 #[test]
 fn errors_of_a_native_service_on_the_same_vip_stay_native_and_pings_are_answered() {
     let lab = Lab::new();
