@@ -8,7 +8,7 @@ use super::diagnostics::{Mistake, Mistakes, Span};
 use super::parse::Config;
 use super::server::ServerEntry;
 use super::service::ServiceEntry;
-use super::{client_address, full_nat, rules};
+use super::{client_address, full_nat, rule_checks};
 use crate::model::{Family, Forward, Protocol, ServiceKey};
 
 pub(super) fn check(config: &Config, mistakes: &Mistakes) {
@@ -34,7 +34,7 @@ pub(super) fn check(config: &Config, mistakes: &Mistakes) {
     }
     full_nat::check(config, mistakes);
     client_address::check(config, mistakes);
-    rules::check(config, mistakes);
+    rule_checks::check(config, mistakes);
 }
 
 /// Port 0 means every port. The kernel accepts it only with persistence.

@@ -21,6 +21,7 @@ mod persistence;
 mod pools;
 mod reader;
 mod record;
+mod rule_checks;
 mod rules;
 mod server;
 mod service;

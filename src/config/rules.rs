@@ -9,18 +9,14 @@ use super::address;
 use super::client_address;
 use super::defaults::Defaults;
 use super::diagnostics::{Mistake, Mistakes, Span};
-use super::full_nat;
-use super::parse::Config;
 use super::reader::{Section, Value, Wrong, array, form, string};
 use super::service;
 use super::spelling::{meant, quoted};
 use super::value::number;
 
-use crate::model::{ClientAddress, Family, Network, PortRange, Protocol, Rule, ServiceKey};
+use crate::model::{ClientAddress, Family, Network, PortRange, Protocol, Rule};
 
 /// The module's limits (`kmod/table/rules.h`).
-const MOST_RULES: usize = 256;
-const MOST_NETWORKS: usize = 1024;
 const MOST_PORTS: usize = 64;
 const MOST_INTERFACES: usize = 16;
 /// `IFNAMSIZ`, without the NUL.
@@ -32,7 +28,7 @@ pub(super) struct RuleEntry {
     pub span: Span,
     pub networks: BTreeMap<Network, Span>,
     protocols: BTreeSet<Protocol>,
-    ports: Vec<PortRange>,
+    pub ports: Vec<PortRange>,
     interfaces: BTreeSet<String>,
     pub snat: Option<(String, Span)>,
     pub client_address: Option<(Option<ClientAddress>, Span)>,
@@ -282,133 +278,5 @@ impl RuleEntry {
         let mut networks = self.networks.iter();
         let found = networks.find(|(network, _)| network.contains(address));
         found.map_or(&self.span, |(_, span)| span)
-    }
-}
-
-pub(super) fn check(config: &Config, mistakes: &Mistakes) {
-    count(config, mistakes);
-    for (index, entry) in config.rules.iter().enumerate() {
-        everything(entry, mistakes);
-        if let Some((pool, span)) = &entry.snat {
-            // An unknown pool is reported once, a known one is checked for each
-            // family.
-            let rules = entry.rules().filter(|_| config.pools.contains_key(pool));
-            let rules = rules.map(|rule| {
-                let what = format!("the rule for {}", rule.network_list());
-                Some((what, rule.family()))
-            });
-            for what in rules.chain([None]) {
-                full_nat::pool_of(config, what, pool, span, mistakes);
-            }
-        }
-        for rule in entry.rules() {
-            let before = config.rules.get(..index).unwrap_or_default();
-            overlap(entry, &rule, before, mistakes);
-            local_ips(config, entry, &rule, mistakes);
-            services(config, entry, &rule, mistakes);
-        }
-    }
-}
-
-fn count(config: &Config, mistakes: &Mistakes) {
-    let rules: usize = config.rules.iter().map(|entry| entry.rules().count()).sum();
-    let networks: usize = config.rules.iter().map(|entry| entry.networks.len()).sum();
-    if let Some(last) = config.rules.last()
-        && (rules > MOST_RULES || networks > MOST_NETWORKS)
-    {
-        mistakes.add(Mistake::new(
-            &last.span,
-            format!(
-                "with this there are more than {MOST_RULES} rules, one a family, or \
-                 {MOST_NETWORKS} networks"
-            ),
-            "join rules that differ in their addresses alone, and networks that touch",
-        ));
-    }
-}
-
-/// Warns about a rule that covers every current and future service in IPVS.
-fn everything(entry: &RuleEntry, mistakes: &Mistakes) {
-    let all = entry
-        .networks
-        .iter()
-        .find(|(network, _)| network.length == 0);
-    if let Some((_, span)) = all
-        && entry.ports.is_empty()
-    {
-        mistakes.add(Mistake::new(
-            span,
-            "a rule of every address and every port",
-            "name the networks of the VIPs, or the `ports` of the services",
-        ));
-    }
-}
-
-fn overlap(entry: &RuleEntry, rule: &Rule, before: &[RuleEntry], mistakes: &Mistakes) {
-    let other = before.iter().find_map(|other| {
-        let found = other.rules().find(|found| found.overlaps(rule))?;
-        Some((other, found))
-    });
-    let Some((other, found)) = other else {
-        return;
-    };
-    // The two networks that overlap.
-    let mut pairs = rule.networks.iter().flat_map(|one| {
-        let others = found.networks.iter();
-        others.map(move |two| (*one, *two))
-    });
-    let Some((one, two)) = pairs.find(|(one, two)| one.overlaps(*two)) else {
-        return;
-    };
-    let place = |entry: &RuleEntry, network: Network| {
-        let found = entry.networks.get(&network);
-        found.unwrap_or(&entry.span).clone()
-    };
-    mistakes.add(
-        Mistake::new(
-            &place(entry, one),
-            format!("two rules are for the same destinations, {one} and {two}"),
-            "let them differ in addresses, ports or protocols: a service is full NAT by one",
-        )
-        .see(&place(other, two), "the other rule"),
-    );
-}
-
-/// Requests to a VIP and replies to a local IP must be distinguishable.
-fn local_ips(config: &Config, entry: &RuleEntry, rule: &Rule, mistakes: &Mistakes) {
-    for pool in config.pools.values() {
-        let mut addresses = pool.addresses.iter();
-        let found = addresses.find(|(address, _)| rule.reaches(**address, pool.ports));
-        if let Some((address, place)) = found {
-            mistakes.add(
-                Mistake::new(
-                    entry.place_of(*address),
-                    format!("the rule is for {address} with ports of a local IP"),
-                    "requests and replies must be told apart: take other `addresses` or `ports` \
-                     for the rule, or other ones for the local IP",
-                )
-                .see(place, "the local IP"),
-            );
-        }
-    }
-}
-
-/// A listed service belongs to the file, so a rule must not cover it.
-fn services(config: &Config, entry: &RuleEntry, rule: &Rule, mistakes: &Mistakes) {
-    for service in &config.services {
-        if let Some((key, span)) = &service.key
-            && rule.covers(key)
-            && let ServiceKey::Address { address, .. } = key
-        {
-            mistakes.add(
-                Mistake::new(
-                    span,
-                    format!("{key} is listed, and a rule leaves it to another program"),
-                    "remove the service, which the other program makes, or take its address or \
-                     port out of the rule",
-                )
-                .see(entry.place_of(address.ip()), "the rule"),
-            );
-        }
     }
 }

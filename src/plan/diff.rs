@@ -7,8 +7,8 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::display::{facts, full_nat};
-use super::order::Plan;
 use super::step::{Op, Step};
+use super::transactions::Plan;
 use crate::model::{FullNat, ServiceKey};
 
 const GREEN: &str = "\x1b[32m";

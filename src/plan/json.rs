@@ -9,9 +9,9 @@ use std::net::{IpAddr, SocketAddr};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use super::order::Plan;
 use super::refusal::Refusal;
 use super::step::{Op, Step};
+use super::transactions::Plan;
 use crate::model::{Rule, ServiceKey};
 use value::Value;
 pub(crate) use value::{PersistenceValue, TunnelValue};

@@ -5,6 +5,7 @@
 //! The functions here only read their arguments, and every walk is linear in
 //! the size of the two states.
 
+mod compare;
 mod diff;
 mod display;
 mod goal;
@@ -15,9 +16,11 @@ mod order;
 mod refusal;
 mod settings;
 mod step;
+mod transactions;
 
 pub use diff::Diff;
 pub use goal::{Options, Prune, goal, with_others};
-pub use order::{Plan, plan};
+pub use order::plan;
 pub use refusal::Refusal;
 pub use step::{Assignment, Op, Step};
+pub use transactions::Plan;
