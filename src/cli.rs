@@ -184,7 +184,7 @@ pub enum Command {
     /// the programs, the maps and the module.
     #[command(after_long_help = manual::DOWN)]
     Down(Down),
-    /// Print the man page, or write one page a command into a folder
+    /// Print the man page, or write one page per command into a folder
     ///
     /// The file has a page of its own, ipvs-bpf.toml(5), which is not among
     /// these.
@@ -228,7 +228,7 @@ pub struct Reconcile {
     /// does not list stay unchanged.
     #[arg(long)]
     pub no_prune: bool,
-    /// Leave services and pools alone that the file does not list
+    /// Change no service or pool that the file does not list
     ///
     /// They may belong to other programs. A listed service or pool still has what
     /// the file says: servers and local IPs that the file does not list there are

@@ -13,7 +13,7 @@ Exit status:
   2  Only of `plan`: there are changes.
   3  Only of `apply`: an interface that the file lists is missing, and everything
       else is done.
-  130  It was stopped by Ctrl-C; 128 and its number for other signals.
+  130  It was stopped by Ctrl-C; 128 plus the signal number for others.
 
 Files:
   /etc/ipvs-bpf/lb.toml  The default file; see ipvs-bpf.toml(5).
@@ -48,7 +48,7 @@ Exit status:
   2  Only with `--dry-run`: there are changes.
   3  An interface that the file lists is missing, and everything else is done.
       Run `apply` again when it exists.
-  130  It was stopped by Ctrl-C; 128 and its number for other signals. Another
+  130  It was stopped by Ctrl-C; 128 plus the signal number for others. Another
       `apply` continues from there.
 
 Examples:
@@ -207,7 +207,7 @@ Exit status:
   0  No connection is left, and with `--remove` the server is removed.
   1  It failed, the timeout was reached, or another program changed the server.
       A message says how many connections are left and what the weight is.
-  130  Ctrl-C ended it; 128 and its number for other signals. The weight
+  130  Ctrl-C ended it; 128 plus the signal number for others. The weight
       stays 0.
 
 Json:

@@ -155,7 +155,9 @@ fn one_port(service: &ServiceEntry, native: &str, mistakes: &Mistakes) {
     };
     mistakes.add(Mistake::new(
         span,
-        format!("full NAT cannot serve {what}: IPVS tells of new connections by protocol and port"),
+        format!(
+            "full NAT cannot serve {what}: IPVS announces new connections by protocol and port"
+        ),
         format!("write a service for each protocol and port, or {native}"),
     ));
 }
