@@ -16,12 +16,16 @@ report() {
 	fi
 }
 
+# Turns that no reader of today would use.
+archaic='\b(hears? of|know(s|n)? nothing of|would not do\b|lives? on\b|tells? of|others wrote|speaks? of|put right|of no use|for want of|one page a)\b'
 documents=(README.md CONTRIBUTING.md SECURITY.md docs/*.md docs/*/*.md man/*)
 report 'say fix, again, next to, or name who does it' \
 	'\b([Mm]end(s|ed|ing)?|[Aa]new|[Ww]hoever|[Bb]esides?|of others[.,:;]|told of)\b' "${documents[@]}"
 report 'say unchanged, takes effect, is in, recent, another program, …, or says' \
 	'(?<!long )\bas it is\b(?! carried)|\b[Tt]akes? hold\b|\b(stands?|hangs|lies) (in|among|side|at|below)\b|\b(of late|[Ss]omebody|(its|their) like|(is|are) said)\b' \
 	"${documents[@]}"
+report 'say is told, has no entry, continues, reverted, …' \
+	"$archaic" "${documents[@]}"
 report 'say "is not a …"' '(?<![Hh]ere )\bis no (?!more\b|longer\b)[a-z]' "${documents[@]}"
 
 mapfile -t sources < <(find src tests benches build.rs kmod bpf lab -name '*.rs' -o -name '*.[ch]')
@@ -32,6 +36,8 @@ mapfile -t messages < <(find src -name '*.rs')
 report 'say unchanged, takes effect, another program, …, or says' \
 	'^(?!\s*//).*"[^"]*(\b(as it is\b(?! (not|carried))|[Tt]akes? hold|of late|[Ss]omebody|(its|their) like|(is|are) said)\b|\bno longer so\b)' \
 	"${messages[@]}"
+report 'say is told, has no entry, continues, reverted, …' \
+	'^(?!\s*//).*"[^"]*'"$archaic" "${messages[@]}"
 report 'say "is not a …"' '^(?!\s*//).*"[^"]*(?<!here )\bis no [a-z{]' "${messages[@]}"
 
 # Published commits can no longer be changed.
