@@ -138,7 +138,7 @@ fn a_good_file_is_valid() {
 }
 
 #[test]
-fn a_warning_is_said_and_changes_no_exit_status() {
+fn a_warning_is_printed_and_changes_no_exit_status() {
     let path = file(
         "no_server.toml",
         b"[[service]]\naddress = \"tcp://10.0.0.1:80\"\nscheduler = \"rr\"\n",
@@ -189,7 +189,7 @@ fn programs_get_every_mistake_as_json() {
 }
 
 #[test]
-fn what_is_no_text_file_gets_one_clear_line() {
+fn a_file_that_is_not_text_gets_one_clear_line() {
     let random: Vec<u8> = (0..=255).cycle().take(4096).collect();
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     for (path, why) in [
@@ -301,7 +301,7 @@ fn help_and_man_describe_every_command() {
 }
 
 #[test]
-fn a_reader_that_went_away_is_no_error() {
+fn a_reader_that_went_away_is_not_an_error() {
     for arguments in [
         &["--help"][..],
         &["man"],

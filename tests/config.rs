@@ -214,7 +214,7 @@ fn no_case_with_flipped_lost_and_misplaced_bytes_makes_the_reader_panic() {
 }
 
 #[test]
-fn of_very_many_mistakes_the_first_are_shown_and_all_are_counted() {
+fn the_first_of_very_many_mistakes_are_shown_and_all_are_counted() {
     let text = "service = [\n".to_owned() + &"1,\n".repeat(20_000) + "]\n";
     let diagnostics = config::parse("lb.toml", &text).unwrap_err();
     assert_eq!(diagnostics.count(), 20_000);

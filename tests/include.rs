@@ -116,7 +116,7 @@ fn sources_know_of_every_change_that_matters() {
 }
 
 #[test]
-fn a_link_to_the_file_itself_is_no_way_around() {
+fn a_link_to_the_file_itself_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     fs::create_dir(path("conf.d")).unwrap();

@@ -39,6 +39,9 @@ report 'say unchanged, takes effect, another program, …, or says' \
 report 'say is told, has no entry, continues, reverted, …' \
 	'^(?!\s*//).*"[^"]*'"$archaic" "${messages[@]}"
 report 'say "is not a …"' '^(?!\s*//).*"[^"]*(?<!here )\bis no [a-z{]' "${messages[@]}"
+mapfile -t tests < <(find src tests -name '*.rs')
+report "a test's name is a sentence that a person would say" \
+	'\bfn \w*_(is_no|are_no|is_none|are_none|somebody|mends?|anew|besides?|hangs?|stands?|takes_hold|told_of|of_others)(_\w*)?\(\)' "${tests[@]}"
 
 # Published commits can no longer be changed.
 [ -n "${CI:-}" ] || while read -r hash subject; do

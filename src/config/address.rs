@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_an_address_is_said() {
+    fn mistakes_in_an_address_are_explained() {
         for (text, why) in [
             ("10.0.0.1:80", "protocol is missing"),
             ("http://10.0.0.1:80", "`http` is not a protocol"),

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_refused_in_one_line() {
+    fn input_that_is_not_text_is_refused_in_one_line() {
         for (bytes, why) in [
             (&b""[..], "describes nothing"),
             (b" \n\t\n", "describes nothing"),

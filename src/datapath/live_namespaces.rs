@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_namespace_of_this_process_lives() {
+    fn the_namespace_of_this_process_is_found() {
         let own = fs::metadata("/proc/self/ns/net").unwrap().ino();
         assert!(network_namespaces().is_none_or(|live| live.contains(&own)));
     }

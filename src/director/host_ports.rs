@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn strange_settings_are_no_ports() {
+    fn strange_settings_are_not_ports() {
         for (drawn, reserved) in [
             ("", ""),
             ("1", ""),

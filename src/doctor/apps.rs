@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn applications_of_others_are_read_and_ours_are_not() {
+    fn other_modules_applications_are_read_and_ours_are_not() {
         let ftp = App {
             protocol: Protocol::Tcp,
             port: 21,

@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_of_others_matter_where_they_are_alone_or_give_peers() {
+    fn other_programs_matter_where_they_are_exclusive_or_change_peers() {
         let other = |hook, is_exclusive| Receiver {
             others: vec![Other {
                 hook,

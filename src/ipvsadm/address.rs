@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_an_address_is_said() {
+    fn mistakes_in_an_address_are_explained() {
         for (text, why) in [
             ("", "not an IP address"),
             ("80", "not an IP address"),

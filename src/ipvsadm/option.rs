@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_option_is_an_argument() {
+    fn what_is_not_an_option_is_an_argument() {
         assert_eq!(options("--set 1 2 3"), Ok("set 1 2 3".to_owned()));
         assert_eq!(options("-C -- -A -"), Ok("clear -A -".to_owned()));
     }

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_stands_where_its_quotes_stand() {
+    fn a_words_place_includes_its_quotes() {
         let line = split(" ü \"a\" b", 10, &Mistakes::default());
         let spans: Vec<Span> = line.words.into_iter().map(|word| word.span).collect();
         assert_eq!(spans, [11..13, 14..17, 18..19]);

@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_stand_at_the_right_and_nothing_steers_the_terminal() {
+    fn numbers_are_right_aligned_and_nothing_steers_the_terminal() {
         let names = Names::default();
         snapbox::assert_data_eq!(
             lines(&grid(), style(&names, false)).join("\n"),

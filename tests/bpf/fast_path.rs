@@ -299,7 +299,7 @@ fn lasts_until_its_moment(family: Family) {
 }
 
 #[test]
-fn a_lease_of_one_direction_is_none_of_the_other() {
+fn a_lease_is_for_one_direction() {
     for family in FAMILIES {
         for protocol in PROTOCOLS {
             let mut bench = Bench::empty();

@@ -54,7 +54,7 @@ fn a_wrong_header_checksum_stays_wrong_by_as_much() {
 }
 
 #[test]
-fn the_padding_of_a_short_frame_is_no_part_of_the_packet() {
+fn the_padding_of_a_short_frame_is_not_part_of_the_packet() {
     for protocol in PROTOCOLS {
         let bench = leased(V4, protocol, lease());
         for (ends, new) in directions() {

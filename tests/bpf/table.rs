@@ -52,7 +52,7 @@ fn a_set_in_which_the_module_writes_leaves_packets_to_it() {
 }
 
 #[test]
-fn leases_of_another_generation_are_none() {
+fn leases_of_another_generation_are_not_valid() {
     for family in FAMILIES {
         let mut bench = Bench::empty();
         let protocol = PROTOCOLS[0];

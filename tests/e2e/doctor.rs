@@ -108,7 +108,7 @@ fn six() -> String {
 }
 
 #[test]
-fn people_read_what_is_wrong_why_and_what_mends_it() {
+fn people_read_what_is_wrong_why_and_how_to_fix_it() {
     let lab = Lab::new();
     lab.apply(FILE);
     script(&lab, "ip link set eth0 down");

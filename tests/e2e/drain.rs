@@ -125,7 +125,7 @@ fn a_connection_that_one_side_has_closed_is_waited_for() {
 }
 
 #[test]
-fn at_the_timeout_the_weight_stays_0_and_it_is_said_how_many_are_left() {
+fn at_the_timeout_the_weight_stays_0_and_a_message_says_how_many_are_left() {
     let lab = Lab::new();
     lab.apply(NATIVE);
     route_home(&lab);
@@ -257,7 +257,7 @@ fn the_last_server_and_persistence_are_pointed_out() {
 }
 
 #[test]
-fn what_others_do_to_the_server_meanwhile_ends_the_drain_with_these_words() {
+fn a_change_of_the_server_by_another_program_ends_the_drain_with_a_message() {
     let lab = Lab::new();
     lab.apply(NATIVE);
     route_home(&lab);
@@ -287,7 +287,7 @@ fn what_others_do_to_the_server_meanwhile_ends_the_drain_with_these_words() {
 }
 
 #[test]
-fn a_service_or_server_that_is_not_there_brings_the_nearest_one() {
+fn a_missing_service_or_server_suggests_the_nearest_one() {
     let lab = Lab::new();
     lab.apply(NATIVE);
     let near = |arguments: &[&str]| failed(&lab.ipvs_bpf(arguments));

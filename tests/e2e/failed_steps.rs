@@ -83,7 +83,7 @@ fn a_step_that_fails_is_named_with_what_was_done_and_what_is_left() {
 }
 
 #[test]
-fn a_step_that_fails_is_told_to_programs_in_the_same_document() {
+fn json_reports_a_failed_step_in_the_same_document() {
     let lab = Lab::new();
     let file = large(3).replacen("10.2.0.2:8080", "10.2.0.255:8080", 1);
     let output = lab.with_file(&["apply", "--json"], &file);
@@ -99,7 +99,7 @@ fn a_step_that_fails_is_told_to_programs_in_the_same_document() {
 }
 
 #[test]
-fn a_foreign_application_at_the_port_is_seen_by_the_plan() {
+fn plan_sees_another_modules_application_at_the_port() {
     let lab = Lab::new();
     crate::lab::run(std::process::Command::new("modprobe").arg("ip_vs_ftp"));
     let ftp = FILE.replace("tcp://10.0.0.1:80", "tcp://10.0.0.1:21");

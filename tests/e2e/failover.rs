@@ -114,7 +114,7 @@ fn a_connection_outlives_its_director_with_the_same_local_ip_and_port() {
 }
 
 #[test]
-fn a_connection_that_was_never_told_of_goes_on_where_the_client_speaks_first() {
+fn an_unsynchronised_connection_continues_where_the_client_sends_first() {
     let folder = tempfile::tempdir().unwrap();
     let without = shown("lb.toml")
         .replace("master = {", "# master = {")

@@ -176,7 +176,7 @@ fn a_route_that_changes_is_followed_when_the_lease_is_over() {
 }
 
 #[test]
-fn a_firewall_rule_before_ours_takes_hold_when_the_lease_is_over() {
+fn a_firewall_rule_before_ours_takes_effect_when_the_lease_ends() {
     ends_with_the_lease(|_| {
         let rules = "nft -f - <<END\n\
              table inet t {\n\

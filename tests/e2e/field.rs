@@ -58,7 +58,7 @@ fn full_nat_works_without_interfaces_and_the_plan_says_what_that_costs() {
 }
 
 #[test]
-fn a_program_that_somebody_takes_off_costs_speed_only() {
+fn a_program_that_is_detached_by_hand_costs_only_speed() {
     let lab = Lab::new();
     lab.apply(FILE);
     let mut talk = Talk::new(&lab, "tcp", ("10.0.0.1", 80));
@@ -201,7 +201,7 @@ fn a_director_may_have_one_address_for_everything() {
 }
 
 #[test]
-fn routes_may_hang_on_the_source_that_packets_leave_with() {
+fn routes_may_depend_on_the_source_that_packets_leave_with() {
     let lab = Lab::new();
     lab.apply(FILE);
     script(

@@ -168,7 +168,7 @@ fn included_files_come_change_and_go() {
 }
 
 #[test]
-fn a_failure_is_said_once_and_tried_again() {
+fn a_failure_is_reported_once_and_tried_again() {
     let lab = Lab::new();
     let folder = Folder::new(&lab);
     let wrong = FILE.replacen("\"rr\"", "\"nosuch\"", 1);
@@ -192,7 +192,7 @@ fn a_failure_is_said_once_and_tried_again() {
 }
 
 #[test]
-fn metrics_tell_of_a_follower_that_runs_and_of_no_other() {
+fn metrics_have_a_follower_that_runs_and_no_other() {
     let lab = Lab::new();
     let folder = Folder::new(&lab);
     let file = folder.write("lb.toml", FILE);

@@ -124,7 +124,7 @@ fn a_datagram_larger_than_the_mtu_reaches_the_server_from_the_local_ip() {
 }
 
 #[test]
-fn ipvs_lists_our_applications_and_those_of_others() {
+fn ipvs_lists_our_applications_and_other_modules_ones() {
     let lab = Lab::new();
     crate::lab::run(std::process::Command::new("modprobe").arg("ip_vs_ftp"));
     lab.apply(FILE);
@@ -266,7 +266,7 @@ fn sessions_vanish_from_the_map_when_their_connections_end() {
 }
 
 #[test]
-fn a_native_service_beside_a_full_nat_one_on_the_same_port_stays_native() {
+fn a_native_service_next_to_a_full_nat_one_on_the_same_port_stays_native() {
     let lab = Lab::new();
     let with_native = format!(
         r#"{FILE}
@@ -333,7 +333,7 @@ fn show_lists_the_sessions_as_json() {
 }
 
 #[test]
-fn a_persistent_client_comes_to_one_server_and_its_template_is_no_session() {
+fn a_persistent_client_gets_one_server_and_its_template_is_not_a_session() {
     let lab = Lab::new();
     let persistent = FILE.replacen(
         "scheduler = \"rr\"",

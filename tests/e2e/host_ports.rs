@@ -178,7 +178,7 @@ fn ipv6_sessions_take_no_port_that_the_director_draws_or_listens_on() {
 }
 
 #[test]
-fn a_pool_whose_ports_the_director_draws_all_is_warned_of_and_refuses_clients_by_its_own_name() {
+fn plan_warns_of_a_pool_whose_ports_the_director_draws_and_refusals_name_the_pool() {
     let lab = Lab::new();
     let file = one_server("40000-40010");
     let warned = |arguments: &[&str]| {

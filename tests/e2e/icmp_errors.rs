@@ -157,7 +157,7 @@ fn a_closed_port_of_the_client_refuses_the_server() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_told_to_the_client() {
+fn the_client_learns_that_a_server_is_not_there() {
     let lab = Lab::new();
     lab.apply(&file());
     for family in FAMILIES {
@@ -171,7 +171,7 @@ fn a_server_that_is_not_there_is_told_to_the_client() {
 }
 
 #[test]
-fn a_client_that_is_gone_is_told_to_the_server() {
+fn the_server_learns_that_a_client_is_gone() {
     let lab = Lab::new();
     lab.apply(&file());
     for family in FAMILIES {

@@ -124,7 +124,7 @@ fn a_lease_ends_when_the_neighbour_has_another_address() {
 }
 
 #[test]
-fn a_lease_ends_when_somebody_says_so() {
+fn a_lease_ends_on_request() {
     let rules = "table inet t { chain c { type filter hook prerouting priority -450; \
                  ip daddr 10.0.0.1 drop; }; }";
     let revoke = "echo revoke >/proc/net/ip_vs_bpf/fast_path";

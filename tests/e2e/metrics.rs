@@ -333,7 +333,7 @@ fn services_by_rule_are_counted_by_rule() {
 }
 
 #[test]
-fn json_is_refused_with_the_way_to_it() {
+fn json_is_refused_with_the_option_for_it() {
     let lab = Lab::new();
     let output = lab.ipvs_bpf(&["metrics", "--json"]);
     assert_eq!(output.status.code(), Some(1));

@@ -56,7 +56,7 @@ while True:
 ";
 
 #[test]
-fn ip_vs_ftp_serves_its_own_service_beside_ours() {
+fn ip_vs_ftp_serves_its_own_service_next_to_ours() {
     let mut lab = Lab::new();
     run(Command::new("modprobe").arg("ip_vs_ftp"));
     lab.apply(&format!(
@@ -223,7 +223,7 @@ fn foreign(lab: &Lab) -> String {
 }
 
 #[test]
-fn filters_of_others_before_and_after_ours_stay_and_work() {
+fn other_tools_filters_before_and_after_ours_stay_and_work() {
     let lab = Lab::new();
     script(&lab, "director", FOREIGN);
     let before = foreign(&lab);

@@ -87,7 +87,7 @@ fn narrow_router(lab: &Lab, router: &str, subnet: u8) {
 // nothing that is too big. So the tested direction comes first.
 
 #[test]
-fn a_narrow_link_before_the_director_is_told_to_the_server_by_the_director() {
+fn the_director_tells_the_server_of_a_narrow_link_before_it() {
     let lab = lab();
     narrow_link(&lab, [["director", "eth0"], ["client", "eth0"]]);
     for (url, _, local_ip) in FAMILIES {
@@ -100,7 +100,7 @@ fn a_narrow_link_before_the_director_is_told_to_the_server_by_the_director() {
 }
 
 #[test]
-fn a_narrow_link_behind_the_director_is_told_to_the_client_by_the_director() {
+fn the_director_tells_the_client_of_a_narrow_link_behind_it() {
     let lab = lab();
     narrow_link(&lab, [["director", "eth1"], ["server2", "eth0"]]);
     for (url, vip, _) in FAMILIES {

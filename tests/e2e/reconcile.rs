@@ -26,7 +26,7 @@ fn a_second_apply_has_nothing_to_do_and_touches_nothing() {
 }
 
 #[test]
-fn what_was_changed_by_hand_is_found_by_plan_and_mended_by_apply() {
+fn plan_finds_changes_by_hand_and_apply_reverts_them() {
     let lab = Lab::new();
     lab.apply(FILE);
     let web = "10.0.0.1:80";
@@ -66,7 +66,7 @@ fn a_dry_run_changes_nothing() {
 }
 
 #[test]
-fn a_bad_file_is_told_with_its_line_and_changes_nothing() {
+fn a_bad_file_is_reported_with_its_line_and_changes_nothing() {
     let lab = Lab::new();
     lab.apply(FILE);
     let before = fingerprint(&lab);
@@ -230,7 +230,7 @@ fn an_apply_whose_output_nobody_reads_is_carried_out_all_the_same() {
 }
 
 #[test]
-fn a_closed_pipe_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     let lab = Lab::new();
     lab.apply(FILE);
     let command = format!(

@@ -61,7 +61,7 @@ fn keep_weights_leaves_a_drained_server_drained() {
 }
 
 #[test]
-fn only_listed_leaves_services_of_others_alone_and_decides_its_own() {
+fn only_listed_keeps_other_programs_services_and_decides_its_own() {
     let lab = Lab::new();
     lab.apply(FILE);
     others(&lab);
@@ -115,7 +115,7 @@ fn the_plan_is_coloured_on_a_terminal_and_nowhere_else() {
 }
 
 #[test]
-fn a_vip_that_is_no_address_of_the_host_is_warned_of_until_it_is() {
+fn plan_warns_of_a_vip_until_it_is_an_address_of_the_host() {
     let lab = Lab::new();
     let away = FILE.replace("tcp://10.0.0.1:80", "tcp://10.0.0.77:80");
     let ipv6 = "[[service]]\naddress = \"tcp://[fd00::77]:80\"\nscheduler = \"rr\"\nserver = [{ address = \"[fd00:2::2]:80\" }]\n";

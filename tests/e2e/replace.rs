@@ -377,7 +377,7 @@ fn maps_of_another_shape_are_refused_by_name_and_everything_goes_on() {
 }
 
 #[test]
-fn pins_that_somebody_removed_are_made_again() {
+fn pins_that_were_removed_are_made_again() {
     let lab = Lab::new();
     lab.apply(FILE);
     let mut talk = Talk::new(&lab, "tcp", ("10.0.0.1", 80));
@@ -409,7 +409,7 @@ fn pins_that_somebody_removed_are_made_again() {
 
 /// The marks of our qdiscs are lost with the pins.
 #[test]
-fn down_takes_its_qdiscs_along_after_somebody_removed_the_pins() {
+fn down_removes_its_qdiscs_after_the_pins_were_removed() {
     let lab = Lab::new();
     let qdiscs = || lab.exec("director", &["tc", "qdisc", "show"]);
     for made_again in [false, true] {

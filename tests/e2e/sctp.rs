@@ -107,7 +107,7 @@ fn a_port_that_is_taken_is_found_at_another_local_ip_or_refused() {
 }
 
 #[test]
-fn a_server_of_another_port_that_somebody_added_is_refused_and_counted() {
+fn a_server_of_another_port_is_refused_and_counted() {
     let lab = lab();
     lab.apply(FILE);
     let service = ["ipvsadm", "-e", "--sctp-service", "10.0.0.1:3868"];

@@ -98,7 +98,7 @@ fn what_the_file_does_not_list_is_left_as_it_was() {
 }
 
 #[test]
-fn a_daemon_that_was_changed_by_hand_is_stopped_and_started_anew() {
+fn a_daemon_that_was_changed_by_hand_is_restarted() {
     let lab = Lab::new();
     lab.apply(FILE);
     ipvsadm(&lab, &["--stop-daemon", "master"]);

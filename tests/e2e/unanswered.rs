@@ -127,7 +127,7 @@ fn what_is_not_answered_ends_in_time_and_what_is_answered_stays() {
 }
 
 #[test]
-fn a_blind_acknowledgement_is_no_answer() {
+fn a_blind_acknowledgement_is_not_an_answer() {
     let lab = Lab::new();
     forged_sources_are_routed(&lab);
     lab.apply(&few_ports("4000-4009"));

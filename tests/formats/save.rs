@@ -267,7 +267,7 @@ fn what_no_file_can_ask_for_is_a_comment_with_its_reason() {
 }
 
 #[test]
-fn what_is_only_nearly_said_is_told() {
+fn what_the_file_only_nearly_says_is_reported() {
     let mut state = State::default();
     let web = key("tcp://10.0.0.1:80");
     state.services.insert(

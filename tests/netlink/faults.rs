@@ -73,7 +73,7 @@ fn dump(datagrams: &[&[u8]], sequence: u32) -> Vec<Step> {
 }
 
 #[test]
-fn a_missing_services_empty_success_is_no_service_without_servers() {
+fn an_empty_success_for_a_missing_service_is_not_an_empty_service() {
     let gone = tcp("10.0.0.9:80");
     let (mut ipvs, _) = kernel(|request: &Request| {
         let sequence = request.sequence;

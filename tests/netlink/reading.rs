@@ -76,7 +76,7 @@ fn an_ipv4_address_is_the_first_four_of_its_16_bytes() {
 }
 
 #[test]
-fn the_kernels_hashed_bit_is_no_difference() {
+fn the_kernels_hashed_bit_is_not_a_difference() {
     let key = tcp("10.0.0.1:80");
     let mut attributes = service(&key);
     for attribute in &mut attributes {
@@ -203,7 +203,7 @@ fn a_scheduler_that_nobody_knows_is_read_by_its_name() {
 }
 
 #[test]
-fn what_the_model_has_no_word_for_is_an_error_that_names_it() {
+fn a_value_that_the_model_lacks_is_an_error_that_names_it() {
     let key = tcp("10.0.0.1:80");
     let address = "10.0.0.2:80".parse().unwrap();
     let server = destination::whole(address, &masq());

@@ -101,7 +101,7 @@ fn an_error_names_the_thing_and_the_cure() {
 }
 
 #[test]
-fn a_missing_engine_is_named_beside_the_scheduler() {
+fn a_missing_engine_is_named_next_to_the_scheduler() {
     let mut ipvs = answering(|_, sequence| vec![refusal(sequence, Errno::ENOENT as i32)]);
     let service = Service {
         persistence: Some(Persistence {

@@ -142,7 +142,7 @@ proptest! {
     })]
 
     #[test]
-    fn carrying_out_the_plan_ends_in_what_was_asked_for(desired in state(), actual in running()) {
+    fn carrying_out_the_plan_reaches_the_wanted_state(desired in state(), actual in running()) {
         let plan = plan(&desired, &actual, &STRICT);
         let goal = goal(&desired, &actual, &STRICT);
         prop_assume!(!is_refused(&plan, &goal, &actual));
@@ -152,7 +152,7 @@ proptest! {
     }
 
     #[test]
-    fn no_full_nat_connection_is_ever_born_native(desired in state(), actual in running()) {
+    fn no_full_nat_connection_is_ever_native(desired in state(), actual in running()) {
         let plan = plan(&desired, &actual, &STRICT);
         prop_assume!(!is_refused(&plan, &goal(&desired, &actual, &STRICT), &actual));
         carry_out(&plan, &actual, |now| full_nat_is_whole(&actual, &desired, now)).unwrap();

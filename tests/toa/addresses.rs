@@ -75,7 +75,7 @@ fn a_direct_client_without_the_option_costs_no_entry() {
 }
 
 #[test]
-fn whom_to_believe_changes_while_it_runs_and_for_connections_to_come() {
+fn trusted_addresses_change_while_it_runs_for_new_connections() {
     let mut receiver = Receiver::new(&[]);
     let network = Network::new();
     let listener = IPV4.listen();

@@ -45,7 +45,7 @@ impl<'n> Server<'n> {
 }
 
 #[test]
-fn other_options_may_stand_before_and_after() {
+fn other_options_may_come_before_and_after() {
     let receiver = Receiver::new(&TRUST);
     let network = Network::new();
     let timestamps = [8, 10, 0, 0, 0, 1, 0, 0, 0, 0];
@@ -78,7 +78,7 @@ fn other_options_may_stand_before_and_after() {
 }
 
 #[test]
-fn of_two_the_first_one_counts() {
+fn the_first_of_two_counts() {
     let receiver = Receiver::new(&TRUST);
     let network = Network::new();
     let server = Server::new(&network, IPV4);
@@ -134,7 +134,7 @@ fn an_option_that_names_no_address_or_no_port_names_nobody() {
 }
 
 #[test]
-fn what_is_behind_the_end_of_the_list_or_runs_over_it_is_no_option() {
+fn nothing_beyond_the_end_of_the_list_is_an_option() {
     let receiver = Receiver::new(&TRUST);
     let network = Network::new();
     let server = Server::new(&network, IPV4);

@@ -169,7 +169,7 @@ fn a_server_needs_a_file_with_one_table_and_nothing_else() {
 }
 
 #[test]
-fn whom_to_believe_changes_in_place_and_nobody_is_the_end() {
+fn trusted_addresses_change_in_place_and_an_empty_list_ends_the_receiver() {
     let host = Host::new();
     host.apply(FILE);
     let other = "[toa]\ntrust = [\"10.9.9.9\"]\n";
@@ -233,7 +233,7 @@ fn a_newer_build_takes_over_with_the_connections_and_the_counters() {
 }
 
 #[test]
-fn pins_that_somebody_removed_come_back() {
+fn pins_that_were_removed_come_back() {
     let host = Host::new();
     host.apply(FILE);
     for name in [

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_connection_does_not_tell_is_no_filter() {
+    fn connections_cannot_be_filtered_by_mark() {
         let family = crate::model::Family::Ipv4;
         let asked = Filter {
             services: vec![ServiceKey::Fwmark { mark: 7, family }],

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_no_bare_keys_are_quoted() {
+    fn names_that_are_not_bare_keys_are_quoted() {
         assert_eq!(key("web-1"), "web-1");
         assert_eq!(key("a b"), "\"a b\"");
         assert_eq!(key(""), "\"\"");

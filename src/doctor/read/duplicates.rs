@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_this_host_itself_is_none() {
+    fn an_answer_of_this_host_itself_does_not_count() {
         let own = [2, 0, 0, 0, 0, 9];
         let mut answer = request([2, 0, 0, 0, 0, 1], [0; 4].into());
         answer[14..18].copy_from_slice(&[10, 2, 0, 100]);

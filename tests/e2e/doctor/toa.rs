@@ -240,7 +240,7 @@ fn a_trusted_address_that_names_no_client() {
 }
 
 #[test]
-fn a_kernel_that_keeps_no_address_for_want_of_memory() {
+fn a_kernel_without_memory_for_addresses() {
     let server = Server::new();
     server.apply(FILE);
     const NAME: &str = "net.core.optmem_max";
@@ -324,7 +324,7 @@ fn a_program_that_gives_peers_next_to_ours() {
 }
 
 #[test]
-fn pins_of_the_receiver_that_somebody_removed() {
+fn pins_of_the_receiver_that_were_removed() {
     let server = Server::new();
     for name in ["link-established", "link-peername6", "toa_trust"] {
         server.apply(FILE);

@@ -30,7 +30,7 @@ impl Manager {
 }
 
 #[test]
-fn the_service_manager_is_told_of_start_reload_trouble_and_end() {
+fn the_service_manager_learns_of_start_reload_errors_and_end() {
     let lab = Lab::new();
     let folder = Folder::new(&lab);
     let file = folder.write("lb.toml", FILE);

@@ -18,7 +18,7 @@ fn nops(options: &str) -> String {
 }
 
 #[test]
-fn forged_options_become_nops_and_the_true_one_stands_before_them() {
+fn forged_options_become_nops_and_the_true_one_comes_before_them() {
     let lab = lab();
     let mut port = 42000;
     for (client, vip) in PAIRS {

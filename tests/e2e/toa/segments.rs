@@ -35,7 +35,7 @@ fn the_handshakes_end_and_the_first_data_name_the_client_and_later_segments_do_n
 }
 
 #[test]
-fn the_option_stands_before_those_of_the_client() {
+fn the_option_comes_before_those_of_the_client() {
     let lab = lab();
     let others = "0101080a0000000100000000";
     for pair in PAIRS {

@@ -263,7 +263,7 @@ fn rates_are_those_between_two_looks() {
 }
 
 #[test]
-fn a_filter_leaves_what_it_names_and_nothing_unknown() {
+fn a_filter_keeps_what_it_names_and_nothing_unknown() {
     let filter = |services: &[&RunningService], servers: &[&str]| Filter {
         services: services.iter().map(|now| now.key.clone()).collect(),
         servers: servers.iter().map(|text| text.parse().unwrap()).collect(),
