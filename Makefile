@@ -85,7 +85,7 @@ bench-control: deps cli ## the speed of the control plane beside ipvsadm's: targ
 	lab/vm/run.sh --timeout 7200 --icount --writable target/bench -- \
 		benches/control target/release/ipvs-bpf target/bench/control.json $(BENCH_SERVICES)
 
-lint: deps ## formatting, clippy, shellcheck, ruff, man pages, the module with W=1 and who calls whom in it, words
+lint: deps ## formatting, clippy, shellcheck, ruff, man pages, the module with W=1 and who calls whom in it, words, links
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo run --quiet -- man --dir target/man && diff -r -x '*.5' man target/man # else: make man
@@ -95,6 +95,7 @@ lint: deps ## formatting, clippy, shellcheck, ruff, man pages, the module with W
 	lab/module.sh --strict
 	lab/lint/rooms.sh target/lint/$$(lab/software/kernel.sh release)
 	lab/lint/words.sh
+	cargo test --quiet --test documents names::
 
 fuzz: fuzz-unpack ## run each fuzz target for ten minutes (FUZZ_SECONDS=, FUZZ_TARGETS=; docs/dev/fuzzing.md)
 	for target in $(FUZZ_TARGETS); do \
