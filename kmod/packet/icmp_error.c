@@ -53,9 +53,9 @@ static bool is_error4(u8 type)
 	       type == ICMP_PARAMETERPROB || type == ICMP_SOURCE_QUENCH;
 }
 
-/* Returns false if it is not an error, or is about a packet without ports. IPVS looks for
- * the ports after the length that the inner header claims, whatever else that says, so
- * a broken header may lead it to a connection.
+/* Returns false if it is not an error, or is about a packet without ports. IPVS (of
+ * Linux 6.12, for one) looks for the ports after the length that the inner header
+ * claims, whatever else that says, so a broken header may lead it to a connection.
  */
 static bool read4(const struct sk_buff *skb, struct error *error)
 {
