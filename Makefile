@@ -46,7 +46,7 @@ test: deps lint module ## everything that proves it, end-to-end tests in the VM 
 # Those that need a kernel with IPVS.
 IN_VM = e2e e2e_unloaded toa
 check: ## the fast loop: formatting, clippy, the tests that need no VM
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo clippy --all-targets -- -D warnings
 	cargo test --lib $(addprefix --test ,$(filter-out $(IN_VM),$(patsubst tests/%/main,%,$(basename $(wildcard tests/*/main.rs))) $(notdir $(basename $(wildcard tests/*.rs)))))
 
@@ -86,7 +86,7 @@ bench-control: deps cli ## the speed of the control plane beside ipvsadm's: targ
 		benches/control target/release/ipvs-bpf target/bench/control.json $(BENCH_SERVICES)
 
 lint: deps ## formatting, clippy, shellcheck, ruff, man pages, the module with W=1 and who calls whom in it, words, links
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo clippy --all-targets -- -D warnings
 	cargo run --quiet -- man --dir target/man && diff -r -x '*.5' man target/man # else: make man
 	mandoc -T lint -W warning man/*
@@ -115,6 +115,14 @@ fuzz-corpus: fuzz-unpack ## keep of the inputs found by fuzzing the few that tog
 		ls fuzz/corpus/$$target | tar -C fuzz/corpus/$$target --mtime=@0 --owner=0 --group=0 --numeric-owner \
 			--mode=644 -cf - -T - | gzip -9n >fuzz/corpus/$$target.tar.gz || exit; \
 	done
+
+MUTATIONS ?= 3000000
+MUTATIONS_VM ?= 30000
+SEED ?= 1
+fuzz-packets: export TEST_TIMEOUT = 14400
+fuzz-packets: deps module ## mutated packets through program and module (MUTATIONS=, MUTATIONS_VM=, SEED=; docs/dev/packet-fixtures.md)
+	MUTATIONS=$(MUTATIONS) SEED=$(SEED) cargo test --test bpf no_mutated_packet -- --nocapture
+	MUTATIONS_VM=$(MUTATIONS_VM) SEED=$(SEED) cargo test --test e2e -- no_mutated_packet
 
 man: ## write the man pages into man/
 	cargo run --quiet -- man --dir man
@@ -184,7 +192,7 @@ bench-native: deps ## the fast path beside masquerade by conntrack: real time, o
 clean: ## remove target/
 	cargo clean
 
-.PHONY: help deps build cli module demo check test test-machine test-long test-kernels test-poisoned test-debug test-packages test-kubernetes bench bench-control bench-native benchmark-svg lint fuzz fuzz-unpack fuzz-corpus man install deb rpm clean
+.PHONY: help deps build cli module demo check test test-machine test-long test-kernels test-poisoned test-debug test-packages test-kubernetes bench bench-control bench-native benchmark-svg lint fuzz fuzz-unpack fuzz-corpus fuzz-packets man install deb rpm clean
 .DEFAULT_GOAL := help
 # The order of a target's prerequisites matters.
 .NOTPARALLEL:

@@ -15,6 +15,7 @@ mod offloads;
 mod option;
 mod packet;
 mod packet6;
+mod packet_fixtures;
 mod repaired;
 mod table;
 mod test_run;
