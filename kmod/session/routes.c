@@ -103,11 +103,20 @@ static struct rtable *route4(struct net *net, const struct sk_buff *skb,
 		.flowi4_mark = skb->mark,
 		compat_flow_tos(ip_hdr(skb)),
 	};
+	struct rtable *rt;
 
 	/* ip_route_output_key() would also apply IPsec policies; ivb_set_route() does
 	 * that.
 	 */
-	return __ip_route_output_key(net, &fl4);
+	rt = __ip_route_output_key(net, &fl4);
+	/* The address of a client may be forged, and a reply is for one host alone, as
+	 * ip_forward() would have it.
+	 */
+	if (!IS_ERR(rt) && rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) {
+		ip_rt_put(rt);
+		return ERR_PTR(-EACCES);
+	}
+	return rt;
 }
 
 /* True if the administrator or a VRF has added routing rules. */
