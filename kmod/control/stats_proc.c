@@ -126,6 +126,8 @@ static const char *const names[COUNTERS] = {
 	 */
 	[COUNT_ERROR_TYPE] = "drop_icmp_type",
 	[COUNT_ERROR_INNER] = "drop_icmp_inner_header",
+	/* Client to server: ESP or AH, see packet/request.c. */
+	[COUNT_DROP_PROTOCOL] = "drop_other_protocol",
 };
 
 void ivb_stats_show(struct director *director, struct seq_file *seq)

@@ -138,12 +138,28 @@ static bool read6(const struct sk_buff *skb, struct error *error)
 	return true;
 }
 
+/* IPVS takes ESP and AH for packets of the connection of UDP port 500
+ * (ip_vs_proto_ah_esp.c). We send none.
+ */
+static bool read_ipsec(struct error *error)
+{
+	if (error->flow.protocol != IPPROTO_ESP && error->flow.protocol != IPPROTO_AH)
+		return false;
+	error->broken = true;
+	error->flow.protocol = IPPROTO_UDP;
+	error->flow.sport = htons(500);
+	error->flow.dport = htons(500);
+	return true;
+}
+
 /* Completes the flow. Returns false if the inner packet has no ports. */
 static bool read_ports(const struct sk_buff *skb, struct error *error)
 {
 	const __be16 *ports;
 	__be16 buffer[2];
 
+	if (unlikely(read_ipsec(error)))
+		return true;
 	if (!has_ports(error->flow.protocol))
 		return false;
 	ports = skb_header_pointer(skb, error->transport, sizeof(buffer), buffer);

@@ -56,6 +56,11 @@ int ivb_request_transmit(struct sk_buff *skb, struct ip_vs_conn *cp,
 	if (!session)
 		return lost(skb, cp);
 	director = session->director;
+	/* IPVS takes ESP and AH for packets of the connection of UDP port 500
+	 * (ip_vs_proto_ah_esp.c). They have no ports, and an answer would have none.
+	 */
+	if (unlikely(iph->protocol != cp->protocol))
+		return ivb_drop(director, skb, COUNT_DROP_PROTOCOL);
 	generation = leases_generation(director);
 	if (!read(skb, iph, cp->af, &packet))
 		return ivb_drop(director, skb, COUNT_DROP_EXTENSION_HEADERS);

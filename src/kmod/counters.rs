@@ -125,6 +125,10 @@ const MEANINGS: &[(&str, &str)] = &[
         "packets dropped: an IPsec policy forbids them, or has no association for them",
     ),
     (
+        "drop_other_protocol",
+        "requests dropped: ESP or AH of the client of a session of UDP port 500",
+    ),
+    (
         "drop_ttl_exceeded",
         "requests dropped: TTL or hop limit exceeded",
     ),
