@@ -83,7 +83,7 @@ test-kubernetes: deps module ## kube-proxy and an API server, built on the first
 bench-control: deps cli ## the speed of the control plane beside ipvsadm's: target/bench/control.json
 	mkdir -p target/bench
 	lab/vm/run.sh --timeout 7200 --icount --writable target/bench -- \
-		benches/control target/release/ipvs-bpf target/bench/control.json $(BENCH_SERVICES)
+		benches/control.py target/release/ipvs-bpf target/bench/control.json $(BENCH_SERVICES)
 
 lint: deps ## formatting, clippy, shellcheck, ruff, man pages, the module with W=1 and who calls whom in it, words, links
 	cargo fmt --all --check
@@ -140,7 +140,7 @@ dashboard: deps build ## draw docs/reference/dashboard.svg from a run of twenty 
 	mkdir -p target/dashboard
 	lab/vm/run.sh --icount --memory 3072 --timeout 7200 --writable target/dashboard -- \
 		lab/demo/dashboard.sh target/dashboard/panels.json
-	packaging/grafana/draw target/dashboard/panels.json docs/reference/dashboard.svg
+	packaging/grafana/draw.py target/dashboard/panels.json docs/reference/dashboard.svg
 
 install: cli ## install everything but a built module below DESTDIR (packages: UNIT_DIR=, ZSH_DIR=)
 	install -Dm755 -t $(DESTDIR)/usr/sbin target/release/ipvs-bpf

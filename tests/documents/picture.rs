@@ -102,7 +102,7 @@ fn the_picture_of_the_dashboard_has_its_panels_and_no_others() {
         .collect();
     let svg = read("docs/reference/dashboard.svg");
     let texts = between(&svg, "<text ", "</text>");
-    // packaging/grafana/draw uses this style for them.
+    // packaging/grafana/draw.py uses this style for them.
     let bold = texts.iter().filter(|text| text.contains("700 9px"));
     let drawn = bold.filter_map(|text| Some(text.split_once('>')?.1));
     assert_eq!(drawn.collect::<BTreeSet<_>>(), titles, "make dashboard");

@@ -8,7 +8,7 @@ that they take, their share of the kernel's included. Under `lab/vm/run.sh --ico
 machine's clock is its count of instructions, a nanosecond each, so that the
 figures do not depend on how busy the host is.
 
-    benches/control PROGRAM REPORT [SERVICES…]
+    benches/control.py PROGRAM REPORT [SERVICES…]
 
 The report, JSON:
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Draws the answers of lab/demo/panels.py as the dashboard lays its panels out.
 
-usage: packaging/grafana/draw ANSWERS PICTURE.svg
+usage: packaging/grafana/draw.py ANSWERS PICTURE.svg
 
 Needs python3-matplotlib.
 """
