@@ -80,7 +80,7 @@ test-kubernetes: deps module ## kube-proxy and an API server, built on the first
 	lab/software/kubernetes.sh fetch
 	LAB=kubernetes cargo test --test e2e -- --ignored kubernetes
 
-bench-control: deps cli ## the speed of the control plane beside ipvsadm's: target/bench/control.json
+bench-control: deps cli ## the speed of the control plane next to ipvsadm's: target/bench/control.json
 	mkdir -p target/bench
 	lab/vm/run.sh --timeout 7200 --icount --writable target/bench -- \
 		benches/control.py target/release/ipvs-bpf target/bench/control.json $(BENCH_SERVICES)
@@ -161,7 +161,7 @@ install: cli ## install everything but a built module below DESTDIR (packages: U
 		install -Dm644 kmod/$$file $(DESTDIR)/usr/src/ipvs-bpf-$(VERSION)/$$file || exit 1; done
 	sed -i s/@VERSION@/$(VERSION)/ $(DESTDIR)/usr/src/ipvs-bpf-$(VERSION)/dkms.conf
 
-deb: ## packages of tool and module for Debian and its like: target/deb/*.deb
+deb: ## packages of tool and module for Debian and its derivatives: target/deb/*.deb
 	lab/deps.sh packages
 	rm -rf target/deb
 	$(MAKE) install DESTDIR=$(CURDIR)/target/deb/source/install UNIT_DIR=/lib/systemd/system
@@ -171,7 +171,7 @@ deb: ## packages of tool and module for Debian and its like: target/deb/*.deb
 		>target/deb/source/debian/changelog
 	cd target/deb/source && DEB_BUILD_OPTIONS=noautodbgsym dpkg-buildpackage --no-sign --build=binary
 
-rpm: ## the same for RHEL and its like: target/rpm/RPMS/*/*.rpm
+rpm: ## the same for RHEL and its derivatives: target/rpm/RPMS/*/*.rpm
 	lab/deps.sh packages
 	rm -rf target/rpm
 	$(MAKE) install DESTDIR=$(CURDIR)/target/rpm/install ZSH_DIR=/usr/share/zsh/site-functions
@@ -186,7 +186,7 @@ bench: deps module ## instructions per packet, in a virtual machine that counts 
 benchmark-svg: ## the picture and the table of docs/concepts/benchmark.md, from what `make bench` measured
 	cargo bench --bench figures
 
-bench-native: deps ## the fast path beside masquerade by conntrack: real time, on this host (needs root)
+bench-native: deps ## the fast path next to masquerade by conntrack: real time, on this host (needs root)
 	cargo bench --bench packets -- native
 
 clean: ## remove target/

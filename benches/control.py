@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The speed of the control plane beside that of ipvsadm: `make bench-control`.
+"""The speed of the control plane next to that of ipvsadm: `make bench-control`.
 
 Runs in the lab's VM (see lab/vm/run.sh) with the release build. Both programs do the
 same jobs in turns, in one kernel; what counts is the ratio of the processor time

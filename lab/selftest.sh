@@ -243,7 +243,7 @@ proves "… and says so" err_has "ended after 8 s"
 vm -- bash -c 'echo fine; echo "<4>WARNING: CPU: 0 PID: 1 at nowhere" >/dev/kmsg'
 proves "a warning of the kernel fails a run that is fine" test "$status" -eq 125
 proves "… and is shown" err_has "WARNING: CPU: 0 PID: 1 at nowhere"
-proves "… beside the output" out_is fine
+proves "… next to the output" out_is fine
 vm -- bash -c 'echo "<3>BUG kmalloc-64 (Tainted: G): Poison overwritten" >/dev/kmsg'
 proves "so does a slab that was written to after it was freed" test "$status" -eq 125
 vm --allow-warnings -- bash -c 'echo "<4>WARNING: CPU: 0" >/dev/kmsg'

@@ -112,9 +112,9 @@ fn panel(
         let mut bar = Rectangle::new(ends, colour.filled());
         bar.set_margin(3, 3, 0, 0);
         let figures = format!("{} ({:.2})", number(cost), cost / whole);
-        let beside = text.clone().pos(Pos::new(HPos::Left, VPos::Center));
+        let aligned = text.clone().pos(Pos::new(HPos::Left, VPos::Center));
         let label = EmptyElement::at((cost, SegmentValue::CenterOf(row)))
-            + Text::new(figures, (8, 0), beside);
+            + Text::new(figures, (8, 0), aligned);
         chart.draw_series([bar])?;
         chart.draw_series([label])?;
     }

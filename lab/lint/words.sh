@@ -18,7 +18,7 @@ report() {
 
 # Turns that no reader of today would use.
 archaic='\b(hears? of|know(s|n)? nothing of|would not do\b|lives? on\b|tells? of|others wrote|speaks? of|put right|of no use|for want of|one page a)\b'
-documents=(README.md CONTRIBUTING.md SECURITY.md docs/*.md docs/*/*.md man/*)
+documents=(README.md Makefile CONTRIBUTING.md SECURITY.md docs/*.md docs/*/*.md man/*)
 report 'say fix, again, next to, or name who does it' \
 	'\b([Mm]end(s|ed|ing)?|[Aa]new|[Ww]hoever|[Bb]esides?|of others[.,:;]|told of)\b' "${documents[@]}"
 report 'say unchanged, takes effect, is in, recent, another program, …, or says' \

@@ -90,7 +90,7 @@ pub(super) fn run(args: &cli::Drain, global: &Global) -> Result<ExitCode, Error>
         printed = output::print(weight::change(service, server, weight_before, 0));
     }
     for caution in &begun.cautions {
-        output::say(format_args!("note: {}", words_of(caution)));
+        output::say(format_args!("note: {}", message(caution)));
     }
     let words = Words::new(args, global, weight_before);
     let mut left = Left::default();
@@ -207,7 +207,7 @@ fn connections(count: u32) -> String {
     }
 }
 
-fn words_of(caution: &Caution) -> String {
+fn message(caution: &Caution) -> String {
     match caution {
         Caution::LastServer => "no other server of the service has a weight above 0, so new \
              clients are refused"

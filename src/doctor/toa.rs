@@ -286,8 +286,8 @@ mod tests {
         };
         assert_eq!(checks(&other("sock_ops", true)), ["toa-exclusive"]);
         assert_eq!(checks(&other("getpeername6", true)), ["toa-exclusive"]);
-        let beside = other("getpeername6", false);
-        assert_eq!(checks(&beside), ["toa-other-program"]);
+        let shared = other("getpeername6", false);
+        assert_eq!(checks(&shared), ["toa-other-program"]);
         assert!(checks(&other("sock_ops", false)).is_empty());
     }
 

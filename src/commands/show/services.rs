@@ -173,7 +173,7 @@ fn full_nat() -> Filled {
     (
         Column::long_text("Full NAT"),
         |now| match &now.full_nat {
-            Some(full_nat) => Value::Text(full_nat_words(full_nat, now.by_rule)),
+            Some(full_nat) => Value::Text(full_nat_text(full_nat, now.by_rule)),
             None => Value::text("-"),
         },
         |_, _| Value::Empty,
@@ -181,7 +181,7 @@ fn full_nat() -> Filled {
 }
 
 /// Returns "default" or "default toa (by rule)".
-fn full_nat_words(full_nat: &FullNat, by_rule: bool) -> String {
+fn full_nat_text(full_nat: &FullNat, by_rule: bool) -> String {
     let mut words = full_nat.pool.clone();
     if let Some(way) = full_nat.client_address {
         words += &format!(" {way}");

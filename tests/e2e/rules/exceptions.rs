@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What stays native although a rule covers it, and what a rule does not cover.
+//! Exceptions: what stays native although a rule covers it, and what a rule does not cover.
 
 use std::process::Command;
 
