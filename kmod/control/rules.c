@@ -4,7 +4,7 @@
  */
 #include "control/rules.h"
 #include "control/services.h"
-#include "table/director.h"
+#include "table/cover.h"
 
 static struct pool *pool_of(struct director *director, struct rule *rule)
 {
@@ -22,21 +22,38 @@ static void use_pools(struct director *director, struct rules *rules, int by)
 	}
 }
 
-/* Updates a service that rules made to what the rules say now. */
+/* Updates a service that a rule or a wide service made to what covers it now. */
 static void follow(struct director *director, struct service *service, void *unused)
 {
-	const struct rule *rule;
+	const struct destination to = {
+		.vaddr = &service->vaddr,
+		.mark = service->mark,
+		.vport = service->vport,
+		.protocol = service->protocol,
+		.family = service->family,
+	};
+	struct cover cover;
 
 	if (!service->by_rule || !service->listed)
 		return;
-	rule = ivb_rules_find(director, NULL, service->family, service->protocol,
-			      &service->vaddr, service->vport);
-	if (!rule) {
+	if (!ivb_cover_find(director, &to, &cover) ||
+	    cover_mark(&cover) != service->mark) {
 		WRITE_ONCE(service->listed, false);
 		return;
 	}
-	rcu_assign_pointer(service->pool, rcu_dereference_protected(rule->pool, true));
-	WRITE_ONCE(service->toa, rule_tells(rule, service));
+	rcu_assign_pointer(service->pool, ivb_cover_pool(&cover));
+	WRITE_ONCE(service->every_port, cover_is_every_port(&cover));
+	WRITE_ONCE(service->toa, ivb_cover_tells(&cover, service->protocol));
+}
+
+/* Updates the services that rules and wide services made. Called under config, when no
+ * packet makes a service by what was before. Then waits for a grace period: after this,
+ * no packet takes an unlisted service for listed, or draws from a pool of before.
+ */
+void ivb_rules_follow(struct director *director)
+{
+	ivb_services_for_each(director, follow, NULL);
+	synchronize_rcu();
 }
 
 /* Replaces the rules. NULL: none. Takes the new ones over. Called under config. */
@@ -48,11 +65,7 @@ void ivb_rules_take_effect(struct director *director, struct rules *rules)
 	use_pools(director, rules, 1);
 	/* After this, no packet makes a service by the old rules. */
 	synchronize_rcu();
-	ivb_services_for_each(director, follow, NULL);
-	/* After this, no packet takes an unlisted service for listed, or draws from a
-	 * pool that only the old rules name.
-	 */
-	synchronize_rcu();
+	ivb_rules_follow(director);
 	use_pools(director, old, -1);
 	ivb_rules_free(old);
 	ivb_services_reap(director);

@@ -6,6 +6,7 @@
 #include "table/rules.h"
 
 void ivb_rules_take_effect(struct director *director, struct rules *rules);
+void ivb_rules_follow(struct director *director);
 void ivb_rules_hand_over(struct director *director, struct pool *from, struct pool *to,
 			 int half);
 

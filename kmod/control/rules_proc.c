@@ -336,7 +336,8 @@ static void tally_one(struct director *director, struct service *service, void *
 	struct tally *tally = data;
 	const struct rule *rule;
 
-	if (!service->by_rule || !service->listed)
+	if (!service->by_rule || !service->listed || service->every_port ||
+	    service->mark)
 		return;
 	rule = ivb_rules_find(director, NULL, service->family, service->protocol,
 			      &service->vaddr, service->vport);

@@ -8,7 +8,7 @@
 #include "control/port_apps.h"
 #include "control/services.h"
 #include "packet/hooks.h"
-#include "table/destinations.h"
+#include "table/director.h"
 
 /* After this, IPVS calls us for new connections to the service's port. Called under
  * config. Returns -EEXIST if another application has the port, -EPROTONOSUPPORT if IPVS
@@ -38,10 +38,9 @@ static void delete_if_unused(struct director *director, struct service *service,
 {
 	if (service->listed || atomic_read(&service->bound))
 		return;
-	hash_del_rcu(&service->node);
+	ivb_service_delete(director, service);
 	list_del(&service->arrival);
 	ivb_service_leaves_rules(director, service);
-	destination_goes(director, service->family, &service->vaddr);
 	if (service->app)
 		ivb_port_app_put(director, service->app);
 	kfree_rcu(service, rcu);

@@ -13,12 +13,16 @@
  *                            addresses, services and rules
  *     flush                  end the sessions of removed services
  *
- * PROTOCOL is tcp, udp or sctp. An IPv6 ADDRESS is in brackets. A read returns the
- * listed services, those that a rule made, and those that were removed but still have
- * sessions:
+ * PROTOCOL is tcp, udp or sctp. An IPv6 ADDRESS is in brackets. PORT 0 is every port for
+ * which IPVS has no other service. "fwmark MARK" or, for IPv6, "fwmark6 MARK" may be
+ * there in place of PROTOCOL ADDRESS:PORT. A read returns the listed services, those that
+ * a rule or a service of many destinations made, and those that were removed but still
+ * have sessions:
  *
  *     PROTOCOL ADDRESS:PORT POOL sessions N
  *     PROTOCOL ADDRESS:PORT POOL sessions N rule
+ *     PROTOCOL ADDRESS:PORT POOL sessions N of fwmark MARK
+ *     PROTOCOL ADDRESS:PORT POOL sessions N of PROTOCOL ADDRESS:0
  *     PROTOCOL ADDRESS:PORT - sessions N
  *
  * with "toa" after the POOL if servers get the client's address.
@@ -35,30 +39,72 @@
 #include "control/text.h"
 #include "session/leases.h"
 
-/* One more than the longest ADDRESS:PORT. */
-#define ENDPOINT_SIZE 56
+/* One more than the longest name: that of SCTP and an IPv6 address. */
+#define NAME_SIZE 64
 
-/* Parses "tcp 10.0.0.1:80" or "tcp [fd00::1]:80". */
+/* Parses the rest of "fwmark 7" or "fwmark6 7". */
+static bool parse_mark(const char *number, u8 family, struct service_key *key)
+{
+	u32 mark;
+
+	if (kstrtou32(number, 10, &mark) || !mark)
+		return false;
+	key->family = family;
+	key->vaddr.ip = (__force __be32)mark;
+	return true;
+}
+
+/* Parses "tcp 10.0.0.1:80", "tcp [fd00::1]:80", "fwmark 7" or "fwmark6 7". */
 static bool parse_key(char **line, struct service_key *key)
 {
 	char *name = strsep(line, " ");
-	char *endpoint = strsep(line, " ");
+	char *rest = strsep(line, " ");
 
-	return endpoint && ivb_protocol_parse(name, &key->protocol) &&
-	       ivb_endpoint_parse(endpoint, &key->family, &key->vaddr, &key->vport);
+	memset(key, 0, sizeof(*key));
+	if (!rest)
+		return false;
+	if (!strcmp(name, "fwmark"))
+		return parse_mark(rest, AF_INET, key);
+	if (!strcmp(name, "fwmark6"))
+		return parse_mark(rest, AF_INET6, key);
+	return ivb_protocol_parse(name, &key->protocol) &&
+	       ivb_endpoint_parse(rest, &key->family, &key->vaddr, &key->vport);
+}
+
+static void mark_words(char *words, u8 family, u32 mark)
+{
+	snprintf(words, NAME_SIZE, "fwmark%s %u", family == AF_INET6 ? "6" : "", mark);
+}
+
+static void endpoint_words(char *words, u8 family, u8 protocol,
+			   const union nf_inet_addr *vaddr, __be16 vport)
+{
+	int length = snprintf(words, NAME_SIZE, "%s ", ivb_protocol_name(protocol));
+
+	ivb_endpoint_words(words + length, NAME_SIZE - length, family, vaddr, vport);
+}
+
+/* The name of a service, as parse_key() reads it. */
+static void name_words(char *words, u8 family, u8 protocol,
+		       const union nf_inet_addr *vaddr, __be16 vport)
+{
+	if (protocol)
+		endpoint_words(words, family, protocol, vaddr, vport);
+	else
+		mark_words(words, family, (__force u32)vaddr->ip);
 }
 
 static int refuse_key(struct director *director, int code, unsigned int number,
 		      const struct service_key *key, const char *why)
 {
-	char words[ENDPOINT_SIZE];
+	char words[NAME_SIZE];
 
-	ivb_endpoint_words(words, sizeof(words), key->family, &key->vaddr, key->vport);
+	name_words(words, key->family, key->protocol, &key->vaddr, key->vport);
 	return ivb_refuse(director->services_error, code, number, "%s %s", words, why);
 }
 
-/* Returns the service with that key, registered so that IPVS calls us for it. A new one
- * is not listed yet.
+/* Returns the service with that key, registered so that IPVS calls us for it. A wide one
+ * has no port to register: those that it makes do. A new one is not listed yet.
  */
 static struct service *service_get(struct director *director,
 				   const struct service_key *key)
@@ -70,15 +116,14 @@ static struct service *service_get(struct director *director,
 	if (!new)
 		return ERR_PTR(-ENOMEM);
 	spin_lock_bh(&director->services_lock);
-	service = ivb_service_find(director, key->family, key->protocol, &key->vaddr,
-				   key->vport);
+	service = ivb_service_find_key(director, key);
 	if (!service) {
 		ivb_service_insert(director, new);
 		swap(service, new);
 	}
 	spin_unlock_bh(&director->services_lock);
 	kfree(new);
-	err = ivb_service_register(director, service);
+	err = service_is_wide(service) ? 0 : ivb_service_register(director, service);
 	return err ? ERR_PTR(err) : service;
 }
 
@@ -92,7 +137,7 @@ static int prepare_set(struct director *director, const struct service_key *key,
 	if (!IS_ENABLED(CONFIG_IP_VS_IPV6) && key->family == AF_INET6)
 		return ivb_refuse(error, -EAFNOSUPPORT, number,
 				  "this kernel's IPVS has no IPv6 (CONFIG_IP_VS_IPV6)");
-	if (toa && key->protocol != IPPROTO_TCP)
+	if (toa && key->protocol && key->protocol != IPPROTO_TCP)
 		return ivb_refuse(error, -EINVAL, number,
 				  "\"toa\" is an option of TCP, and not of %s",
 				  ivb_protocol_name(key->protocol));
@@ -138,9 +183,8 @@ static int prepare(struct director *director, char *line, unsigned int number)
 	}
 	if (!valid || (set && !pool) || line || (toa && strcmp(toa, "toa")))
 		return ivb_refuse(error, -EINVAL, number,
-				  "expected \"+ tcp|udp|sctp ADDRESS:PORT POOL [toa]\" or \"- tcp|udp|sctp ADDRESS:PORT\"");
-	service = ivb_service_find(director, key.family, key.protocol, &key.vaddr,
-				   key.vport);
+				  "expected \"+ tcp|udp|sctp ADDRESS:PORT POOL [toa]\" or \"- tcp|udp|sctp ADDRESS:PORT\", or \"fwmark MARK\" there");
+	service = ivb_service_find_key(director, &key);
 	if (service && service->pending != SERVICE_UNTOUCHED)
 		return refuse_key(director, -EINVAL, number, &key, "is named twice");
 	if (set)
@@ -193,6 +237,8 @@ static void finish(struct director *director, bool commit)
 	ivb_services_for_each(director, commit ? commit_one : forget_one, NULL);
 	/* After this, no packet takes an unlisted service for listed. */
 	synchronize_rcu();
+	if (READ_ONCE(director->rule_services))
+		ivb_rules_follow(director);
 	ivb_services_reap(director);
 }
 
@@ -300,19 +346,36 @@ int ivb_services_write(struct director *director, char *text)
 	return err;
 }
 
+/* Shows what made a listed service. */
+static void show_maker(struct seq_file *seq, const struct service *service)
+{
+	char words[NAME_SIZE];
+
+	if (service->mark)
+		mark_words(words, service->family, service->mark);
+	else
+		endpoint_words(words, service->family, service->protocol,
+			       &service->vaddr, 0);
+	if (service->mark || service->every_port)
+		seq_printf(seq, " of %s", words);
+	else if (service->by_rule)
+		seq_puts(seq, " rule");
+}
+
 static void show_one(struct director *director, struct service *service, void *data)
 {
-	char words[ENDPOINT_SIZE];
+	char words[NAME_SIZE];
 	struct seq_file *seq = data;
 
-	ivb_endpoint_words(words, sizeof(words), service->family, &service->vaddr,
-			   service->vport);
-	seq_printf(seq, "%s %s %s%s sessions %d%s\n", ivb_protocol_name(service->protocol),
-		   words,
+	name_words(words, service->family, service->protocol, &service->vaddr,
+		   service->vport);
+	seq_printf(seq, "%s %s%s sessions %d", words,
 		   service->listed ? ivb_service_pool(director, service)->name : "-",
 		   service->listed && service->toa ? " toa" : "",
-		   atomic_read(&service->sessions),
-		   service->listed && service->by_rule ? " rule" : "");
+		   atomic_read(&service->sessions));
+	if (service->listed)
+		show_maker(seq, service);
+	seq_putc(seq, '\n');
 }
 
 void ivb_services_show(struct director *director, struct seq_file *seq)

@@ -51,7 +51,7 @@ bool ivb_endpoint_parse(char *text, u8 *family, union nf_inet_addr *addr,
 	}
 	if (!ivb_address_parse(text, family, addr) ||
 	    brackets != (*family == AF_INET6) ||
-	    kstrtou16(colon + 1, 10, &number) || !number)
+	    kstrtou16(colon + 1, 10, &number))
 		return false;
 	*port = htons(number);
 	return true;

@@ -44,9 +44,12 @@ static bool is_masqueraded(const struct ip_vs_conn *cp)
 	       cp->af == cp->daf;
 }
 
-static void count_native(struct director *director, const struct ip_vs_conn *cp)
+static void count_native(struct director *director, const struct cover *cover,
+			 const struct ip_vs_conn *cp)
 {
-	if (!is_masqueraded(cp))
+	if (!ivb_cover_is_of(cover, cp))
+		count(director, COUNT_OTHER_SERVICE);
+	else if (!is_masqueraded(cp))
 		count(director, COUNT_RULE_NOT_MASQUERADED);
 	else if (READ_ONCE(cp->app))
 		count(director, COUNT_RULE_OTHER_APPLICATION);
@@ -54,45 +57,71 @@ static void count_native(struct director *director, const struct ip_vs_conn *cp)
 		count(director, COUNT_RULE_NATIVE);
 }
 
+/* The service that what covers the destination made for it, or may make. NULL: none yet.
+ */
+static struct service *service_of(struct director *director, const struct cover *cover,
+				  const struct flow *flow)
+{
+	const struct service_key key = {
+		.vaddr = flow->daddr,
+		.vport = flow->dport,
+		.protocol = flow->protocol,
+		.family = flow->family,
+		.mark = cover_mark(cover),
+	};
+
+	return ivb_service_find_key(director, &key);
+}
+
 /* For a packet whose destination is not a listed service, or is a service by rule. True
  * if IPVS is to be asked about it. Called under RCU.
  */
 bool ivb_adopt_asks_ipvs(struct director *director, const struct sk_buff *skb,
-			 const struct packet *packet, struct service *service,
-			 struct question *question)
+			 const struct packet *packet, struct question *question)
 {
-	bool listed = service && smp_load_acquire(&service->listed);
-	/* IPVS calls us for each new connection. */
-	bool registered = service && smp_load_acquire(&service->app);
-	const struct rule *rule;
+	struct service *service;
 	struct ip_vs_conn *cp;
-	bool asks = true;
-	struct flow flow;
+	bool listed, registered, covered, asks = true;
+	struct flow flow = {};
 
 	packet_flow(skb, packet, &flow);
-	rule = ivb_rules_find(director, skb->dev, flow.family, flow.protocol, &flow.daddr,
-			      flow.dport);
-	if (!service && !rule)
+	covered = ivb_cover_find(director,
+				 &(struct destination){
+					 .dev = skb->dev,
+					 .vaddr = &flow.daddr,
+					 .mark = skb->mark,
+					 .vport = flow.dport,
+					 .protocol = flow.protocol,
+					 .family = flow.family,
+				 },
+				 &question->cover);
+	/* A connection that a mark made may go on without it. */
+	service = covered ? service_of(director, &question->cover, &flow) :
+			    ivb_service_find(director, flow.family, flow.protocol,
+					     &flow.daddr, flow.dport);
+	if (!service && !covered)
 		return false;
+	listed = service && smp_load_acquire(&service->listed);
+	/* IPVS calls us for each new connection. */
+	registered = service && smp_load_acquire(&service->app);
 	question->by_rule = true;
 	if (service && READ_ONCE(service->by_rule))
 		rule_service_used(service);
 	cp = conn_get(director, &flow);
 	if (!cp) {
-		question->rule = listed && registered ? NULL : rule;
-		return rule;
+		question->adopts = covered && !(listed && registered);
+		return covered;
 	}
 	if (is_ours(cp)) {
 		/* Whatever interface its packets come in by. */
-		if (listed && !registered)
-			question->rule = rule;
+		question->adopts = covered && listed && !registered;
 	} else if (!(cp->flags & IP_VS_CONN_F_SYNC)) {
-		if (rule)
-			count_native(director, cp);
+		if (covered)
+			count_native(director, &question->cover, cp);
 		asks = false;
 	} else {
-		question->rule = rule;
-		asks = rule;
+		question->adopts = covered;
+		asks = covered;
 	}
 	__ip_vs_conn_put(cp); /* does not change the timer */
 	return asks;
@@ -209,7 +238,7 @@ static enum adoption adopt_again(struct director *director, struct ip_vs_conn *c
  * ivb_session_init_conn(). The lock of the connection keeps IPVS from unbinding it
  * meanwhile.
  */
-static enum adoption bind_conn(struct director *director, const struct rule *rule,
+static enum adoption bind_conn(struct director *director, const struct cover *cover,
 			       struct sk_buff *skb, const struct packet *packet,
 			       struct ip_vs_conn *cp, enum counter *why)
 {
@@ -219,11 +248,15 @@ static enum adoption bind_conn(struct director *director, const struct rule *rul
 	*why = COUNT_DROP_NO_SESSION;
 	if (READ_ONCE(cp->app))
 		return adopt_again(director, cp);
+	if (!ivb_cover_is_of(cover, cp)) {
+		count(director, COUNT_OTHER_SERVICE);
+		return NATIVE;
+	}
 	if (is_masqueraded(cp) && cp->flags & IP_VS_CONN_F_ONE_PACKET) {
 		/* IPVS schedules it again in its usual place. For the next connections,
 		 * only IPVS's hook makes one, because it calls us then.
 		 */
-		ivb_rule_service_get(director, rule, cp);
+		ivb_rule_service_get(director, cover, cp);
 		count(director, COUNT_ONE_PACKET);
 		return NATIVE;
 	}
@@ -234,7 +267,7 @@ static enum adoption bind_conn(struct director *director, const struct rule *rul
 		return FORBIDDEN;
 	}
 	*why = COUNT_DROP_REFUSED;
-	service = ivb_rule_service_get(director, rule, cp);
+	service = ivb_rule_service_get(director, cover, cp);
 	if (!service) {
 		dst_release(route);
 		return FORBIDDEN;
@@ -257,7 +290,7 @@ static enum adoption bind_conn(struct director *director, const struct rule *rul
  * verdict says what to do with it. made: the connection was made just now, for this
  * packet.
  */
-static bool settle(struct director *director, const struct rule *rule,
+static bool settle(struct director *director, const struct cover *cover,
 		   struct sk_buff *skb, const struct packet *packet,
 		   struct ip_vs_conn *cp, bool made, unsigned int *verdict)
 {
@@ -265,7 +298,7 @@ static bool settle(struct director *director, const struct rule *rule,
 	enum counter why;
 
 	spin_lock_bh(&cp->lock);
-	adoption = bind_conn(director, rule, skb, packet, cp, &why);
+	adoption = bind_conn(director, cover, skb, packet, cp, &why);
 	spin_unlock_bh(&cp->lock);
 	if (adoption == ADOPTED)
 		return true;
@@ -291,12 +324,12 @@ static bool is_passed(struct director *director, struct sk_buff *skb,
 	return false;
 }
 
-/* Adopts the connection of a packet that the rule covers and that has its route to this
+/* Adopts the connection of a packet that is covered and that has its route to this
  * host. True if IPVS is asked about it; else verdict says what to do with it. Called
  * under RCU. Nothing that scheduling sends comes back to this function in the same
  * call, because it is ICMP.
  */
-static bool adopt_conn(struct director *director, const struct rule *rule,
+static bool adopt_conn(struct director *director, const struct cover *cover,
 		       struct sk_buff *skb, const struct packet *packet,
 		       unsigned int *verdict)
 {
@@ -312,12 +345,12 @@ static bool adopt_conn(struct director *director, const struct rule *rule,
 	if (cp) {
 		asks = is_ours(cp) ?
 			       is_passed(director, skb, packet, cp, verdict) :
-			       settle(director, rule, skb, packet, cp, false, verdict);
+			       settle(director, cover, skb, packet, cp, false, verdict);
 		__ip_vs_conn_put(cp);
 	} else {
 		cp = schedule_conn(director, skb, packet, verdict);
 		if (cp) {
-			asks = is_ours(cp) || settle(director, rule, skb, packet, cp,
+			asks = is_ours(cp) || settle(director, cover, skb, packet, cp,
 						     true, verdict);
 			/* Starts the timer. */
 			ip_vs_conn_put(cp);
@@ -327,14 +360,14 @@ static bool adopt_conn(struct director *director, const struct rule *rule,
 	return asks;
 }
 
-/* Passes the packet to IPVS's hook. If there is a rule, adopts its connection first. */
-unsigned int ivb_adopt(struct director *director, const struct rule *rule,
+/* Passes the packet to IPVS's hook. If something covers it, adopts its connection first. */
+unsigned int ivb_adopt(struct director *director, const struct cover *cover,
 		       nf_hookfn *hook, struct sk_buff *skb, const struct packet *packet,
 		       const struct nf_hook_state *local_in)
 {
 	unsigned int verdict;
 
-	if (rule && !adopt_conn(director, rule, skb, packet, &verdict))
+	if (cover && !adopt_conn(director, cover, skb, packet, &verdict))
 		return verdict;
 	return ivb_ask_for_rule(hook, skb, local_in);
 }

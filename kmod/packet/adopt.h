@@ -4,18 +4,18 @@
 #define IP_VS_BPF_PACKET_ADOPT
 
 #include "packet/packet.h"
-#include "table/director.h"
+#include "table/cover.h"
 
 /* How IPVS is asked about a packet. */
 struct question {
-	bool by_rule;            /* no listed service exists */
-	const struct rule *rule; /* adopt the connection by it first, or NULL */
+	bool by_rule;       /* no listed service exists */
+	bool adopts;        /* adopt the connection first, by what covers it */
+	struct cover cover; /* for adopts */
 };
 
 bool ivb_adopt_asks_ipvs(struct director *director, const struct sk_buff *skb,
-			 const struct packet *packet, struct service *service,
-			 struct question *question);
-unsigned int ivb_adopt(struct director *director, const struct rule *rule,
+			 const struct packet *packet, struct question *question);
+unsigned int ivb_adopt(struct director *director, const struct cover *cover,
 		       nf_hookfn *hook, struct sk_buff *skb, const struct packet *packet,
 		       const struct nf_hook_state *local_in);
 
@@ -41,6 +41,14 @@ static inline bool rules_have6(struct director *director, const struct in6_addr 
 	       ivb_rules_have(rules, AF_INET6, (const union nf_inet_addr *)daddr);
 }
 
+/* True if a wide service is listed for the packet's firewall mark. Called under RCU. */
+static inline bool has_listed_mark(struct director *director, const struct sk_buff *skb,
+				   u8 family)
+{
+	return unlikely(skb->mark && READ_ONCE(director->marks)) &&
+	       ivb_service_of_mark(director, family, skb->mark);
+}
+
 /* Called under RCU, for a packet that is not a reply. True if IPVS is to be asked about
  * it.
  */
@@ -49,11 +57,12 @@ static inline bool is_request(struct director *director, const struct sk_buff *s
 			      struct question *question)
 {
 	question->by_rule = false;
-	question->rule = NULL;
+	question->adopts = false;
 	if (service && likely(smp_load_acquire(&service->listed) &&
-			      !READ_ONCE(service->by_rule)))
+			      !READ_ONCE(service->by_rule) &&
+			      !has_listed_mark(director, skb, packet->family)))
 		return true;
-	return ivb_adopt_asks_ipvs(director, skb, packet, service, question);
+	return ivb_adopt_asks_ipvs(director, skb, packet, question);
 }
 
 /* Calls IPVS's hook as if at LOCAL_IN. Called under RCU; the packet has its route. */
@@ -63,7 +72,8 @@ static inline unsigned int ask_ipvs(struct director *director,
 				    const struct nf_hook_state *local_in)
 {
 	if (unlikely(question->by_rule))
-		return ivb_adopt(director, question->rule, hook, skb, packet, local_in);
+		return ivb_adopt(director, question->adopts ? &question->cover : NULL,
+				 hook, skb, packet, local_in);
 	return hook(NULL, skb, local_in);
 }
 

@@ -10,9 +10,10 @@
 #include "packet/request.h"
 #include "session/routes.h"
 #include "session/sessions.h"
+#include "table/cover.h"
 #include "table/counters.h"
 
-/* True on a CPU where IPVS's hook is looking at a packet that a rule covers. */
+/* True on a CPU where IPVS's hook is looking at a packet that is covered (cover.c). */
 static DEFINE_PER_CPU(bool, asking);
 
 /* Called under RCU: after the last put, only parts of the director that RCU frees are
@@ -78,6 +79,56 @@ static void stay_native(struct ip_vs_app *inc, struct ip_vs_conn *cp)
 	module_put(THIS_MODULE);
 }
 
+/* The wide service of the firewall mark by which IPVS made the connection, or NULL. */
+static const struct service *mark_of(struct director *director,
+				     const struct ip_vs_conn *cp)
+{
+	const struct ip_vs_dest *dest = READ_ONCE(cp->dest);
+
+	return dest ? ivb_service_of_mark(director, cp->af, dest->vfwmark) : NULL;
+}
+
+/* The service that the connection is to be bound to, if it is listed. */
+static struct service *service_of(struct director *director, const struct ip_vs_conn *cp)
+{
+	const struct cover cover = { .wide = mark_of(director, cp) };
+	const struct service_key key = {
+		.vaddr = cp->vaddr,
+		.vport = cp->vport,
+		.protocol = cp->protocol,
+		.family = cp->af,
+		.mark = cover_mark(&cover),
+	};
+
+	return ivb_service_find_key(director, &key);
+}
+
+/* True if adopt.c is to bind the connection of a service that is not registered. */
+static bool is_covered(struct director *director, const struct ip_vs_conn *cp)
+{
+	const struct service *of_mark = mark_of(director, cp);
+	const struct destination to = {
+		.vaddr = &cp->vaddr,
+		.mark = of_mark ? (__force u32)of_mark->vaddr.ip : 0,
+		.vport = cp->vport,
+		.protocol = cp->protocol,
+		.family = cp->af,
+	};
+	struct cover cover;
+
+	return ivb_cover_find(director, &to, &cover) && ivb_cover_is_of(&cover, cp);
+}
+
+/* True if the service is only for connections that IPVS made by its service of every
+ * port, and this is another one.
+ */
+static bool is_of_other_service(const struct service *service, const struct ip_vs_conn *cp)
+{
+	const struct ip_vs_dest *dest = READ_ONCE(cp->dest);
+
+	return READ_ONCE(service->every_port) && dest && (dest->vfwmark || dest->vport);
+}
+
 /* True if a connection to the port of a full-NAT service is not for us. */
 static bool is_native(struct director *director, struct service *service,
 		      const struct ip_vs_conn *cp, struct dst_entry **route)
@@ -88,9 +139,12 @@ static bool is_native(struct director *director, struct service *service,
 	/* adopt.c binds the first connections of a service by rule. */
 	if (!service || !smp_load_acquire(&service->listed) ||
 	    !smp_load_acquire(&service->app)) {
-		if (!ivb_rules_find(director, NULL, cp->af, cp->protocol, &cp->vaddr,
-				    cp->vport))
+		if (!is_covered(director, cp))
 			count(director, COUNT_OTHER_SERVICE);
+		return true;
+	}
+	if (is_of_other_service(service, cp)) {
+		count(director, COUNT_OTHER_SERVICE);
 		return true;
 	}
 	/* A service by rule is only for packets that the rule covers. */
@@ -124,8 +178,7 @@ int ivb_session_init_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp)
 	local_bh_disable();
 	director = ivb_director_of(cp->ipvs->net);
 	if (director && cp->af == cp->daf)
-		service = ivb_service_find(director, cp->af, cp->protocol, &cp->vaddr,
-					   cp->vport);
+		service = service_of(director, cp);
 	if (!director || is_native(director, service, cp, &route)) {
 		stay_native(inc, cp);
 	} else if (!ivb_session_bind(director, service, cp, route)) {
@@ -178,7 +231,7 @@ void ivb_adopter_put(void)
 	module_put(THIS_MODULE);
 }
 
-/* Lets IPVS's hook look at a packet that a rule covers. The hook may send, and what it
+/* Lets IPVS's hook look at a packet that is covered. The hook may send, and what it
  * sends may come in again in the same call. Connections that IPVS makes elsewhere stay
  * native: for this host's own clients, and for packets that come in where the rule does
  * not apply.

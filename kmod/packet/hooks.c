@@ -73,7 +73,8 @@ static unsigned int prerouting4(void *priv, struct sk_buff *skb,
 	/* An error about one of our packets may be sent to any address. */
 	if (!director || (ip_hdr(skb)->protocol != IPPROTO_ICMP &&
 			  !atomic_read(destination4(director, ip_hdr(skb)->daddr)) &&
-			  !rules_have4(director, ip_hdr(skb)->daddr)) ||
+			  !rules_have4(director, ip_hdr(skb)->daddr) &&
+			  !has_listed_mark(director, skb, AF_INET)) ||
 	    !is_for_host(skb))
 		return NF_ACCEPT;
 	if (unlikely(ip_is_fragment(ip_hdr(skb)))) {
@@ -91,7 +92,7 @@ static unsigned int prerouting4(void *priv, struct sk_buff *skb,
 		return verdict;
 	if (!is_request(director, skb, &packet, service, &question))
 		return NF_ACCEPT;
-	if (!question.rule && is_forbidden(skb, &packet, &why))
+	if (!question.adopts && is_forbidden(skb, &packet, &why))
 		return ivb_drop(director, skb, why);
 	return request_in4(director, skb, state, &packet, &question);
 }
@@ -176,7 +177,8 @@ static unsigned int prerouting6(void *priv, struct sk_buff *skb,
 
 	if (!director || (has_ports(ipv6_hdr(skb)->nexthdr) &&
 			  !atomic_read(destination6(director, &ipv6_hdr(skb)->daddr)) &&
-			  !rules_have6(director, &ipv6_hdr(skb)->daddr)) ||
+			  !rules_have6(director, &ipv6_hdr(skb)->daddr) &&
+			  !has_listed_mark(director, skb, AF_INET6)) ||
 	    !is_for_host(skb))
 		return NF_ACCEPT;
 	if (!packet_read6(skb, &packet))
@@ -187,7 +189,7 @@ static unsigned int prerouting6(void *priv, struct sk_buff *skb,
 		return verdict;
 	if (!is_request(director, skb, &packet, service, &question))
 		return NF_ACCEPT;
-	if (!question.rule && is_forbidden(skb, &packet, &why))
+	if (!question.adopts && is_forbidden(skb, &packet, &why))
 		return ivb_drop(director, skb, why);
 	return request_in6(director, skb, state, &packet, &question);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The services that rules make: one for each virtual address, port and protocol for
+ * The services that rules and wide services (table/cover.c) make: one for each virtual address, port and protocol for
  * which IPVS made a connection. Nothing else makes one, so a port scan makes none. (If
  * IPVS has a service for every port, or one by a firewall mark, each port gets one, as
  * IPVS makes a connection for each.)
@@ -30,14 +30,8 @@ static void make_room(struct director *director)
 }
 
 /* Called under services_lock. Returns NULL if there is no room or no memory. */
-static struct service *make(struct director *director, const struct ip_vs_conn *cp)
+static struct service *make(struct director *director, const struct service_key *key)
 {
-	const struct service_key key = {
-		.vaddr = cp->vaddr,
-		.vport = cp->vport,
-		.protocol = cp->protocol,
-		.family = cp->af,
-	};
 	struct service *service;
 
 	if (director->rule_services >= RULE_SERVICES_MAX) {
@@ -45,7 +39,7 @@ static struct service *make(struct director *director, const struct ip_vs_conn *
 		count(director, COUNT_REFUSED_RULE_SERVICES);
 		return NULL;
 	}
-	service = ivb_service_new(director, &key, GFP_ATOMIC | __GFP_NOWARN);
+	service = ivb_service_new(director, key, GFP_ATOMIC | __GFP_NOWARN);
 	if (!service) {
 		count(director, COUNT_REFUSED_NO_MEMORY);
 		return NULL;
@@ -57,14 +51,15 @@ static struct service *make(struct director *director, const struct ip_vs_conn *
 
 /* Called under services_lock and RCU. */
 static void list(struct director *director, struct service *service,
-		 const struct rule *rule)
+		 const struct cover *cover)
 {
 	if (!service->by_rule) {
 		WRITE_ONCE(service->by_rule, true);
 		director->rule_services++;
 	}
-	rcu_assign_pointer(service->pool, rcu_dereference(rule->pool));
-	WRITE_ONCE(service->toa, rule_tells(rule, service));
+	rcu_assign_pointer(service->pool, ivb_cover_pool(cover));
+	WRITE_ONCE(service->every_port, cover_is_every_port(cover));
+	WRITE_ONCE(service->toa, ivb_cover_tells(cover, service->protocol));
 	service->used = jiffies;
 	/* A reader that sees it listed also sees the rest. */
 	smp_store_release(&service->listed, true);
@@ -75,21 +70,28 @@ static void list(struct director *director, struct service *service,
 	schedule_delayed_work(&director->sweep, RULE_SERVICE_SWEEP);
 }
 
-/* Returns the service of the connection's destination, listed. The rule covers the
- * destination. Called for a packet, under RCU, which keeps the service. Returns NULL if
+/* Returns the service of the connection's destination, listed. The destination is
+ * covered. Called for a packet, under RCU, which keeps the service. Returns NULL if
  * there can be none, and counts why.
  */
-struct service *ivb_rule_service_get(struct director *director, const struct rule *rule,
+struct service *ivb_rule_service_get(struct director *director, const struct cover *cover,
 				     const struct ip_vs_conn *cp)
 {
+	const struct service_key key = {
+		.vaddr = cp->vaddr,
+		.vport = cp->vport,
+		.protocol = cp->protocol,
+		.family = cp->af,
+		.mark = cover_mark(cover),
+	};
 	struct service *service;
 
 	spin_lock_bh(&director->services_lock);
-	service = ivb_service_find(director, cp->af, cp->protocol, &cp->vaddr, cp->vport);
+	service = ivb_service_find_key(director, &key);
 	if (!service)
-		service = make(director, cp);
+		service = make(director, &key);
 	if (service && !service->listed)
-		list(director, service, rule);
+		list(director, service, cover);
 	spin_unlock_bh(&director->services_lock);
 	return service;
 }

@@ -5,12 +5,12 @@
 
 #include <linux/jiffies.h>
 
-#include "table/director.h"
+#include "table/cover.h"
 
 #define RULE_SERVICE_SWEEP (15 * HZ)
 #define RULE_SERVICE_IDLE_WHERE_FULL HZ
 
-struct service *ivb_rule_service_get(struct director *director, const struct rule *rule,
+struct service *ivb_rule_service_get(struct director *director, const struct cover *cover,
 				     const struct ip_vs_conn *cp);
 
 /* Notes that a packet of the service came. */

@@ -51,6 +51,8 @@ struct director {
 	bool hooked;             /* under config: services.c */
 	DECLARE_HASHTABLE(services, 10);
 	spinlock_t services_lock;   /* see services.c */
+	unsigned int marks; /* wide services of a mark; written under services_lock */
+	unsigned int every_ports; /* wide services of every port; as marks */
 	struct rules __rcu *rules;  /* NULL: no rules */
 	unsigned int rule_services; /* services by rule; under services_lock */
 	bool rule_services_full;    /* under services_lock */

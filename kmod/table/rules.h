@@ -54,12 +54,6 @@ struct rules {
 	unsigned int bits;
 };
 
-/* True if the rule makes the service's servers learn the client's address. */
-static inline bool rule_tells(const struct rule *rule, const struct service *service)
-{
-	return rule->toa && service->protocol == IPPROTO_TCP;
-}
-
 const struct rule *ivb_rules_find(struct director *director, const struct net_device *dev,
 				  u8 family, u8 protocol, const union nf_inet_addr *vaddr,
 				  __be16 vport);

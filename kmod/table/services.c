@@ -24,8 +24,9 @@ static u32 hash6(u8 protocol, const struct in6_addr *vaddr, __be16 vport)
 	return jhash2((const u32 *)vaddr, 4, (__force u32)vport << 8 | protocol);
 }
 
-/* Called under RCU, director->config or services_lock, as the next two functions. Also
- * finds services that are no longer listed.
+/* Called under RCU, director->config or services_lock, as the other functions that find.
+ * Also finds services that are no longer listed. This one and the next do not find the
+ * services that a firewall mark made.
  */
 struct service *ivb_service_find4(struct director *director, u8 protocol,
 				  __be32 vaddr, __be16 vport)
@@ -36,7 +37,8 @@ struct service *ivb_service_find4(struct director *director, u8 protocol,
 				   hash4(protocol, vaddr, vport),
 				   lockdep_is_held(&director->config))
 		if (service->vaddr.ip == vaddr && service->vport == vport &&
-		    service->protocol == protocol && service->family == AF_INET)
+		    service->protocol == protocol && service->family == AF_INET &&
+		    !service->mark)
 			return service;
 	return NULL;
 }
@@ -51,17 +53,91 @@ struct service *ivb_service_find6(struct director *director, u8 protocol,
 				   lockdep_is_held(&director->config))
 		if (service->vport == vport && service->protocol == protocol &&
 		    service->family == AF_INET6 &&
-		    ipv6_addr_equal(&service->vaddr.in6, vaddr))
+		    ipv6_addr_equal(&service->vaddr.in6, vaddr) && !service->mark)
 			return service;
 	return NULL;
 }
 
+static u32 hash(const struct service_key *key)
+{
+	if (key->family == AF_INET6)
+		return hash6(key->protocol, &key->vaddr.in6, key->vport);
+	return hash4(key->protocol, key->vaddr.ip, key->vport);
+}
+
+/* True if they are of the same destination, whatever mark made them. */
+static bool has_destination(const struct service *service, const struct service_key *key)
+{
+	return service->vport == key->vport && service->protocol == key->protocol &&
+	       service->family == key->family &&
+	       flow_addr_equal(key->family, &service->vaddr, &key->vaddr);
+}
+
+struct service *ivb_service_find_key(struct director *director,
+				     const struct service_key *key)
+{
+	struct service *service;
+
+	hash_for_each_possible_rcu(director->services, service, node, hash(key),
+				   lockdep_is_held(&director->config))
+		if (service->mark == key->mark && has_destination(service, key))
+			return service;
+	return NULL;
+}
+
+/* A service of the destination: that without a mark, or else one that a mark made. */
 struct service *ivb_service_find(struct director *director, u8 family, u8 protocol,
 				 const union nf_inet_addr *vaddr, __be16 vport)
 {
-	if (family == AF_INET6)
-		return ivb_service_find6(director, protocol, &vaddr->in6, vport);
-	return ivb_service_find4(director, protocol, vaddr->ip, vport);
+	const struct service_key key = {
+		.vaddr = *vaddr,
+		.vport = vport,
+		.protocol = protocol,
+		.family = family,
+	};
+	struct service *service, *marked = NULL;
+
+	hash_for_each_possible_rcu(director->services, service, node, hash(&key),
+				   lockdep_is_held(&director->config)) {
+		if (!has_destination(service, &key))
+			continue;
+		if (!service->mark)
+			return service;
+		marked = service;
+	}
+	return marked;
+}
+
+/* The listed service of the firewall mark, or NULL. */
+struct service *ivb_service_of_mark(struct director *director, u8 family, u32 mark)
+{
+	const struct service_key key = {
+		.vaddr.ip = (__force __be32)mark,
+		.family = family,
+	};
+	struct service *service;
+
+	if (likely(!mark || !READ_ONCE(director->marks)))
+		return NULL;
+	service = ivb_service_find_key(director, &key);
+	return service && smp_load_acquire(&service->listed) ? service : NULL;
+}
+
+/* The listed service of every port of the address, or NULL. */
+struct service *ivb_service_of_every_port(struct director *director, u8 family,
+					  u8 protocol, const union nf_inet_addr *vaddr)
+{
+	const struct service_key key = {
+		.vaddr = *vaddr,
+		.protocol = protocol,
+		.family = family,
+	};
+	struct service *service;
+
+	if (likely(!READ_ONCE(director->every_ports)))
+		return NULL;
+	service = ivb_service_find_key(director, &key);
+	return service && smp_load_acquire(&service->listed) ? service : NULL;
 }
 
 /* Calls the function for each service, under services_lock. Sleeps in between. Called
@@ -98,22 +174,45 @@ struct service *ivb_service_new(struct director *director, const struct service_
 	service->family = key->family;
 	service->vaddr = key->vaddr;
 	service->vport = key->vport;
+	service->mark = key->mark;
 	service->refused.director = director;
 	service->refused.service = service;
 	INIT_LIST_HEAD(&service->arrival);
 	return service;
 }
 
+/* Counts the services that cost packets a lookup more. Called under services_lock. */
+static void note_wide(struct director *director, const struct service *service, int by)
+{
+	if (service_is_of_mark(service))
+		WRITE_ONCE(director->marks, director->marks + by);
+	else if (service_is_wide(service))
+		WRITE_ONCE(director->every_ports, director->every_ports + by);
+}
+
 /* Called under services_lock. The table has no service with that key. */
 void ivb_service_insert(struct director *director, struct service *service)
 {
-	destination_comes(director, service->family, &service->vaddr);
-	hash_add_rcu(director->services, &service->node,
-		     service->family == AF_INET6 ?
-			     hash6(service->protocol, &service->vaddr.in6,
-				   service->vport) :
-			     hash4(service->protocol, service->vaddr.ip,
-				   service->vport));
+	const struct service_key key = {
+		.vaddr = service->vaddr,
+		.vport = service->vport,
+		.protocol = service->protocol,
+		.family = service->family,
+	};
+
+	if (!service_is_of_mark(service))
+		destination_comes(director, service->family, &service->vaddr);
+	note_wide(director, service, 1);
+	hash_add_rcu(director->services, &service->node, hash(&key));
+}
+
+/* Called under services_lock and config. */
+void ivb_service_delete(struct director *director, struct service *service)
+{
+	hash_del_rcu(&service->node);
+	note_wide(director, service, -1);
+	if (!service_is_of_mark(service))
+		destination_goes(director, service->family, &service->vaddr);
 }
 
 /* Called under services_lock, when a service stops being a rule's or is removed. */
@@ -122,6 +221,7 @@ void ivb_service_leaves_rules(struct director *director, struct service *service
 	if (!service->by_rule)
 		return;
 	WRITE_ONCE(service->by_rule, false);
+	WRITE_ONCE(service->every_port, false);
 	director->rule_services--;
 }
 

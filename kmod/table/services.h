@@ -8,12 +8,16 @@
 #include "table/local_ips.h"
 #include "table/session.h"
 
-/* The key of a service. */
+/* The key of a service. Wide services are listed for more than one destination: those of
+ * every port have port 0; those of a firewall mark have no protocol, and the mark in
+ * vaddr.ip (host endianness).
+ */
 struct service_key {
 	union nf_inet_addr vaddr;
 	__be16 vport;
-	u8 protocol;
+	u8 protocol; /* 0: of a firewall mark */
 	u8 family;
+	u32 mark; /* not 0: the wide service of that mark made it (rule_services.c) */
 };
 
 /* Our IPVS application for one protocol and port: IPVS calls us for their new
@@ -38,8 +42,10 @@ struct service {
 	__be16 vport;
 	u8 protocol;
 	u8 family;
+	u32 mark;    /* see struct service_key */
 	bool listed; /* new connections become sessions; load with acquire */
-	bool by_rule; /* a rule listed it; READ_ONCE */
+	bool by_rule; /* a rule listed it, or a wide service; READ_ONCE */
+	bool every_port; /* that is a wide service of every port; READ_ONCE */
 	bool toa;     /* servers are told the client's address; READ_ONCE */
 	struct pool __rcu *pool;
 	struct port_app *app; /* NULL: not registered yet; load with acquire */
@@ -62,6 +68,11 @@ struct service *ivb_service_find6(struct director *director, u8 protocol,
 				  const struct in6_addr *vaddr, __be16 vport);
 struct service *ivb_service_find(struct director *director, u8 family, u8 protocol,
 				 const union nf_inet_addr *vaddr, __be16 vport);
+struct service *ivb_service_find_key(struct director *director,
+				     const struct service_key *key);
+struct service *ivb_service_of_mark(struct director *director, u8 family, u32 mark);
+struct service *ivb_service_of_every_port(struct director *director, u8 family,
+					  u8 protocol, const union nf_inet_addr *vaddr);
 void ivb_services_for_each(struct director *director,
 			   void (*call)(struct director *director,
 					struct service *service, void *data),
@@ -69,8 +80,22 @@ void ivb_services_for_each(struct director *director,
 struct service *ivb_service_new(struct director *director, const struct service_key *key,
 				gfp_t gfp);
 void ivb_service_insert(struct director *director, struct service *service);
+void ivb_service_delete(struct director *director, struct service *service);
 void ivb_service_leaves_rules(struct director *director, struct service *service);
 struct pool *ivb_service_pool(struct director *director, struct service *service);
 void ivb_services_free(struct director *director);
+
+static inline bool service_is_of_mark(const struct service *service)
+{
+	return !service->protocol;
+}
+
+/* True for a listed service of more than one destination. No connection is bound to it:
+ * the services that it makes have them.
+ */
+static inline bool service_is_wide(const struct service *service)
+{
+	return !service->vport;
+}
 
 #endif
