@@ -79,12 +79,13 @@ fn of_pool(config: &Config, snat: Option<&(String, Span)>) -> Option<ClientAddre
 
 /// Returns the setting of the service, or else that of its pool.
 pub(super) fn of_service(config: &Config, service: &ServiceEntry) -> Option<ClientAddress> {
-    let (ServiceKey::Address { protocol, .. }, _) = service.key.as_ref()? else {
-        return None;
+    let has_tcp = match service.key.as_ref()? {
+        (ServiceKey::Address { protocol, .. }, _) => *protocol == Protocol::Tcp,
+        (ServiceKey::Fwmark { .. }, _) => true,
     };
     match &service.client_address {
         Some((way, _)) => *way,
-        None if *protocol == Protocol::Tcp => of_pool(config, service.snat.as_ref()),
+        None if has_tcp => of_pool(config, service.snat.as_ref()),
         None => None,
     }
 }

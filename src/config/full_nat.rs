@@ -36,7 +36,6 @@ pub(super) fn check(config: &Config, mistakes: &Mistakes) {
             pool_of(config, what, pool, span, mistakes);
             let native = native(config, span);
             one_packet(service, native, mistakes);
-            one_port(service, native, mistakes);
             address(service, native, mistakes);
             servers(service, native, &local_ips, mistakes);
         }
@@ -142,26 +141,6 @@ fn one_packet(service: &ServiceEntry, native: &str, mistakes: &Mistakes) {
     }
 }
 
-/// The module registers an IPVS application, which has one protocol and one
-/// port. IPVS calls this application for each new connection.
-fn one_port(service: &ServiceEntry, native: &str, mistakes: &Mistakes) {
-    let Some((key, span)) = &service.key else {
-        return;
-    };
-    let what = match key {
-        ServiceKey::Fwmark { .. } => "a firewall mark",
-        ServiceKey::Address { address, .. } if address.port() == 0 => "every port",
-        ServiceKey::Address { .. } => return,
-    };
-    mistakes.add(Mistake::new(
-        span,
-        format!(
-            "full NAT cannot serve {what}: IPVS announces new connections by protocol and port"
-        ),
-        format!("write a service for each protocol and port, or {native}"),
-    ));
-}
-
 fn servers(service: &ServiceEntry, native: &str, local_ips: &LocalIps, mistakes: &Mistakes) {
     let (protocol, vip) = match &service.key {
         Some((ServiceKey::Address { protocol, address }, _)) => (Some(*protocol), Some(*address)),
@@ -176,6 +155,15 @@ fn servers(service: &ServiceEntry, native: &str, local_ips: &LocalIps, mistakes:
             ));
         }
         if let Some((address, span)) = &server.address {
+            // Without a port of its own, a server gets the packet's.
+            let needs_port = vip.is_some_and(|vip| vip.port() != 0);
+            if needs_port && address.port() == 0 {
+                mistakes.add(Mistake::new(
+                    span,
+                    "a server of a full-NAT service needs a port",
+                    "write the port that the server listens on",
+                ));
+            }
             server_address(*address, span, vip, local_ips, mistakes);
             if let (Some(Protocol::Sctp), Some(vip)) = (protocol, vip) {
                 sctp_port(*address, span, vip, mistakes);
@@ -191,13 +179,7 @@ fn server_address(
     local_ips: &LocalIps,
     mistakes: &Mistakes,
 ) {
-    if address.port() == 0 {
-        mistakes.add(Mistake::new(
-            span,
-            "a server of a full-NAT service needs a port",
-            "write the port that the server listens on",
-        ));
-    } else if vip == Some(address) {
+    if vip == Some(address) {
         mistakes.add(Mistake::new(
             span,
             format!("the service {address} is its own server"),
@@ -216,7 +198,7 @@ fn server_address(
     }
 }
 
-/// Checks the port of an SCTP server. Port 0 has been reported already.
+/// Checks the port of an SCTP server. Port 0 has been reported already, or is the packet's.
 fn sctp_port(address: SocketAddr, span: &Span, vip: SocketAddr, mistakes: &Mistakes) {
     if address.port() != vip.port() && address.port() != 0 {
         let right = SocketAddr::new(address.ip(), vip.port());

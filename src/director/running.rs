@@ -95,10 +95,12 @@ pub fn unserved_services() -> Result<BTreeSet<ServiceKey>, Error> {
     Ok(unserved.map(|line| line.key).collect())
 }
 
-/// The number of services that the rules have made.
+/// The number of services that the module has made: by rules, and for destinations of
+/// firewall marks and of services of every port.
 pub fn services_by_rule() -> Result<usize, Error> {
-    let lines = proc::rule_lines()?.into_iter();
-    Ok(lines.map(|line| line.services as usize).sum())
+    let lines = proc::full_nat()?.into_iter();
+    let made = lines.filter(|line| line.full_nat.is_some() && !line.is_listed());
+    Ok(made.count())
 }
 
 /// True if a sync daemon runs, and the module chooses ports by a random key.
@@ -111,10 +113,22 @@ pub fn syncs_with_random_secret() -> Result<bool, Error> {
 fn with_full_nat(
     services: BTreeMap<ServiceKey, (Service, ServiceStatistics)>,
 ) -> Result<Vec<RunningService>, Error> {
-    let mut full_nat: BTreeMap<ServiceKey, (FullNat, bool, u32)> = proc::full_nat()?
-        .into_iter()
-        .filter_map(|line| Some((line.key, (line.full_nat?, line.by_rule, line.sessions))))
-        .collect();
+    let mut full_nat = BTreeMap::new();
+    let mut made = Vec::new();
+    for line in proc::full_nat()? {
+        match (line.full_nat, line.made_by) {
+            (Some(_), Some(maker)) => made.push((maker, line.sessions)),
+            (Some(its), None) => {
+                full_nat.insert(line.key, (its, line.by_rule, line.sessions));
+            }
+            (None, _) => {}
+        }
+    }
+    for (maker, sessions) in made {
+        if let Some((_, _, sum)) = full_nat.get_mut(&maker) {
+            *sum += sessions;
+        }
+    }
     let rules = proc::rules()?;
     let services = services.into_iter().map(|(key, (service, statistics))| {
         let (full_nat, by_rule, sessions) = match full_nat.remove(&key) {

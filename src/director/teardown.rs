@@ -63,7 +63,7 @@ fn remove_services(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), 
         if keep_native
             && !full_nat
                 .iter()
-                .any(|line| line.key == *key && !line.by_rule)
+                .any(|line| line.key == *key && !line.by_rule && line.made_by.is_none())
         {
             continue;
         }

@@ -25,11 +25,11 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             Error,
             "rule-services-full",
             format!(
-                "rules have made {} services, which is the most",
+                "{} services are made by rules, marks and services of every port, the most",
                 facts.running.by_rule
             ),
-            "a connection to any other destination under a rule is refused until some have ended",
-            "narrow `addresses` and `ports` of the rules to those of the services",
+            "a connection to any other destination of these is refused until some have ended",
+            "narrow `addresses` and `ports` of the rules to those of the services, and what is marked",
         ));
     }
 }

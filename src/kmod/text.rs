@@ -3,11 +3,11 @@
 //! `kmod/control/`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use crate::model::{
-    ClientAddress, FullNat, LocalIp, Network, PortRange, PortSecret, Protocol, Rule, ServiceKey,
-    Timeout,
+    ClientAddress, Family, FullNat, LocalIp, Network, PortRange, PortSecret, Protocol, Rule,
+    ServiceKey, Timeout,
 };
 
 /// A line of `local_ips`.
@@ -27,13 +27,16 @@ pub struct FullNatLine {
     pub sessions: u32,
     /// A rule of the module made it, for a service that another program added to IPVS.
     pub by_rule: bool,
+    /// The listed service of a firewall mark or of every port that made it, for one of its
+    /// destinations.
+    pub made_by: Option<ServiceKey>,
 }
 
 impl FullNatLine {
-    /// True if the service is configured itself: it was not made by a rule and is not
-    /// just kept for its sessions.
+    /// True if the service is configured itself: it was not made by a rule or by another
+    /// service, and is not just kept for its sessions.
     pub fn is_listed(&self) -> bool {
-        self.full_nat.is_some() && !self.by_rule
+        self.full_nat.is_some() && !self.by_rule && self.made_by.is_none()
     }
 }
 
@@ -124,12 +127,29 @@ fn client_address(is_told: bool) -> Option<ClientAddress> {
     is_told.then_some(ClientAddress::Toa)
 }
 
-/// Parses "tcp 10.0.0.1:80 default sessions 0" or "tcp [fd00::1]:53 … toa sessions 3
-/// rule".
+/// Parses "tcp 10.0.0.1:80" or "fwmark 7".
+fn key<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<ServiceKey> {
+    let name = words.next()?;
+    let rest = words.next()?;
+    let family = match name {
+        "fwmark" => Family::Ipv4,
+        "fwmark6" => Family::Ipv6,
+        name => {
+            return Some(ServiceKey::Address {
+                protocol: protocol(name)?,
+                address: rest.parse().ok()?,
+            });
+        }
+    };
+    let mark = rest.parse().ok()?;
+    Some(ServiceKey::Fwmark { mark, family })
+}
+
+/// Parses "tcp 10.0.0.1:80 default sessions 0", "tcp [fd00::1]:53 … toa sessions 3 rule"
+/// or "… sessions 3 of fwmark 7".
 pub(super) fn full_nat(line: &str) -> Option<FullNatLine> {
     let mut words = line.split(' ');
-    let protocol = protocol(words.next()?)?;
-    let address: SocketAddr = words.next()?.parse().ok()?;
+    let key = self::key(&mut words)?;
     let pool = words.next()?;
     // Versions before 0.2 have `id ID` here.
     let (begin, end) = line.rsplit_once(" sessions ")?;
@@ -137,14 +157,18 @@ pub(super) fn full_nat(line: &str) -> Option<FullNatLine> {
         pool: pool.to_owned(),
         client_address: client_address(begin.split(' ').nth(3) == Some("toa")),
     };
-    let sessions = end.strip_suffix(" rule");
-    let by_rule = sessions.is_some();
-    let sessions = sessions.unwrap_or(end);
+    let (sessions, maker) = end.split_once(' ').unwrap_or((end, ""));
+    let made_by = match maker.strip_prefix("of ") {
+        Some(name) => Some(self::key(&mut name.split(' '))?),
+        None if matches!(maker, "" | "rule") => None,
+        None => return None,
+    };
     Some(FullNatLine {
-        key: ServiceKey::Address { protocol, address },
+        key,
         full_nat: (pool != "-").then_some(full_nat),
         sessions: sessions.parse().ok()?,
-        by_rule,
+        by_rule: maker == "rule",
+        made_by,
     })
 }
 
@@ -309,8 +333,14 @@ fn full_nat_words(full_nat: &FullNat) -> String {
 fn words(key: &ServiceKey) -> String {
     match key {
         ServiceKey::Address { protocol, address } => format!("{protocol} {address}"),
-        // The module refuses a firewall mark with its own message.
-        ServiceKey::Fwmark { mark, .. } => format!("fwmark {mark}"),
+        ServiceKey::Fwmark {
+            mark,
+            family: Family::Ipv4,
+        } => format!("fwmark {mark}"),
+        ServiceKey::Fwmark {
+            mark,
+            family: Family::Ipv6,
+        } => format!("fwmark6 {mark}"),
     }
 }
 
@@ -339,6 +369,26 @@ mod tests {
         assert_eq!((line.sessions, line.by_rule), (7, true));
         let told = line.full_nat.unwrap();
         assert_eq!(told.client_address, Some(ClientAddress::Toa));
+        for (text, name, maker) in [
+            ("fwmark 7 default toa sessions 0", "fwmark://7", None),
+            ("fwmark6 7 default sessions 0", "fwmark6://7", None),
+            (
+                "tcp 10.0.0.1:80 default sessions 2 of fwmark 7",
+                "tcp://10.0.0.1:80",
+                Some("fwmark://7"),
+            ),
+            (
+                "udp [fd00::1]:53 default sessions 2 of udp [fd00::1]:0",
+                "udp://[fd00::1]:53",
+                Some("udp://[fd00::1]:0"),
+            ),
+        ] {
+            let line = full_nat(text).unwrap();
+            assert_eq!(line.key.to_string(), name);
+            let made_by = line.made_by.as_ref().map(ToString::to_string);
+            assert_eq!(made_by.as_deref(), maker);
+            assert_eq!(line.is_listed(), maker.is_none(), "{text}");
+        }
         // A pool can be named `toa`.
         let line = full_nat("tcp 10.0.0.1:80 toa sessions 7").unwrap();
         assert_eq!(line.full_nat, Some("toa".into()));
@@ -405,6 +455,9 @@ mod tests {
             "tcp 10.0.0.1:80 p",
             "tcp 10.0.0.1:80 p sessions rule",
             "tcp 10.0.0.1:80 p sessions 0 rules",
+            "tcp 10.0.0.1:80 p sessions 0 of",
+            "tcp 10.0.0.1:80 p sessions 0 of fwmark",
+            "fwmark x p sessions 0",
         ] {
             assert_eq!(full_nat(line), None, "{line}");
         }
@@ -446,6 +499,13 @@ mod tests {
             "+ tcp 10.0.0.1:80 a\n"
         );
         assert_eq!(FullNatChange::Remove(key).line(), "- tcp 10.0.0.1:80\n");
+        for (family, line) in [
+            (Family::Ipv4, "- fwmark 7\n"),
+            (Family::Ipv6, "- fwmark6 7\n"),
+        ] {
+            let key = ServiceKey::Fwmark { mark: 7, family };
+            assert_eq!(FullNatChange::Remove(key).line(), line);
+        }
         let address = "10.2.0.1".parse().unwrap();
         let set = LocalIpChange::Set(
             LocalIp {

@@ -65,3 +65,4 @@ mod toa;
 mod unanswered;
 mod vlan;
 mod weight_and_zero;
+mod wide_services;

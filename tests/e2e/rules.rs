@@ -69,7 +69,7 @@ pub fn add_web(lab: &Lab) {
 }
 
 /// Routes the servers' answers to clients through the director.
-fn route_servers(lab: &Lab) {
+pub fn route_servers(lab: &Lab) {
     for server in ["server1", "server2"] {
         lab.exec(
             server,

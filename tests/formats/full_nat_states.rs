@@ -4,7 +4,8 @@
 use std::net::IpAddr;
 
 use ipvs_bpf::model::{
-    ClientAddress, Datapath, Forward, FullNat, LocalIp, PortRange, Protocol, ServiceKey, State,
+    ClientAddress, Datapath, Family, Forward, FullNat, LocalIp, PortRange, Protocol, ServiceKey,
+    State,
 };
 use proptest::collection::btree_set;
 use proptest::prelude::*;
@@ -64,20 +65,23 @@ fn is_tcp(key: &ServiceKey) -> bool {
 
 /// Changes the service to one that full NAT supports, if possible.
 fn fits_full_nat(state: &mut State, key: &ServiceKey) -> bool {
-    let ServiceKey::Address { protocol, address } = key else {
+    let (is_wide, fits) = match key {
+        ServiceKey::Fwmark { family, .. } => (true, *family == Family::Ipv4),
+        ServiceKey::Address { protocol, address } => (
+            address.port() == 0,
+            *protocol != Protocol::Sctp && address.is_ipv4(),
+        ),
+    };
+    let Some(service) = state.services.get_mut(key).filter(|_| fits) else {
         return false;
     };
-    let Some(service) = state.services.get_mut(key) else {
-        return false;
-    };
-    if *protocol == Protocol::Sctp || address.is_ipv6() || address.port() == 0 {
-        return false;
+    if !is_wide {
+        service.persistence = None;
     }
-    service.persistence = None;
     service.one_packet = false;
     service
         .servers
-        .retain(|server, _| server.is_ipv4() && server.port() != 0);
+        .retain(|server, _| server.is_ipv4() && (is_wide || server.port() != 0));
     for server in service.servers.values_mut() {
         server.forward = Forward::Masq;
     }

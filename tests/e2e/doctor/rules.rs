@@ -151,6 +151,6 @@ fn as_many_services_by_rule_as_there_can_be() {
         lab.exec("client", &["/usr/bin/python3", "-ISc", send]);
         lab.counter("refused_rule_services") > 0
     });
-    let what = "rules have made 16384 services, which is the most";
+    let what = "16384 services are made by rules, marks and services of every port, the most";
     found(&running(&lab), "error", "rule-services-full", what);
 }

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Full NAT of services that the file lists for more than one destination: by firewall
+//! mark, and of every port.
+
+use crate::lab::{Lab, eventually, success};
+use crate::rules::{ipvsadm, native, read, route_servers};
+use crate::talk::{Talk, answer};
+
+/// The mark 7 is for 10.0.0.9, and 8 for its clients with certain ports. This comes before
+/// the hook of the module.
+const MARKS: &str = "nft -f - <<'END'\n\
+    table ip marks {\n\
+    chain early { type filter hook prerouting priority -450;\n\
+    ip daddr 10.0.0.9 meta mark set 7\n\
+    ip daddr 10.0.0.9 tcp sport 20000-20999 meta mark set 8; }\n\
+    }\n\
+    table ip6 marks {\n\
+    chain early { type filter hook prerouting priority -450; ip6 daddr fd00::9 meta mark set 7; }\n\
+    }\nEND\n";
+
+/// Two pools, a service of each kind, and a native one that goes before that of every port.
+const FILE: &str = r#"
+[director]
+interfaces = ["eth0", "eth1"]
+max_sessions = 10_000
+
+[local_ips.default]
+addresses = ["10.2.0.100", "fd00:2::100"]
+
+[local_ips.other]
+addresses = ["10.2.0.101"]
+
+[[service]]
+address = "fwmark://7"
+scheduler = "rr"
+snat = "default"
+  [[service.server]]
+  address = "10.2.0.2:8080"
+
+[[service]]
+address = "fwmark6://7"
+scheduler = "rr"
+snat = "default"
+  [[service.server]]
+  address = "[fd00:2::2]:8080"
+
+[[service]]
+address = "fwmark://8"
+scheduler = "rr"
+snat = "other"
+  [[service.server]]
+  address = "10.2.0.3:8080"
+
+[[service]]
+address = "tcp://10.0.0.1:0"
+scheduler = "rr"
+snat = "default"
+persistence = {}
+  [[service.server]]
+  address = "10.2.0.3:0"
+
+[[service]]
+address = "udp://10.0.0.1:0"
+scheduler = "rr"
+snat = "default"
+persistence = {}
+  [[service.server]]
+  address = "10.2.0.3:0"
+
+[[service]]
+address = "tcp://10.0.0.1:80"
+scheduler = "rr"
+  [[service.server]]
+  address = "10.2.0.2:8080"
+"#;
+
+fn begin(lab: &Lab) {
+    lab.exec("director", &["sh", "-ec", MARKS]);
+    let other = ["ip", "addr", "add", "10.2.0.101/24", "dev", "eth1"];
+    lab.exec("director", &other);
+    lab.apply(FILE);
+}
+
+/// Server and source address of a request.
+fn asked(lab: &Lab, url: &str) -> (String, String) {
+    let answer = answer(&lab.get(&[url]));
+    (answer.server, answer.peer)
+}
+
+fn is_from(lab: &Lab, url: &str, server: &str, peer: &str) {
+    assert_eq!(asked(lab, url), (server.into(), peer.into()), "{url}");
+}
+
+/// Waits until every session that began is listed or has ended.
+fn counted(lab: &Lab) {
+    eventually("the sessions are those that have not ended", || {
+        let living = lab.counter("sessions_created") - lab.counter("sessions_ended");
+        living == lab.counter("sessions") && living == lab.sessions().len() as u64
+    });
+}
+
+fn nothing_to_do(lab: &Lab, file: &str) {
+    assert_eq!(success(&lab.with_file(&["plan"], file)), "nothing to do\n");
+}
+
+#[test]
+fn services_of_marks_and_of_every_port_are_full_nat_from_their_first_connection_on() {
+    let lab = Lab::new();
+    begin(&lab);
+    route_servers(&lab);
+    for port in [80, 81, 81] {
+        is_from(
+            &lab,
+            &format!("http://10.0.0.9:{port}/"),
+            "server1",
+            "10.2.0.100",
+        );
+    }
+    is_from(&lab, "http://[fd00::9]:80/", "server1", "fd00:2::100");
+    for _ in 0..2 {
+        is_from(&lab, "http://10.0.0.1:8080/", "server2", "10.2.0.100");
+    }
+    let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
+    assert_eq!(talk.ask().peer, "10.2.0.100");
+    assert_eq!(native(&lab), 0, "{}", read(&lab, "stats"));
+    // Two marks at one destination are two services with their own servers and pools.
+    for _ in 0..2 {
+        let marked = lab.get(&["--local-port", "20000-20999", "http://10.0.0.9:80/"]);
+        let answer = answer(&marked);
+        assert_eq!((&*answer.server, &*answer.peer), ("server2", "10.2.0.101"));
+        is_from(&lab, "http://10.0.0.9:80/", "server1", "10.2.0.100");
+    }
+    assert_eq!(native(&lab), 0, "{}", read(&lab, "stats"));
+    // The native service of one port goes before that of every port, and stays native.
+    is_from(&lab, "http://10.0.0.1:80/", "server1", "10.1.0.2");
+    assert!(lab.counter("native_other_service") > 0);
+    nothing_to_do(&lab, FILE);
+    let services = read(&lab, "services");
+    for line in [
+        "fwmark 7 default sessions 0\n",
+        "fwmark6 7 default sessions 0\n",
+        "fwmark 8 other sessions 0\n",
+        "tcp 10.0.0.1:0 default sessions 0\n",
+        "of fwmark 7\n",
+        "of fwmark6 7\n",
+        "of fwmark 8\n",
+        "of tcp 10.0.0.1:0\n",
+    ] {
+        assert!(services.contains(line), "{line} in {services}");
+    }
+    let json = success(&lab.ipvs_bpf(&["show", "--json"]));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let shown = |address: &str| {
+        let mut services = json["services"].as_array().unwrap().iter();
+        services
+            .find(|service| service["address"] == address)
+            .unwrap()
+    };
+    assert_eq!(shown("fwmark://7")["sessions"], 5);
+    assert_eq!(shown("fwmark://7")["by_rule"], false);
+    assert_eq!(shown("tcp://10.0.0.1:0")["sessions"], 2);
+    assert!(shown("tcp://10.0.0.1:80")["sessions"].is_null());
+    let saved = success(&lab.ipvs_bpf(&["save"]));
+    nothing_to_do(&lab, &saved);
+    counted(&lab);
+}
+
+#[test]
+fn what_the_file_says_of_a_mark_changes_under_traffic() {
+    let lab = Lab::new();
+    begin(&lab);
+    let mut first = Talk::new(&lab, "tcp", ("10.0.0.9", 80));
+    let before = first.ask();
+    assert_eq!((&*before.server, &*before.peer), ("server1", "10.2.0.100"));
+    // Another pool, for the destinations that are known already.
+    let other = FILE.replacen("snat = \"default\"", "snat = \"other\"", 1);
+    lab.apply(&other);
+    nothing_to_do(&lab, &other);
+    let mut second = Talk::new(&lab, "tcp", ("10.0.0.9", 80));
+    assert_eq!(second.ask().peer, "10.2.0.101");
+    // Packets of both go on where nothing marks them any more.
+    lab.exec("director", &["nft", "delete table ip marks"]);
+    assert_eq!(first.ask(), before);
+    assert_eq!(second.ask().peer, "10.2.0.101");
+    lab.exec("director", &["nft", "delete table ip6 marks"]);
+    lab.exec("director", &["sh", "-ec", MARKS]);
+    // Without full NAT, new connections are native, and sessions go on.
+    let native_mark = other.replacen("snat = \"other\"\n", "", 1);
+    lab.apply(&native_mark);
+    nothing_to_do(&lab, &native_mark);
+    assert_eq!(first.ask(), before);
+    route_servers(&lab);
+    is_from(&lab, "http://10.0.0.9:80/", "server1", "10.1.0.2");
+    let services = read(&lab, "services");
+    assert!(!services.contains("fwmark 7"), "{services}");
+    assert!(
+        services.contains("tcp 10.0.0.9:80 - sessions 2\n"),
+        "{services}"
+    );
+    lab.apply(FILE);
+    is_from(&lab, "http://10.0.0.9:80/", "server1", "10.2.0.100");
+    assert_eq!(second.ask().peer, "10.2.0.101");
+    counted(&lab);
+    success(&lab.ipvs_bpf(&["down"]));
+    assert!(first.try_ask(2).is_err());
+    assert_eq!(lab.exec("director", &["ipvsadm", "-Sn"]), "");
+}
+
+#[test]
+fn a_service_of_one_port_takes_it_from_that_of_every_port_and_gives_it_back() {
+    let lab = Lab::new();
+    begin(&lab);
+    let mut talk = Talk::new(&lab, "tcp", ("10.0.0.1", 8080));
+    assert_eq!(talk.ask().server, "server2");
+    let one = "[[service]]\naddress = \"tcp://10.0.0.1:8080\"\nscheduler = \"rr\"\nsnat = \"other\"\n\
+               [[service.server]]\naddress = \"10.2.0.2:8080\"\n";
+    let with_one = [FILE, one].concat();
+    lab.apply(&with_one);
+    nothing_to_do(&lab, &with_one);
+    is_from(&lab, "http://10.0.0.1:8080/", "server1", "10.2.0.101");
+    assert_eq!(talk.ask().peer, "10.2.0.100");
+    lab.apply(FILE);
+    nothing_to_do(&lab, FILE);
+    is_from(&lab, "http://10.0.0.1:8080/", "server2", "10.2.0.100");
+    // A native one is left native, although the port's application is registered.
+    let native_one = with_one.replace("snat = \"other\"\n[[service.server]]", "[[service.server]]");
+    lab.apply(&native_one);
+    route_servers(&lab);
+    is_from(&lab, "http://10.0.0.1:8080/", "server1", "10.1.0.2");
+    assert_eq!(talk.ask().peer, "10.2.0.100");
+    counted(&lab);
+}
+
+#[test]
+fn another_programs_servers_of_a_mark_are_full_nat_without_a_rule() {
+    let lab = Lab::new();
+    lab.exec("director", &["sh", "-ec", MARKS]);
+    let (director, _) = FILE.split_once("[[service]]").unwrap();
+    let service = "[[service]]\naddress = \"fwmark://7\"\nscheduler = \"rr\"\n\
+                   snat = \"default\"\nservers = \"external\"\n";
+    let file = [director, service].concat();
+    lab.apply(&file);
+    ipvsadm(&lab, "-a -f 7 -r 10.2.0.2:8080 -m");
+    for port in [80, 81] {
+        let url = format!("http://10.0.0.9:{port}/");
+        is_from(&lab, &url, "server1", "10.2.0.100");
+    }
+    nothing_to_do(&lab, &file);
+    assert_eq!(native(&lab), 0, "{}", read(&lab, "stats"));
+}
