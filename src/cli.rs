@@ -156,10 +156,10 @@ pub enum Command {
     Metrics(Metrics),
     /// Write the running state as a file that `apply` accepts
     ///
-    /// Applying the result changes nothing. Services that differ in their addresses
-    /// alone are one table, with a list of addresses. State that a file cannot describe is
-    /// written as a comment and reported on standard error, and the exit status
-    /// is 1.
+    /// Applying the result changes nothing. What services share is written once, where
+    /// that is shorter: lists of addresses, groups of servers and `[defaults]`. State that
+    /// a file cannot describe is written as a comment and reported on standard error, and
+    /// the exit status is 1.
     #[command(after_long_help = manual::SAVE)]
     Save(Save),
     /// Turn rules of ipvsadm, or keepalived.conf, into a file
@@ -275,9 +275,7 @@ pub struct Output {
 
 #[derive(Args, Debug)]
 pub struct Save {
-    /// Write a table for each service
-    ///
-    /// Without it services that differ in their addresses alone are one table.
+    /// Write a table for each service, with all of its settings and servers
     #[arg(long)]
     pub long: bool,
     #[command(flatten)]

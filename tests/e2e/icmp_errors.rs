@@ -251,7 +251,7 @@ fn errors_that_are_broken_or_belong_to_nothing_are_dropped_and_counted() {
     }
 }
 
-/// An error from the client about an answer that it got, with these keys of `lab/packets`.
+/// An error from the client about an answer that it got, with these keys of `lab/net/packets.py`.
 fn error_of_client(lab: &Lab, [client, vip]: [&str; 2], keys: &[&str]) {
     let inner = [format!("[{vip}]:12"), format!("[{client}]:4444")];
     let words = [

@@ -36,7 +36,7 @@ fn with_external(mut state: State, which: u8) -> State {
     state
 }
 
-/// Adds the same services at other addresses.
+/// Adds the same services at other addresses, half of them with another scheduler.
 fn with_copies(mut state: State, which: u8) -> State {
     let keys: Vec<ServiceKey> = state.services.keys().cloned().collect();
     for (index, key) in keys.into_iter().enumerate() {
@@ -51,9 +51,12 @@ fn with_copies(mut state: State, which: u8) -> State {
         if state.services.contains_key(&copy) {
             continue;
         }
-        state
-            .services
-            .insert(copy.clone(), state.services[&key].clone());
+        let mut service = state.services[&key].clone();
+        if index % 2 == 1 {
+            service.scheduler = "wlc".to_owned();
+            service.scheduler_flags = [false; 3];
+        }
+        state.services.insert(copy.clone(), service);
         if let Some(full_nat) = state.full_nat.get(&key).cloned() {
             state.full_nat.insert(copy.clone(), full_nat);
         }
@@ -185,6 +188,71 @@ scheduler = "wlc"
   address = "10.0.0.2:80"
 "#
     );
+}
+
+#[test]
+fn what_services_share_is_written_once_where_that_is_shorter() {
+    let servers = [
+        ("10.0.0.2:53", Forward::Masq),
+        ("10.0.0.3:53", Forward::Masq),
+        ("10.0.0.4:53", Forward::Route),
+    ];
+    let mut state = State::default();
+    for (address, scheduler) in [
+        ("tcp://10.0.0.1:53", "wlc"),
+        ("udp://10.0.0.1:53", "rr"),
+        ("udp://10.0.0.9:53", "rr"),
+        ("fwmark://7", "rr"),
+        ("tcp://10.0.0.1:54", "rr"),
+    ] {
+        let mut service = service(&servers);
+        service.scheduler = scheduler.to_owned();
+        state.services.insert(key(address), service);
+    }
+    // This one has no server to share.
+    let alone = state.services.get_mut(&key("tcp://10.0.0.1:54"));
+    alone.unwrap().servers.clear();
+    let text = short(&state);
+    assert_eq!(
+        text,
+        r#"[servers.group1]
+addresses = ["10.0.0.2:53", "10.0.0.3:53"]
+
+  [[servers.group1.server]]
+  address = "10.0.0.4:53"
+  forward = "route"
+
+[[service]]
+address   = "tcp://10.0.0.1:53"
+scheduler = "wlc"
+servers   = "group1"
+
+[[service]]
+address   = "tcp://10.0.0.1:54"
+scheduler = "rr"
+
+[[service]]
+address   = ["udp://10.0.0.1:53", "udp://10.0.0.9:53"]
+scheduler = "rr"
+servers   = "group1"
+
+[[service]]
+address   = "fwmark://7"
+scheduler = "rr"
+servers   = "group1"
+"#
+    );
+    assert_eq!(parsed(&text, &State::default()), state);
+    // `[defaults]` takes three lines itself.
+    state.services.insert(
+        key("tcp://10.0.0.1:55"),
+        service(&[("10.0.0.2:55", Forward::Masq)]),
+    );
+    let text = short(&state);
+    let defaults = "[defaults]\nscheduler = \"rr\"\n\n[servers.group1]\n";
+    assert!(text.starts_with(defaults), "{text}");
+    assert_eq!(text.matches("scheduler").count(), 2, "{text}");
+    assert_eq!(parsed(&text, &State::default()), state);
 }
 
 #[test]

@@ -42,6 +42,22 @@ impl Block {
         self.keys.insert(0, (key.into(), value.into()));
     }
 
+    /// The value of a key, as it is written.
+    pub fn value(&self, key: &str) -> Option<&str> {
+        let mut keys = self.keys.iter();
+        let (_, value) = keys.find(|(found, _)| found == key)?;
+        Some(value)
+    }
+
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &str)> {
+        let keys = self.keys.iter();
+        keys.map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    pub fn remove(&mut self, key: &str) {
+        self.keys.retain(|(found, _)| found != key);
+    }
+
     /// True if the file says something else than the state.
     pub fn has_remarks(&self) -> bool {
         !self.remarks.is_empty()

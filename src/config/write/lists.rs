@@ -44,7 +44,7 @@ fn text(table: &Table) -> String {
     lines.join("\n")
 }
 
-fn is_special(table: &Table, key: &ServiceKey, notes: &Notes) -> bool {
+pub(super) fn is_special(table: &Table, key: &ServiceKey, notes: &Notes) -> bool {
     let is_noted =
         |item: Item| notes.above.contains_key(&item) || notes.refused.contains_key(&item);
     is_noted(Item::Service(key.clone()))

@@ -9,6 +9,7 @@ mod rules;
 mod saved;
 mod service;
 mod settings;
+mod shared;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,8 @@ pub enum Item {
     Sync,
     Pool(String),
     Rule(Rule),
+    Defaults,
+    Group(String),
     Service(ServiceKey),
     Server(ServiceKey, SocketAddr),
     Toa,
@@ -45,6 +48,8 @@ impl fmt::Display for Item {
             Item::Sync => f.write_str("[sync]"),
             Item::Pool(name) => write!(f, "the pool {name:?}"),
             Item::Rule(rule) => write!(f, "the rule for {rule}"),
+            Item::Defaults => f.write_str("[defaults]"),
+            Item::Group(name) => write!(f, "the servers {name:?}"),
             Item::Service(key) => key.fmt(f),
             Item::Toa => f.write_str("[toa]"),
             Item::Server(key, address) => write!(f, "the server {address} of {key}"),
@@ -64,7 +69,8 @@ pub struct Notes {
     /// Parts that a file cannot ask for, and the reasons. They are written as
     /// comments.
     pub refused: BTreeMap<Item, Vec<String>>,
-    /// Services that differ in their addresses alone become one table.
+    /// Services that differ in their addresses alone become one table, and what several
+    /// services share is written once.
     pub short: bool,
     /// Services that have a table of their own all the same.
     pub apart: BTreeSet<ServiceKey>,
@@ -124,11 +130,19 @@ pub fn write(state: &State, notes: &Notes) -> Written {
     for (rule, full_nat) in &state.rules {
         document.add(Item::Rule(rule.clone()), rules::block(rule, full_nat));
     }
-    let tables = service::tables(state);
-    let tables = match notes.short {
-        true => lists::joined(tables, notes),
-        false => tables,
-    };
+    let mut tables = service::tables(state);
+    if notes.short {
+        tables = lists::joined(tables, notes);
+        let groups = shared::groups(&mut tables, notes);
+        if let Some(defaults) = shared::defaults(&mut tables) {
+            document.add(Item::Defaults, defaults);
+        }
+        for shared::Group { name, blocks } in groups {
+            for block in blocks {
+                document.add(Item::Group(name.clone()), block);
+            }
+        }
+    }
     let mut several = BTreeMap::new();
     for table in tables {
         let [first, ..] = table.keys[..] else {

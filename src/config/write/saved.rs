@@ -34,9 +34,14 @@ pub fn save(state: &State, mut notes: Notes) -> Result<Saved, Diagnostics> {
                 text: written.text,
             });
         };
-        let before = (notes.refused.len(), notes.apart.len());
+        let before = (notes.refused.len(), notes.apart.len(), notes.short);
         for mistake in diagnostics.mistakes() {
             if let Some((item, _)) = written.at(mistake.span().start) {
+                // It is of a service, which the long form tells.
+                if let Item::Defaults | Item::Group(_) = item {
+                    notes.short = false;
+                    continue;
+                }
                 // The mistake may be of one of them alone.
                 if let Item::Service(first) | Item::Server(first, _) = item
                     && !written.list(first).is_empty()
@@ -51,7 +56,7 @@ pub fn save(state: &State, mut notes: Notes) -> Result<Saved, Diagnostics> {
                 }
             }
         }
-        if (notes.refused.len(), notes.apart.len()) == before {
+        if (notes.refused.len(), notes.apart.len(), notes.short) == before {
             return Err(diagnostics);
         }
     }
