@@ -17,7 +17,7 @@ UNIT_DIR ?= /usr/lib/systemd/system
 ZSH_DIR ?= /usr/share/zsh/vendor-completions
 DOC_DIR ?= /usr/share/doc/ipvs-bpf
 
-FUZZ_TARGETS ?= file ipvsadm netlink
+FUZZ_TARGETS ?= file ipvsadm keepalived netlink
 FUZZ_SECONDS ?= 600
 # Stable compilers can fuzz too, without sanitizers.
 FUZZ = RUSTC_BOOTSTRAP=1 nice cargo fuzz

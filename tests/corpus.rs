@@ -11,6 +11,8 @@ use std::process::Command;
 mod file;
 #[path = "../fuzz/inputs/ipvsadm.rs"]
 mod ipvsadm;
+#[path = "../fuzz/inputs/keepalived.rs"]
+mod keepalived;
 #[path = "../fuzz/inputs/netlink.rs"]
 mod netlink;
 
@@ -50,6 +52,11 @@ fn every_input_of_the_file_reader_is_a_state_or_mistakes() {
 #[test]
 fn every_input_of_the_ipvsadm_reader_is_a_file_or_mistakes() {
     feed("ipvsadm", ipvsadm::take);
+}
+
+#[test]
+fn every_input_of_the_keepalived_reader_is_a_file_or_mistakes() {
+    feed("keepalived", keepalived::take);
 }
 
 #[test]
