@@ -60,6 +60,7 @@ static inline bool is_request(struct director *director, const struct sk_buff *s
 	question->adopts = false;
 	if (service && likely(smp_load_acquire(&service->listed) &&
 			      !READ_ONCE(service->by_rule) &&
+			      !service_is_wide(service) &&
 			      !has_listed_mark(director, skb, packet->family)))
 		return true;
 	return ivb_adopt_asks_ipvs(director, skb, packet, question);
