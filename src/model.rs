@@ -10,6 +10,7 @@ use serde::Serialize;
 
 mod full_nat;
 mod network;
+mod place;
 mod port_secret;
 mod rule;
 mod scheduler_flags;
@@ -18,6 +19,7 @@ mod toa;
 
 pub use full_nat::{ClientAddress, FullNat};
 pub use network::Network;
+pub use place::{Place, Places};
 pub use port_secret::PortSecret;
 pub use rule::Rule;
 pub use scheduler_flags::{scheduler_flag, scheduler_flags};

@@ -83,6 +83,39 @@ fn edits_for_programs_count_from_the_beginning_of_their_file() {
 }
 
 #[test]
+fn services_and_rules_are_at_the_lines_that_a_person_wrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir(path("conf.d")).unwrap();
+    let root = "include = \"conf.d/*.toml\"\n\n[local_ips.default]\naddresses = [\"10.2.0.100\"]\n\n\
+                [servers.web]\naddresses = [\"10.2.0.2:80\"]\n\n\
+                [[service]]\naddress = \"udp://10.0.0.1:53\"\nscheduler = \"rr\"\n";
+    fs::write(path("lb.toml"), root).unwrap();
+    let included = "# The web.\n[[service]]\naddress = [\n    \"tcp://10.0.0.1:80\",\n    \
+                    \"tcp://10.0.0.1:81\",\n]\nscheduler = \"rr\"\nservers = \"web\"\n\n\
+                    [[full_nat]]\naddresses = [\"10.7.0.0/24\"]\nsnat = \"default\"\n";
+    fs::write(path("conf.d/web.toml"), included).unwrap();
+    let config = config::read(&path("lb.toml")).unwrap();
+    let places = config.places();
+    let rule = config.on_any_host().rules.into_keys().next().unwrap();
+    for (what, name, line) in [
+        ("udp://10.0.0.1:53", "lb.toml", 10),
+        ("tcp://10.0.0.1:80", "conf.d/web.toml", 4),
+        ("tcp://10.0.0.1:81", "conf.d/web.toml", 5),
+        (&rule.to_string(), "conf.d/web.toml", 10),
+    ] {
+        let place = places.of(&what).unwrap().to_string();
+        assert_eq!(place, format!("{}:{line}", path(name).display()), "{what}");
+    }
+    assert_eq!(places.of(&"tcp://10.0.0.1:82"), None);
+    let said = places.say("it is wrong", &"udp://10.0.0.1:53");
+    assert!(
+        said.starts_with("it is wrong (") && said.ends_with("lb.toml:10)"),
+        "{said}"
+    );
+}
+
+#[test]
 fn sources_know_of_every_change_that_matters() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

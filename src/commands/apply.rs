@@ -34,7 +34,8 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
     }
     let options = planning::options(&args.reconcile);
     let before = desired.observe()?;
-    let plan = planning::on_this_host(&before, &desired.state, &options, global)?;
+    let mut plan = planning::on_this_host(&before, &desired.state, &options, global)?;
+    plan.places = desired.places.clone();
     if !global.json {
         warnings::say(&warnings);
         unless_nobody_reads(planning::print_text(&plan))?;

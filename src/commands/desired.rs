@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{Error, warnings};
 use crate::config::{self, Config, Diagnostics};
 use crate::director;
-use crate::model::State;
+use crate::model::{Places, State};
 use crate::output;
 
 /// A file as it applies to this host.
@@ -19,6 +19,8 @@ pub(super) struct Desired {
     /// True if the file asks only for the receiver of clients' addresses. Nothing else is
     /// then read.
     pub is_of_server: bool,
+    /// The lines that services and rules are from.
+    pub places: Places,
 }
 
 impl Desired {
@@ -28,6 +30,7 @@ impl Desired {
             state: config.desired(interfaces),
             absent: config.absent(interfaces),
             is_of_server: config.is_of_server(),
+            places: config.places(),
         }
     }
 
@@ -43,7 +46,7 @@ impl Desired {
     pub fn warnings(&self) -> Vec<String> {
         match self.is_of_server {
             true => Vec::new(),
-            false => warnings::of(&self.state),
+            false => warnings::of(&self.state, &self.places),
         }
     }
 }

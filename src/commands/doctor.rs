@@ -31,6 +31,7 @@ fn compared(path: &Path, global: &Global) -> Result<(State, Compared), Error> {
         state,
         absent,
         is_of_server,
+        ..
     } = desired::read(path)?;
     let actual = match is_of_server {
         true => director::observe_receiver()?,

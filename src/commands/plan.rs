@@ -16,7 +16,8 @@ use crate::plan::{Options, Plan, Prune, plan};
 pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> {
     let desired = desired::read(&args.file.file)?;
     let warnings = desired.warnings();
-    let plan = on_this_host(&desired.observe()?, &desired.state, &options(args), global)?;
+    let mut plan = on_this_host(&desired.observe()?, &desired.state, &options(args), global)?;
+    plan.places = desired.places;
     if global.json {
         print_json(&plan, &warnings, &desired.absent, None)?;
     } else {

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Warnings about a valid file whose effect on this host is probably not intended.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::director::{self, HostPorts, Listeners, LocalAddresses};
 use crate::kmod::module;
-use crate::model::{ServiceKey, State};
+use crate::model::{Places, ServiceKey, State};
 use crate::output;
 
 /// The number of warnings that are printed. Programs get all of them.
 const MOST: usize = 10;
 
-pub(super) fn of(desired: &State) -> Vec<String> {
+/// `places`: where the file has services and rules.
+pub(super) fn of(desired: &State, places: &Places) -> Vec<String> {
     let local = match LocalAddresses::observe() {
         Ok(local) => local,
         Err(error) => return vec![error.to_string()],
@@ -20,9 +21,9 @@ pub(super) fn of(desired: &State) -> Vec<String> {
     let mut warnings: Vec<_> = other_version().into_iter().collect();
     warnings.extend(lost_pins());
     warnings.extend(no_fast_path(desired));
-    warnings.extend(vips_elsewhere(desired, &local));
-    warnings.extend(local_servers(desired, &local));
-    warnings.extend(own_sockets(desired, &local));
+    warnings.extend(vips_elsewhere(desired, &local, places));
+    warnings.extend(local_servers(desired, &local, places));
+    warnings.extend(own_sockets(desired, &local, places));
     match HostPorts::observe() {
         Ok(ports) => warnings.extend(drawn_ports(desired, &local, &ports)),
         Err(error) => warnings.push(error.to_string()),
@@ -68,22 +69,24 @@ pub(super) fn say_of_counters() {
 /// Finds VIPs that are not configured on this host. IPVS receives packets at LOCAL_IN.
 /// Full NAT is earlier, but receives only packets that are routed to this host. So both
 /// need the address. A firewall mark has no address to check.
-fn vips_elsewhere(desired: &State, local: &LocalAddresses) -> Vec<String> {
-    let vips: BTreeSet<IpAddr> = desired
-        .services
-        .keys()
-        .filter_map(|key| match key {
-            ServiceKey::Address { address, .. } => Some(address.ip()),
-            ServiceKey::Fwmark { .. } => None,
-        })
-        .filter(|address| !local.contains(*address))
-        .collect();
-    vips.iter().map(vip).collect()
+fn vips_elsewhere(desired: &State, local: &LocalAddresses, places: &Places) -> Vec<String> {
+    let mut vips = BTreeMap::new();
+    for key in desired.services.keys() {
+        if let ServiceKey::Address { address, .. } = key
+            && !local.contains(address.ip())
+        {
+            vips.entry(address.ip()).or_insert(key);
+        }
+    }
+    let warnings = vips.iter();
+    warnings
+        .map(|(address, first)| places.say(vip(address), first))
+        .collect()
 }
 
 /// Finds full-NAT servers that are this host. Their answers do not arrive at an
 /// interface, so the module leaves the connection to IPVS.
-fn local_servers(desired: &State, local: &LocalAddresses) -> Vec<String> {
+fn local_servers(desired: &State, local: &LocalAddresses, places: &Places) -> Vec<String> {
     let full_nat = desired.full_nat.keys().filter_map(|key| {
         let service = desired.services.get(key)?;
         Some((key, service.servers.keys()))
@@ -92,10 +95,11 @@ fn local_servers(desired: &State, local: &LocalAddresses) -> Vec<String> {
         .flat_map(|(key, servers)| servers.map(move |server| (key, server)))
         .filter(|(_, server)| local.contains(server.ip()))
         .map(|(key, server)| {
-            format!(
+            let message = format!(
                 "{key} → {server}: the server is this host, so its connections are native: \
                  it sees the client's address, not a local IP"
-            )
+            );
+            places.say(message, key)
         })
         .collect()
 }
@@ -103,7 +107,7 @@ fn local_servers(desired: &State, local: &LocalAddresses) -> Vec<String> {
 /// Finds rules that cover a port on which this host listens. A rule does not take packets
 /// for which IPVS has no service. So nothing happens until another program creates a
 /// service there.
-fn own_sockets(desired: &State, local: &LocalAddresses) -> Vec<String> {
+fn own_sockets(desired: &State, local: &LocalAddresses, places: &Places) -> Vec<String> {
     if desired.rules.is_empty() {
         return Vec::new();
     }
@@ -117,11 +121,12 @@ fn own_sockets(desired: &State, local: &LocalAddresses) -> Vec<String> {
             1 => " and at one more port or address".to_owned(),
             more => format!(" and at {more} more ports or addresses"),
         };
-        Some(format!(
+        let message = format!(
             "the rule for {rule} covers {first}, where this host itself listens{more}: a service \
              of IPVS there would take its clients: let `ports` and `addresses` of the rule be \
              those of the services alone"
-        ))
+        );
+        Some(places.say(message, rule))
     });
     warnings.collect()
 }

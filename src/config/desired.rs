@@ -9,7 +9,7 @@ use super::parse::Config;
 use super::rules::RuleEntry;
 use super::service::ServiceEntry;
 use crate::model::{
-    Datapath, FullNat, LocalIp, PortRange, PortSecret, Rule, Service, ServiceKey, State,
+    Datapath, FullNat, LocalIp, Places, PortRange, PortSecret, Rule, Service, ServiceKey, State,
     SyncDaemon, SyncDaemons, Toa,
 };
 
@@ -40,6 +40,23 @@ impl Config {
             .into_iter()
             .map(|(name, _)| name.to_owned())
             .collect()
+    }
+
+    /// Returns the lines that the services and rules are from, those of lists, groups and
+    /// included files too.
+    pub fn places(&self) -> Places {
+        let place = self.source.places();
+        let services = self.services.iter().filter_map(|service| {
+            let (key, span) = service.key.as_ref()?;
+            Some((key.to_string(), place(span.start)))
+        });
+        let rules = self.rules.iter().flat_map(|entry| {
+            let place = place(entry.span.start);
+            entry
+                .rules()
+                .map(move |rule| (rule.to_string(), place.clone()))
+        });
+        services.chain(rules).collect()
     }
 
     /// Returns the missing interfaces with their places in the text.

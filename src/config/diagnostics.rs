@@ -10,6 +10,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
 use super::record::{Edit, Record, See};
+use crate::model;
 
 /// A range of bytes in the text.
 pub(crate) type Span = Range<usize>;
@@ -167,6 +168,20 @@ impl Source {
         self.text.push_str(text);
         self.files.push((begin, name.to_owned()));
         begin
+    }
+
+    /// Returns a function that finds the line of the file that has a byte.
+    pub fn places(&self) -> impl Fn(usize) -> model::Place {
+        let ends = self.text.match_indices('\n').map(|(at, _)| at);
+        let ends: Vec<usize> = ends.collect();
+        let lines_before = move |at: usize| ends.partition_point(|end| *end < at);
+        move |at| {
+            let (begin, file) = self.file(at);
+            model::Place {
+                file: file.to_owned(),
+                line: lines_before(at) - lines_before(begin) + 1,
+            }
+        }
     }
 
     /// Returns the file that has this byte: its beginning and its name.

@@ -79,7 +79,8 @@ impl fmt::Display for Diff<'_> {
         }
         for refusal in &self.plan.refusals {
             let (red, reset) = self.codes(RED);
-            writeln!(f, "{red}! {refusal}{reset}")?;
+            let said = self.plan.places.say(refusal, &refusal.subject());
+            writeln!(f, "{red}! {said}{reset}")?;
         }
         write!(f, "{add} to add, {change} to change, {remove} to remove")?;
         match self.plan.refusals.len() {

@@ -9,10 +9,9 @@ use std::net::{IpAddr, SocketAddr};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use super::refusal::Refusal;
 use super::step::{Op, Step};
 use super::transactions::Plan;
-use crate::model::{Rule, ServiceKey};
+use crate::model::{Place, Rule, ServiceKey};
 use value::Value;
 pub(crate) use value::{PersistenceValue, TunnelValue};
 
@@ -21,18 +20,22 @@ impl Serialize for Plan {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut plan = serializer.serialize_struct("Plan", 2)?;
         plan.serialize_field("steps", &self.steps)?;
-        plan.serialize_field("refusals", &self.refusals)?;
+        let refusals = self.refusals.iter().map(|refusal| Refused {
+            reason: refusal.reason(),
+            message: refusal.to_string(),
+            place: self.places.of(&refusal.subject()),
+        });
+        plan.serialize_field("refusals", &refusals.collect::<Vec<_>>())?;
         plan.end()
     }
 }
 
-impl Serialize for Refusal {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut refusal = serializer.serialize_struct("Refusal", 2)?;
-        refusal.serialize_field("reason", self.reason())?;
-        refusal.serialize_field("message", &self.to_string())?;
-        refusal.end()
-    }
+/// A refusal with the place of what it is about. Null: the file does not have it.
+#[derive(Serialize)]
+struct Refused<'a> {
+    reason: &'static str,
+    message: String,
+    place: Option<&'a Place>,
 }
 
 impl Serialize for Step {

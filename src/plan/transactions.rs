@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::refusal::Refusal;
 use super::step::Step;
-use crate::model::{FullNat, ServiceKey};
+use crate::model::{FullNat, Places, ServiceKey};
 
 /// The limit on IPVS steps in one slice. A signal waits for at most this many.
 const AT_ONCE: usize = 128;
@@ -19,6 +19,8 @@ pub struct Plan {
     pub refusals: Vec<Refusal>,
     /// The services of the steps whose full NAT is the same before and after.
     pub stays_full_nat: BTreeMap<ServiceKey, FullNat>,
+    /// Where the file has what a refusal is about. Empty unless the caller knows the file.
+    pub places: Places,
 }
 
 impl Plan {

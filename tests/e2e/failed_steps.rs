@@ -3,6 +3,7 @@
 //! completes the work.
 
 use std::fmt::Write;
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 
 use crate::full_nat::FILE;
@@ -171,4 +172,35 @@ fn ctrl_c_ends_an_apply_between_two_steps_and_the_next_one_does_the_rest() {
 #[test]
 fn sigterm_ends_an_apply_between_two_steps_and_the_next_one_does_the_rest() {
     stopped_by("TERM", 143);
+}
+
+#[test]
+fn a_refusal_and_a_warning_name_the_file_and_line_that_a_person_wrote() {
+    let lab = Lab::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let service = "[[service]]\naddress = [\n  \"tcp://10.0.0.1:80\",\n  \
+                   \"tcp://10.7.0.1:80\",\n]\nscheduler = \"quantum\"\n";
+    fs::write(path("lb.toml"), "include = \"web.toml\"\n").unwrap();
+    fs::write(path("web.toml"), service).unwrap();
+    let plan = lab.ipvs_bpf(&["plan", "-f", &path("lb.toml")]);
+    assert_eq!(plan.status.code(), Some(1), "{plan:?}");
+    let said = stderr(&plan);
+    let text = String::from_utf8(plan.stdout).unwrap();
+    // The first of the two services with that scheduler.
+    let place = format!(" ({}:3)", path("web.toml"));
+    let refusal = text
+        .lines()
+        .find(|line| line.starts_with("! tcp://10.0.0.1:80"));
+    assert!(refusal.expect(&text).ends_with(&place), "{text}");
+    let vip = "the VIP 10.7.0.1 is not configured on this host";
+    let warning = said.lines().find(|line| line.contains(vip)).expect(&said);
+    assert!(
+        warning.ends_with(&format!(" ({}:4)", path("web.toml"))),
+        "{said}"
+    );
+    let json = lab.ipvs_bpf(&["plan", "--json", "-f", &path("lb.toml")]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    let place = serde_json::json!({ "file": path("web.toml"), "line": 3 });
+    assert_eq!(json["refusals"][0]["place"], place, "{json}");
 }

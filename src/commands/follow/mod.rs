@@ -235,7 +235,9 @@ impl Follower<'_> {
         let plan = planning::on_this_host(&before, &desired.state, &self.options, self.global)?;
         self.planned = plan.steps.len();
         if !plan.refusals.is_empty() {
-            let reasons: Vec<String> = plan.refusals.iter().map(ToString::to_string).collect();
+            let reasons = plan.refusals.iter();
+            let reasons = reasons.map(|it| desired.places.say(it, &it.subject()));
+            let reasons: Vec<String> = reasons.collect();
             return Err(Error::RefusedBecause(reasons.join("; ")));
         }
         if plan.steps.is_empty() {

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Where a person wrote something.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+/// A line of a file. Written as `lb.toml:3`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// The places of services and rules, by their names as they are displayed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places(BTreeMap<String, Place>);
+
+impl Places {
+    pub fn of(&self, what: &impl ToString) -> Option<&Place> {
+        self.0.get(&what.to_string())
+    }
+
+    /// The message, with the place of what it is about if that is in a file.
+    pub fn say(&self, message: impl fmt::Display, what: &impl ToString) -> String {
+        match self.of(what) {
+            Some(place) => format!("{message} ({place})"),
+            None => message.to_string(),
+        }
+    }
+}
+
+impl FromIterator<(String, Place)> for Places {
+    fn from_iter<T: IntoIterator<Item = (String, Place)>>(places: T) -> Self {
+        Places(places.into_iter().collect())
+    }
+}
