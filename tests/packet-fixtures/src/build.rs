@@ -257,6 +257,12 @@ fn udp(layer: &Layer, rest: &[Layer], world: &World, around: &Around) -> Result<
     bytes.extend([0, 0]);
     bytes.extend(payload);
     let pseudo = pseudo(&around.addresses, 17, bytes.len());
+    if layer.key("balance").is_some() {
+        let first = bytes.get_mut(8..10).ok_or("no bytes to balance with")?;
+        first.fill(0);
+        let missing = !add(pseudo, sum(&[&bytes]));
+        bytes[8..10].copy_from_slice(&missing.to_be_bytes());
+    }
     let right = match !add(pseudo, sum(&[&bytes])) {
         0 => 0xffff,
         right => right,

@@ -36,7 +36,7 @@ const LAYERS: [(&str, &[&str], usize); 19] = [
     ("fragment", &["offset", "more", "id", "next", "reserved"], 0),
     ("auth", &["length", "next"], 0),
     ("mobility", &["length", "next"], 0),
-    ("udp", &["length", "checksum"], 3),
+    ("udp", &["length", "checksum", "balance"], 3),
     (
         "tcp",
         &[

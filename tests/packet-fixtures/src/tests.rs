@@ -68,6 +68,17 @@ fn a_right_translation_is_one_and_every_changed_byte_is_found() {
 }
 
 #[test]
+fn a_balanced_datagram_has_all_ones_for_its_checksum() {
+    for family in ["ip4", "ip6"] {
+        let datagram = built(&format!(
+            "{family} client > vip\nudp client > vip balance=1\nbytes 9"
+        ));
+        let start = datagram.len() - 17;
+        assert_eq!(datagram[start + 6..start + 8], [0xff, 0xff]);
+    }
+}
+
+#[test]
 fn one_address_without_the_other_is_wrong() {
     for (family, [old, new]) in pairs() {
         let (addresses, half) = if family == 4 { (12, 4) } else { (8, 16) };
