@@ -57,6 +57,7 @@ mod replace;
 mod requests;
 mod rules;
 mod rules_file;
+mod rules_many;
 mod sctp;
 mod settings;
 mod show;
