@@ -59,6 +59,7 @@ fn memory() -> usize {
 }
 
 #[test]
+#[ignore = "takes minutes: make test-long"]
 fn ten_thousand_services_of_a_rule_take_little_and_a_scan_of_its_ports_nothing() {
     let lab = Lab::alone();
     lab.apply(FILE);
