@@ -226,6 +226,9 @@ pub fn judge(
         if answers(packet, &into, left, &out) {
             return Verdict::Answer;
         }
+        if is_ipsec_reply(packet, &into, left, &out, world) {
+            return Verdict::Translated;
+        }
         learn(packet, &into, left, &out, flows, world, services);
         let native = native(packet, &into, flows);
         for flow in flow_of(packet, flows).into_iter().chain(&native) {
@@ -265,6 +268,20 @@ fn native(packet: &[u8], into: &Read, flows: &[Flow]) -> Option<Flow> {
     Some(Flow { from, to })
 }
 
+/// True for ESP or AH that a server sends to a client: IPVS answers for it, by the connection
+/// of UDP port 500.
+fn is_ipsec_reply(packet: &[u8], into: &Read, left: &[u8], out: &Read, world: &World) -> bool {
+    let octets = |name| world.octets(name, into.family);
+    into.family == out.family
+        && [50, 51].contains(&into.protocol)
+        && into.protocol == out.protocol
+        && into.source(packet) == octets("server")
+        && out.source(left) == octets("vip")
+        && into.destination(packet) == out.destination(left)
+        && packet[into.transport.min(into.end)..into.end]
+            == left[out.transport.min(out.end)..out.end]
+}
+
 /// Checks that only hops, IPv4 options and their checksum differ.
 fn forwarded(
     packet: &[u8],
@@ -294,13 +311,11 @@ fn answers(packet: &[u8], into: &Read, left: &[u8], out: &Read) -> bool {
     }
     if let Some(quote) = out.quote(left) {
         let inner = &left[quote.min(left.len())..];
-        // The host quotes what the sender sent, ports included.
-        let length = (into.transport + 4).min(into.end);
+        // The host quotes what the sender sent, as far as there is room.
+        let length = (into.transport + 4).min(into.end).min(inner.len());
+        let ports = into.transport.min(length)..length;
         return read(inner).is_some_and(|read| {
-            read.addresses(inner) == into.addresses(packet)
-                && inner.len() >= length
-                && inner[into.transport.min(length)..length]
-                    == packet[into.transport.min(length)..length]
+            read.addresses(inner) == into.addresses(packet) && inner[ports.clone()] == packet[ports]
         });
     }
     // Echo and timestamp.
@@ -346,11 +361,13 @@ fn learn(
         .get(into.transport + 13)
         .is_some_and(|flags| flags & 2 != 0);
     let again = request && from.protocol == TCP && syn;
-    let known = flows.iter().any(|flow| flow.from == from || flow.to == to);
+    // A local port that was of another session may be free again.
+    let known = flows.iter().any(|flow| flow.from == from);
     if !(request || reply) || known && !again || from.protocol != to.protocol {
         return;
     }
     flows.retain(|flow| flow.from != from && flow.to != from.reversed());
+    flows.retain(|flow| flow.to != to && flow.from != to.reversed());
     let back = Flow {
         from: to.reversed(),
         to: from.reversed(),
