@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The services that rules and wide services (table/cover.c) make: one for each virtual address, port and protocol for
- * which IPVS made a connection. Nothing else makes one, so a port scan makes none. (If
- * IPVS has a service for every port, or one by a firewall mark, each port gets one, as
- * IPVS makes a connection for each.)
+ * The services that rules and wide services (table/cover.c) make: one for each virtual
+ * address, port and protocol for which IPVS made a connection. Nothing else makes one, so
+ * a port scan makes none. (If IPVS has a service for every port, or one by a firewall
+ * mark, each port gets one, as IPVS makes a connection for each.)
  *
  * A packet makes the service. control/rule_services.c registers the application of its
  * port right after, and ends the service when it is idle. Until the application is
