@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! IPv6 traffic through full NAT, together with IPv4 in the same file.
+//! Packets that only IPv6 has, and both families in one file.
 
-use crate::lab::{Lab, eventually, success};
+use crate::lab::{Lab, eventually};
+use crate::talk::answer;
 
 /// Web on port 80 and UDP echo on port 7, for both families.
 pub const FILE: &str = r#"
@@ -45,45 +46,12 @@ snat = "default"
   address = "[fd00:2::2]:5201"
 "#;
 
-/// The answer of a server: its name, and the peer's address and port.
-fn answer(text: &str) -> [&str; 3] {
-    let mut words = text.split_whitespace();
-    std::array::from_fn(|_| words.next().unwrap())
-}
-
-#[test]
-fn http_over_ipv6_is_answered_by_servers_that_see_a_local_ip() {
-    let lab = Lab::new();
-    lab.apply(FILE);
-    let mut servers = Vec::new();
-    for _ in 0..4 {
-        let text = lab.get(&["http://[fd00::1]/"]);
-        let [server, peer, _] = answer(&text);
-        assert_eq!(peer, "fd00:2::100");
-        servers.push(server.to_owned());
-    }
-    servers.sort();
-    servers.dedup();
-    assert_eq!(servers, ["server1", "server2"]);
-}
-
-#[test]
-fn udp_over_ipv6_is_echoed() {
-    let lab = Lab::new();
-    lab.apply(FILE);
-    for _ in 0..4 {
-        let text = lab.udp("fd00::1", 7, "hello");
-        assert!(text.ends_with(" hello\n"), "{text}");
-        assert_eq!(answer(&text)[1], "fd00:2::100");
-    }
-}
-
 #[test]
 fn both_families_are_served_at_once_and_a_second_apply_has_nothing_to_do() {
     let lab = Lab::new();
     lab.apply(FILE);
-    assert_eq!(answer(&lab.get(&["http://10.0.0.1/"]))[1], "10.2.0.100");
-    assert_eq!(answer(&lab.get(&["http://[fd00::1]/"]))[1], "fd00:2::100");
+    assert_eq!(answer(&lab.get(&["http://10.0.0.1/"])).peer, "10.2.0.100");
+    assert_eq!(answer(&lab.get(&["http://[fd00::1]/"])).peer, "fd00:2::100");
     let sessions = lab.sessions();
     assert_eq!(sessions.len(), 2, "{sessions:?}");
     assert!(sessions.iter().any(|line| line.contains("10.1.0.2:")));
@@ -99,66 +67,7 @@ fn ipv6_alone_is_served() {
     let begin = ipv6.find("[[service]]\naddress = \"tcp://10").unwrap();
     let end = ipv6.find("[[service]]\naddress = \"tcp://[").unwrap();
     lab.apply(&format!("{}{}", &ipv6[..begin], &ipv6[end..]));
-    assert_eq!(answer(&lab.get(&["http://[fd00::1]/"]))[1], "fd00:2::100");
-}
-
-#[test]
-fn conntrack_stays_empty_for_ipv6() {
-    let lab = Lab::new();
-    lab.apply(FILE);
-    lab.exec("director", &["nft", "add table inet t"]);
-    for hook in ["prerouting", "forward", "output", "postrouting"] {
-        let chain = format!("add chain inet t {hook} {{ type filter hook {hook} priority 0; }}");
-        lab.exec("director", &["nft", &chain]);
-        let rule = format!("add rule inet t {hook} ct state new counter");
-        lab.exec("director", &["nft", &rule]);
-    }
-    let tracked = || lab.exec("director", &["cat", "/proc/net/nf_conntrack"]);
-    lab.exec("client", &["ping", "-c", "1", "-W", "5", "fd00:1::1"]);
-    assert!(
-        tracked().contains("icmpv6"),
-        "conntrack is off: the test proves nothing"
-    );
-    for _ in 0..4 {
-        lab.get(&["http://[fd00::1]/"]);
-        lab.udp("fd00::1", 7, "hello");
-        // Fragmented. conntrack's defragmentation reassembles it.
-        lab.udp("fd00::1", 7, &"x".repeat(4000));
-    }
-    let tracked = tracked();
-    assert!(
-        !tracked.contains("tcp") && !tracked.contains("udp"),
-        "{tracked}"
-    );
-}
-
-#[test]
-fn a_download_of_5_mb_over_ipv6_arrives_intact() {
-    let lab = Lab::new();
-    lab.apply(FILE);
-    let sum = |host, url: &str| {
-        let script = format!("curl -sS --fail --max-time 300 '{url}' | sha256sum");
-        lab.exec(host, &["sh", "-c", &script])
-    };
-    assert_eq!(
-        sum("client", "http://[fd00::1]/bytes/5000000"),
-        sum("server1", "http://[fd00:2::2]:8080/bytes/5000000")
-    );
-}
-
-#[test]
-fn bulk_traffic_flows_in_both_directions_over_ipv6() {
-    let mut lab = Lab::new();
-    lab.apply(FILE);
-    lab.start(
-        "server1",
-        &["iperf3", "--server", "--forceflush"],
-        "listening",
-    );
-    // Sends large segments whose checksums a device would complete.
-    let upload = ["iperf3", "--client", "fd00::1", "--bytes", "20M"];
-    lab.exec("client", &upload);
-    lab.exec("client", &[&upload[..], &["--reverse"]].concat());
+    assert_eq!(answer(&lab.get(&["http://[fd00::1]/"])).peer, "fd00:2::100");
 }
 
 #[test]
@@ -256,7 +165,7 @@ fn active_routing_headers_are_dropped_and_counted() {
     eventually("the packet is counted", || {
         lab.counter("drop_extension_headers") == 1
     });
-    assert_eq!(answer(&lab.udp("fd00::1", 7, "hello"))[1], "fd00:2::100");
+    assert_eq!(answer(&lab.udp("fd00::1", 7, "hello")).peer, "fd00:2::100");
 }
 
 #[test]
@@ -294,25 +203,7 @@ fn a_client_with_a_link_local_address_is_refused_and_counted() {
 }
 
 #[test]
-fn two_ipv6_clients_with_the_same_source_port_are_told_apart() {
-    let lab = Lab::new();
-    lab.apply(&FILE.replace(
-        "  [[service.server]]\n  address = \"[fd00:2::3]:8080\"\n",
-        "",
-    ));
-    let port_seen = |address: &str| -> u16 {
-        let from = ["--interface", address, "--local-port", "4444"];
-        let text = lab.get(&[&from[..], &["http://[fd00::1]/"]].concat());
-        answer(&text)[2].parse().unwrap()
-    };
-    assert_eq!(port_seen("fd00:1::2"), 4444);
-    assert_ne!(port_seen("fd00:1::3"), 4444);
-    assert_eq!(lab.sessions().len(), 2);
-    assert!(lab.counter("port_collisions") >= 1);
-}
-
-#[test]
-fn when_every_port_is_taken_an_ipv6_client_is_refused_at_once() {
+fn ipv4_clients_are_served_when_every_port_of_ipv6_is_taken() {
     let lab = Lab::new();
     lab.apply(&FILE.replace(
         "\"fd00:2::100\"]",
@@ -324,29 +215,7 @@ fn when_every_port_is_taken_an_ipv6_client_is_refused_at_once() {
     let refused = ["curl", "-sS", "--max-time", "120", "http://[fd00::1]/"];
     let output = lab.try_exec("client", &refused);
     assert_eq!(output.status.code(), Some(7), "{output:?}");
-    assert!(lab.counter("refused_ports_exhausted") >= 1);
-    // The ports of IPv4 are separate.
     lab.get(&["http://10.0.0.1/"]);
-}
-
-#[test]
-fn a_native_ipv6_service_on_the_same_port_stays_native() {
-    let lab = Lab::new();
-    lab.apply(&format!(
-        "{FILE}
-[[service]]
-address = \"tcp://[fd00::9]:80\"
-scheduler = \"rr\"
-  [[service.server]]
-  address = \"[fd00:2::2]:8080\"
-"
-    ));
-    let way_back = ["ip", "-6", "route", "add", "default", "via", "fd00:2::1"];
-    lab.exec("server1", &way_back);
-    assert_eq!(answer(&lab.get(&["http://[fd00::9]/"]))[1], "fd00:1::2");
-    assert_eq!(answer(&lab.get(&["http://[fd00::1]/"]))[1], "fd00:2::100");
-    assert_eq!(lab.sessions().len(), 1);
-    assert_eq!(lab.counter("native_other_service"), 1);
 }
 
 #[test]
@@ -369,7 +238,7 @@ fn a_packet_too_big_for_the_way_to_the_server_is_answered_and_the_upload_complet
         "{routes}{learned}"
     );
     assert_eq!(
-        answer(&lab.udp("fd00::1", 7, &"x".repeat(1400)))[1],
+        answer(&lab.udp("fd00::1", 7, &"x".repeat(1400))).peer,
         "fd00:2::100"
     );
 }
@@ -391,36 +260,4 @@ fn a_packet_at_the_end_of_its_hops_is_answered() {
     let errno = lab.exec("client", &["/usr/bin/python3", "-ISc", script]);
     assert_eq!(errno, "113\n");
     assert_eq!(lab.counter("drop_ttl_exceeded"), 1);
-}
-
-#[test]
-fn show_lists_ipv6_sessions_as_json() {
-    let lab = Lab::new();
-    lab.apply(FILE);
-    lab.get(&["--local-port", "5555", "http://[fd00::1]/"]);
-    let text = success(&lab.ipvs_bpf(&["show", "--sessions", "--json"]));
-    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let session = &json["sessions"][0];
-    assert_eq!(session["client"], "[fd00:1::2]:5555");
-    assert_eq!(session["vip"], "[fd00::1]:80");
-    assert_eq!(session["local_ip"], "[fd00:2::100]:5555");
-}
-
-#[test]
-fn ipv6_sessions_end_with_their_connections_and_with_down() {
-    let lab = Lab::new();
-    lab.apply(FILE);
-    lab.exec("director", &["ipvsadm", "--set", "1", "1", "1"]);
-    for _ in 0..3 {
-        lab.get(&["http://[fd00::1]/"]);
-        lab.udp("fd00::1", 7, "hello");
-    }
-    eventually("UDP sessions end", || {
-        !lab.sessions().iter().any(|line| line.starts_with("udp"))
-    });
-    assert_eq!(lab.counter("sessions"), 3);
-    let text = success(&lab.ipvs_bpf(&["down"]));
-    assert!(text.contains("tcp://[fd00::1]:80"), "{text}");
-    let qdiscs = lab.exec("director", &["tc", "qdisc", "show"]);
-    assert!(!qdiscs.contains("clsact"), "{qdiscs}");
 }

@@ -17,6 +17,7 @@ mod exhaustion;
 mod fail_nth;
 mod failed_steps;
 mod failover;
+mod families;
 mod fast_path;
 mod field;
 mod flush;
