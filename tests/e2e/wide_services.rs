@@ -19,10 +19,14 @@ const MARKS: &str = "nft -f - <<'END'\n\
     }\nEND\n";
 
 /// Two pools, a service of each kind, and a native one that goes before that of every port.
+/// No session ends during a test because nobody answers.
 const FILE: &str = r#"
 [director]
 interfaces = ["eth0", "eth1"]
 max_sessions = 10_000
+
+[timeouts]
+udp_unanswered = "10h"
 
 [local_ips.default]
 addresses = ["10.2.0.100", "fd00:2::100"]
