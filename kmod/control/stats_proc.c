@@ -128,6 +128,8 @@ static const char *const names[COUNTERS] = {
 	[COUNT_ERROR_INNER] = "drop_icmp_inner_header",
 	/* Client to server: ESP or AH, see packet/request.c. */
 	[COUNT_DROP_PROTOCOL] = "drop_other_protocol",
+	/* Client to server: from outside, with an address of this host as its source. */
+	[COUNT_DROP_OWN_SOURCE] = "drop_own_source",
 };
 
 void ivb_stats_show(struct director *director, struct seq_file *seq)

@@ -12,6 +12,7 @@
 #include "table/counter.h"
 
 bool ivb_source_is_valid4(struct sk_buff *skb);
+bool ivb_source_is_own6(struct net *net, struct sk_buff *skb);
 
 /* False for frames that a bridge passes on to other hosts, which look like the host's
  * own here (br_netfilter_hooks.c: setup_pre_routing()).

@@ -7,6 +7,7 @@
 #include <linux/icmpv6.h>
 #include <net/icmp.h>
 
+#include "packet/checks.h"
 #include "packet/request.h"
 #include "packet/send.h"
 #include "packet/toa.h"
@@ -64,8 +65,13 @@ int ivb_request_transmit(struct sk_buff *skb, struct ip_vs_conn *cp,
 	generation = leases_generation(director);
 	if (!read(skb, iph, cp->af, &packet))
 		return ivb_drop(director, skb, COUNT_DROP_EXTENSION_HEADERS);
-	if (is_unanswered(session))
+	if (is_unanswered(session)) {
+		if (is_ipv6(cp->af) && ivb_source_is_own6(cp->ipvs->net, skb)) {
+			cp->timeout = 0; /* as in ivb_request_refuse() */
+			return ivb_drop(director, skb, COUNT_DROP_OWN_SOURCE);
+		}
 		ivb_unanswered_request(session, cp, skb, packet.transport);
+	}
 	if (!ivb_translate(session, cp, IPVS_BPF_ORIGINAL, skb, &packet))
 		return NF_STOLEN;
 	if (!toa_request(session, cp, skb, &packet))

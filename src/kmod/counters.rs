@@ -121,6 +121,10 @@ const MEANINGS: &[(&str, &str)] = &[
         "requests dropped: source port 0, which cannot be answered",
     ),
     (
+        "drop_own_source",
+        "requests dropped: they came in with an IPv6 address of this host as source",
+    ),
+    (
         "drop_xfrm_policy",
         "packets dropped: an IPsec policy forbids them, or has no association for them",
     ),

@@ -59,6 +59,31 @@ fn what_comes_from_the_unspecified_ipv6_address_becomes_no_session_and_is_counte
     assert_eq!(lab.counter("sessions_created"), 0);
 }
 
+/// LAND, which the routing of IPv4 refuses. An answer would come back as a request.
+#[test]
+fn what_comes_from_an_ipv6_address_of_the_director_becomes_no_session_and_is_counted() {
+    let lab = Lab::new();
+    lab.apply(ipv6::FILE);
+    let any = "ip -6 route add local fd00:9::/64 dev lo";
+    lab.exec("director", &["sh", "-ec", any]);
+    let sources = ["[fd00::1]:7", "[fd00:2::1]:4444", "[fd00:9::1]:4444"];
+    for (number, from) in (1..).zip(sources) {
+        let words = [
+            "lab/net/packets.py",
+            "first",
+            from,
+            "[fd00::1]:7",
+            "udp",
+            "5",
+        ];
+        lab.exec("client", &words);
+        eventually("each packet is dropped", || {
+            lab.counter("drop_own_source") == 5 * number
+        });
+    }
+    eventually("no session is left", || lab.sessions().is_empty());
+}
+
 /// A user can create network namespaces and is root in them.
 #[test]
 fn root_of_a_user_namespace_configures_nothing_unless_the_administrator_allows_it() {

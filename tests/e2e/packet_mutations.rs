@@ -55,14 +55,6 @@ fn is_late(packet: &[u8]) -> bool {
     read.icmp(packet).is_some() && is_error && own.iter().any(|own| own == read.source(packet))
 }
 
-/// True if an IPv6 packet says that it comes from the director, which nothing refuses
-/// (docs/dev/packet-fixtures.md, Decisions). What then happens is between three parties.
-fn is_of_the_director(packet: &[u8], world: &World) -> bool {
-    let own = ["vip", "vip2", "local", "director", "director2"];
-    let is_own = |source: &[u8]| own.iter().any(|name| world.octets(name, 6) == source);
-    read(packet).is_some_and(|read| read.family == 6 && is_own(read.source(packet)))
-}
-
 /// Makes a session of each kind, for the packets that are mutated.
 fn begin(player: &mut Player, known: &mut Vec<Flow>) -> Vec<(Session, World)> {
     let mut sessions = Vec::new();
@@ -101,9 +93,6 @@ fn fuzz(player: &mut Player, fixtures: &[Fixture], seed: u64, times: u64) -> Vec
             let whole = frame(&sent.layers, world, player.wire.macs(sent.side)).unwrap();
             let mutated = mutate(&mut random, &whole, world);
             let packet = trimmed(network(&mutated).to_vec());
-            if is_of_the_director(&packet, world) {
-                continue;
-            }
             player.wire.send(sent.side, &mutated);
             came.push(without_atomic(packet.clone()));
             came.push(packet);
