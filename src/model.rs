@@ -18,7 +18,7 @@ mod settings;
 mod toa;
 
 pub use full_nat::{ClientAddress, FullNat};
-pub use network::Network;
+pub use network::{Network, are_every_address};
 pub use place::{Place, Places};
 pub use port_secret::PortSecret;
 pub use rule::Rule;

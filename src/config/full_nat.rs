@@ -228,11 +228,17 @@ fn vip_is_local_ip(service: &ServiceEntry, local_ips: &LocalIps, mistakes: &Mist
             Mistake::new(
                 span,
                 format!("{address} is a VIP with its port, and a port of a local IP"),
-                format!(
-                    "requests and replies must be told apart: the local IP has the ports {}-{}, \
-                     leave this one out of them (`ports`), or take another local IP",
-                    ports.first, ports.last
-                ),
+                if address.port() == 0 {
+                    "requests and replies must be told apart, and port 0 is every port: take \
+                     another local IP"
+                        .to_owned()
+                } else {
+                    format!(
+                        "requests and replies must be told apart: the local IP has the ports \
+                         {}-{}, leave this one out of them (`ports`), or take another local IP",
+                        ports.first, ports.last
+                    )
+                },
             )
             .see(place, IS_LOCAL_IP),
         );

@@ -5,7 +5,7 @@ use super::diagnostics::{Mistake, Mistakes};
 use super::full_nat;
 use super::parse::Config;
 use super::rules::RuleEntry;
-use crate::model::{Network, Rule, ServiceKey};
+use crate::model::{Family, Network, Rule, ServiceKey, are_every_address};
 
 /// The module's limits (`kmod/table/rules.h`).
 const MOST_RULES: usize = 256;
@@ -55,12 +55,13 @@ fn count(config: &Config, mistakes: &Mistakes) {
 
 /// Warns about a rule that covers every current and future service in IPVS.
 fn everything(entry: &RuleEntry, mistakes: &Mistakes) {
-    let all = entry
-        .networks
-        .iter()
-        .find(|(network, _)| network.length == 0);
-    if let Some((_, span)) = all
-        && entry.ports.is_empty()
+    let networks = || entry.networks.keys().copied();
+    let all = [Family::Ipv4, Family::Ipv6]
+        .into_iter()
+        .find(|family| entry.ports.is_empty() && are_every_address(networks(), *family));
+    let mut places = entry.networks.iter();
+    if let Some(family) = all
+        && let Some((_, span)) = places.find(|(network, _)| network.family() == family)
     {
         mistakes.add(Mistake::new(
             span,

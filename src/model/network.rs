@@ -27,6 +27,10 @@ impl Network {
             && differ.leading_zeros() >= u32::from(self.length)
     }
 
+    pub fn family(self) -> Family {
+        Family::of(self.address)
+    }
+
     pub fn overlaps(self, other: Network) -> bool {
         self.contains(other.address) || other.contains(self.address)
     }
@@ -43,6 +47,22 @@ impl Network {
         };
         Network { address, length }
     }
+}
+
+/// True if each address of the family is in one of the networks.
+pub fn are_every_address(networks: impl Iterator<Item = Network> + Clone, family: Family) -> bool {
+    let networks = networks.filter(|network| network.family() == family);
+    let mut widest = networks.clone().filter(|network| {
+        let is_wider = |other: Network| {
+            other != *network && other.contains(network.address) && other.length < network.length
+        };
+        !networks.clone().any(is_wider)
+    });
+    // These have no address in common, so 2^128 is the size of all of them together.
+    let size = |network: Network| 1_u128.checked_shl(128 - u32::from(network.length));
+    widest
+        .try_fold(0_u128, |sum, network| sum.checked_add(size(network)?))
+        .is_none()
 }
 
 impl fmt::Display for Network {
@@ -81,5 +101,29 @@ pub(super) mod tests {
             network("10.0.0.77/32")
         );
         assert_eq!(Network::around(ip("fd00::1"), 64), network("fd00::/64"));
+    }
+
+    #[test]
+    fn networks_together_may_be_every_address() {
+        let are = |texts: &[&str], family| {
+            are_every_address(texts.iter().map(|text| network(text)), family)
+        };
+        assert!(are(&["0.0.0.0/0"], Family::Ipv4));
+        assert!(!are(&["0.0.0.0/0"], Family::Ipv6));
+        assert!(are(&["0.0.0.0/1", "128.0.0.0/1"], Family::Ipv4));
+        assert!(are(
+            &["128.0.0.0/1", "10.0.0.0/8", "64.0.0.0/2", "0.0.0.0/2"],
+            Family::Ipv4
+        ));
+        assert!(!are(
+            &["128.0.0.0/1", "10.0.0.0/8", "64.0.0.0/2"],
+            Family::Ipv4
+        ));
+        assert!(!are(
+            &["0.0.0.0/1", "10.0.0.0/8", "0.0.0.0/2", "64.0.0.0/2"],
+            Family::Ipv4
+        ));
+        assert!(are(&["::/1", "8000::/1"], Family::Ipv6));
+        assert!(!are(&[], Family::Ipv4));
     }
 }
