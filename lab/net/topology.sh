@@ -12,7 +12,7 @@
 #
 #   lab/net/topology.sh pair PREFIX    adds a second director next to the first, director2,
 #                                      eth0 10.1.0.4 and eth1 10.2.0.4. Neither has the
-#                                      addresses that move: no VIP, no local IP. IPv4 only.
+#                                      addresses that move: no VIP, no local IP.
 #
 #   lab/net/topology.sh down PREFIX
 #
@@ -146,8 +146,10 @@ pair() {
 		link add director2 type veth peer name eth0 netns $other
 		link set director2 master lan up
 		addr add 10.1.0.2/24 dev lan
+		addr add fd00:1::2/64 dev lan nodad
 		link set lan up
 		route add default via 10.1.0.1
+		route replace default via fd00:1::1 dev lan
 	END
 	batch "$switch" <<-END
 		link add director2 type veth peer name eth1 netns $other
@@ -159,9 +161,12 @@ pair() {
 		link set eth1 up
 		addr add 10.1.0.4/24 dev eth0
 		addr add 10.2.0.4/24 dev eth1
+		addr add fd00:1::4/64 dev eth0 nodad
+		addr add fd00:2::4/64 dev eth1 nodad
 	END
 	batch "$director" <<-END
 		addr del 10.2.0.100/24 dev eth1
+		addr del fd00:2::100/64 dev eth1
 		addr flush dev lo
 	END
 	forward "$other"

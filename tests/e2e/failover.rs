@@ -113,6 +113,85 @@ fn a_connection_outlives_its_director_with_the_same_local_ip_and_port() {
     success(&on(&lab, "director2", &["down"]));
 }
 
+/// A service of each kind that the file of the page does not have.
+fn all_kinds() -> String {
+    let service = |address: &str, more: &str, servers: [&str; 2]| {
+        let [first, second] = servers;
+        format!(
+            "[[service]]\naddress = \"{address}\"\nsnat = \"default\"\n{more}\n\
+             [[service.server]]\naddress = \"{first}\"\n\
+             [[service.server]]\naddress = \"{second}\"\n"
+        )
+    };
+    let mh = "scheduler = \"mh\"\nscheduler_flags = [\"mh-port\"]";
+    let mut text =
+        shown("lb.toml").replace("[\"10.2.0.100\"]", "[\"10.2.0.100\", \"fd00:2::100\"]");
+    for (kind, port, to) in [("tcp", 80, 8080), ("udp", 7, 7), ("sctp", 3868, 3868)] {
+        let four = ["10.2.0.2", "10.2.0.3"].map(|server| format!("{server}:{to}"));
+        let six = ["fd00:2::2", "fd00:2::3"].map(|server| format!("[{server}]:{to}"));
+        if kind != "tcp" {
+            let vip = format!("{kind}://10.1.0.100:{port}");
+            text += &service(&vip, mh, four.each_ref().map(|server| &**server));
+        }
+        let vip = format!("{kind}://[fd00:1::100]:{port}");
+        text += &service(&vip, mh, six.each_ref().map(|server| &**server));
+    }
+    text + &service(
+        "tcp://10.1.0.100:81",
+        "scheduler = \"rr\"\npersistence = { timeout = \"1h\" }",
+        ["10.2.0.2:8080", "10.2.0.3:8080"],
+    )
+}
+
+/// The configuration of the page, with the addresses of IPv6 as it says.
+fn both_families() -> String {
+    let more = "virtual_ipaddress_excluded {\n\
+                fd00:1::100/64 dev eth0\n\
+                fd00:2::100/64 dev eth1\n\
+                }\n";
+    let conf = shown("keepalived.conf");
+    let (head, tail) = conf.rsplit_once('}').unwrap();
+    format!("{head}{more}}}{tail}")
+}
+
+#[test]
+fn connections_of_every_protocol_and_persistence_outlive_their_director() {
+    let folder = tempfile::tempdir().unwrap();
+    crate::lab::run(std::process::Command::new("modprobe").arg("sctp"));
+    let mut lab = pair(folder.path(), &all_kinds(), &both_families());
+    for server in ["server1", "server2"] {
+        let words = ["lab/net/sctp.py", "serve", server, "3868"];
+        lab.start(server, &words, "ready");
+    }
+    let kinds = [("tcp", 80), ("udp", 7), ("sctp", 3868)];
+    let mut talks = Vec::new();
+    for vip in ["10.1.0.100", "fd00:1::100"] {
+        for (kind, port) in kinds {
+            talks.push(Talk::new(&lab, kind, (vip, port)));
+        }
+    }
+    let mut ask = || -> Vec<_> { talks.iter_mut().map(Talk::ask).collect() };
+    let before = ask();
+    let local_ips = before.iter().map(|answer| &*answer.peer);
+    let wanted = ["10.2.0.100"; 3].into_iter().chain(["fd00:2::100"; 3]);
+    assert!(local_ips.eq(wanted), "{before:?}");
+    let persistent = || answer(&lab.get(&["http://10.1.0.100:81/"])).server;
+    let server = persistent();
+    eventually("the second director knows the sessions", || {
+        // Only slow-path packets make the first director sync.
+        assert_eq!(ask(), before);
+        let connections = lab.exec("director2", &["ipvsadm", "-Lnc"]);
+        let templates = connections.lines().filter(|line| line.contains(":0 "));
+        sessions(&lab, "director2").len() >= before.len() && templates.count() == 1
+    });
+    fail(&lab);
+    assert_eq!(ask(), before);
+    for _ in 0..4 {
+        assert_eq!(persistent(), server);
+    }
+    success(&on(&lab, "director2", &["down"]));
+}
+
 #[test]
 fn an_unsynchronised_connection_continues_where_the_client_sends_first() {
     let folder = tempfile::tempdir().unwrap();

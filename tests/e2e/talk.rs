@@ -6,13 +6,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::lab::Lab;
 
-/// Sends requests to `lab/net/server.py` over one connection or from one UDP socket.
+/// Sends requests to `lab/net/server.py` or `lab/net/sctp.py` over one connection, one
+/// association or from one UDP socket.
 pub struct Talk {
     socket: Socket,
+    http: bool,
 }
 
 /// The answer of a server: its name, and the address and port of its peer.
@@ -55,7 +57,7 @@ fn connect(socket: &Socket, to: SocketAddr) {
 }
 
 impl Talk {
-    /// `kind` is `tcp` or `udp`. An empty source means any address, and port 0 any port.
+    /// `kind` is `tcp`, `udp` or `sctp`. An empty source means any address, and port 0 any port.
     pub fn from(lab: &Lab, host: &str, kind: &str, source: (&str, u16), to: (&str, u16)) -> Self {
         let to = SocketAddr::from((to.0.parse::<IpAddr>().unwrap(), to.1));
         let address = match (source.0, to) {
@@ -63,21 +65,23 @@ impl Talk {
             ("", SocketAddr::V6(_)) => Ipv6Addr::UNSPECIFIED.into(),
             (address, _) => address.parse::<IpAddr>().unwrap(),
         };
-        let kind = match kind {
-            "tcp" => Type::STREAM,
-            "udp" => Type::DGRAM,
+        let (socket_type, protocol) = match kind {
+            "tcp" => (Type::STREAM, Protocol::TCP),
+            "udp" => (Type::DGRAM, Protocol::UDP),
+            "sctp" => (Type::STREAM, Protocol::from(nix::libc::IPPROTO_SCTP)),
             other => panic!("{other}"),
         };
         // A socket stays in the namespace in which it was made.
         let socket = lab.inside(host, || {
-            let socket = Socket::new(Domain::for_address(to), kind, None).unwrap();
+            let socket = Socket::new(Domain::for_address(to), socket_type, Some(protocol)).unwrap();
             socket.set_reuse_address(true).unwrap();
             let source = SocketAddr::from((address, source.1));
             socket.bind(&source.into()).unwrap();
             connect(&socket, to);
             socket
         });
-        Talk { socket }
+        let http = protocol == Protocol::TCP;
+        Talk { socket, http }
     }
 
     /// A flow from the client with any port.
@@ -104,7 +108,7 @@ impl Talk {
     fn exchange(&self, patience: Duration) -> io::Result<String> {
         self.socket.set_read_timeout(Some(patience))?;
         self.socket.set_write_timeout(Some(patience))?;
-        let text = if self.socket.r#type()? == Type::STREAM {
+        let text = if self.http {
             self.request()?
         } else {
             self.socket.send(b"hello")?;
