@@ -22,7 +22,7 @@ pub use network::{Network, are_every_address};
 pub use place::{Place, Places};
 pub use port_secret::PortSecret;
 pub use rule::Rule;
-pub use scheduler_flags::{scheduler_flag, scheduler_flags};
+pub use scheduler_flags::{fallback_flag, refuses_at_weight_0, scheduler_flag, scheduler_flags};
 pub use settings::{SyncDaemon, SyncDaemons, SyncState, Sysctls, Timeout, Timeouts};
 pub use toa::Toa;
 

@@ -12,6 +12,7 @@ use super::{Error, lock, weight};
 use crate::cli::{self, Global};
 use crate::director;
 use crate::director::drain::{Begun, Caution, Drain, Left, Look};
+use crate::model::fallback_flag;
 use crate::output::{self, Progress};
 use nix::sys::signal::Signal;
 
@@ -215,10 +216,9 @@ fn message(caution: &Caution) -> String {
         Caution::Refuses { scheduler } => format!(
             "the scheduler {scheduler} refuses the clients that it maps to this server, until it \
              is removed{}",
-            match scheduler.as_str() {
-                "sh" => " (with scheduler_flags = [\"sh-fallback\"] it would not)",
-                _ => "",
-            }
+            fallback_flag(scheduler).map_or(String::new(), |flag| {
+                format!(" (with scheduler_flags = [\"{flag}\"] it would not)")
+            })
         ),
         Caution::Persistent { timeout } => format!(
             "the service is persistent: clients that were here within {timeout}s keep coming back; \

@@ -8,7 +8,7 @@ use super::diagnostics::{Diagnostics, Mistake, Mistakes};
 use super::parse::Config;
 use super::service::{SCHEDULERS, ServiceEntry};
 use super::spelling::{closest, listed, quoted};
-use crate::model::{PortRange, ServiceKey};
+use crate::model::{PortRange, ServiceKey, fallback_flag, refuses_at_weight_0};
 
 /// These check only for a weight of 0 (ip_vs_rr.c, ip_vs_lc.c, ip_vs_dh.c).
 const WITHOUT_WEIGHTS: [&str; 3] = ["rr", "lc", "dh"];
@@ -195,6 +195,26 @@ fn servers(service: &ServiceEntry, warnings: &Mistakes) {
             span,
             format!("every server of {key} has weight 0: it takes no new connections"),
             "give one a `weight` of 1 or more",
+        ));
+    } else {
+        refused_clients(service, warnings);
+    }
+}
+
+/// Warns once for each service.
+fn refused_clients(service: &ServiceEntry, warnings: &Mistakes) {
+    let scheduler = &service.scheduler.0;
+    let drained = service.servers.iter().find(|server| server.weight == 0);
+    if let Some((_, span)) = drained.and_then(|server| server.address.as_ref())
+        && refuses_at_weight_0(scheduler, service.scheduler_flags)
+    {
+        warnings.add(Mistake::new(
+            span,
+            format!("`{scheduler}` refuses the clients that it maps to a server of weight 0"),
+            match fallback_flag(scheduler) {
+                Some(flag) => format!("add {flag} to `scheduler_flags`, or remove the server"),
+                None => "remove the server".to_owned(),
+            },
         ));
     }
 }

@@ -15,7 +15,7 @@ use super::weight::change_weight;
 use super::{Error, Lock};
 use crate::ipvs_netlink::Ipvs;
 use crate::kmod::proc;
-use crate::model::{Protocol, Service, ServiceKey};
+use crate::model::{Protocol, Service, ServiceKey, refuses_at_weight_0};
 
 /// The sysctl of the caller's network namespace.
 const EXPIRE_QUIESCENT_TEMPLATE: &str = "/proc/sys/net/ipv4/vs/expire_quiescent_template";
@@ -173,8 +173,7 @@ fn cautions(
     let scheduler = service.scheduler.as_str();
     if others().all(|(_, other)| other.weight == 0) {
         cautions.push(Caution::LastServer);
-    } else if scheduler == "dh" || (scheduler == "sh" && !service.scheduler_flags[0]) {
-        // Their tables keep servers of weight 0 too (ip_vs_sh.c, ip_vs_dh.c).
+    } else if refuses_at_weight_0(scheduler, service.scheduler_flags) {
         cautions.push(Caution::Refuses {
             scheduler: scheduler.to_owned(),
         });

@@ -25,6 +25,21 @@ impl Service {
     }
 }
 
+/// True if the scheduler maps clients to a server of weight 0, too, and then refuses them
+/// (`ip_vs_dh.c`, `ip_vs_sh.c`, `ip_vs_mh.c`).
+pub fn refuses_at_weight_0(scheduler: &str, flags: [bool; 3]) -> bool {
+    match scheduler {
+        "dh" => true,
+        "sh" | "mh" => !flags[0],
+        _ => false,
+    }
+}
+
+/// The flag that gives such a client another server.
+pub fn fallback_flag(scheduler: &str) -> Option<&'static str> {
+    name(scheduler, 0).filter(|flag| flag.ends_with("-fallback"))
+}
+
 fn name(scheduler: &str, flag: usize) -> Option<&'static str> {
     let mut names = NAMES
         .iter()

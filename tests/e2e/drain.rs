@@ -54,6 +54,38 @@ fn route_home(lab: &Lab) {
     }
 }
 
+/// Asks 16 clients. Returns how many were refused.
+fn refused(lab: &Lab) -> usize {
+    let clients = (0..16).map(|_| lab.try_exec("client", &["curl", "-sS", "http://10.0.0.1/"]));
+    let failed = clients.filter(|output| !output.status.success());
+    failed
+        .inspect(|output| assert!(stderr(output).contains("onnect"), "{output:?}"))
+        .count()
+}
+
+#[test]
+fn a_scheduler_that_refuses_the_clients_of_a_drained_server_is_named() {
+    let lab = Lab::new();
+    let with = |flags: &str| {
+        let scheduler = format!("scheduler = \"mh\"\nscheduler_flags = [{flags}]");
+        FILE.replacen("scheduler = \"rr\"", &scheduler, 1)
+    };
+    lab.apply(&with("\"mh-port\""));
+    let drained = lab.ipvs_bpf(&["drain", WEB, "10.2.0.2:8080"]);
+    let text = stderr(&drained);
+    let cure = "the scheduler mh refuses the clients that it maps to this server, until it is \
+                removed (with scheduler_flags = [\"mh-fallback\"] it would not)";
+    assert!(drained.status.success() && text.contains(cure), "{text}");
+    let some = refused(&lab);
+    assert!((1..16).contains(&some), "{some}");
+
+    let with_fallback = with("\"mh-port\", \"mh-fallback\"");
+    success(&lab.with_file(&["apply", "--keep-weights"], &with_fallback));
+    let drained = lab.ipvs_bpf(&["drain", WEB, "10.2.0.2:8080"]);
+    assert!(!stderr(&drained).contains("refuses"), "{drained:?}");
+    assert_eq!(refused(&lab), 0);
+}
+
 /// Drains a server during a download from it. New connections go to the other server.
 /// When the download ends, the server is removed.
 fn finishes_a_download(lab: &Lab) {
