@@ -58,6 +58,12 @@ test-long: deps module ## what takes long: 100 000 connections and more, and all
 	cargo test --test e2e -- --ignored --skip fail_nth --skip kubernetes
 	FAST_PATH=off cargo test --test e2e
 
+MINUTES ?= 10
+soak: export TEST_TIMEOUT = $(shell expr 1800 + 120 \* $(MINUTES))
+soak: deps module ## mixed traffic, changes and failover for MINUTES=; report and picture in target/soak/
+	mkdir -p target/soak
+	MINUTES=$(MINUTES) cargo test --test e2e -- --ignored --nocapture soak::
+
 test-kernels: deps ## the end-to-end tests under each of KERNELS, and poisoned; a table at the end
 	lab/test-kernels.sh $(KERNELS) $(POISONED)
 
@@ -192,7 +198,7 @@ bench-native: deps ## the fast path next to masquerade by conntrack: real time, 
 clean: ## remove target/
 	cargo clean
 
-.PHONY: help deps build cli module demo check test test-machine test-long test-kernels test-poisoned test-debug test-packages test-kubernetes bench bench-control bench-native benchmark-svg lint fuzz fuzz-unpack fuzz-corpus fuzz-packets man install deb rpm clean
+.PHONY: help deps build cli module demo check test test-machine test-long soak test-kernels test-poisoned test-debug test-packages test-kubernetes bench bench-control bench-native benchmark-svg lint fuzz fuzz-unpack fuzz-corpus fuzz-packets man install deb rpm clean
 .DEFAULT_GOAL := help
 # The order of a target's prerequisites matters.
 .NOTPARALLEL:

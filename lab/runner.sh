@@ -34,13 +34,16 @@ e2e_unloaded-* | toa-*) exec "$lab/vm/run.sh" -- "$@" ;;
 e2e-*)
 	[ "${LAB:-}" != kubernetes ] ||
 		exec "$lab/software/kubernetes.sh" run --timeout "${TEST_TIMEOUT:-2700}" -- "$@"
+	# What `make soak` writes.
+	stays=()
+	[ ! -d target/soak ] || stays=(--writable target/soak)
 	native || case ${KERNEL:-} in
 	# KASAN needs memory, and under emulation the tests take hours.
 	debug)
-		exec "$lab/vm/run.sh" --memory 4096 --timeout "${TEST_TIMEOUT:-86400}" -- \
+		exec "$lab/vm/run.sh" --memory 4096 --timeout "${TEST_TIMEOUT:-86400}" "${stays[@]}" -- \
 			"$lab/vm/watched.sh" "$@"
 		;;
-	*) exec "$lab/vm/run.sh" --timeout "${TEST_TIMEOUT:-2700}" -- "$@" ;;
+	*) exec "$lab/vm/run.sh" --timeout "${TEST_TIMEOUT:-2700}" "${stays[@]}" -- "$@" ;;
 	esac
 	;;
 packets-*)

@@ -2,32 +2,11 @@
 //! Two directors with the files of docs/guides/failover.md. keepalived moves the VIP and the
 //! local IP, and IPVS's sync daemon transfers the connections.
 
-use std::fs;
-use std::path::Path;
-use std::process::Output;
-
 use crate::documents;
-use crate::lab::{Lab, eventually, ipvs_bpf, success};
+use crate::lab::{Lab, eventually, success};
+use crate::pair::{DIRECTORS, both_families, fail, on, pair, shown};
 use crate::rules::write;
 use crate::talk::{Talk, answer};
-
-const DIRECTORS: [&str; 2] = ["director", "director2"];
-
-/// The text of a file that the page shows.
-fn shown(name: &str) -> String {
-    documents::shown("docs/guides/failover.md", name)
-}
-
-fn on(lab: &Lab, director: &str, arguments: &[&str]) -> Output {
-    let mut command = ipvs_bpf();
-    command.args(["--netns", &lab.namespace(director)]);
-    command.args(arguments).output().unwrap()
-}
-
-fn has_vip(lab: &Lab, director: &str) -> bool {
-    let words = ["ip", "-4", "address", "show", "dev", "eth0"];
-    lab.exec(director, &words).contains("10.1.0.100/")
-}
 
 fn sessions(lab: &Lab, director: &str) -> Vec<String> {
     let table = success(&on(lab, director, &["show", "--sessions"]));
@@ -37,55 +16,6 @@ fn sessions(lab: &Lab, director: &str) -> Vec<String> {
         .filter_map(|line| line.rsplit_once("  "))
         .map(|(line, _)| line.trim_end().to_owned())
         .collect()
-}
-
-fn start_keepalived(lab: &mut Lab, director: &str, folder: &Path) {
-    let file = folder.join("keepalived.conf");
-    let own = folder.join(director);
-    let script = format!(
-        "echo started; exec keepalived --dont-fork --log-console --use-file {file} \
-         --pid {own}.pid --vrrp_pid {own}-vrrp.pid --checkers_pid {own}-checkers.pid >{own}.log 2>&1",
-        file = file.display(),
-        own = own.display()
-    );
-    lab.start(director, &["bash", "-c", &script], "started");
-}
-
-/// Two directors with the same file. The first has the VIP and the local IP.
-fn pair(folder: &Path, toml: &str, conf: &str) -> Lab {
-    let mut lab = Lab::new();
-    lab.pair();
-    let file = folder.join("lb.toml");
-    fs::write(&file, toml).unwrap();
-    fs::write(folder.join("keepalived.conf"), conf).unwrap();
-    for director in DIRECTORS {
-        let range = "net.ipv4.ip_local_port_range=1024 9999";
-        let namespace = format!("--net=/run/netns/{}", lab.namespace(director));
-        let mut sysctl = std::process::Command::new("nsenter");
-        crate::lab::run(sysctl.args([&*namespace, "sysctl", "-qw", range]));
-        success(&on(
-            &lab,
-            director,
-            &["apply", "-f", file.to_str().unwrap()],
-        ));
-    }
-    start_keepalived(&mut lab, "director", folder);
-    eventually("the first director has the VIP", || {
-        has_vip(&lab, "director")
-    });
-    start_keepalived(&mut lab, "director2", folder);
-    lab
-}
-
-/// Stops the first director, and waits until keepalived has reacted.
-fn fail(lab: &Lab) {
-    assert!(!has_vip(lab, "director2"));
-    for interface in ["eth0", "eth1"] {
-        lab.exec("director", &["ip", "link", "set", interface, "down"]);
-    }
-    eventually("the second director has the VIP", || {
-        has_vip(lab, "director2")
-    });
 }
 
 /// One client port in the range that hosts pick from by default, and one below the pool's
@@ -123,7 +53,7 @@ fn all_kinds() -> String {
              [[service.server]]\naddress = \"{second}\"\n"
         )
     };
-    let mh = "scheduler = \"mh\"\nscheduler_flags = [\"mh-port\"]";
+    let mh = "scheduler = \"mh\"\nscheduler_flags = [\"mh-port\", \"mh-fallback\"]";
     let mut text =
         shown("lb.toml").replace("[\"10.2.0.100\"]", "[\"10.2.0.100\", \"fd00:2::100\"]");
     for (kind, port, to) in [("tcp", 80, 8080), ("udp", 7, 7), ("sctp", 3868, 3868)] {
@@ -141,17 +71,6 @@ fn all_kinds() -> String {
         "scheduler = \"rr\"\npersistence = { timeout = \"1h\" }",
         ["10.2.0.2:8080", "10.2.0.3:8080"],
     )
-}
-
-/// The configuration of the page, with the addresses of IPv6 as it says.
-fn both_families() -> String {
-    let more = "virtual_ipaddress_excluded {\n\
-                fd00:1::100/64 dev eth0\n\
-                fd00:2::100/64 dev eth1\n\
-                }\n";
-    let conf = shown("keepalived.conf");
-    let (head, tail) = conf.rsplit_once('}').unwrap();
-    format!("{head}{more}}}{tail}")
 }
 
 #[test]
