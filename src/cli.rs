@@ -142,12 +142,12 @@ pub enum Command {
     ///
     /// Checks the kernel, the module, sysctls, interfaces, addresses, routes to the
     /// servers and whatever else the file needs; without a file, what runs now
-    /// needs. Changes nothing and loads nothing. Each finding has a severity: with
-    /// an error traffic or `apply` fails; a warning concerns some traffic, or its
-    /// cost.
+    /// needs. Changes nothing and loads nothing. Each finding has a severity. An
+    /// error: traffic or `apply` fails. A warning: some traffic fails, or costs
+    /// more than it should.
     #[command(after_long_help = manual::DOCTOR)]
     Doctor(Doctor),
-    /// Print metrics for Prometheus: of services, servers, local IPs, counters
+    /// Print metrics of services, servers, local IPs and counters for Prometheus
     ///
     /// Changes nothing and loads nothing: where IPVS or the module is not loaded,
     /// ipvs_bpf_up says so. Totals are counters, from which Prometheus computes
@@ -186,15 +186,14 @@ pub enum Command {
     Down(Down),
     /// Print the man page, or write one page per command into a folder
     ///
-    /// The file has a page of its own, ipvs-bpf.toml(5), which is not among
-    /// these.
+    /// The page of the file, ipvs-bpf.toml(5), is not among them.
     #[command(after_long_help = manual::MAN)]
     Man(Man),
-    /// Print the completions of a shell
+    /// Print completions for a shell
     ///
-    /// They offer commands, options and files, and what the kernel has at present:
+    /// Completes commands, options and files, and what the kernel has at present:
     /// services, servers and network namespaces. For these the shell runs
-    /// `ipvs-bpf`, which offers none to a user without permission to read them.
+    /// `ipvs-bpf`, which offers none to a user who may not read them.
     #[command(after_long_help = manual::COMPLETIONS)]
     Completions(Completions),
 }

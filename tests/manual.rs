@@ -220,7 +220,7 @@ fn known(path: &[(String, Kind)]) -> Option<BTreeSet<String>> {
             let complains = message.starts_with("unknown ") && message.contains(UNKNOWN);
             complains.then(|| record["help"].as_str().unwrap().to_owned())
         })?;
-    let list = help.strip_prefix("known are: ").expect(&help);
+    let list = help.strip_prefix("known: ").expect(&help);
     Some(
         list.split(", ")
             .map(|key| key.trim_matches('`').to_owned())

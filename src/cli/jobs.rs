@@ -26,7 +26,7 @@ pub struct Target {
 pub struct Drain {
     #[command(flatten)]
     pub target: Target,
-    /// Wait at most this long: 90s, 15m, 1h30m; 0s looks once
+    /// Wait at most this long: 90s, 15m, 1h30m; 0s checks once
     #[arg(long, value_name = "DURATION", value_parser = argument::duration)]
     pub timeout: Option<u32>,
     /// Remove the server when its connections have ended

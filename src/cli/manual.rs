@@ -2,7 +2,7 @@
 //! The text that `--help` prints for each command below its options. The man pages have a
 //! section for each heading, so the form is fixed: a heading is a line that
 //! ends with a colon; below it each entry begins with two spaces and its term,
-//! and what is said of the term follows after two more spaces, or in lines of
+//! and its text follows after two more spaces, or in lines of
 //! six.
 
 pub const IPVS_BPF: &str = "\
@@ -58,7 +58,7 @@ Examples:
       The same for /etc/ipvs-bpf/lb.toml; servers that were drained by hand stay
       drained.
   ipvs-bpf apply --follow
-      Keep the kernel as /etc/ipvs-bpf/lb.toml says; docs/guides/follow.md describes it.
+      Keep the kernel matching /etc/ipvs-bpf/lb.toml; docs/guides/follow.md describes it.
   ipvs-bpf --netns blue apply -f -
       Read standard input, and change the network namespace blue.";
 
@@ -77,7 +77,7 @@ Examples:
 
 pub const VALIDATE: &str = "\
 Exit status:
-  0  The file has no mistakes; it may have given warnings.
+  0  The file has no mistakes; there may be warnings.
   1  It has mistakes, or it cannot be read.
 
 Json:
@@ -169,8 +169,8 @@ pub const IMPORT: &str = "\
 Exit status:
   0  The text is good, and the file is written.
   1  The text has mistakes or cannot be read, or the file cannot be written;
-      nothing was written. With `--json` standard output has the mistakes as
-      `validate --json` has them.
+      nothing was written. With `--json` standard output has the mistakes, in the
+      form of `validate --json`.
 
 Json:
   text  The file.
@@ -212,7 +212,7 @@ Exit status:
 
 Json:
   service, server  What was drained.
-  weight_before  The weight to give back with `weight`; 0: it was already 0.
+  weight_before  The weight to restore with `weight`; 0: it was already 0.
   outcome  `drained`, `removed`, `timeout`, `interrupted`; `weight` or `gone`
       where another program changed the weight or removed the server.
   weight  The present weight; null: the server no longer exists.
@@ -247,8 +247,8 @@ Examples:
 pub const FLUSH: &str = "\
 Exit status:
   0  No virtual services are left.
-  1  It failed, or the answer was not yes, or there is neither a terminal to ask
-      at nor `--yes`. Nothing was changed.
+  1  It failed, or the answer was not yes, or there was no terminal for the
+      question and no `--yes`. Nothing was changed.
 
 Json:
   removed  The virtual services that were there.

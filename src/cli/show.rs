@@ -70,7 +70,7 @@ pub struct View {
     /// The same per second
     #[arg(long)]
     pub rate: bool,
-    /// Upper and lower thresholds of servers, 0 being none
+    /// Upper and lower thresholds of servers; 0: no limit
     #[arg(long)]
     pub thresholds: bool,
     /// Persistence templates of servers
@@ -86,8 +86,8 @@ pub struct View {
     /// the most sessions takes: a port can serve one session with each server
     #[arg(long)]
     pub local_ips: bool,
-    /// At a server: how many connections from each local IP of a director told
-    /// their client, and which senders of the option are not trusted
+    /// At a server: for each local IP of a director, how many connections named
+    /// their client; and which senders of the option are not trusted
     #[arg(long)]
     pub toa: bool,
     /// How long IPVS keeps a connection without packets

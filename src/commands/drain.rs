@@ -217,7 +217,7 @@ fn message(caution: &Caution) -> String {
             "the scheduler {scheduler} refuses the clients that it maps to this server, until it \
              is removed{}",
             fallback_flag(scheduler).map_or(String::new(), |flag| {
-                format!(" (with scheduler_flags = [\"{flag}\"] it would not)")
+                format!(" (with scheduler_flags = [\"{flag}\"] they get another server)")
             })
         ),
         Caution::Persistent { timeout } => format!(
@@ -225,7 +225,7 @@ fn message(caution: &Caution) -> String {
              with net.ipv4.vs.expire_quiescent_template = 1 they go to other servers"
         ),
         Caution::Udp { timeout } => format!(
-            "a UDP connection ends when it was silent for {}",
+            "a UDP connection ends when it has had no packet for {}",
             match timeout {
                 Some(seconds) => format!("{seconds}s, IPVS's timeout for UDP"),
                 None => "IPVS's timeout for UDP".to_owned(),
@@ -253,7 +253,7 @@ impl Words {
         let undo = match weight_before {
             0 => "it was 0 before".to_owned(),
             weight => {
-                format!("`ipvs-bpf {netns}weight {service} {server} {weight}` takes it back")
+                format!("`ipvs-bpf {netns}weight {service} {server} {weight}` restores it")
             }
         };
         Words {
@@ -273,7 +273,7 @@ impl Words {
         let connections = connections(left.connections);
         let closed = match left.closed {
             0 => String::new(),
-            closed => format!(" ({closed} closed, remembered for a while)"),
+            closed => format!(" ({closed} closed, not expired yet)"),
         };
         match outcome {
             Outcome::Drained => Ok(format!(

@@ -39,15 +39,15 @@ pub(super) enum Error {
     )]
     NotConverged(String),
     #[error(
-        "this host has no interface {0}; everything else is as the file says: run `apply` again \
-         when it is there"
+        "this host has no interface {0}; everything else matches the file: run `apply` again when \
+         it exists"
     )]
     Absent(String),
     #[error(transparent)]
     Write(#[from] output::file::Refusal),
     #[error(
-        "parts of the running state are only comments in what was written, since no file can \
-         ask for them; applying it removes them"
+        "a file cannot describe parts of the running state, so they were written as comments; \
+         applying the file removes them"
     )]
     Unsaid,
     /// An object that `show` was asked for does not exist.
@@ -68,7 +68,7 @@ pub(super) enum Error {
     Stopped { words: String, signal: Signal },
     #[error("nothing was removed")]
     Declined,
-    #[error("flush removes {0}; without a terminal to ask at, say --yes")]
+    #[error("flush would remove {0}; there is no terminal for the question: pass --yes")]
     NotAsked(String),
     #[error("writing the output: {0}")]
     Output(#[from] io::Error),

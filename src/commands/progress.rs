@@ -53,6 +53,6 @@ impl fmt::Display for Progress {
         if *left > first.len() {
             writeln!(f, "  … ({} after)", left - first.len())?;
         }
-        f.write_str("another `ipvs-bpf apply` goes on from here")
+        f.write_str("run `ipvs-bpf apply` again to continue from here")
     }
 }

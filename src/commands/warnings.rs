@@ -37,8 +37,8 @@ fn other_version() -> Option<String> {
     let ours = env!("CARGO_PKG_VERSION");
     let loaded = module::version().filter(|version| version != ours)?;
     Some(format!(
-        "the module that is loaded is of version {loaded}, ipvs-bpf of {ours}: it works on until \
-         `ipvs-bpf down`, which ends connections, and `apply` loads the one that is installed"
+        "the loaded module has version {loaded}, ipvs-bpf has {ours}: it keeps working; to load \
+         the installed one, run `ipvs-bpf down`, which ends connections, then `apply`"
     ))
 }
 
@@ -56,7 +56,7 @@ fn lost_pins() -> Option<String> {
     let lost = director::pins_are_lost().unwrap_or(false);
     lost.then(|| {
         "the eBPF programs work, but their pins are gone from /sys/fs/bpf, and with them their \
-         counters: `ipvs-bpf apply` puts programs with pins in their place"
+         counters: `ipvs-bpf apply` replaces them with pinned programs"
             .to_owned()
     })
 }
@@ -122,9 +122,9 @@ fn own_sockets(desired: &State, local: &LocalAddresses, places: &Places) -> Vec<
             more => format!(" and at {more} more ports or addresses"),
         };
         let message = format!(
-            "the rule for {rule} covers {first}, where this host itself listens{more}: a service \
-             of IPVS there would take its clients: let `ports` and `addresses` of the rule be \
-             those of the services alone"
+            "the rule for {rule} covers {first}, where this host itself listens{more}: an IPVS \
+             service there would take its clients: restrict `ports` and `addresses` of the rule to \
+             those of the services"
         );
         Some(places.say(message, rule))
     });
@@ -142,8 +142,7 @@ fn drawn_ports(desired: &State, local: &LocalAddresses, ports: &HostPorts) -> Ve
             format!(
                 "local IP {ip}: it is an address of this host, which draws all of the ports \
                  {range} for its own connections, so no TCP or UDP session takes one: choose other \
-                 `ports`, or keep the host from them by \
-                 `sysctl net.ipv4.ip_local_reserved_ports={}`",
+                 `ports`, or reserve them: `sysctl net.ipv4.ip_local_reserved_ports={}`",
                 ports.reserving(*range)
             )
         })

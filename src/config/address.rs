@@ -65,7 +65,7 @@ pub(super) fn server(text: &str) -> Result<SocketAddr, Wrong> {
         // ip_vs_ctl.c, ip_vs_new_dest().
         IpAddr::V6(ip) if ip.is_unicast_link_local() => Err(Wrong::new(
             "it is link-local, which IPVS refuses",
-            "take an address that is routed",
+            "use an address that is routed",
         )),
         _ => Ok(address),
     }
@@ -159,14 +159,14 @@ pub(super) fn range(text: &str) -> Result<(IpAddr, u64), Wrong> {
         unicast(end)?;
         if matches!(end, IpAddr::V6(ip) if ip.is_unicast_link_local()) {
             return Err(Wrong::new(
-                "it is link-local, which says nothing without its link",
-                "take an address that is routed",
+                "it is link-local, which is ambiguous without an interface",
+                "use an address that is routed",
             ));
         }
         if end.is_loopback() {
             return Err(Wrong::new(
                 "a loopback address never leaves this host",
-                "take an address that the servers can answer to",
+                "use an address that the servers can answer to",
             ));
         }
     }
@@ -226,7 +226,7 @@ fn socket(text: &str, form: &str) -> Result<SocketAddr, Wrong> {
     match text.parse() {
         Ok(SocketAddr::V6(address)) if address.scope_id() != 0 => {
             return Err(Wrong::new(
-                "IPVS knows no zones",
+                "IPVS does not support zones",
                 format!("leave %{} out", address.scope_id()),
             ));
         }
@@ -305,8 +305,8 @@ fn unicast(address: IpAddr) -> Result<(), Wrong> {
     }
     if address.is_unspecified() || address.is_multicast() || broadcast {
         return Err(Wrong::new(
-            format!("{address} belongs to no single host"),
-            "take a unicast address",
+            format!("{address} is not the address of a single host"),
+            "use a unicast address",
         ));
     }
     Ok(())
@@ -341,10 +341,10 @@ mod tests {
             ("tcp://10.0.0.1:+80", "`+80` is not a port"),
             ("tcp://10.0.0.256:80", "`10.0.0.256` is not an IP address"),
             ("tcp://lb.example:80", "`lb.example` is not an IP address"),
-            ("tcp://0.0.0.0:80", "belongs to no single host"),
-            ("tcp://224.0.0.1:80", "belongs to no single host"),
+            ("tcp://0.0.0.0:80", "is not the address of a single host"),
+            ("tcp://224.0.0.1:80", "is not the address of a single host"),
             ("tcp://[::ffff:10.0.0.1]:80", "in the form of an IPv6"),
-            ("tcp://[fe80::1%3]:80", "no zones"),
+            ("tcp://[fe80::1%3]:80", "does not support zones"),
             ("tcp://10.0.0.1:80-90", "a range of ports"),
             ("tcp://10.0.0.1:mysql", "names are not looked up"),
             ("fwmark://0", "`0` is not a firewall mark"),

@@ -45,7 +45,7 @@ fn every_port(service: &ServiceEntry, key: &ServiceKey, span: &Span, mistakes: &
     {
         mistakes.add(Mistake::new(
             span,
-            "port 0 is every port, which needs persistence",
+            "port 0 means every port, which needs persistence",
             "add `persistence = { timeout = \"5m\" }`, or name a port",
         ));
     }
@@ -116,10 +116,10 @@ fn family_of_server(
             format!("{key} is {wanted}, its server {address} {family}"),
             match may_tunnel {
                 true => format!(
-                    "take an {wanted} address of the server, or `forward = \"tunnel\"`, \
-                     which alone joins the two"
+                    "use an {wanted} address of the server, or `forward = \"tunnel\"`: only a \
+                     tunnel joins the two families"
                 ),
-                false => format!("take an {wanted} address of the server"),
+                false => format!("use an {wanted} address of the server"),
             },
         ));
     }
@@ -150,7 +150,7 @@ fn sync_of_server(
     {
         let what = "a server of another family than its service's and a sync daemon exclude \
                     each other: a sync message has one family";
-        let help = "take a server of the service's family, or leave the daemons out of `[sync]`";
+        let help = "use a server of the service's family, or leave the daemons out of `[sync]`";
         mistakes.add(Mistake::new(span, what, help).see(daemon, "a sync daemon"));
     }
 }

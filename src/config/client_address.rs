@@ -21,7 +21,10 @@ pub(super) fn read(section: &Section) -> Option<(Option<ClientAddress>, Span)> {
         _ => {
             section.mistakes.add(Mistake::new(
                 &span,
-                format!("no server is told of a client by {}", quoted(name)),
+                format!(
+                    "{} is not a way to tell servers the client's address",
+                    quoted(name)
+                ),
                 meant(name, [TOA, NONE]),
             ));
             None
@@ -42,7 +45,7 @@ pub(super) fn check(config: &Config, mistakes: &Mistakes) {
         {
             mistakes.add(Mistake::new(
                 span,
-                "the client's address is told by an option of TCP, which is not among the \
+                "the client's address is sent in a TCP option, and TCP is not among the \
                  `protocols` of the rule",
                 "add `tcp` to them, or remove `client_address`",
             ));
@@ -56,7 +59,7 @@ fn of_tcp(service: &ServiceEntry, span: &Span, mistakes: &Mistakes) {
     {
         mistakes.add(Mistake::new(
             span,
-            format!("the client's address is told by an option of TCP, and {key} is not TCP"),
+            format!("the client's address is sent in a TCP option, and {key} is not TCP"),
             "remove `client_address`",
         ));
     }

@@ -154,7 +154,7 @@ fn unreadable(name: &str, error: &io::Error) -> NotRead {
 
 fn text(name: &str, bytes: Vec<u8>) -> Result<String, NotRead> {
     if bytes.len() as u64 > LARGEST {
-        let message = "it has more than 64 MiB, which no file of services has";
+        let message = "it is larger than 64 MiB";
         return Err(NotRead::new(name, message, "is it the right file?"));
     }
     // Text of 16-bit characters has a byte order mark that is not UTF-8.

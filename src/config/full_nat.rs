@@ -125,7 +125,7 @@ fn address(service: &ServiceEntry, native: &str, mistakes: &Mistakes) {
         mistakes.add(Mistake::new(
             span,
             format!("full NAT does not serve {ip}, which is not routed"),
-            format!("take a routed address, or {native}"),
+            format!("use a routed address, or {native}"),
         ));
     }
 }
@@ -191,7 +191,7 @@ fn server_address(
             Mistake::new(
                 span,
                 format!("{} is a server and a local IP", address.ip()),
-                "a server is another host: take its address, or another local IP",
+                "a server is another host: use its address, or another local IP",
             )
             .see(place, IS_LOCAL_IP),
         );
@@ -229,13 +229,13 @@ fn vip_is_local_ip(service: &ServiceEntry, local_ips: &LocalIps, mistakes: &Mist
                 span,
                 format!("{address} is a VIP with its port, and a port of a local IP"),
                 if address.port() == 0 {
-                    "requests and replies must be told apart, and port 0 is every port: take \
-                     another local IP"
+                    "requests and replies must be distinguishable, and port 0 means every port: \
+                     use another local IP"
                         .to_owned()
                 } else {
                     format!(
-                        "requests and replies must be told apart: the local IP has the ports \
-                         {}-{}, leave this one out of them (`ports`), or take another local IP",
+                        "requests and replies must be distinguishable: the local IP has the ports \
+                         {}-{}; leave this one out (`ports`), or use another local IP",
                         ports.first, ports.last
                     )
                 },

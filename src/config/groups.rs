@@ -96,7 +96,7 @@ fn members(section: Section, defaults: &Defaults) -> Vec<Member> {
     if members.is_empty() {
         mistakes.add(Mistake::new(
             &section.span,
-            "a group without a server is for no service",
+            "a group needs at least one server",
             "add `addresses = [\"10.2.0.2\", \"10.2.0.3\"]`",
         ));
     }

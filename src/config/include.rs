@@ -54,7 +54,7 @@ pub(super) fn patterns<'t>(root: &Section<'t>) -> Vec<(&'t str, Span)> {
 fn check(pattern: &str) -> Result<(), Wrong> {
     const FORM: &str = "write it like \"conf.d/*.toml\" or \"services.toml\"";
     if pattern.is_empty() {
-        return Err(Wrong::new("this includes nothing", FORM));
+        return Err(Wrong::new("the pattern is empty", FORM));
     }
     match glob::Pattern::new(pattern) {
         Ok(_) => Ok(()),
@@ -75,11 +75,14 @@ pub(super) fn refuse(section: &Section, including: &str) {
     for (key, _, value) in section.entries() {
         let (message, help) = match OF_DIRECTOR.iter().find(|table| **table == key) {
             Some(table) => (
-                format!("an included file cannot have `[{table}]`, which is of the whole director"),
+                format!(
+                    "an included file cannot have `[{table}]`, which configures the whole \
+                     director"
+                ),
                 format!("move it to {including}"),
             ),
             None if key == "include" => (
-                "an included file includes no other".to_owned(),
+                "an included file cannot include others".to_owned(),
                 format!("name the files in the `include` of {including}"),
             ),
             None => continue,
@@ -173,7 +176,7 @@ impl<'a> Reader<'a> {
         let (name, text) = file::read_text(&path).map_err(|failure| {
             let help = match glob::Pattern::escape(pattern) == pattern {
                 true => "name another file, or remove it from `include`",
-                false => "a name that the pattern does not match keeps it out",
+                false => "rename it so that the pattern does not match it",
             };
             Wrong::new(failure.why(), help)
         })?;
@@ -191,7 +194,7 @@ impl<'a> Reader<'a> {
         if self.read.len() == MOST || self.bytes > LARGEST {
             return Err(Wrong::new(
                 format!(
-                    "with {name} there are more than {MOST} files or {} MiB",
+                    "{name} makes it more than {MOST} files or {} MiB",
                     LARGEST >> 20
                 ),
                 "is it the right folder?",

@@ -110,7 +110,7 @@ fn pool<'t>(name: &'t str, span: Span, section: Section<'t>, owners: &mut Owners
         if list.is_empty() {
             mistakes.add(Mistake::new(
                 &value.span(),
-                "a pool without an address serves nobody",
+                "a pool needs at least one address",
                 format!("add one, or remove the pool {}", quoted(name)),
             ));
         }
@@ -149,7 +149,7 @@ fn add<'t>(
     if owners.len() as u64 + count > MOST_ADDRESSES {
         mistakes.add(Mistake::new(
             &span,
-            format!("with this there are more than {MOST_ADDRESSES} local IPs"),
+            format!("this makes more than {MOST_ADDRESSES} local IPs"),
             "one address serves 64512 sessions with each port of a server: list fewer",
         ));
         return;

@@ -45,10 +45,10 @@ fn count(config: &Config, mistakes: &Mistakes) {
         mistakes.add(Mistake::new(
             &last.span,
             format!(
-                "with this there are more than {MOST_RULES} rules, one a family, or \
-                 {MOST_NETWORKS} networks"
+                "this makes more than {MOST_RULES} rules (one per family) or {MOST_NETWORKS} \
+                 networks"
             ),
-            "join rules that differ in their addresses alone, and networks that touch",
+            "merge rules that differ only in their addresses, and adjacent networks",
         ));
     }
 }
@@ -95,7 +95,7 @@ fn overlap(entry: &RuleEntry, rule: &Rule, before: &[RuleEntry], mistakes: &Mist
         Mistake::new(
             &place(entry, one),
             format!("two rules are for the same destinations, {one} and {two}"),
-            "let them differ in addresses, ports or protocols: a service is full NAT by one",
+            "give them different addresses, ports or protocols: only one rule can cover a service",
         )
         .see(&place(other, two), "the other rule"),
     );
@@ -111,8 +111,8 @@ fn local_ips(config: &Config, entry: &RuleEntry, rule: &Rule, mistakes: &Mistake
                 Mistake::new(
                     entry.place_of(*address),
                     format!("the rule is for {address} with ports of a local IP"),
-                    "requests and replies must be told apart: take other `addresses` or `ports` \
-                     for the rule, or other ones for the local IP",
+                    "requests and replies must be distinguishable: change `addresses` or `ports` \
+                     of the rule or of the local IP",
                 )
                 .see(place, "the local IP"),
             );
@@ -131,8 +131,8 @@ fn services(config: &Config, entry: &RuleEntry, rule: &Rule, mistakes: &Mistakes
                 Mistake::new(
                     span,
                     format!("{key} is listed, and a rule leaves it to another program"),
-                    "remove the service, which the other program makes, or take its address or \
-                     port out of the rule",
+                    "remove the service, which the other program makes, or remove its address or \
+                     port from the rule",
                 )
                 .see(entry.place_of(address.ip()), "the rule"),
             );

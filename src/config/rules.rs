@@ -75,7 +75,7 @@ fn networks(section: &Section) -> BTreeMap<Network, Span> {
     if list.is_empty() {
         section.mistakes.add(Mistake::new(
             &value.span(),
-            "a rule without an address is for no service",
+            "a rule needs at least one address",
             "name the networks of the VIPs, or remove the rule",
         ));
     }
@@ -113,13 +113,13 @@ fn network(text: &str) -> Result<Network, Wrong> {
 fn unroutable(network: Network) -> Result<(), Wrong> {
     let none = [
         ("127.0.0.0/8", "loopback addresses never leave this host"),
-        ("224.0.0.0/3", "no VIP is among these addresses"),
+        ("224.0.0.0/3", "these addresses cannot be VIPs"),
         ("::1/128", "loopback addresses never leave this host"),
         (
             "fe80::/10",
-            "link-local addresses say nothing without their link",
+            "link-local addresses are ambiguous without an interface",
         ),
-        ("ff00::/8", "no VIP is among these addresses"),
+        ("ff00::/8", "these addresses cannot be VIPs"),
     ];
     for (all, why) in none {
         let Some((address, length)) = all.split_once('/') else {
@@ -130,7 +130,7 @@ fn unroutable(network: Network) -> Result<(), Wrong> {
         };
         let all = Network { address, length };
         if network.length >= all.length && all.contains(network.address) {
-            return Err(Wrong::new(why, "take networks that are routed"));
+            return Err(Wrong::new(why, "use networks that are routed"));
         }
     }
     Ok(())
@@ -144,8 +144,8 @@ fn protocols(value: &Value, mistakes: &Mistakes) -> BTreeSet<Protocol> {
     if list.is_empty() {
         mistakes.add(Mistake::new(
             &value.span(),
-            "a rule without a protocol is for no service",
-            "name some of `tcp`, `udp` and `sctp`, or leave `protocols` out, which is all",
+            "a rule needs at least one protocol",
+            "name some of `tcp`, `udp` and `sctp`, or leave `protocols` out for all",
         ));
     }
     for value in list {
@@ -186,8 +186,8 @@ fn port_list(text: &str) -> Result<Vec<PortRange>, Wrong> {
         };
         if first == 0 {
             return Err(Wrong::new(
-                "no service has port 0",
-                "leave `ports` out, which is every port",
+                "a service of a rule cannot have port 0",
+                "leave `ports` out for every port",
             ));
         }
         if first > last {
@@ -226,7 +226,7 @@ fn interfaces(value: &Value, mistakes: &Mistakes) -> BTreeSet<String> {
         mistakes.add(Mistake::new(
             &value.span(),
             format!("a rule has 1 to {MOST_INTERFACES} interfaces"),
-            "name those that requests come in by, or leave `interfaces` out, which is all",
+            "name those at which requests arrive, or leave `interfaces` out for all",
         ));
     }
     for value in list {

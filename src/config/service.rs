@@ -84,7 +84,7 @@ fn keys(section: &Section) -> Vec<(ServiceKey, Span)> {
         DeValue::Array(list) if list.is_empty() => {
             mistakes.add(Mistake::new(
                 &value.span(),
-                "a service without an address has no client",
+                "a service needs at least one address",
                 "write one like \"tcp://10.0.0.1:80\", or several with commas between",
             ));
             Vec::new()
@@ -208,7 +208,7 @@ fn servers(
                 "a server is listed, and another program owns the servers of its service",
                 "remove the server, or the key `servers`: then the file decides on servers",
             )
-            .see(external, "here it says so"),
+            .see(external, "it is set here"),
         );
     }
     let listed = listed.into_iter().map(|section| {
@@ -226,7 +226,7 @@ fn servers(
             mistakes.add(Mistake::new(
                 span,
                 format!("{key} has no {family} server"),
-                format!("list one below the service, or take the {family} address out of it"),
+                format!("list one below the service, or remove the service's {family} address"),
             ));
         }
     }
@@ -261,7 +261,7 @@ pub(super) fn scheduler<'t>(value: &'t Value<'t>, mistakes: &Mistakes) -> Option
     if !SCHEDULERS.contains(&name)
         && let Some(meant) = synonyms::scheduler(name).or_else(|| closest(name, SCHEDULERS))
     {
-        let help = format!("did you mean `{meant}`? known are: {}", listed(SCHEDULERS));
+        let help = format!("did you mean `{meant}`? known: {}", listed(SCHEDULERS));
         mistakes.add(
             Mistake::new(&span, format!("unknown scheduler {}", quoted(name)), help)
                 .fix(&span, literal(meant)),
@@ -276,7 +276,7 @@ pub(super) fn scheduler<'t>(value: &'t Value<'t>, mistakes: &Mistakes) -> Option
         mistakes.add(Mistake::new(
             &span,
             format!("{} is not a valid name for a scheduler", quoted(name)),
-            format!("known are: {}", listed(SCHEDULERS)),
+            format!("known: {}", listed(SCHEDULERS)),
         ));
         return None;
     }

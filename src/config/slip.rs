@@ -70,7 +70,7 @@ fn blanks(line: &str, _: &str) -> Option<Edit> {
         .collect();
     let name = match first {
         '\u{a0}' => "a no-break space",
-        _ => "a character that looks like a space or like nothing",
+        _ => "an invisible character, or one that looks like a space",
     };
     Some(Edit {
         range: start..end,

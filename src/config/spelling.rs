@@ -68,7 +68,7 @@ fn only_one_that_begins<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 pub(crate) fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
     match closest(word, known.clone()) {
         Some(meant) => format!("did you mean {}?", quoted(meant)),
-        None => format!("known are: {}", listed(known)),
+        None => format!("known: {}", listed(known)),
     }
 }
 

@@ -77,7 +77,7 @@ pub(super) fn read(section: &Section) -> Sysctls {
 /// Reports a full sysctl(8) name in the place of its last part. The name can be
 /// a quoted key or nested TOML tables.
 fn whole_path(name: &str, span: &Span, value: &Value) -> Option<Mistake> {
-    const MESSAGE: &str = "`[sysctl]` has the names below net.ipv4.vs alone";
+    const MESSAGE: &str = "names in `[sysctl]` are those below net.ipv4.vs";
     let mistake = |name: &str, end: usize| {
         let span = span.start..end;
         Mistake::new(&span, MESSAGE, format!("write `{name}`")).fix(&span, name)
@@ -91,7 +91,7 @@ fn whole_path(name: &str, span: &Span, value: &Value) -> Option<Mistake> {
     }
     let (key, _) = table.iter().next()?;
     if table.len() > 1 {
-        let help = "write each by the last part of its name";
+        let help = "write only the last part of each name";
         return Some(Mistake::new(span, MESSAGE, help));
     }
     Some(mistake(key.get_ref(), key.span().end))
@@ -156,7 +156,7 @@ fn read_value(name: &str, kind: Kind, value: &Value, mistakes: &Mistakes) -> Opt
                         "{} is not a list of CPUs as the kernel prints it",
                         quoted(text)
                     ),
-                    "write it like \"0-3,8\": upwards, neighbours as a range",
+                    "write it like \"0-3,8\": ascending, adjacent ones as a range",
                 ));
             }
             Some(text.to_owned())

@@ -43,7 +43,7 @@ pub(super) fn duration(text: &str) -> Result<u32, Wrong> {
             "write it like \"90s\", \"15m\" or \"1h30m\"",
         )),
         // For the kernel 0 means "unchanged".
-        Some(0) => Err(Wrong::new("it is nothing", "the shortest is \"1s\"")),
+        Some(0) => Err(Wrong::new("it is zero", "the shortest is \"1s\"")),
         Some(seconds) => u32::try_from(seconds)
             .ok()
             .filter(|seconds| u64::from(*seconds) <= LONGEST)

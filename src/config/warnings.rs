@@ -53,7 +53,10 @@ fn everybody(config: &Config, warnings: &Mistakes) {
     for (network, span) in trust.filter(|(network, _)| network.length == 0) {
         warnings.add(Mistake::new(
             span,
-            format!("{network} is everybody: a client that reaches the server by itself can name any address as its own"),
+            format!(
+                "{network} trusts every host: a client that reaches the server directly can \
+                 claim any address"
+            ),
             "list the local IPs of the directors",
         ));
     }
@@ -110,7 +113,7 @@ fn patterns(config: &Config, interfaces: &[String], warnings: &Mistakes) {
         if !absent.contains(name) && !interfaces.iter().any(|name| pattern.matches(name)) {
             warnings.add(Mistake::new(
                 span,
-                format!("no interface of this host fits {}", quoted(name)),
+                format!("no interface of this host matches {}", quoted(name)),
                 format!("it has: {}", listed(interfaces.iter().map(String::as_str))),
             ));
         }
@@ -170,7 +173,7 @@ fn scheduler(service: &ServiceEntry, warnings: &Mistakes) {
             span,
             format!("{} is not a scheduler that ipvs-bpf knows", quoted(name)),
             format!(
-                "it is left to the kernel's module ip_vs_{name}; known are: {}",
+                "it is left to the kernel's module ip_vs_{name}; known: {}",
                 listed(SCHEDULERS)
             ),
         ));
@@ -253,7 +256,7 @@ fn servers_under_rules(config: &Config, warnings: &Mistakes) {
                 Mistake::new(
                     span,
                     format!("{address} is a server, and a rule covers it, which is for VIPs"),
-                    "take the address out of the rule's `addresses`, or the port out of its `ports`",
+                    "remove the address from the rule's `addresses`, or the port from its `ports`",
                 )
                 .see(entry.place_of(address.ip()), "the rule"),
             );
@@ -304,7 +307,7 @@ fn weights(service: &ServiceEntry, warnings: &Mistakes) {
     if used.len() > 1 {
         warnings.add(Mistake::new(
             span,
-            format!("the servers' weights differ, but `{scheduler}` looks at none but 0"),
+            format!("the servers' weights differ, but `{scheduler}` ignores every weight except 0"),
             match scheduler.as_str() {
                 "dh" => "leave the weights out".to_owned(),
                 _ => format!("write `scheduler = \"w{scheduler}\"`, or leave the weights out"),

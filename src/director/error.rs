@@ -31,13 +31,12 @@ pub enum Error {
         value: String,
         reason: String,
     },
-    #[error("the local routes cannot be read, so no VIP was looked for among them: {0}")]
+    #[error("the local routes cannot be read, so the VIPs were not checked against them: {0}")]
     LocalRoutes(io::Error),
     #[error("there is no virtual service {service}; {near}")]
     NoSuchService { service: ServiceKey, near: String },
     #[error(
-        "{service} is another program's: the rule for {rule} leaves it to that one; remove the \
-         server there"
+        "{service} belongs to another program, by the rule for {rule}; remove the server there"
     )]
     OthersService {
         service: ServiceKey,
@@ -54,13 +53,13 @@ pub enum Error {
     #[error("{0} sessions still live after their services were removed; run `ipvs-bpf down` again")]
     SessionsRemain(u32),
     #[error(
-        "the module that is loaded is of version {version}, which this ipvs-bpf cannot work with; \
+        "the loaded module has version {version}, which this ipvs-bpf cannot work with; \
          {sessions} sessions live in it: `ipvs-bpf apply` exchanges it when none does, and \
          `ipvs-bpf down` ends them"
     )]
     OlderModule { version: String, sessions: u64 },
     #[error(
-        "the module that is loaded is of version {version}, which this ipvs-bpf cannot work with, \
+        "the loaded module has version {version}, which this ipvs-bpf cannot work with, \
          and another network namespace uses it: run `ipvs-bpf down` there, then this again"
     )]
     OlderModuleInUse { version: String },

@@ -24,7 +24,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             Error,
             "vip-not-local",
             format!("the VIP {vip} is not an address of this host"),
-            "its services see no packet",
+            "its services receive no packets",
             format!("ip address add {vip}/{} dev lo", bits(*vip)),
         ));
     }
@@ -55,7 +55,7 @@ fn local_ip(facts: &Facts, address: IpAddr, findings: &mut Vec<Finding>) {
             Error,
             "local-ip-not-unique",
             format!("the local IP {address} is in use by another host"),
-            "answers of the servers go there",
+            "the servers' answers go there",
             "give one of the two another address",
         ));
         return;
@@ -70,7 +70,7 @@ fn local_ip(facts: &Facts, address: IpAddr, findings: &mut Vec<Finding>) {
             "local-ip-not-local",
             format!("the local IP {address} is not an address of this host"),
             format!(
-                "it is in the network of {}, where nobody answers for it: servers cannot reply",
+                "it is in the network of {}, where no host answers for it: servers cannot reply",
                 link.name
             ),
             format!(
@@ -84,7 +84,7 @@ fn local_ip(facts: &Facts, address: IpAddr, findings: &mut Vec<Finding>) {
             Note,
             "local-ip-routed",
             format!("the local IP {address} is neither an address nor in a network of this host"),
-            "answers of the servers come only if their router sends it here",
+            "the servers' answers arrive only if their router routes it here",
             format!(
                 "check the router, or: ip address add {address}/{} dev lo",
                 bits(address)

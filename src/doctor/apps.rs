@@ -39,7 +39,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
                 format!("the IPVS application {} holds the port of {key}", app.name),
                 "a port has one application, and full NAT is one: apply refuses the service",
                 format!(
-                    "modprobe -r ip_vs_{}, or take snat from the service",
+                    "modprobe -r ip_vs_{}, or remove snat from the service",
                     app.name
                 ),
             ));

@@ -51,7 +51,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             if file.begun { Warning } else { Note },
             "kernel-differs",
             format!("the kernel differs from the file: {changes}"),
-            "what is served is not what the file says",
+            "traffic is not served as the file says",
             format!("ipvs-bpf apply -f {}", file.name),
         ));
     }

@@ -39,7 +39,8 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
                 Error,
                 "firewall-before",
                 what,
-                "before conntrack has seen a packet its state is invalid, and so are all of full NAT",
+                "a packet that conntrack has not seen yet is invalid, which drops every full-NAT \
+                 packet",
                 remove,
             ));
         } else if rule.hook == "forward"
@@ -51,7 +52,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
                 Warning,
                 "firewall-forward",
                 what,
-                "conntrack takes answers of native services for invalid, since it never saw their \
+                "to conntrack, answers of native services are invalid, since it never saw their \
                  requests arrive at the server",
                 format!("{remove}; or give the services snat, which no such rule sees"),
             ));

@@ -41,7 +41,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             "interface-missing",
             format!("this host has no interface {name}"),
             "the file lists it: apply does everything else, and fails",
-            "correct its name, or when it has come: ipvs-bpf apply",
+            "correct its name, or once it exists: ipvs-bpf apply",
         ));
     }
     for name in facts.interfaces() {
@@ -63,7 +63,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
                 "interface-no-carrier",
                 format!("the interface {name} has no carrier"),
                 "it carries no packets",
-                "look at the cable, or at the other end",
+                "check the cable and the other end",
             ));
         }
         if !link.ethernet {
@@ -71,7 +71,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
                 Error,
                 "interface-not-ethernet",
                 format!("the interface {name} is not Ethernet"),
-                "the eBPF program looks for an Ethernet header: apply refuses it",
+                "the eBPF program expects an Ethernet header: apply refuses it",
                 format!("leave {name} out of [director] interfaces"),
             ));
         }
@@ -94,7 +94,8 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
                 "at {}, a filter of another program comes before ours: {}, priority {}",
                 before.interface, before.kind, before.priority
             ),
-            "packets that it ends with ok or pass never reach ours, and go without the fast path",
+            "packets that it ends with ok or pass never reach ours, so they do not take the fast \
+             path",
             format!(
                 "let it end with continue, or give it a later priority: tc filter show dev {} ingress",
                 before.interface
@@ -109,7 +110,8 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
                 "at {}, an eBPF program that is attached by tcx comes before ours: {}, id {}",
                 before.interface, before.name, before.id
             ),
-            "packets that it ends with TCX_PASS never reach ours, and go without the fast path",
+            "packets that it ends with TCX_PASS never reach ours, so they do not take the fast \
+             path",
             format!(
                 "let it end with TCX_NEXT, or leave it out at this interface: bpftool net show dev {}",
                 before.interface

@@ -82,7 +82,7 @@ pub(super) fn of_programs(facts: &Facts, findings: &mut Vec<Finding>) {
             Note,
             "btf",
             "the kernel has no BTF (/sys/kernel/btf/vmlinux)",
-            "the programs work without, but bpftool cannot show the fields of their maps",
+            "the programs work without it, but bpftool cannot show the fields of their maps",
             "boot a kernel with CONFIG_DEBUG_INFO_BTF",
         ));
     }

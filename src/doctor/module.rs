@@ -42,11 +42,11 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
                 Error,
                 "module-version",
                 format!(
-                    "the module that is loaded is of version {}, ipvs-bpf of {}",
+                    "the loaded module has version {}, ipvs-bpf has {}",
                     loaded.version,
                     env!("CARGO_PKG_VERSION")
                 ),
-                "they may not understand each other",
+                "they may be incompatible",
                 "install both of one version, then: ipvs-bpf down && ipvs-bpf apply",
             ));
         }
@@ -56,10 +56,10 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
                 Warning,
                 "module-build",
                 format!(
-                    "the module that is loaded is another build than {}",
+                    "the loaded module is a different build from {}",
                     module.place
                 ),
-                "the older one works on until it is unloaded",
+                "the loaded one keeps working until it is unloaded",
                 "ipvs-bpf down && ipvs-bpf apply",
             ));
         }
@@ -101,7 +101,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
         add(
             "module-signature",
             format!(
-                "{} is not signed with a key that this kernel knows, and it takes no other module",
+                "{} is not signed with a key that this kernel knows, and it loads no other module",
                 module.place
             ),
             "mokutil --import /var/lib/dkms/mok.pub (the key of DKMS) and reboot; or sign it with a \

@@ -121,7 +121,7 @@ fn full_nat(
                 "the route to the server {server} leaves by {}, which is not in [director] interfaces",
                 link.name
             ),
-            "its answers come in there without the fast path",
+            "its answers arrive there and do not take the fast path",
             format!(
                 "add {} to [director] interfaces, then: ipvs-bpf apply",
                 link.name
@@ -139,12 +139,12 @@ fn full_nat(
             Warning,
             "mtu",
             format!(
-                "towards the server {server} packets may have {mtu} bytes, at {} {}",
+                "packets to the server {server} may have {mtu} bytes, packets at {} {}",
                 widest.name, widest.mtu
             ),
-            "clients learn it by path-MTU discovery alone, which fails where ICMP is filtered",
+            "clients learn it only by path-MTU discovery, which fails where ICMP is filtered",
             format!(
-                "ip link set {} mtu {mtu}, or widen the way to the server",
+                "ip link set {} mtu {mtu}, or raise the MTU on the path to the server",
                 widest.name
             ),
         ));
@@ -215,9 +215,9 @@ fn tunnels(facts: &Facts, findings: &mut Vec<Finding>) {
                         "the tunnel to the server {} has room for {room} bytes",
                         address.ip()
                     ),
-                    "larger packets of clients are refused by ICMP, which must reach them",
+                    "larger packets are answered with an ICMP error, which must reach the client",
                     format!(
-                        "ip link set {} mtu {}, where the network takes it",
+                        "ip link set {} mtu {}, if the network can carry it",
                         link.name,
                         link.mtu + outer + own
                     ),

@@ -25,7 +25,8 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             Error,
             "rule-services-full",
             format!(
-                "{} services are made by rules, marks and services of every port, the most",
+                "{} services are made by rules, marks and services of every port, which is the \
+                 limit",
                 facts.running.by_rule
             ),
             "a connection to any other destination of these is refused until some have ended",
@@ -48,8 +49,8 @@ fn unserved(facts: &Facts, rule: &Rule, findings: &mut Vec<Finding>) {
         Note,
         "rule-unserved",
         format!("IPVS has no service under the rule for {rule}"),
-        "another program makes them, and has made none there",
-        "look whether it runs, and for which addresses: ipvsadm -Ln",
+        "another program adds services under a rule, and has added none",
+        "check whether it runs, and with which addresses: ipvsadm -Ln",
     ));
 }
 
@@ -60,8 +61,8 @@ fn own_sockets(facts: &Facts, rule: &Rule, findings: &mut Vec<Finding>) {
             Note,
             "rule-host-socket",
             format!("the rule for {rule} covers {address}, where this host itself listens"),
-            "nothing is taken from it, until another program puts a service of IPVS there",
-            "let `ports` and `addresses` of the rule be those of the services alone",
+            "nothing changes for it until another program adds an IPVS service there",
+            "restrict `ports` and `addresses` of the rule to those of the services",
         ));
     }
 }
@@ -78,16 +79,16 @@ fn native(facts: &Facts, key: &ServiceKey, service: &Service) -> Option<Finding>
         (
             "it is scheduled packet by packet, and such a connection ends with its packet"
                 .to_owned(),
-            "turn one-packet scheduling off in the program that makes the service".to_owned(),
+            "turn one-packet scheduling off in the program that adds the service".to_owned(),
         )
     } else if let Some(app) = app.filter(|_| by_rule) {
         (
             format!(
-                "the IPVS application {} holds its port, and a port has one",
+                "the IPVS application {} holds its port, and a port can have only one",
                 app.name
             ),
             format!(
-                "modprobe -r ip_vs_{}, or take the port out of the rule",
+                "modprobe -r ip_vs_{}, or remove the port from the rule",
                 app.name
             ),
         )
@@ -106,7 +107,7 @@ fn native(facts: &Facts, key: &ServiceKey, service: &Service) -> Option<Finding>
         key,
         Note,
         "full-nat-native",
-        format!("connections of {key} stay native, all or some"),
+        format!("some or all connections of {key} stay native"),
         why,
         cure,
     ))

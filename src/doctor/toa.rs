@@ -71,8 +71,8 @@ fn kernel(facts: &Facts, findings: &mut Vec<Finding>) {
             Error,
             "toa-kernel",
             format!("the kernel is {release}"),
-            "programs see the TCP options of a handshake from Linux 5.10 on, so servers here \
-             cannot be told their clients",
+            "eBPF programs see the TCP options of a handshake only from Linux 5.10 on, so servers \
+             here see local IPs",
             "boot a newer kernel of the distribution",
         ));
     } else if version < OLDEST_WITH_MPTCP {
@@ -123,7 +123,7 @@ fn others(receiver: &Receiver, findings: &mut Vec<Finding>) {
                 Error,
                 "toa-exclusive",
                 format!("the eBPF program {name}, id {id}, is alone at {hook} of the root cgroup"),
-                "it is attached so that no other can be, so `apply` fails",
+                "it is attached exclusively, so `apply` fails",
                 format!("{detach}, or have it attached with BPF_F_ALLOW_MULTI"),
             ));
         } else if other.gives_peers() {
@@ -131,9 +131,7 @@ fn others(receiver: &Receiver, findings: &mut Vec<Finding>) {
                 id,
                 Note,
                 "toa-other-program",
-                format!(
-                    "the eBPF program {name}, id {id}, is at {hook} of the root cgroup as well"
-                ),
+                format!("the eBPF program {name}, id {id}, is also at {hook} of the root cgroup"),
                 "where both give a peer's address, servers see that of the one attached later",
                 format!(
                     "compare what servers log with `ipvs-bpf show --toa`; without it: {detach}"
@@ -170,8 +168,8 @@ fn counters(counted: &Counted, trust: &[Network], findings: &mut Vec<Finding>) {
                 "{address} named clients in {} connections and is not trusted",
                 counts.of(Outcome::Refused)
             ),
-            "a director's local IP that [toa] trust leaves out is what servers see in place of \
-             clients; any other host is forging",
+            "if it is a director's local IP, servers see it in place of the clients; any other \
+             host is forging",
             format!("if it is a director's, add \"{address}\" to [toa] trust"),
         ));
     }
@@ -200,7 +198,7 @@ fn counters(counted: &Counted, trust: &[Network], findings: &mut Vec<Finding>) {
                 counted.totals.of(Outcome::NoMemory)
             ),
             "these servers saw local IPs",
-            "look for what takes the memory of this host; raise net.core.optmem_max if it is small",
+            "check what uses the memory of this host; raise net.core.optmem_max if it is small",
         ));
     }
 }

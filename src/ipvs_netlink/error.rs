@@ -128,49 +128,49 @@ pub enum Reason {
     #[error("the service has no such server")]
     NoSuchServer,
     #[error(
-        "the kernel has no scheduler `{scheduler}`, and no module ip_vs_{scheduler} came for it: \
-         choose another one, or install the module"
+        "the kernel has no scheduler `{scheduler}`, and loading a module ip_vs_{scheduler} did not \
+         add it: choose another one, or install the module"
     )]
     NoScheduler { scheduler: String },
     #[error(
-        "the kernel lacks the scheduler `{scheduler}` or the persistence engine `{engine}`, and no \
-         module ip_vs_{scheduler} or ip_vs_pe_{engine} came for it: choose another one, or install \
-         the module"
+        "the kernel lacks the scheduler `{scheduler}` or the persistence engine `{engine}`, and \
+         loading ip_vs_{scheduler} and ip_vs_pe_{engine} did not add them: choose another one, or \
+         install the module"
     )]
     NoSchedulerOrEngine { scheduler: String, engine: String },
     /// A name must have 1 to 15 bytes and no NUL.
-    #[error("no scheduler or persistence engine can be named {name:?}")]
+    #[error("{name:?} is not a valid name for a scheduler or a persistence engine")]
     BadName { name: String },
-    #[error("a firewall mark of 0 marks nothing: use 1 or more")]
+    #[error("a firewall mark cannot be 0: use 1 or more")]
     FwmarkZero,
     #[error("the kernel has no IPVS for this address family (IPv6 may be off)")]
     NoAddressFamily,
     #[error("the weight is above 2147483647, or the lower threshold above the upper one")]
     OutOfRange,
     #[error(
-        "the kernel finds it invalid: the persistence netmask of an IPv6 service is a prefix of \
-         1 to 128, and the scheduler may refuse what it is given"
+        "the kernel rejects it as invalid: the persistence netmask of an IPv6 service is a prefix \
+         of 1 to 128, and the scheduler may refuse what it is given"
     )]
     InvalidService,
     #[error(
-        "the kernel finds it invalid: the address must be unicast or the host's own, the \
+        "the kernel rejects it as invalid: the address must be unicast or the host's own, the \
          upper threshold at most 2147483647, a GUE port not 0, and a server of the other \
          address family needs a tunnel and a stopped synchronisation daemon"
     )]
     InvalidServer,
-    #[error("a timeout is longer than this kernel counts (2147483647 ticks)")]
+    #[error("a timeout is longer than this kernel can count (2147483647 ticks)")]
     TimeoutTooLong,
-    #[error("it runs already")]
+    #[error("it is already running")]
     DaemonRuns,
-    #[error("it does not run")]
+    #[error("it is not running")]
     DaemonRunsNot,
     #[error("there is no such interface in this network namespace")]
     NoInterface,
     #[error("the interface is down, or leads to no multicast group")]
     NoMulticast,
     #[error(
-        "the kernel finds it invalid: the group must be a multicast address, and no service may \
-         have a server of the other address family"
+        "the kernel rejects it as invalid: the group must be a multicast address, and no service \
+         may have a server of the other address family"
     )]
     InvalidDaemon,
     #[error("the module ip_vs is being unloaded")]

@@ -49,7 +49,7 @@ fn read(text: &str, names: &Names, mistakes: &Mistakes) -> Table {
         if let Some(span) = shell::found_in(whole.trim_end(), at) {
             mistakes.add(Mistake::new(
                 &span,
-                "this is for a shell, which `import` is not",
+                "this is shell syntax, which `import` does not run",
                 "run the script, then `ipvsadm -Sn | ipvs-bpf import`",
             ));
             // The following lines depend on it.

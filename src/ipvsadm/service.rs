@@ -126,7 +126,7 @@ fn persistence(
             if let Some(given) = command.get(name) {
                 mistakes.add(Mistake::new(
                     &given.span,
-                    format!("--{name} says nothing without --persistent"),
+                    format!("--{name} has no effect without --persistent"),
                     "add -p, or remove it",
                 ));
             }

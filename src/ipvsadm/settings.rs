@@ -21,7 +21,10 @@ pub(super) fn timeouts(command: &Command, words: &[Word], mistakes: &Mistakes) -
     let [tcp, tcp_fin, udp] = words else {
         mistakes.add(Mistake::new(
             &command.span,
-            format!("--set takes three timeouts, and here are {}", words.len()),
+            format!(
+                "--set takes three timeouts, and there are {} here",
+                words.len()
+            ),
             "write --set TCP TCPFIN UDP, in seconds; 0 keeps the present value",
         ));
         return None;

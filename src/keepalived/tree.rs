@@ -112,8 +112,8 @@ pub(super) fn read(text: &str, mistakes: &Mistakes) -> Vec<Entry> {
     if let Some(span) = braces.last() {
         mistakes.add(Mistake::new(
             span,
-            "this block does not end",
-            "close it by a `}`",
+            "this block is not closed",
+            "close it with a `}`",
         ));
         return Vec::new();
     }
@@ -131,7 +131,7 @@ fn entry(words: &mut Vec<Word>, line: usize, mistakes: &Mistakes) -> Option<Entr
     if let Some(word) = words.iter().find(special) {
         mistakes.add(Mistake::new(
             &word.span,
-            "`import` has no definitions and conditions of keepalived",
+            "`import` does not support keepalived's definitions and conditions",
             "write the value itself, or remove the line",
         ));
     }

@@ -30,8 +30,8 @@ pub fn version() -> Option<String> {
 pub(super) fn versions() -> String {
     let ours = env!("CARGO_PKG_VERSION");
     match version() {
-        Some(version) => format!("the module is of version {version}, ipvs-bpf of {ours}"),
-        None => format!("ipvs-bpf is of version {ours}"),
+        Some(version) => format!("the module has version {version}, ipvs-bpf has {ours}"),
+        None => format!("ipvs-bpf has version {ours}"),
     }
 }
 

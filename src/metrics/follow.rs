@@ -12,13 +12,16 @@ pub(super) fn families(following: Option<&Following>) -> [Family; 4] {
     );
     let mut valid = gauge(
         "file_valid",
-        "Whether the file has no mistakes; with some, the version before is followed",
+        "Whether the file has no mistakes; if it has some, the previous version is followed",
     );
     let mut time = gauge(
         "last_apply_timestamp_seconds",
         "When there was something to do the last time",
     );
-    let mut success = gauge("last_apply_success", "Whether it was all done that time");
+    let mut success = gauge(
+        "last_apply_success",
+        "Whether every step succeeded that time",
+    );
     if let Some(following) = following {
         changes.add(&[], following.planned_changes);
         valid.add(&[], u32::from(following.file_valid));

@@ -51,7 +51,8 @@ pub fn families(snapshot: &Snapshot) -> Vec<Family> {
 }
 
 fn up(snapshot: &Snapshot) -> Family {
-    let help = "Whether it is there: IPVS, the module ip_vs_bpf, the eBPF programs with their maps";
+    let help =
+        "Whether it is loaded: IPVS, the module ip_vs_bpf, the eBPF programs with their maps";
     let mut family = Family::gauge("up", help);
     for (part, is_up) in [
         ("ipvs", snapshot.ipvs),
@@ -64,7 +65,7 @@ fn up(snapshot: &Snapshot) -> Family {
 }
 
 fn max_sessions(snapshot: &Snapshot) -> Family {
-    let help = "Sessions that there can be, of IPv4 and of IPv6 each";
+    let help = "The most sessions on the fast path, of IPv4 and of IPv6 each";
     let mut family = Family::gauge("max_sessions", help);
     if let Some(number) = snapshot.max_sessions {
         family.add(&[], number);
@@ -82,7 +83,7 @@ fn interfaces(snapshot: &Snapshot) -> Family {
 }
 
 fn rules(rules: &[RuleLine]) -> Family {
-    let help = "Services of other programs that a rule made full NAT and that had a client lately";
+    let help = "Services of other programs that a rule made full NAT, with a recent client";
     let mut family = Family::gauge("rule_services", help);
     for line in rules {
         let or_all = |list: Option<String>| list.unwrap_or_else(|| "*".to_owned());
@@ -107,7 +108,7 @@ fn local_ips(local_ips: &[RunningLocalIp]) -> Vec<Family> {
     );
     let mut busiest = gauge(
         "busiest_server_sessions",
-        "Sessions with the server that has most of the usable ports; at all, new ones fail",
+        "Sessions with the server that has most of the usable ports; if it has all, new ones fail",
     );
     for local_ip in local_ips {
         let labels = [

@@ -146,10 +146,13 @@ pub(super) fn facts(step: &Step) -> String {
         }
         Step::ChangeFullNat { old, new, .. } => full_nat_change(old, new),
         Step::AddRule { rule, new: value } | Step::RemoveRule { rule, old: value } => {
-            format!("services of others at {rule} {}", full_nat(value))
+            format!("other programs' services at {rule} {}", full_nat(value))
         }
         Step::ChangeRule { rule, old, new } => {
-            format!("services of others at {rule} {}", full_nat_change(old, new))
+            format!(
+                "other programs' services at {rule} {}",
+                full_nat_change(old, new)
+            )
         }
         Step::AddService { new, .. } => service_facts(new),
         Step::ChangeService { old, new, .. } => service_change(old, new),

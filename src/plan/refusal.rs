@@ -167,13 +167,13 @@ impl fmt::Display for Refusal {
             ),
             Refusal::NotEthernet { interface } => write!(
                 f,
-                "the interface {interface} is not Ethernet, which the eBPF programs look for: \
+                "the interface {interface} is not Ethernet, which the eBPF programs need: \
                  leave it out of [director] interfaces"
             ),
             Refusal::PortTaken { service, app } => write!(
                 f,
                 "the IPVS application {app} holds the port of {service}, and full NAT needs it: \
-                 `modprobe -r ip_vs_{app}`, or take `snat` from the service"
+                 `modprobe -r ip_vs_{app}`, or remove `snat` from the service"
             ),
             Refusal::MixedFamilies {
                 service,
@@ -182,8 +182,8 @@ impl fmt::Display for Refusal {
             } => write!(
                 f,
                 "{service} → {server}: a server of another family than its service's and the \
-                 {daemon} sync daemon exclude each other: remove the server, or stop the daemon \
-                 by a [sync] without it"
+                 {daemon} sync daemon exclude each other: remove the server, or leave the daemon \
+                     out of [sync]"
             ),
         }
     }

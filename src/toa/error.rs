@@ -18,12 +18,12 @@ pub enum Error {
     )]
     OldKernel { kernel: String },
     #[error(
-        "no cgroup file system of version 2 is mounted, to whose root the receiver's programs \
-         are attached: mount -t cgroup2 none /sys/fs/cgroup"
+        "no cgroup file system of version 2 is mounted; the receiver's programs are attached to \
+         its root: mount -t cgroup2 none /sys/fs/cgroup"
     )]
     NoCgroup,
     #[error(
-        "another program is attached to the root cgroup and lets no other in: \
+        "another program is attached to the root cgroup exclusively: \
          `bpftool cgroup show` with its path names it; detach it, or have it attached with \
          BPF_F_ALLOW_MULTI"
     )]

@@ -74,7 +74,7 @@ fn a_scheduler_that_refuses_the_clients_of_a_drained_server_is_named() {
     let drained = lab.ipvs_bpf(&["drain", WEB, "10.2.0.2:8080"]);
     let text = stderr(&drained);
     let cure = "the scheduler mh refuses the clients that it maps to this server, until it is \
-                removed (with scheduler_flags = [\"mh-fallback\"] it would not)";
+                removed (with scheduler_flags = [\"mh-fallback\"] they get another server)";
     assert!(drained.status.success() && text.contains(cure), "{text}");
     let some = refused(&lab);
     assert!((1..16).contains(&some), "{some}");
@@ -168,7 +168,7 @@ fn at_the_timeout_the_weight_stays_0_and_a_message_says_how_many_are_left() {
     let message = failed(&output);
     assert!(message.contains("after 1s 1 connection left"), "{message}");
     let undo = format!(
-        "`ipvs-bpf --netns {} weight {WEB} {server} {before}` takes it back",
+        "`ipvs-bpf --netns {} weight {WEB} {server} {before}` restores it",
         lab.namespace("director")
     );
     assert!(message.contains(&undo), "{message}");
@@ -233,7 +233,7 @@ fn udp_connections_are_waited_for_until_ipvs_forgets_them() {
     let output = lab.ipvs_bpf(&["drain", service, "10.2.0.2:7", "--timeout", "0s"]);
     let message = failed(&output);
     assert!(message.contains("1 connection left"), "{message}");
-    assert!(message.contains("silent for 4s"), "{message}");
+    assert!(message.contains("no packet for 4s"), "{message}");
     // The new timeout applies from their last packet on.
     for talk in &mut talks {
         talk.ask();

@@ -71,12 +71,12 @@ fn a_step_that_fails_is_named_with_what_was_done_and_what_is_left() {
         "  + tcp://10.0.0.20:80 → 10.2.0.255:8080 weight 1",
         "  + tcp://10.0.0.65:80 rr",
         "  … (63 after)",
-        "another `ipvs-bpf apply` goes on from here",
+        "run `ipvs-bpf apply` again to continue from here",
     ] {
         assert!(lines.contains(&line), "{line}\n{message}");
     }
     let failed = "ipvs-bpf: cannot add the server 10.2.0.255:8080 to the service \
-                  tcp://10.0.0.20:80: the kernel finds it invalid";
+                  tcp://10.0.0.20:80: the kernel rejects it as invalid";
     assert!(message.contains(failed), "{message}");
     // It stops there.
     has_services(&lab, 64);

@@ -58,7 +58,7 @@ fn an_interface_that_comes_late_is_used_when_it_comes() {
     let late = FILE.replace(r#"["eth0", "eth1"]"#, r#"["eth0", "eth1", "eth7"]"#);
     let file = folder.write("lb.toml", &late);
     let mut follower = Follower::start(&lab, &file, &[]);
-    follower.until("waits for interface `eth7`");
+    follower.until("waiting for interface `eth7`");
     assert_eq!(
         lab.ipvs_bpf(&["plan", "-f", &file]).status.code(),
         Some(0),
@@ -67,9 +67,9 @@ fn an_interface_that_comes_late_is_used_when_it_comes() {
     for _ in 0..2 {
         lab.exec("director", &["ip", "link", "add", "eth7", "type", "dummy"]);
         follower.until("+ interface eth7");
-        follower.until("every interface of the file is there");
+        follower.until("all interfaces of the file exist");
         lab.exec("director", &["ip", "link", "delete", "eth7"]);
-        follower.until("waits for interface `eth7`");
+        follower.until("waiting for interface `eth7`");
     }
 }
 
@@ -105,11 +105,11 @@ fn a_file_that_changes_is_applied_and_one_with_mistakes_changes_nothing() {
 
     folder.write("lb.toml", &FILE.replacen("scheduler", "schedular", 1));
     follower.until("unknown key `schedular`");
-    follower.until("nothing was changed; the version before is followed");
+    follower.until("nothing was changed; the previous version stays in force");
     assert_eq!(rules(&lab), right);
     ipvsadm(&lab, "-D -t 10.0.0.1:5201");
     follower.until("+ tcp://10.0.0.1:5201");
-    eventually("the version before is followed", || rules(&lab) == right);
+    eventually("the previous version is followed", || rules(&lab) == right);
     fs::remove_file(&file).unwrap();
     follower.until("there is no such file");
     assert_eq!(rules(&lab), right);
@@ -184,7 +184,7 @@ fn a_failure_is_reported_once_and_tried_again() {
     assert!(follower::metric(&lab, "planned_changes").unwrap() > 0);
     assert_eq!(follower.seen("cannot be carried out"), 1);
     folder.write("lb.toml", FILE);
-    follower.until("the kernel is as the file says again");
+    follower.until("the kernel matches the file again");
     eventually("metrics say so", || {
         follower::metric(&lab, "last_apply_success") == Some(1)
     });

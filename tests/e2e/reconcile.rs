@@ -105,10 +105,7 @@ fn an_interface_that_is_missing_is_named_and_everything_else_is_applied() {
 
     let (_, said) = run(&["apply"], 3);
     assert!(said.contains(named), "{said}");
-    assert!(
-        said.contains("everything else is as the file says"),
-        "{said}"
-    );
+    assert!(said.contains("everything else matches the file"), "{said}");
     lab.get(&["http://10.0.0.1/"]);
     assert_eq!(run(&["apply"], 3).0, "nothing to do\n");
 

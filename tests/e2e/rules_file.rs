@@ -33,7 +33,7 @@ fn a_file_has_rules_and_leaves_their_services_to_another_program() {
     add_web(&lab);
     let applied = lab.apply(FILE_WITH_RULE);
     assert!(
-        applied.contains("services of others at 10.0.0.1/32 tcp full NAT from pool"),
+        applied.contains("other programs' services at 10.0.0.1/32 tcp full NAT from pool"),
         "{applied}"
     );
     assert!(!applied.contains("tcp://10.0.0.1:80"), "{applied}");
@@ -76,7 +76,7 @@ fn a_file_has_rules_and_leaves_their_services_to_another_program() {
     let drain = lab.ipvs_bpf(&[&["drain"], &target[..], &["--remove"]].concat());
     assert!(!drain.status.success());
     assert!(
-        stderr(&drain).contains("is another program's: the rule for 10.0.0.1/32 tcp"),
+        stderr(&drain).contains("belongs to another program, by the rule for 10.0.0.1/32 tcp"),
         "{}",
         stderr(&drain)
     );
@@ -131,7 +131,7 @@ fn rules_of_a_file_change_at_once_while_connections_live() {
     ipvsadm(&lab, "-D -t 10.0.0.1:80");
     let applied = lab.apply(&without);
     assert!(
-        applied.contains("- services of others at 10.0.0.0/29 tcp"),
+        applied.contains("- other programs' services at 10.0.0.0/29 tcp"),
         "{applied}"
     );
     assert_eq!(read(&lab, "rules"), "");

@@ -90,8 +90,8 @@ fn an_error_names_the_thing_and_the_cure() {
         .collect();
     assert_eq!(
         sentences[0],
-        "cannot add the service tcp://10.0.0.1:80: the kernel has no scheduler `wrr`, and no module \
-         ip_vs_wrr came for it: choose another one, or install the module"
+        "cannot add the service tcp://10.0.0.1:80: the kernel has no scheduler `wrr`, and loading \
+         a module ip_vs_wrr did not add it: choose another one, or install the module"
     );
     assert_eq!(
         sentences[5],
@@ -115,7 +115,7 @@ fn a_missing_engine_is_named_next_to_the_scheduler() {
         .add_service(&tcp("10.0.0.1:80"), &service)
         .unwrap_err()
         .to_string();
-    assert!(error.contains("ip_vs_wrr or ip_vs_pe_sip"), "{error}");
+    assert!(error.contains("ip_vs_wrr and ip_vs_pe_sip"), "{error}");
 }
 
 #[test]

@@ -128,24 +128,24 @@ impl Event<'_> {
             } => {
                 output::say(format_args!(
                     "ipvs-bpf: {error}\nipvs-bpf: the next attempt is in {retry_seconds} s; \
-                     the same error is not said again"
+                     the same error is not repeated"
                 ));
                 Ok(())
             }
-            Event::Recovered { .. } => output::print("the kernel is as the file says again"),
+            Event::Recovered { .. } => output::print("the kernel matches the file again"),
             Event::Warning { message } => {
                 output::say(format_args!("ipvs-bpf: warning: {message}"));
                 Ok(())
             }
             Event::Absent { interfaces } if interfaces.is_empty() => {
-                output::print("every interface of the file is there")
+                output::print("all interfaces of the file exist")
             }
             Event::Absent { interfaces } => {
                 let names = listed(interfaces.iter().map(String::as_str));
-                output::print(format_args!("waits for interface {names}"))
+                output::print(format_args!("waiting for interface {names}"))
             }
             Event::Ended { signal } => output::print(format_args!(
-                "ended by {signal}; everything stays unchanged"
+                "ended by {signal}; services and connections stay"
             )),
         }
     }

@@ -291,8 +291,8 @@ impl Follower<'_> {
             Failure::NotRead(why) => format!("ipvs-bpf: {why}"),
         };
         let text = format!(
-            "{shown}\nipvs-bpf: {}: nothing was changed; the version before is followed until \
-             this one is right",
+            "{shown}\nipvs-bpf: {}: nothing was changed; the previous version stays in force until \
+             the mistakes are fixed",
             self.name
         );
         let event = Event::FileWrong {
@@ -325,14 +325,14 @@ impl Follower<'_> {
     fn tell(&mut self, causes: &[Cause], succeeded: bool) {
         let mut status = match &self.error {
             Some(error) => format!("failed, tried again: {error}"),
-            None => format!("the kernel is as {} says", self.name),
+            None => format!("the kernel matches {}", self.name),
         };
         if !self.file.is_valid() {
             status = format!("{} has mistakes; {status}", self.name);
         }
         if !self.absent.is_empty() {
             let names: Vec<&str> = self.absent.iter().map(String::as_str).collect();
-            status = format!("{status}; waits for {}", names.join(", "));
+            status = format!("{status}; waiting for {}", names.join(", "));
         }
         self.manager.status(&status);
         // A reload has ended, whatever came of it. A start ends with success alone.

@@ -25,7 +25,8 @@ impl<'a> FlowFilter<'a> {
                 ServiceKey::Address { .. } => others = director::running_service_keys()?,
                 ServiceKey::Fwmark { .. } => {
                     return Err(Error::Usage(format!(
-                        "a connection does not tell the firewall mark of {key}; name a server with --server"
+                        "IPVS does not list the firewall mark {key} of a connection; name a server \
+                         with --server"
                     )));
                 }
             }

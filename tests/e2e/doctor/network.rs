@@ -434,12 +434,12 @@ fn mtus_that_differ_along_the_path() {
     let lab = Lab::new();
     lab.apply(FILE);
     script(&lab, "ip link set eth1 mtu 1400");
-    let what = "towards the server 10.2.0.2 packets may have 1400 bytes, at eth0 1500";
+    let what = "packets to the server 10.2.0.2 may have 1400 bytes, packets at eth0 1500";
     only(&running(&lab), "warning", "mtu", what);
     script(&lab, "ip link set eth1 mtu 1500");
     assert_eq!(running(&lab).len(), 0);
     script(&lab, "ip route add 10.2.0.2 dev eth1 mtu 1300");
-    let what = "towards the server 10.2.0.2 packets may have 1300 bytes";
+    let what = "packets to the server 10.2.0.2 may have 1300 bytes";
     only(&running(&lab), "warning", "mtu", what);
 }
 

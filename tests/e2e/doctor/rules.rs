@@ -96,7 +96,7 @@ fn services_under_a_rule_that_stay_native() {
         );
         assert_eq!(
             cure,
-            "modprobe -r ip_vs_ftp, or take the port out of the rule"
+            "modprobe -r ip_vs_ftp, or remove the port from the rule"
         );
         let (why, _) = of("tcp://10.0.0.1:8080");
         assert_eq!(why, "1 of its 2 servers are not masqueraded");
@@ -151,6 +151,7 @@ fn as_many_services_by_rule_as_there_can_be() {
         lab.exec("client", &["/usr/bin/python3", "-ISc", send]);
         lab.counter("refused_rule_services") > 0
     });
-    let what = "16384 services are made by rules, marks and services of every port, the most";
+    let what = "16384 services are made by rules, marks and services of every port, which is the \
+        limit";
     found(&running(&lab), "error", "rule-services-full", what);
 }

@@ -126,7 +126,7 @@ fn a_module_of_another_version() {
     let other = instead("/sys/module/ip_vs_bpf/version", "0.0.9");
     let netns = lab.namespace("director");
     let findings = where_mounted(&other, &["--netns", &netns]);
-    let what = "the module that is loaded is of version 0.0.9, ipvs-bpf of ";
+    let what = "the loaded module has version 0.0.9, ipvs-bpf has ";
     only(&findings, "error", "module-version", what);
 }
 
@@ -137,7 +137,7 @@ fn a_module_that_is_another_build_than_the_one_installed() {
     let source = srcversion();
     let path = altered_module(&lab, &source, &"0".repeat(source.len()));
     let output = lab.ipvs_bpf(&["doctor", "--json", "--module", &path]);
-    let what = format!("the module that is loaded is another build than {path}");
+    let what = format!("the loaded module is a different build from {path}");
     only(&findings(&output), "warning", "module-build", &what);
 }
 

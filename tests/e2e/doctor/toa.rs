@@ -300,7 +300,7 @@ fn a_program_that_lets_no_other_to_the_root_cgroup() {
     let what = "the eBPF program seven, id ";
     let cure = only(&findings, "error", "toa-exclusive", what);
     let error = String::from_utf8(apply.stderr).unwrap();
-    assert!(error.contains("lets no other in"), "{error}");
+    assert!(error.contains("to the root cgroup exclusively"), "{error}");
     detach(&cure, &pin);
     assert_eq!(server.needed(), NONE);
     server.apply(FILE);
@@ -312,7 +312,7 @@ fn a_program_that_gives_peers_next_to_ours() {
     server.apply(FILE);
     let pin = other_program(&server, &["multi"]);
     let sees = server.sees("10.6.0.100:2001", &[CLIENT]);
-    let what = "is at getpeername4 of the root cgroup as well";
+    let what = "is also at getpeername4 of the root cgroup";
     let cure = only(&server.running(), "note", "toa-other-program", what);
     assert_eq!(sees, "198.51.100.7 7");
     detach(&cure, &pin);

@@ -48,7 +48,7 @@ fn the_service_manager_learns_of_start_reload_errors_and_end() {
         .unwrap();
     let mut follower = Follower::of(child);
     let status = manager.until("STATUS=");
-    assert!(status.contains("the kernel is as"), "{status}");
+    assert!(status.contains("the kernel matches"), "{status}");
     manager.until("READY=1");
     follower.signal(Signal::SIGHUP);
     let reloading = manager.until("RELOADING=1");
