@@ -34,7 +34,7 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         option: "`--edit-service` `-E`",
-        ours: "the `[[service]]` changed, and `apply`",
+        ours: "change the `[[service]]`, and `apply`",
         proof: Same {
             begin: TWO_SERVERS,
             theirs: &["-E -t 10.0.0.1:80 -s lc -p 60"],
@@ -49,7 +49,7 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         option: "`--delete-service` `-D`",
-        ours: "no such `[[service]]` any more, and `apply`",
+        ours: "remove the `[[service]]`, and `apply`",
         proof: Same {
             begin: &[
                 "-A -t 10.0.0.1:80 -s wrr",
@@ -95,7 +95,7 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         option: "`--edit-server` `-e`",
-        ours: "the `[[service.server]]` changed, and `apply`; `weight` for its weight alone",
+        ours: "change the `[[service.server]]`, and `apply`; `weight` changes only the weight",
         proof: Same {
             begin: TWO_SERVERS,
             theirs: &[
@@ -115,7 +115,7 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         option: "`--delete-server` `-d`",
-        ours: "`drain --remove`; or no such `[[service.server]]` any more, and `apply`",
+        ours: "`drain --remove`; or remove the `[[service.server]]`, and `apply`",
         proof: Same {
             begin: &[
                 "-A -t 10.0.0.1:80 -s wrr",

@@ -102,7 +102,7 @@ pub const ROWS: &[Row] = &[
     ),
     shown(
         "`--numeric` `-n`",
-        "always, unless `show --names` is asked for",
+        "always, unless with `show --names`",
         "-Ln",
         "show",
         &["10.0.0.1:80", "10.2.0.2:8080"],
