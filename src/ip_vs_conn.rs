@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_persistence_engine_says_is_read_to_the_end_of_the_line() {
+    fn the_data_of_a_persistence_engine_is_read_to_the_end_of_the_line() {
         let line = "UDP 0A010002 0000 0A000001 13C4 0A020002 13C4 NONE             60 sip a b@c";
         let engine = connection(line).unwrap().persistence_engine.unwrap();
         assert_eq!(

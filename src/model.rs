@@ -10,20 +10,20 @@ use serde::Serialize;
 
 mod full_nat;
 mod network;
-mod place;
 mod port_secret;
 mod rule;
 mod scheduler_flags;
 mod settings;
+mod source_line;
 mod toa;
 
 pub use full_nat::{ClientAddress, FullNat};
 pub use network::{Network, are_every_address};
-pub use place::{Place, Places};
 pub use port_secret::PortSecret;
 pub use rule::Rule;
 pub use scheduler_flags::{fallback_flag, refuses_at_weight_0, scheduler_flag, scheduler_flags};
 pub use settings::{SyncDaemon, SyncDaemons, SyncState, Sysctls, Timeout, Timeouts};
+pub use source_line::{SourceLine, SourceLines};
 pub use toa::Toa;
 
 /// Everything that a file describes and `apply` reconciles.

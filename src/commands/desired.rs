@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{Error, warnings};
 use crate::config::{self, Config, Diagnostics};
 use crate::director;
-use crate::model::{Places, State};
+use crate::model::{SourceLines, State};
 use crate::output;
 
 /// A file as it applies to this host.
@@ -20,7 +20,7 @@ pub(super) struct Desired {
     /// then read.
     pub is_of_server: bool,
     /// The lines that services and rules are from.
-    pub places: Places,
+    pub places: SourceLines,
 }
 
 impl Desired {

@@ -6,14 +6,14 @@ use std::net::IpAddr;
 
 use crate::director::{self, HostPorts, Listeners, LocalAddresses};
 use crate::kmod::module;
-use crate::model::{Places, ServiceKey, State};
+use crate::model::{ServiceKey, SourceLines, State};
 use crate::output;
 
 /// The number of warnings that are printed. Programs get all of them.
 const MOST: usize = 10;
 
 /// `places`: where the file has services and rules.
-pub(super) fn of(desired: &State, places: &Places) -> Vec<String> {
+pub(super) fn of(desired: &State, places: &SourceLines) -> Vec<String> {
     let local = match LocalAddresses::observe() {
         Ok(local) => local,
         Err(error) => return vec![error.to_string()],
@@ -69,7 +69,7 @@ pub(super) fn say_of_counters() {
 /// Finds VIPs that are not configured on this host. IPVS receives packets at LOCAL_IN.
 /// Full NAT is earlier, but receives only packets that are routed to this host. So both
 /// need the address. A firewall mark has no address to check.
-fn vips_elsewhere(desired: &State, local: &LocalAddresses, places: &Places) -> Vec<String> {
+fn vips_elsewhere(desired: &State, local: &LocalAddresses, places: &SourceLines) -> Vec<String> {
     let mut vips = BTreeMap::new();
     for key in desired.services.keys() {
         if let ServiceKey::Address { address, .. } = key
@@ -86,7 +86,7 @@ fn vips_elsewhere(desired: &State, local: &LocalAddresses, places: &Places) -> V
 
 /// Finds full-NAT servers that are this host. Their answers do not arrive at an
 /// interface, so the module leaves the connection to IPVS.
-fn local_servers(desired: &State, local: &LocalAddresses, places: &Places) -> Vec<String> {
+fn local_servers(desired: &State, local: &LocalAddresses, places: &SourceLines) -> Vec<String> {
     let full_nat = desired.full_nat.keys().filter_map(|key| {
         let service = desired.services.get(key)?;
         Some((key, service.servers.keys()))
@@ -107,7 +107,7 @@ fn local_servers(desired: &State, local: &LocalAddresses, places: &Places) -> Ve
 /// Finds rules that cover a port on which this host listens. A rule does not take packets
 /// for which IPVS has no service. So nothing happens until another program creates a
 /// service there.
-fn own_sockets(desired: &State, local: &LocalAddresses, places: &Places) -> Vec<String> {
+fn own_sockets(desired: &State, local: &LocalAddresses, places: &SourceLines) -> Vec<String> {
     if desired.rules.is_empty() {
         return Vec::new();
     }

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_an_argument_is_one_sentence() {
+    fn a_wrong_argument_is_explained_in_one_sentence() {
         assert_eq!(
             service("10.0.0.1:80").unwrap_err(),
             "the protocol is missing; write \"tcp://10.0.0.1:80\""

@@ -9,8 +9,8 @@ use super::parse::Config;
 use super::rules::RuleEntry;
 use super::service::ServiceEntry;
 use crate::model::{
-    Datapath, FullNat, LocalIp, Places, PortRange, PortSecret, Rule, Service, ServiceKey, State,
-    SyncDaemon, SyncDaemons, Toa,
+    Datapath, FullNat, LocalIp, PortRange, PortSecret, Rule, Service, ServiceKey, SourceLines,
+    State, SyncDaemon, SyncDaemons, Toa,
 };
 
 impl Config {
@@ -44,7 +44,7 @@ impl Config {
 
     /// Returns the lines that the services and rules are from, those of lists, groups and
     /// included files too.
-    pub fn places(&self) -> Places {
+    pub fn places(&self) -> SourceLines {
         let place = self.source.places();
         let services = self.services.iter().filter_map(|service| {
             let (key, span) = service.key.as_ref()?;

@@ -171,13 +171,13 @@ impl Source {
     }
 
     /// Returns a function that finds the line of the file that has a byte.
-    pub fn places(&self) -> impl Fn(usize) -> model::Place {
+    pub fn places(&self) -> impl Fn(usize) -> model::SourceLine {
         let ends = self.text.match_indices('\n').map(|(at, _)| at);
         let ends: Vec<usize> = ends.collect();
         let lines_before = move |at: usize| ends.partition_point(|end| *end < at);
         move |at| {
             let (begin, file) = self.file(at);
-            model::Place {
+            model::SourceLine {
                 file: file.to_owned(),
                 line: lines_before(at) - lines_before(begin) + 1,
             }

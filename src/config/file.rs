@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_refused_in_one_line() {
+    fn unreadable_files_are_refused_in_one_line() {
         let refusal = |path: &str| read(Path::new(path)).unwrap_err().to_string();
         assert!(refusal("/nowhere/lb.toml").contains("no such file"));
         assert!(refusal("/").contains("is a directory"));

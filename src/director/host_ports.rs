@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_reserved_already_stays_reserved() {
+    fn existing_reservations_are_kept() {
         let ports = |reserved| HostPorts::from_text("32768 60999", reserved).unwrap();
         let more = PortRange {
             first: 40_000,

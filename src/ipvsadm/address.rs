@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::names::Names;
-use super::words::Word;
+use super::tokens::Word;
 use crate::config::diagnostics::{Mistake, Mistakes};
 use crate::config::spelling::quoted;
 use crate::model::Protocol;

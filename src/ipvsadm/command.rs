@@ -2,7 +2,7 @@
 //! Parses a line as a command: its verb and its options.
 
 use super::option::{Given, Options};
-use super::words::Word;
+use super::tokens::Word;
 use crate::config::diagnostics::{Mistake, Mistakes, Span};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 use super::command::{Command, Verb};
 use super::names::Names;
 use super::table::Table;
-use super::{option, server, service, settings, shell, words};
+use super::{option, server, service, settings, shell, tokens};
 use crate::config::diagnostics::{Diagnostics, Mistake, Mistakes, Span};
 use crate::config::write::{Item, write};
 use crate::config::{self};
@@ -55,7 +55,7 @@ fn read(text: &str, names: &Names, mistakes: &Mistakes) -> Table {
             // The following lines depend on it.
             break;
         }
-        let mut line = words::split(whole.trim_end(), at, mistakes);
+        let mut line = tokens::split(whole.trim_end(), at, mistakes);
         at += whole.len();
         comments.extend(line.comment);
         if line

@@ -14,7 +14,7 @@ mod service;
 mod settings;
 mod shell;
 mod table;
-mod words;
+mod tokens;
 
 pub use export::{Exported, export};
 pub use import::import;

@@ -3,7 +3,7 @@
 //! `-tADDRESS`, `-t=ADDRESS`, `--tcp-service ADDRESS`, `--tcp-service=ADDRESS`,
 //! and several letters after one dash.
 
-use super::words::Word;
+use super::tokens::Word;
 use crate::config::diagnostics::{Mistake, Mistakes, Span};
 use crate::config::spelling::{closest, quoted};
 
@@ -237,12 +237,12 @@ fn give(
 
 #[cfg(test)]
 mod tests {
-    use super::super::words;
+    use super::super::tokens;
     use super::*;
 
     fn options(line: &str) -> Result<String, usize> {
         let mistakes = Mistakes::default();
-        let options = read(words::split(line, 0, &mistakes).words, &mistakes);
+        let options = read(tokens::split(line, 0, &mistakes).words, &mistakes);
         if let Some(diagnostics) = mistakes.into_diagnostics("", line) {
             return Err(diagnostics.count());
         }
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_option_is_an_argument() {
+    fn words_that_are_not_options_are_arguments() {
         assert_eq!(options("--set 1 2 3"), Ok("set 1 2 3".to_owned()));
         assert_eq!(options("-C -- -A -"), Ok("clear -A -".to_owned()));
     }

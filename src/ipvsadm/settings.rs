@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::address::number;
 use super::command::Command;
-use super::words::Word;
+use super::tokens::Word;
 use crate::config::diagnostics::{Mistake, Mistakes};
 use crate::config::spelling::{meant, quoted};
 use crate::model::{SyncDaemon, SyncState, Timeouts};

@@ -34,7 +34,7 @@ mod tests {
     use super::found_in;
 
     #[test]
-    fn what_a_shell_would_do_is_found() {
+    fn shell_syntax_is_found() {
         for (line, found) in [
             ("sudo ipvsadm -C", "sudo"),
             ("$IPVSADM -A -t 10.0.0.1:80", "$"),

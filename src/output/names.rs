@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_no_name_is_a_number() {
+    fn objects_without_a_name_are_numbers() {
         let mut names = Names::default();
         let service = |text: &str| ServiceKey::Address {
             protocol: Protocol::Tcp,

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 
 use super::step::{Op, Step};
 use super::transactions::Plan;
-use crate::model::{Place, Rule, ServiceKey};
+use crate::model::{Rule, ServiceKey, SourceLine};
 use value::Value;
 pub(crate) use value::{PersistenceValue, TunnelValue};
 
@@ -35,7 +35,7 @@ impl Serialize for Plan {
 struct Refused<'a> {
     reason: &'static str,
     message: String,
-    place: Option<&'a Place>,
+    place: Option<&'a SourceLine>,
 }
 
 impl Serialize for Step {

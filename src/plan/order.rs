@@ -46,7 +46,7 @@ use super::local_ips::plan_local_ips;
 use super::refusal::refusals;
 use super::step::Step;
 use super::transactions::Plan;
-use crate::model::{FullNat, Places, ServiceKey, State};
+use crate::model::{FullNat, ServiceKey, SourceLines, State};
 
 /// The steps by stage, in order.
 #[derive(Default)]
@@ -106,7 +106,7 @@ pub fn plan(desired: &State, actual: &State, options: &Options) -> Plan {
         stays_full_nat: stays_full_nat(&steps, &goal, full_nat),
         steps,
         refusals,
-        places: Places::default(),
+        places: SourceLines::default(),
     }
 }
 

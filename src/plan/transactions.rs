@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::refusal::Refusal;
 use super::step::Step;
-use crate::model::{FullNat, Places, ServiceKey};
+use crate::model::{FullNat, ServiceKey, SourceLines};
 
 /// The limit on IPVS steps in one slice. A signal waits for at most this many.
 const AT_ONCE: usize = 128;
@@ -20,7 +20,7 @@ pub struct Plan {
     /// The services of the steps whose full NAT is the same before and after.
     pub stays_full_nat: BTreeMap<ServiceKey, FullNat>,
     /// Where the file has what a refusal is about. Empty unless the caller knows the file.
-    pub places: Places,
+    pub places: SourceLines,
 }
 
 impl Plan {

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_takes_long_or_panics_has_no_candidates() {
+    fn slow_or_panicking_sources_have_no_candidates() {
         let (forever, waits) = mpsc::channel::<()>();
         assert_eq!(in_time(move || waits.recv().ok()), None);
         drop(forever);

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_knows_is_offered_and_arguments_keep_their_order() {
+    fn objects_of_the_kernel_are_offered_and_arguments_keep_their_order() {
         let (offered, positional) = arguments("weight");
         assert_eq!(offered, ["service", "server", "netns"]);
         assert_eq!(positional, ["service", "server", "weight"]);

@@ -8,13 +8,13 @@ use serde::Serialize;
 
 /// A line of a file. Written as `lb.toml:3`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Place {
+pub struct SourceLine {
     pub file: String,
     /// From 1.
     pub line: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SourceLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file, self.line)
     }
@@ -22,10 +22,10 @@ impl fmt::Display for Place {
 
 /// The places of services and rules, by their names as they are displayed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Places(BTreeMap<String, Place>);
+pub struct SourceLines(BTreeMap<String, SourceLine>);
 
-impl Places {
-    pub fn of(&self, what: &impl ToString) -> Option<&Place> {
+impl SourceLines {
+    pub fn of(&self, what: &impl ToString) -> Option<&SourceLine> {
         self.0.get(&what.to_string())
     }
 
@@ -38,8 +38,8 @@ impl Places {
     }
 }
 
-impl FromIterator<(String, Place)> for Places {
-    fn from_iter<T: IntoIterator<Item = (String, Place)>>(places: T) -> Self {
-        Places(places.into_iter().collect())
+impl FromIterator<(String, SourceLine)> for SourceLines {
+    fn from_iter<T: IntoIterator<Item = (String, SourceLine)>>(places: T) -> Self {
+        SourceLines(places.into_iter().collect())
     }
 }
