@@ -2,8 +2,10 @@
 //! Hosts that are broken in one way each, and the findings of `doctor`.
 
 mod file;
+mod interfaces;
 mod network;
 mod rules;
+mod servers;
 mod system;
 mod toa;
 
@@ -66,7 +68,7 @@ fn script(lab: &Lab, lines: &str) {
 
 /// Breaks a healthy director. `doctor` must report it, and running its fix literally must
 /// repair it.
-fn named_and_mended(breaks: &str, severity: &str, check: &str, what: &str) {
+fn named_and_fixed(breaks: &str, severity: &str, check: &str, what: &str) {
     let lab = Lab::new();
     lab.apply(FILE);
     script(&lab, breaks);
@@ -153,8 +155,10 @@ fn every_kind_of_finding_has_a_test_and_a_line_in_the_documentation() {
     assert!(kinds.len() > 25, "{kinds:?}");
     let tests = [
         include_str!("doctor/file.rs"),
+        include_str!("doctor/interfaces.rs"),
         include_str!("doctor/network.rs"),
         include_str!("doctor/rules.rs"),
+        include_str!("doctor/servers.rs"),
         include_str!("doctor/system.rs"),
         include_str!("doctor/toa.rs"),
     ]
