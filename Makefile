@@ -78,8 +78,8 @@ test-packages: deps ## the packages on a Debian with systemd: installed, upgrade
 	lab/deps.sh packages
 	lab/software/debian.sh fetch
 	mkdir -p target
-	tests/packages/build >target/packages.log 2>&1 || { tail -n 40 target/packages.log; exit 1; }
-	tests/packages/run
+	tests/packages/build.sh >target/packages.log 2>&1 || { tail -n 40 target/packages.log; exit 1; }
+	tests/packages/run.sh
 
 test-kubernetes: deps module ## kube-proxy and an API server, built on the first run, drive full NAT in the VM
 	lab/deps.sh kubernetes

@@ -227,7 +227,7 @@ fn a_dump_that_was_disturbed_is_asked_for_again() {
 }
 
 #[test]
-fn what_a_dump_in_two_datagrams_skipped_is_found_by_another() {
+fn another_dump_finds_entries_that_a_dump_in_two_datagrams_skipped() {
     // All dumps except the last skip server 5. Only the last one links to the datagram
     // before it.
     let (servers, asked) = servers_from(|asked, sequence| {

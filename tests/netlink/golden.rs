@@ -273,7 +273,7 @@ fn timeouts_are_the_bytes_that_ipvsadm_sends_and_prints() {
 }
 
 #[test]
-fn what_the_kernel_dumps_is_what_ipvsadm_configured() {
+fn the_dump_equals_what_ipvsadm_configured() {
     let mut ipvs = Ipvs::over(Replay::of(&["service.hex", "services.hex"])).unwrap();
     // The file connect.hex also has a dump, with no services.
     assert_eq!(ipvs.services().unwrap(), BTreeMap::new());

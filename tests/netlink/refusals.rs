@@ -175,7 +175,7 @@ fn every_change_asks_for_an_acknowledgement() {
 }
 
 #[test]
-fn what_the_kernel_would_misread_is_refused_before_it_is_sent() {
+fn values_that_the_kernel_would_misread_are_not_sent() {
     let (mut ipvs, requests) = kernel(|_: &Request| Vec::new());
     let unmarked = ServiceKey::Fwmark {
         mark: 0,

@@ -26,7 +26,7 @@ pub struct Exchange {
     pub answers: Vec<Vec<u8>>,
 }
 
-/// The exchanges of a file in `golden/`, made by `capture`.
+/// The exchanges of a file in `golden/`, made by `capture.py`.
 pub fn golden(name: &str) -> Vec<Exchange> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/netlink/golden");
     let text = fs::read_to_string(path.join(name)).unwrap();

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The packages on a Debian host, from the installation to the removal: by its own
 # package manager, DKMS and systemd, under its own kernels. Needs root, and what
-# tests/packages/build makes. Prints a line a promise; stops at the first that is
+# tests/packages/build.sh makes. Prints a line a promise; stops at the first that is
 # broken.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PATH=$PATH:/usr/sbin:/sbin
-# shellcheck source=tests/packages/proves
-source tests/packages/proves
+# shellcheck source=tests/packages/proves.sh
+source tests/packages/proves.sh
 
 work=$(mktemp -d)
 disk=$work/disk root=$work/root share=$work/lab
@@ -44,7 +44,7 @@ proves "apt installs it without what it recommends" offline apt-get -qq install 
 refuses "nothing is enabled by the installation" offline systemctl --quiet is-enabled ipvs-bpf-toa
 offline cp /lab/toa.toml /etc/ipvs-bpf/
 offline systemctl --quiet enable ipvs-bpf-toa
-boot --kernel "$first" receiver
+boot --kernel "$first" receiver.sh
 fresh
 
 echo "== ipvs-bpf $old, by apt and dkms"
@@ -52,7 +52,7 @@ offline cp /lab/lab-network.service /etc/systemd/system/
 offline systemctl --quiet enable lab-network
 proves "apt installs both packages" offline apt-get -qq install -y /lab/old/ipvs-bpf_"$old"_amd64.deb /lab/old/ipvs-bpf-dkms_"$old"_all.deb
 proves "DKMS built the module for $first" built "$old" "$first"
-boot --kernel "$first" first
+boot --kernel "$first" first.sh
 
 echo "== A newer kernel, without its headers"
 image=$(offline sh -c 'ls /var/cache/apt/archives/linux-image-[0-9]*' | sort -V | tail -n 1)
@@ -60,17 +60,17 @@ proves "apt installs it" offline apt-get -qq install -y --no-install-recommends 
 second=$(kernels | tail -n 1)
 proves "it is a newer one: $second" [ "$second" != "$first" ]
 refuses "DKMS built nothing for it" built "$new" "$second"
-boot --kernel "$second" without-headers
+boot --kernel "$second" without-headers.sh
 
 echo "== Its headers"
 proves "apt installs them" offline apt-get -qq install -y --no-install-recommends -t bookworm-backports linux-headers-amd64
 proves "DKMS built the module for $second" built "$new" "$second"
 proves "… and that for $first is there" built "$new" "$first"
-boot --kernel "$second" --kernel-args lockdown=integrity locked
-boot --kernel "$second" removal
+boot --kernel "$second" --kernel-args lockdown=integrity locked.sh
+boot --kernel "$second" removal.sh
 offline systemctl --quiet is-enabled ipvs-bpf && broken "the unit is still enabled"
 proves "nothing is left for $first either" [ -z "$(offline find "/lib/modules/$first/updates" -name 'ip_vs_bpf*')" ]
 
 echo "== The other package format, on the same host"
-boot --kernel "$second" rpm
+boot --kernel "$second" rpm.sh
 echo "== All of it is proved"

@@ -3,8 +3,8 @@
 # A kernel that has no headers, so that DKMS built no module for it.
 set -euo pipefail
 cd /lab
-# shellcheck source=tests/packages/proves
-source proves
+# shellcheck source=tests/packages/proves.sh
+source proves.sh
 
 echo "== Linux $(uname -r), without its headers"
 refuses "there is no module" modinfo ip_vs_bpf

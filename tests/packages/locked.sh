@@ -3,8 +3,8 @@
 # A kernel in lockdown, as Secure Boot has it, which does not know the key of DKMS.
 set -euo pipefail
 cd /lab
-# shellcheck source=tests/packages/proves
-source proves
+# shellcheck source=tests/packages/proves.sh
+source proves.sh
 
 echo "== Linux $(uname -r), lockdown: $(</sys/kernel/security/lockdown)"
 proves "DKMS signed the module" [ "$(modinfo -F signer ip_vs_bpf)" = "DKMS module signing key" ]

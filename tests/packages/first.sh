@@ -3,8 +3,8 @@
 # The first boot after the installation, an enabled unit, mistakes, an upgrade.
 set -euo pipefail
 cd /lab
-# shellcheck source=tests/packages/proves
-source proves
+# shellcheck source=tests/packages/proves.sh
+source proves.sh
 versions=$(<versions) old=${versions% *} new=${versions#* }
 ip netns exec server1 ./server.py server1 >/run/server1 &
 until grep -q ready /run/server1; do sleep 0.2; done
@@ -59,7 +59,7 @@ proves "metrics come, again and again" metrics_come
 proves "… of what runs" grep -q '^ipvs_bpf_up{part="programs"} 1$' "$metrics"
 proves "node_exporter may read them" [ "$(stat -c %a "$metrics")" = 644 ]
 
-ip netns exec client ./talk 10.0.0.1 /run/talked /run/enough >/run/talk 2>&1 &
+ip netns exec client ./talk.py 10.0.0.1 /run/talked /run/enough >/run/talk 2>&1 &
 talk=$!
 until [ -s /run/talked ]; do sleep 0.2; done
 # Answers of the connection that came since.
@@ -83,7 +83,7 @@ proves "the unit stays active" systemctl is-active --quiet ipvs-bpf
 proves "what runs stays" [ "$(ipvs-bpf save)" = "$running" ]
 proves "the connection goes on" goes_on
 cp lb.toml /etc/ipvs-bpf/lb.toml
-proves "a reload with the file mended succeeds" systemctl reload ipvs-bpf
+proves "a reload with the corrected file succeeds" systemctl reload ipvs-bpf
 
 echo "== The packages of version $new"
 # Once more as they are: the newer package has another file.
@@ -94,7 +94,7 @@ proves "the tool is of the new version" [ "$(ipvs-bpf --version)" = "ipvs-bpf $n
 proves "the module that waits is of the new version" [ "$(modinfo -F version ip_vs_bpf)" = "$new" ]
 proves "the module that runs is the old one" [ "$(</sys/module/ip_vs_bpf/version)" = "$old" ]
 proves "the file is the operator's" [ "$(md5sum /etc/ipvs-bpf/lb.toml)" = "$conffile" ]
-proves "… and the package's lies beside it" test -e /etc/ipvs-bpf/lb.toml.dpkg-dist
+proves "… and the package's is next to it" test -e /etc/ipvs-bpf/lb.toml.dpkg-dist
 proves "the unit never stopped" systemctl is-active --quiet ipvs-bpf
 proves "the connection goes on" goes_on
 from_here
@@ -125,12 +125,12 @@ echo "== A follower"
 proves "systemctl enable --now ipvs-bpf-follow" systemctl enable --quiet --now ipvs-bpf-follow
 ipvs-bpf flush --yes
 until services >/dev/null; do sleep 0.2; done
-proves "a flush is put right" full_nat
+proves "a flush is undone" full_nat
 sed -i 's/scheduler = .*/scheduler = 1/' /etc/ipvs-bpf/lb.toml
 refuses "a reload with a broken file fails" systemctl reload ipvs-bpf-follow
 proves "… and ends nothing" systemctl is-active --quiet ipvs-bpf-follow
 cp lb.toml /etc/ipvs-bpf/lb.toml
-proves "a reload with the file mended succeeds" systemctl reload ipvs-bpf-follow
+proves "a reload with the corrected file succeeds" systemctl reload ipvs-bpf-follow
 unit=ipvs-bpf-follow proves "… and the journal has it" journal_says "follows /etc/ipvs-bpf/lb.toml"
 proves "systemctl stop ipvs-bpf-follow" systemctl stop ipvs-bpf-follow
 proves "… leaves everything" full_nat

@@ -3,8 +3,8 @@
 # A boot with an enabled unit and a newer kernel, and the removal of the packages.
 set -euo pipefail
 cd /lab
-# shellcheck source=tests/packages/proves
-source proves
+# shellcheck source=tests/packages/proves.sh
+source proves.sh
 versions=$(<versions) new=${versions#* }
 ip netns exec server1 ./server.py server1 >/run/server1 &
 until grep -q ready /run/server1; do sleep 0.2; done

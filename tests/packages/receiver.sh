@@ -4,8 +4,8 @@
 # this boot.
 set -euo pipefail
 cd /lab
-# shellcheck source=tests/packages/proves
-source proves
+# shellcheck source=tests/packages/proves.sh
+source proves.sh
 unit=ipvs-bpf-toa
 versions=$(<versions) old=${versions% *}
 
