@@ -84,7 +84,7 @@ fn mistakes_are_the_same_for_programs_as_for_people() {
 
 /// If all mistakes of a file are `slips`, the file is good after their fixes.
 #[test]
-fn what_is_suggested_leads_to_no_next_error() {
+fn a_suggestion_leads_to_no_further_error() {
     let mut fixes = 0;
     for case in cases() {
         let Err(diagnostics) = read(&case) else {

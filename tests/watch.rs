@@ -231,7 +231,7 @@ fn a_dumb_terminal_gets_no_colours() {
 }
 
 #[test]
-fn what_is_wrong_from_the_beginning_takes_no_terminal() {
+fn an_error_at_the_start_does_not_take_the_terminal() {
     let terminal = Terminal::new(100, 20);
     let program = env!("CARGO_BIN_EXE_ipvs-bpf");
     terminal.run(&format!(

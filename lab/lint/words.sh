@@ -41,7 +41,7 @@ report 'say is told, has no entry, continues, reverted, …' \
 report 'say "is not a …"' '^(?!\s*//).*"[^"]*(?<!here )\bis no [a-z{]' "${messages[@]}"
 mapfile -t tests < <(find src tests -name '*.rs')
 report "a test's name is a sentence that a person would say" \
-	'\bfn \w*_(is_no|are_no|is_none|are_none|somebody|mends?|anew|besides?|hangs?|stands?|takes_hold|told_of|of_others)(_\w*)?\(\)' "${tests[@]}"
+	'\bfn (what_\w*|\w*_(is_no|are_no|is_none|are_none|somebody|mends?|anew|besides?|hangs?|stands?|takes_hold|told_of|of_others|beside|nearly)(_\w*)?)\(\)' "${tests[@]}"
 
 # Published commits can no longer be changed.
 [ -n "${CI:-}" ] || while read -r hash subject; do

@@ -332,7 +332,7 @@ fn syn_fin_and_rst_go_to_ipvs_and_other_flags_do_not() {
 }
 
 #[test]
-fn what_the_next_link_or_hop_would_not_take_goes_to_ipvs() {
+fn packets_that_the_next_link_or_hop_would_refuse_go_to_ipvs() {
     each(|family, protocol, bench, _, [old, _]| {
         let headers = incoming(family, protocol, old, &[]).len() - 14;
         let mut payload = vec![1; 1500 - headers];

@@ -73,7 +73,7 @@ fn the_padding_of_a_short_frame_is_not_part_of_the_packet() {
 
 /// `net/ipv4/ip_input.c: ip_rcv_core()`.
 #[test]
-fn what_ip_rcv_discards_is_left_to_it() {
+fn packets_that_ip_rcv_discards_are_left_to_it() {
     let bench = leased(V4, UDP, lease());
     for (ends, _) in directions() {
         let packet = incoming(&Packet::new(UDP, ends));
@@ -116,7 +116,7 @@ fn options_fragments_and_headers_of_another_version_or_length_are_untouched() {
 }
 
 #[test]
-fn what_is_not_ipv4_tcp_or_udp_is_untouched_whatever_the_map_has() {
+fn packets_other_than_ipv4_tcp_or_udp_are_untouched_whatever_the_map_has() {
     // ICMP, IP in IP, IPv6 in IP, GRE, ESP, SCTP, UDP-Lite
     for protocol in [1, 4, 41, 47, 50, 132, 136] {
         let bench = leased(V4, protocol, lease());

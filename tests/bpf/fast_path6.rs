@@ -23,7 +23,7 @@ fn incoming(packet: &Packet6) -> Vec<u8> {
 
 /// `net/ipv6/ip6_input.c: ip6_rcv_core()`.
 #[test]
-fn what_ip6_rcv_discards_is_left_to_it() {
+fn packets_that_ip6_rcv_discards_are_left_to_it() {
     for protocol in PROTOCOLS {
         let bench = leased(V6, protocol, lease());
         for ends in DIRECTIONS {
@@ -77,7 +77,7 @@ fn ipv6_extension_headers_and_fragments_are_untouched() {
 }
 
 #[test]
-fn what_is_not_ipv6_tcp_or_udp_is_untouched_whatever_the_map_has() {
+fn packets_other_than_ipv6_tcp_or_udp_are_untouched_whatever_the_map_has() {
     // ICMPv6, IP in IP, IPv6 in IP, GRE, ESP, SCTP, UDP-Lite
     for protocol in [58, 4, 41, 47, 50, 132, 136] {
         let bench = leased(V6, protocol, lease());

@@ -11,7 +11,7 @@ use toml::Table;
 use super::{cases, said};
 
 #[test]
-fn what_messages_suggest_in_prose_parses_and_leads_to_no_next_error() {
+fn suggestions_in_messages_parse_and_lead_to_no_further_error() {
     let (mut pieces, mut edits) = (0, 0);
     let mut failures = Vec::new();
     for case in cases() {

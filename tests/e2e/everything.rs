@@ -47,7 +47,7 @@ fn every_attribute_of_a_file_reaches_the_kernel_and_comes_back_the_same() {
 /// The reverse: after `ipvsadm -R` of the same lines, the file changes only what these
 /// lines cannot express.
 #[test]
-fn what_ipvsadm_restores_from_its_lines_differs_only_by_what_these_cannot_say() {
+fn ipvsadm_restores_everything_that_its_lines_can_describe() {
     let lab = Lab::new();
     // ipvsadm cannot read the negative marks that it writes.
     let (negative, taken): (Vec<&str>, Vec<&str>) =

@@ -24,7 +24,7 @@ fn converged(lab: &Lab, file: &str) -> bool {
 }
 
 #[test]
-fn what_another_program_changed_comes_back_and_sigterm_leaves_everything() {
+fn changes_by_other_programs_are_reverted_and_sigterm_keeps_everything() {
     let lab = Lab::new();
     let folder = Folder::new(&lab);
     let file = folder.write("lb.toml", FILE);

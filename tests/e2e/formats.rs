@@ -125,7 +125,7 @@ fn save_replaces_a_file_only_when_it_is_told_to() {
 
 /// Without ipvsadm, a kernel accepts states that no file can describe.
 #[test]
-fn what_no_file_can_ask_for_is_saved_as_a_comment_and_reported() {
+fn a_state_that_no_file_can_describe_is_saved_as_a_comment_and_reported() {
     let lab = Lab::new();
     let add = "ipvsadm -A -t 0.0.0.0:80 -s rr; ipvsadm -A -t 10.0.0.1:80 -s rr";
     lab.exec("director", &["sh", "-ec", add]);

@@ -8,7 +8,7 @@ use crate::ipv6;
 use crate::lab::{Lab, eventually, run, success};
 
 #[test]
-fn what_comes_from_source_port_0_becomes_no_session_and_is_counted() {
+fn packets_from_source_port_0_get_no_session_and_are_counted() {
     let lab = Lab::new();
     let others = "[[service]]\naddress = \"udp://10.0.0.1:7\"\nscheduler = \"rr\"\nsnat = \"default\"\n\
                   [[service.server]]\naddress = \"10.2.0.2:7\"\n\
@@ -38,7 +38,7 @@ fn what_comes_from_source_port_0_becomes_no_session_and_is_counted() {
 
 /// As the routing code does for 0.0.0.0.
 #[test]
-fn what_comes_from_the_unspecified_ipv6_address_becomes_no_session_and_is_counted() {
+fn packets_from_the_unspecified_ipv6_address_get_no_session_and_are_counted() {
     let lab = Lab::new();
     lab.apply(ipv6::FILE);
     for (number, (protocol, to)) in (1..).zip([("udp", "[fd00::1]:7"), ("tcp", "[fd00::1]:80")]) {
@@ -61,7 +61,7 @@ fn what_comes_from_the_unspecified_ipv6_address_becomes_no_session_and_is_counte
 
 /// LAND, which the routing of IPv4 refuses. An answer would come back as a request.
 #[test]
-fn what_comes_from_an_ipv6_address_of_the_director_becomes_no_session_and_is_counted() {
+fn packets_from_an_ipv6_address_of_the_director_get_no_session_and_are_counted() {
     let lab = Lab::new();
     lab.apply(ipv6::FILE);
     let any = "ip -6 route add local fd00:9::/64 dev lo";

@@ -96,7 +96,7 @@ fn a_change_replaces_every_property_and_leaves_nothing_of_the_old() {
 }
 
 #[test]
-fn what_is_removed_is_gone_and_nothing_else() {
+fn only_removed_objects_are_gone() {
     let mut ipvs = ipvs();
     let mut state = state();
     set(&mut ipvs, &state);

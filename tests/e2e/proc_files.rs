@@ -38,7 +38,7 @@ const FILES: [&str; 6] = [
 ];
 
 #[test]
-fn what_the_module_does_not_understand_changes_nothing_and_is_explained() {
+fn a_write_that_the_module_does_not_understand_changes_nothing_and_is_explained() {
     let lab = Lab::new();
     lab.apply(FILE);
     let wrong = [

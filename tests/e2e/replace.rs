@@ -234,7 +234,7 @@ fn sessions_of_maps_that_were_replaced_end_and_leave_nothing() {
 }
 
 #[test]
-fn what_was_counted_in_maps_that_were_replaced_is_not_lost() {
+fn counts_of_replaced_maps_are_not_lost() {
     let lab = Lab::new();
     lab.apply(FILE);
     let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));

@@ -195,7 +195,7 @@ fn conntrack_stays_empty() {
 }
 
 #[test]
-fn what_ipvs_has_no_service_for_goes_on_as_it_came_and_makes_nothing() {
+fn packets_without_an_ipvs_service_pass_unchanged_and_create_nothing() {
     let mut lab = Lab::new();
     begin(&lab, RULES);
     add_web(&lab);

@@ -73,7 +73,7 @@ fn settings_of_the_file_are_those_that_ipvsadm_and_proc_show() {
 }
 
 #[test]
-fn what_the_file_does_not_list_is_left_as_it_was() {
+fn settings_that_the_file_does_not_list_stay() {
     let lab = Lab::new();
     ipvsadm(&lab, &["--set", "1000", "2000", "3000"]);
     ipvsadm(

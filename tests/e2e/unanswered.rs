@@ -100,7 +100,7 @@ print(served)
 }
 
 #[test]
-fn what_is_not_answered_ends_in_time_and_what_is_answered_stays() {
+fn unanswered_sessions_end_in_time_and_answered_ones_stay() {
     let lab = Lab::new();
     forged_sources_are_routed(&lab);
     lab.apply(FILE);

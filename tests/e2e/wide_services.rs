@@ -170,7 +170,7 @@ fn services_of_marks_and_of_every_port_are_full_nat_from_their_first_connection_
 }
 
 #[test]
-fn what_the_file_says_of_a_mark_changes_under_traffic() {
+fn settings_of_a_mark_change_under_traffic() {
     let lab = Lab::new();
     begin(&lab);
     let mut first = Talk::new(&lab, "tcp", ("10.0.0.9", 80));

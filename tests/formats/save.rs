@@ -191,7 +191,7 @@ scheduler = "wlc"
 }
 
 #[test]
-fn what_services_share_is_written_once_where_that_is_shorter() {
+fn shared_settings_are_written_once_if_that_is_shorter() {
     let servers = [
         ("10.0.0.2:53", Forward::Masq),
         ("10.0.0.3:53", Forward::Masq),
@@ -256,7 +256,7 @@ servers   = "group1"
 }
 
 #[test]
-fn what_a_file_cannot_ask_for_leaves_the_others_of_its_list_alone() {
+fn a_state_that_no_file_can_describe_leaves_the_rest_of_its_list_alone() {
     let mut state = State::default();
     // A port that routing cannot change is a mistake of the second service alone.
     for address in [
@@ -283,7 +283,7 @@ fn no_service_at_all_is_a_file_that_asks_for_none() {
 }
 
 #[test]
-fn what_no_file_can_ask_for_is_a_comment_with_its_reason() {
+fn a_state_that_no_file_can_describe_becomes_a_comment_with_its_reason() {
     let mut state = State::default();
     state.services.insert(
         key("tcp://10.0.0.1:80"),
@@ -335,7 +335,7 @@ fn what_no_file_can_ask_for_is_a_comment_with_its_reason() {
 }
 
 #[test]
-fn what_the_file_only_nearly_says_is_reported() {
+fn a_state_that_the_file_only_approximates_is_reported() {
     let mut state = State::default();
     let web = key("tcp://10.0.0.1:80");
     state.services.insert(

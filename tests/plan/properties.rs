@@ -102,7 +102,7 @@ fn service_is_kept_up(actual: &State, desired: &State, now: &State) {
 }
 
 /// Checks the same again, without the functions of `goal`.
-fn what_is_listed_is_there(desired: &State, end: &State) {
+fn listed_settings_are_present(desired: &State, end: &State) {
     assert_eq!(end.services, desired.services);
     assert_eq!(end.full_nat, desired.full_nat);
     assert_eq!(end.rules, desired.rules);
@@ -148,7 +148,7 @@ proptest! {
         prop_assume!(!is_refused(&plan, &goal, &actual));
         let end = carry_out(&plan, &actual, |_| {}).unwrap();
         prop_assert_eq!(&end, &goal);
-        what_is_listed_is_there(&desired, &end);
+        listed_settings_are_present(&desired, &end);
     }
 
     #[test]
@@ -338,7 +338,7 @@ proptest! {
                 server.weight = wanted;
             }
         }
-        what_is_listed_is_there(&desired, &end);
+        listed_settings_are_present(&desired, &end);
     }
 }
 

@@ -251,7 +251,7 @@ fn pins_that_were_removed_come_back() {
 }
 
 #[test]
-fn what_is_saved_asks_for_what_runs() {
+fn a_saved_file_describes_the_running_state() {
     let host = Host::new();
     host.apply(FILE);
     let saved = host.tool(&["save"], "");
