@@ -3,7 +3,7 @@
  * /proc/net/ip_vs_bpf/port_secret: the key of the choice of local ports
  * (session/local_ports.c). A write and a read are one word:
  *
- *     random    a key that this director made itself, and nobody knows
+ *     random    a random key that this director made itself
  *     KEY       32 hexadecimal digits, for directors that must choose the same ports
  *
  * Writing "random" makes a new key. Sessions keep their ports when the key changes.

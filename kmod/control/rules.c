@@ -46,9 +46,9 @@ static void follow(struct director *director, struct service *service, void *unu
 	WRITE_ONCE(service->toa, ivb_cover_tells(&cover, service->protocol));
 }
 
-/* Updates the services that rules and wide services made. Called under config, when no
- * packet makes a service by what was before. Then waits for a grace period: after this,
- * no packet takes an unlisted service for listed, or draws from a pool of before.
+/* Updates the services that rules and wide services made. Called under config, when
+ * packets no longer make services by the previous rules. Then waits for a grace period:
+ * after this, no packet sees an unlisted service as listed, or uses a previous pool.
  */
 void ivb_rules_follow(struct director *director)
 {

@@ -57,8 +57,7 @@ static void count_native(struct director *director, const struct cover *cover,
 		count(director, COUNT_RULE_NATIVE);
 }
 
-/* The service that what covers the destination made for it, or may make. NULL: none yet.
- */
+/* The service that the rule or wide service made for the destination. NULL: none yet. */
 static struct service *service_of(struct director *director, const struct cover *cover,
 				  const struct flow *flow)
 {

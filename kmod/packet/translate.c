@@ -96,7 +96,7 @@ bool ivb_translate(struct session *session, const struct ip_vs_conn *cp, u8 dire
 		return reject(session, direction, skb, family, REWRITE, 0);
 	}
 	decrease_hop_limit(skb, family);
-	/* As ip_forward() does. IPv6 keeps what the packet has. */
+	/* As ip_forward() does. For IPv6 the priority stays. */
 	if (!is_ipv6(family))
 		skb->priority = rt_tos2priority(ip_hdr(skb)->tos);
 	/* This takes over the reference. */

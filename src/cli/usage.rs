@@ -28,7 +28,7 @@ pub fn parse() -> Cli {
                 ContextValue::StyledStrs(vec![tip.into()]),
             );
         }
-        // Where nobody reads it, nothing can be done about it.
+        // If the stream is closed, there is no way to report that.
         let _ = error.print();
         exit(if error.use_stderr() { WRONG } else { 0 })
     })

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The state of a running `apply --follow` for other processes, in files below `/run/ipvs-bpf`,
 //! by network namespace. A file counts only while the follower holds the lock next to it,
-//! so nothing is said of one that was killed.
+//! so a killed follower leaves no state behind.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -62,7 +62,7 @@ impl Claim {
         }
     }
 
-    /// Replaces what is told. Readers see the old or the new state, never a part.
+    /// Replaces the state. Readers see the old or the new state, never a part.
     pub fn tell(&self, following: &Following) -> Result<(), Error> {
         let text = serde_json::to_string(following).map_err(io::Error::from);
         let new = self.record.with_extension("new");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Removes everything of ours from the kernel, in the opposite order of an `apply`. Skips
+//! Removes everything of ipvs-bpf from the kernel, in the opposite order of an `apply`. Skips
 //! what is already gone, so that a failed run can be repeated.
 
 use std::collections::BTreeMap;

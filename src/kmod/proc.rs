@@ -233,7 +233,7 @@ pub fn revoke_leases() {
     let _ = attempt(&path("fast_path"), "revoke\n");
 }
 
-/// The lifetime of a session that nobody has answered, in seconds. Empty if the module is
+/// The lifetime of an unanswered session, in seconds. Empty if the module is
 /// not loaded.
 pub fn unanswered() -> Result<Vec<(Timeout, u32)>, Error> {
     parsed("unanswered", text::unanswered)

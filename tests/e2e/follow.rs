@@ -117,7 +117,7 @@ fn a_file_that_changes_is_applied_and_one_with_mistakes_changes_nothing() {
     folder.write("lb.toml", FILE);
     follower.until("follows");
     follower.until("lc → rr");
-    // A mistake is said once, and a file that is the same is not said.
+    // A mistake is reported once; an unchanged file is not reported.
     let said = follower.seen("unknown key");
     assert_eq!(said, 1);
     follower.signal(Signal::SIGHUP);

@@ -83,7 +83,7 @@ scheduler = "rr"
     let text = lab.exec("client", &["/usr/bin/python3", "-ISc", client]);
     assert_eq!(text, "a file\n");
     everything_works(&lab);
-    // Conntrack tracks the FTP connections and none of ours.
+    // Conntrack tracks the FTP connections, but no full-NAT connection.
     let tracked = lab.exec("director", &["cat", "/proc/net/nf_conntrack"]);
     assert!(tracked.contains("dport=21 "), "{tracked}");
     assert!(!tracked.contains("10.0.0.1"), "{tracked}");

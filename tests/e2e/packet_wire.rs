@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The wires of the director, with nobody at their ends: hosts without addresses, so that
-//! nothing answers but the director. Frames go in as they are, and what comes out of the
-//! director is read.
+//! The wires of the director, with hosts without addresses at their ends, so that only the
+//! director answers. Frames are sent unchanged, and the frames that leave the director are
+//! read.
 //!
 //! A packet is done when the markers that were sent after it have come out at both sides.
 //! One thread on one processor sends everything, and the kernel handles in order what a
@@ -255,7 +255,7 @@ fn mark(number: u32) -> Vec<u8> {
     [b"marker of the packet fixtures ", &number.to_be_bytes()[..]].concat()
 }
 
-/// True for what hosts and bridges say by themselves: ARP, neighbour and multicast messages, and
+/// True for messages that hosts and bridges send by themselves: ARP, neighbour and multicast messages, and
 /// fragments that nobody completed.
 fn is_noise(frame: &[u8]) -> bool {
     let Some(kind) = frame.get(12..14) else {

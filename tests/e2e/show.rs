@@ -77,7 +77,7 @@ fn traffic(lab: &Lab) {
                   s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n\
                   for n in range(5): s.sendto(b'x' * n, ('fd00::1', 9))";
     lab.exec("client", &["/usr/bin/python3", "-ISc", script]);
-    // Nobody answers them, so nobody has waited for them.
+    // They were not answered, so no time was spent on them.
     eventually("the datagrams of IPv6 arrive", || {
         let text = success(&lab.ipvs_bpf(&["show", "--json", "udp://[fd00::1]:9"]));
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Sessions that nobody has answered have a short lifetime and are the first to be
-//! replaced.
+//! Unanswered sessions have a short lifetime and are the first to be replaced.
 
 use crate::balance::{balanced, none_left};
 use crate::full_nat::FILE;

@@ -77,7 +77,7 @@ impl File {
         }
     }
 
-    /// Mistakes are shown again, since somebody asked.
+    /// Mistakes are shown again, because the user asked for it.
     pub fn forget_mistakes(&mut self) {
         if let Some(wrong) = &mut self.wrong {
             wrong.clear();

@@ -26,7 +26,7 @@ impl Manager {
         tell(&state);
     }
 
-    /// The kernel was compared with the file. Only the first of these is told.
+    /// The kernel was compared with the file. Only the first comparison is reported.
     pub fn ready(&mut self) {
         if !self.ready {
             self.ready = true;

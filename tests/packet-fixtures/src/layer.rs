@@ -94,7 +94,7 @@ impl Layer {
         self.key(key).map_or(Ok(usual), number)
     }
 
-    /// A length field: a number, or how much it lies by (`+4`, `-1`).
+    /// A length field: a number, or the error in it (`+4`, `-1`).
     pub fn length(&self, usual: usize) -> Result<u64, String> {
         let Some(text) = self.key("length") else {
             return Ok(usual as u64);
