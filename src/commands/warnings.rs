@@ -140,8 +140,8 @@ fn drawn_ports(desired: &State, local: &LocalAddresses, ports: &HostPorts) -> Ve
     unusable
         .map(|(ip, range)| {
             format!(
-                "local IP {ip}: it is an address of this host, which draws all of the ports \
-                 {range} for its own connections, so no TCP or UDP session takes one: choose other \
+                "local IP {ip}: it is an address of this host, which uses all of the ports {range} \
+                 for its own connections, so no TCP or UDP session takes one: choose other \
                  `ports`, or reserve them: `sysctl net.ipv4.ip_local_reserved_ports={}`",
                 ports.reserving(*range)
             )

@@ -17,7 +17,10 @@ pub(super) fn recognize(text: &str) -> Option<Mistake> {
             "where keepalived runs: `ipvsadm -Sn | ipvs-bpf import -o lb.toml`",
         )
     } else if is_ipvsadm(words) {
-        ("rules of ipvsadm", "`ipvs-bpf import` makes a file of them")
+        (
+            "rules of ipvsadm",
+            "`ipvs-bpf import` converts them into a file",
+        )
     } else if lines.iter().any(|(_, line)| line.contains("ipvsadm ")) {
         (
             "a script that runs ipvsadm",

@@ -129,7 +129,10 @@ fn read_value(name: &str, kind: Kind, value: &Value, mistakes: &Mistakes) -> Opt
             if mode == 2 {
                 mistakes.add(Mistake::new(
                     &span,
-                    format!("2 is what the kernel makes of `{name} = 1` while memory is short"),
+                    format!(
+                        "2 is the value that the kernel gives `{name} = 1` while memory is \
+                         short"
+                    ),
                     "write 1 for that, 3 for always, or 0 for never",
                 ));
             }

@@ -78,8 +78,8 @@ fn rp_filter(sysctls: &Sysctls, findings: &mut Vec<Finding>) {
             Note,
             "rp-filter",
             format!("rp_filter is strict at {interface}"),
-            "packets of native services that come in by another interface than their answers \
-             leave by are dropped; full NAT is not affected",
+            "packets of native services that arrive at another interface than their answers leave \
+             by are dropped; full NAT is not affected",
             format!("sysctl -w net.ipv4.conf.{interface}.rp_filter=2"),
         ));
     }

@@ -183,7 +183,7 @@ fn plan_warns_of_a_pool_whose_ports_the_director_draws_and_refusals_name_the_poo
     let file = one_server("40000-40010");
     let warned = |arguments: &[&str]| {
         let output = lab.with_file(arguments, &file);
-        stderr(&output).contains("draws all of the ports 40000-40010")
+        stderr(&output).contains("uses all of the ports 40000-40010")
     };
     assert!(warned(&["plan"]));
     assert!(warned(&["apply"]));
