@@ -17,7 +17,7 @@ report() {
 }
 
 # Turns that no reader of today would use.
-archaic='\b(hears? of|know(s|n)? nothing of|would not do\b|lives? on\b|tells? of|others wrote|speaks? of|put right|of no use|for want of|one page a)\b'
+archaic='\b(put together|narrower|known are|the version before|works on until|as (it|they) came\b|none of ours|says? nothing|(go|goes|went) on\b|comes? in (by|at)\b|belongs? into|[Ii]n full NAT|sees? no (packet|client)|see none of|hears? of|know(s|n)? nothing of|would not do\b|lives? on\b|tells? of|others wrote|speaks? of|put right|of no use|for want of|one page a)\b'
 documents=(README.md Makefile CONTRIBUTING.md SECURITY.md docs/*.md docs/*/*.md man/*)
 report 'say fix, again, next to, or name who does it' \
 	'\b([Mm]end(s|ed|ing)?|[Aa]new|[Ww]hoever|[Bb]esides?|of others[.,:;]|told of)\b' "${documents[@]}"
