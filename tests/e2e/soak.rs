@@ -20,7 +20,7 @@ use traffic::Traffic;
 const APPLY: Duration = Duration::from_secs(4);
 const FAIL: Duration = Duration::from_secs(45);
 
-/// What server2 is in a file.
+/// The state of server2 in a file.
 #[derive(Clone, Copy)]
 enum Second {
     Serves,

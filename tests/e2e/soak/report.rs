@@ -19,7 +19,7 @@ const KEPT_KIB: u64 = 8 * 1024;
 #[derive(Serialize)]
 pub struct Sample {
     pub seconds: u64,
-    /// Of each director.
+    /// Each director has its own.
     pub sessions: [u64; 2],
     pub slab_kib: u64,
     pub traffic: Counts,

@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const REPEAT: Duration = Duration::from_secs(2);
 const REPEATS: u32 = 60;
 
-/// What was exchanged so far.
+/// The exchanges so far.
 #[derive(Default)]
 pub struct Traffic {
     clients_end: AtomicBool,
@@ -54,13 +54,13 @@ pub struct Counts {
     pub failovers: u64,
     /// Bytes that came back to the clients.
     pub bytes: u64,
-    /// Over TCP connections that are open all the time.
+    /// TCP exchanges on connections that stay open.
     pub exchanges: u64,
     /// TCP connections that ended after one exchange.
     pub connections: u64,
     pub datagrams: u64,
     pub datagrams_repeated: u64,
-    /// Of SCTP.
+    /// SCTP messages.
     pub messages: u64,
     /// ICMP errors that clients got.
     pub unreachable: u64,
