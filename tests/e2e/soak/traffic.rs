@@ -81,6 +81,9 @@ impl Counts {
     }
 }
 
+/// Exchanges with a VIP until the end. An error says what did not come back.
+type Client = fn(&Traffic, &Lab, &str, Pattern) -> Result<(), String>;
+
 /// Bytes that nobody else sends.
 struct Pattern(u64);
 
@@ -129,7 +132,7 @@ impl Traffic {
                 scope.spawn(move || self.echo_datagrams(&datagrams));
             }
         }
-        let clients: [fn(&Traffic, &Lab, &str, Pattern) -> Result<(), String>; 6] = [
+        let clients: [Client; 6] = [
             Traffic::long_tcp,
             Traffic::long_tcp,
             Traffic::short_tcp,
