@@ -6,6 +6,8 @@
  *       one datagram from each of COUNT sources: ports FIRST_PORT to 65535 of
  *       SOURCE, then of the next address, and so on. The host need not have
  *       these addresses.
+ *   flows syn ADDRESS PORT COUNT SOURCE FIRST_PORT
+ *       one SYN from each of such sources.
  *   flows tcp ADDRESS PORT COUNT SOURCE FIRST_PORT HOW
  *       COUNT connections, one after the other, from such ports of SOURCE,
  *       which the host has. HOW they end: "fin" as the server does it first,
@@ -22,6 +24,7 @@
 #include <err.h>
 #include <errno.h>
 #include <netinet/ip.h>
+#include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <pthread.h>
 #include <sched.h>
@@ -53,23 +56,45 @@ static struct sockaddr_in source_of(const struct sockaddr_in *first, unsigned in
 	return source;
 }
 
-static void udp(const struct sockaddr_in *to, const struct sockaddr_in *first,
-		unsigned int count)
-{
-	struct {
-		struct iphdr ip;
+/* What is sent without a socket: an IPv4 header, and one of these behind it. */
+struct raw {
+	struct iphdr ip;
+	union {
 		struct udphdr udp;
-	} packet = {
-		.ip = {
-			.version = 4,
-			.ihl = 5,
-			.ttl = 64,
-			.protocol = IPPROTO_UDP,
-			.daddr = to->sin_addr.s_addr,
-		},
-		/* A checksum of 0 means none. */
-		.udp = { .dest = to->sin_port, .len = htons(sizeof(struct udphdr)) },
+		struct tcphdr tcp;
 	};
+};
+
+/* The checksum of a SYN without options, with its pseudo-header (RFC 9293). */
+static unsigned short checksum_of(const struct raw *packet)
+{
+	const unsigned short *words = (const void *)&packet->tcp;
+	const unsigned short *addresses = (const void *)&packet->ip.saddr;
+	unsigned int sum = htons(IPPROTO_TCP) + htons(sizeof(packet->tcp));
+
+	for (unsigned int i = 0; i < sizeof(packet->tcp) / 2; i++)
+		sum += words[i];
+	for (unsigned int i = 0; i < 4; i++)
+		sum += addresses[i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~(sum + (sum >> 16));
+}
+
+static void set_source(struct raw *packet, const struct sockaddr_in *source)
+{
+	packet->ip.saddr = source->sin_addr.s_addr;
+	if (packet->ip.protocol == IPPROTO_UDP) {
+		packet->udp.source = source->sin_port;
+		return;
+	}
+	packet->tcp.source = source->sin_port;
+	packet->tcp.check = 0;
+	packet->tcp.check = checksum_of(packet);
+}
+
+static void send_all(struct raw *packet, size_t size, const struct sockaddr_in *to,
+		     const struct sockaddr_in *first, unsigned int count)
+{
 	int fd = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
 
 	if (fd < 0)
@@ -77,13 +102,49 @@ static void udp(const struct sockaddr_in *to, const struct sockaddr_in *first,
 	for (unsigned int i = 0; i < count; i++) {
 		struct sockaddr_in source = source_of(first, i);
 
-		packet.ip.saddr = source.sin_addr.s_addr;
-		packet.udp.source = source.sin_port;
-		while (sendto(fd, &packet, sizeof(packet), 0, (const void *)to,
+		set_source(packet, &source);
+		while (sendto(fd, packet, sizeof(packet->ip) + size, 0, (const void *)to,
 			      sizeof(*to)) < 0)
 			if (errno != ENOBUFS)
-				err(1, "sending datagram %u", i);
+				err(1, "sending packet %u", i);
 	}
+}
+
+static struct raw raw_to(const struct sockaddr_in *to, unsigned char protocol)
+{
+	return (struct raw){
+		.ip = {
+			.version = 4,
+			.ihl = 5,
+			.ttl = 64,
+			.protocol = protocol,
+			.daddr = to->sin_addr.s_addr,
+		},
+	};
+}
+
+static void udp(const struct sockaddr_in *to, const struct sockaddr_in *first,
+		unsigned int count)
+{
+	struct raw packet = raw_to(to, IPPROTO_UDP);
+
+	/* A checksum of 0 means none. */
+	packet.udp = (struct udphdr){ .dest = to->sin_port, .len = htons(sizeof(packet.udp)) };
+	send_all(&packet, sizeof(packet.udp), to, first, count);
+}
+
+static void syn(const struct sockaddr_in *to, const struct sockaddr_in *first,
+		unsigned int count)
+{
+	struct raw packet = raw_to(to, IPPROTO_TCP);
+
+	packet.tcp = (struct tcphdr){
+		.dest = to->sin_port,
+		.doff = sizeof(packet.tcp) / 4,
+		.syn = 1,
+		.window = htons(8192),
+	};
+	send_all(&packet, sizeof(packet.tcp), to, first, count);
 }
 
 static void tcp(const struct sockaddr_in *to, const struct sockaddr_in *first,
@@ -231,6 +292,8 @@ int main(int argc, char **argv)
 	first = address_of(argv[5], atoi(argv[6]));
 	if (argc == 7 && !strcmp(argv[1], "udp"))
 		udp(&to, &first, count);
+	else if (argc == 7 && !strcmp(argv[1], "syn"))
+		syn(&to, &first, count);
 	else if (argc == 8 && !strcmp(argv[1], "tcp"))
 		tcp(&to, &first, count, !strcmp(argv[7], "rst"));
 	else

@@ -20,6 +20,7 @@ mod failover;
 mod families;
 mod fast_path;
 mod field;
+mod floods;
 mod flush;
 mod follow;
 mod formats;

@@ -49,22 +49,27 @@ pub struct Flows {
     program: PathBuf,
 }
 
+/// `lab/net/flows.c`, compiled once.
+pub fn program() -> PathBuf {
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+        let program = std::env::temp_dir().join(format!("flows-{}", std::process::id()));
+        let compile = [
+            "-O2",
+            "-Wall",
+            "-Werror",
+            "-pthread",
+            "lab/net/flows.c",
+            "-o",
+        ];
+        run(Command::new("cc").args(compile).arg(&program));
+        program
+    });
+    PROGRAM.clone()
+}
+
 impl Flows {
     pub fn new() -> Self {
-        static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-            let program = std::env::temp_dir().join(format!("flows-{}", std::process::id()));
-            let compile = [
-                "-O2",
-                "-Wall",
-                "-Werror",
-                "-pthread",
-                "lab/net/flows.c",
-                "-o",
-            ];
-            run(Command::new("cc").args(compile).arg(&program));
-            program
-        });
-        let program = PROGRAM.clone();
+        let program = program();
         let mut lab = Lab::alone();
         // The local IPs are addresses of the director, which needs no ports itself.
         let all = "net.ipv4.ip_local_reserved_ports=1024-65535";
