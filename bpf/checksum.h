@@ -60,6 +60,15 @@ enum change {
 	NOT_CHANGED,
 };
 
+/* Adds to the sum that a device computed of the packet (CHECKSUM_COMPLETE), if there is
+ * one. A frame at XDP has none.
+ */
+static __always_inline void update_device_sum(struct packet packet, __u32 sum)
+{
+	if (!packet.xdp)
+		bpf_csum_update(skb_of(packet), sum);
+}
+
 /* The offset of the transport checksum in the packet. */
 static __always_inline __u32 checksum_at(__u32 transport, __u8 protocol)
 {
@@ -90,10 +99,10 @@ static __always_inline enum change change_partial(struct __sk_buff *skb, __u32 o
  * cut into segments, is whole. A few whole checksums equal that sum by chance: they are
  * left to the helpers as well. The pseudo-header is not all 0, so its sum is not 0.
  */
-static __always_inline int may_be_partial(struct __sk_buff *skb, __sum16 check,
+static __always_inline int may_be_partial(struct packet packet, __sum16 check,
 					  __u16 pseudo)
 {
-	return skb->gso_size || check == pseudo;
+	return check == pseudo || segment_size(packet);
 }
 
 /* Changes a whole checksum. change is added to the sum. */
@@ -120,12 +129,12 @@ static __always_inline enum change rewrite_transport(struct __sk_buff *skb,
 	union ports *ports;
 	__sum16 *check;
 
-	if (!at(skb, transport, sizeof(*ports), (void **)&ports))
+	if (!at(at_tc(skb), transport, sizeof(*ports), (void **)&ports))
 		return NOT_CHANGED;
 	ports->both = new.both;
-	if (!at(skb, offset, sizeof(*check), (void **)&check))
+	if (!at(at_tc(skb), offset, sizeof(*check), (void **)&check))
 		return NOT_CHANGED;
-	if (may_be_partial(skb, *check, fold16(pseudo)))
+	if (may_be_partial(at_tc(skb), *check, fold16(pseudo)))
 		return change_partial(skb, offset, protocol, addresses, old.both,
 				    new.both);
 	change_whole(check, protocol,

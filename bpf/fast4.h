@@ -29,14 +29,15 @@ static __always_inline void read4(struct flow4 *flow, struct ipvs_bpf_slot4 *slo
 #define PRIORITIES 0x4444666622220010ULL
 #define TOS_MASK 0x1e
 
-/* Sets the priority as ip_forward() does, which is 0 for most packets. */
-static __always_inline void prioritize(struct __sk_buff *skb, __u8 tos)
+/* Sets the priority as ip_forward() does, which is 0 for most packets. A frame at XDP has
+ * none. */
+static __always_inline void prioritize(struct packet packet, __u8 tos)
 {
-	if (tos & TOS_MASK)
-		skb->priority = PRIORITIES >> (tos & TOS_MASK) * 2 & 0xf;
+	if (!packet.xdp && tos & TOS_MASK)
+		skb_of(packet)->priority = PRIORITIES >> (tos & TOS_MASK) * 2 & 0xf;
 }
 
-static __always_inline int forward4(struct __sk_buff *skb, struct headers4 *headers,
+static __always_inline int forward4(struct packet packet, struct headers4 *headers,
 				    const struct flow4 *flow, const __u8 protocol)
 {
 	const struct way *way = &flow->way;
@@ -45,19 +46,22 @@ static __always_inline int forward4(struct __sk_buff *skb, struct headers4 *head
 	void *frame;
 
 	if (protocol == IPPROTO_TCP &&
-	    !more(skb, NETWORK, sizeof(struct iphdr) + sizeof(struct tcphdr), (void **)&headers))
-		return TC_ACT_UNSPEC;
+	    !more(packet, NETWORK, sizeof(struct iphdr) + sizeof(struct tcphdr), (void **)&headers))
+		return pass(packet);
 	size = bpf_ntohs(headers->tot_len);
-	if (headers->ttl <= 1 || !is_for_fast_path(skb, headers, protocol,
+	if (headers->ttl <= 1 || !is_for_fast_path(packet, headers, protocol,
 						   sizeof(struct iphdr), size, way))
-		return TC_ACT_UNSPEC;
-	prioritize(skb, headers->tos);
+		return pass(packet);
+	prioritize(packet, headers->tos);
 	check = (void *)headers + checksum_at(sizeof(struct iphdr), protocol);
-	if (may_be_partial(skb, *check, add16(pseudo_sum(way), headers->tot_len))) {
-		if (!rewrite4(skb, protocol, flow->addresses, flow->ports))
+	if (may_be_partial(packet, *check, add16(pseudo_sum(way), headers->tot_len))) {
+		/* No helper at XDP knows more. */
+		if (packet.xdp)
+			return pass(packet);
+		if (!rewrite4(skb_of(packet), protocol, flow->addresses, flow->ports))
 			return rewrite_failed();
-		return linear(skb, 0, MACS_SIZE, &frame) ?
-			leave(frame, size, way) : rewrite_failed();
+		return linear(packet, 0, MACS_SIZE, &frame) ?
+			leave(packet, frame, size, way) : rewrite_failed();
 	}
 	headers->check = ~add16(~headers->check, header_sum(way));
 	headers->ttl--;
@@ -67,19 +71,19 @@ static __always_inline int forward4(struct __sk_buff *skb, struct headers4 *head
 	/* See rewrite4(). Subtracts the change of the addresses, which is that of the
 	 * header without the TTL.
 	 */
-	bpf_csum_update(skb, ~((__u32)header_sum(way) + bpf_htons(1 << 8)));
-	return leave((void *)headers - NETWORK, size, way);
+	update_device_sum(packet, ~((__u32)header_sum(way) + bpf_htons(1 << 8)));
+	return leave(packet, (void *)headers - NETWORK, size, way);
 }
 
-/* Returns TC_ACT_UNSPEC if the packet is unchanged and left to the module. Instantiated
- * per protocol, so that header offsets are constants.
+/* Returns pass() if the packet is unchanged and left to the module. Instantiated per
+ * protocol, so that header offsets are constants.
  */
-static __always_inline int fast4(struct __sk_buff *skb, struct headers4 *headers,
+static __always_inline int fast4(struct packet packet, struct headers4 *headers,
 				 const struct flow4 *flow)
 {
 	if (headers->protocol == IPPROTO_UDP)
-		return forward4(skb, headers, flow, IPPROTO_UDP);
-	return forward4(skb, headers, flow, IPPROTO_TCP);
+		return forward4(packet, headers, flow, IPPROTO_UDP);
+	return forward4(packet, headers, flow, IPPROTO_TCP);
 }
 
 #endif

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The fast path, at tc ingress. The program translates and sends each packet of a flow
- * that has a lease. Every other packet passes unchanged, to the module and IPVS.
+ * The fast path, at tc ingress and at XDP: two programs of one text. Each translates and
+ * sends the packets of flows that have a lease. Every other packet passes unchanged: at
+ * XDP to the program at tc, there to the module and IPVS. transport.h has what the
+ * programs know about a packet, and struct packet says which of the two runs.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -11,7 +13,7 @@
 #include "fast6.h"
 #include "table.h"
 
-static __always_inline int ingress4(struct __sk_buff *skb)
+static __always_inline int ingress4(struct packet packet)
 {
 	__u64 words[IPVS_BPF_WORDS4];
 	struct ipvs_bpf_slot4 *slot;
@@ -20,25 +22,26 @@ static __always_inline int ingress4(struct __sk_buff *skb)
 	struct flow4 flow;
 	__u32 key, begun;
 
-	if (!parse4(skb, &headers, words))
-		return TC_ACT_UNSPEC;
+	if (!parse4(packet, &headers, words))
+		return pass(packet);
 	key = ipvs_bpf_set(&control, words, IPVS_BPF_WORDS4);
 	/* Called early: a call spills registers, and few are in use yet. */
 	flow.way.now = bpf_jiffies64();
 	set = bpf_map_lookup_elem(&flows4, &key);
 	if (!set)
-		return TC_ACT_UNSPEC;
+		return pass(packet);
 	begun = begin(&set->sequence);
 	slot = find4(set, words);
 	if (!slot)
-		return TC_ACT_UNSPEC;
+		return pass(packet);
 	read4(&flow, slot);
-	if (!is_whole(&set->sequence, begun) || !is_valid(skb, &flow.way))
-		return TC_ACT_UNSPEC;
-	return fast4(skb, headers, &flow);
+	if (!is_whole(&set->sequence, begun) ||
+	    !is_valid(packet, (void *)headers - NETWORK, &flow.way))
+		return pass(packet);
+	return fast4(packet, headers, &flow);
 }
 
-static __always_inline int ingress6(struct __sk_buff *skb)
+static __always_inline int ingress6(struct packet packet)
 {
 	__u64 words[IPVS_BPF_WORDS6];
 	struct ipvs_bpf_slot6 *slot;
@@ -47,32 +50,51 @@ static __always_inline int ingress6(struct __sk_buff *skb)
 	struct flow6 flow;
 	__u32 key, begun;
 
-	if (!parse6(skb, &headers, words))
-		return TC_ACT_UNSPEC;
+	if (!parse6(packet, &headers, words))
+		return pass(packet);
 	key = ipvs_bpf_set(&control, words, IPVS_BPF_WORDS6);
 	/* Called early: a call spills registers, and few are in use yet. */
 	flow.way.now = bpf_jiffies64();
 	set = bpf_map_lookup_elem(&flows6, &key);
 	if (!set)
-		return TC_ACT_UNSPEC;
+		return pass(packet);
 	begun = begin(&set->sequence);
 	slot = find6(set, words);
 	if (!slot)
-		return TC_ACT_UNSPEC;
+		return pass(packet);
 	read6(&flow, slot);
-	if (!is_whole(&set->sequence, begun) || !is_valid(skb, &flow.way))
-		return TC_ACT_UNSPEC;
-	return fast6(skb, headers, &flow);
+	if (!is_whole(&set->sequence, begun) ||
+	    !is_valid(packet, (void *)headers - NETWORK, &flow.way))
+		return pass(packet);
+	return fast6(packet, headers, &flow);
 }
 
 SEC("classifier")
 int ipvs_ingress(struct __sk_buff *skb)
 {
+	struct packet packet = { .context = skb };
+
 	if (__builtin_expect(skb->protocol == bpf_htons(ETH_P_IP), 1))
-		return ingress4(skb);
+		return ingress4(packet);
 	if (skb->protocol == bpf_htons(ETH_P_IPV6))
-		return ingress6(skb);
-	return TC_ACT_UNSPEC;
+		return ingress6(packet);
+	return pass(packet);
+}
+
+/* A tag in the frame makes its type another one. */
+SEC("xdp")
+int ipvs_xdp(struct xdp_md *xdp)
+{
+	struct packet packet = { .context = xdp, .xdp = true };
+	struct ethhdr *frame;
+
+	if (!linear(packet, 0, sizeof(*frame), (void **)&frame))
+		return pass(packet);
+	if (__builtin_expect(frame->h_proto == bpf_htons(ETH_P_IP), 1))
+		return ingress4(packet);
+	if (frame->h_proto == bpf_htons(ETH_P_IPV6))
+		return ingress6(packet);
+	return pass(packet);
 }
 
 char _license[] SEC("license") = "GPL";

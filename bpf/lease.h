@@ -35,6 +35,7 @@ struct way {
 	__u64 macs; /* the first 8 bytes; macs_rest has the last 4 */
 	__u32 macs_rest;
 	__u64 sums; /* mtu, header, transport, pseudo */
+	__u64 to;   /* only read at XDP: the 6 bytes of to, and xdp */
 	__u64 *forwarded;
 	__u32 *last;
 	__u64 now;
@@ -50,6 +51,7 @@ static __always_inline void read_lease(struct way *way, struct ipvs_bpf_lease *l
 	way->macs = load(&lease->macs[0]);
 	way->macs_rest = lease->macs[2];
 	way->sums = load(&lease->mtu);
+	way->to = load(&lease->to);
 	way->forwarded = &lease->forwarded;
 	way->last = last;
 }
@@ -74,22 +76,45 @@ static __always_inline __u16 pseudo_sum(const struct way *way)
 	return quarter(way->sums, 3);
 }
 
+/* The bytes of a link-layer address in a word. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define MAC_MASK 0x0000ffffffffffffULL
+#else
+#define MAC_MASK 0xffffffffffff0000ULL
+#endif
+
 /* A promiscuous interface also receives frames for other hosts: these are not
- * forwarded. Nor are packets that come in by another interface than the flow's.
+ * forwarded. frame is the beginning of the frame.
  */
-static __always_inline int is_valid(struct __sk_buff *skb, const struct way *way)
+static __always_inline int is_for_us(struct packet packet, const void *frame,
+				     const struct way *way)
+{
+	return packet.xdp ? !((load(frame) ^ way->to) & MAC_MASK) :
+			    skb_of(packet)->pkt_type == PACKET_HOST;
+}
+
+/* Some devices lose what a program at XDP sends them, see kmod/session/xdp.c. */
+static __always_inline int can_leave(struct packet packet, const struct way *way)
+{
+	return !packet.xdp || quarter(way->to, 3);
+}
+
+/* Packets that come in by another interface than the flow's are not forwarded. */
+static __always_inline int is_valid(struct packet packet, const void *frame,
+				    const struct way *way)
 {
 	return way->until > way->now && way->generation == control.generation &&
-	       way->iif == skb->ifindex && skb->pkt_type == PACKET_HOST;
+	       way->iif == ingress_interface(packet) && is_for_us(packet, frame, way) &&
+	       can_leave(packet, way);
 }
 
 /* True if a packet that exceeds the MTU will be cut into segments that fit. headers is
  * the size of the IP and transport headers.
  */
-static __always_inline int fits_cut(struct __sk_buff *skb, __u32 headers,
+static __always_inline int fits_cut(struct packet packet, __u32 headers,
 				    const struct way *way)
 {
-	__u32 segment = skb->gso_size;
+	__u32 segment = segment_size(packet);
 
 	return segment && headers + segment <= mtu(way);
 }
@@ -99,14 +124,14 @@ static __always_inline int fits_cut(struct __sk_buff *skb, __u32 headers,
  * packet that is longer than its frame or shorter than its headers.) network is the
  * size of the IP header, size that of the packet.
  */
-static __always_inline int is_for_fast_path(struct __sk_buff *skb,
+static __always_inline int is_for_fast_path(struct packet packet,
 					    const void *iph, __u8 protocol,
 					    __u32 network, __u32 size,
 					    const struct way *way)
 {
 	const __u8 *transport = iph + network;
 	__u32 headers = network + sizeof(struct udphdr);
-	__u32 length = skb->len - NETWORK;
+	__u32 length = frame_size(packet) - NETWORK;
 
 	if (protocol == IPPROTO_TCP) {
 		if (transport[TCP_FLAGS_AT] & (TCP_FIN | TCP_SYN | TCP_RST))
@@ -117,7 +142,7 @@ static __always_inline int is_for_fast_path(struct __sk_buff *skb,
 	}
 	if (size > length || size < headers)
 		return 0;
-	return length <= mtu(way) || fits_cut(skb, headers, way);
+	return length <= mtu(way) || fits_cut(packet, headers, way);
 }
 
 /* Drops a packet that is already half translated. */
@@ -128,7 +153,8 @@ static __always_inline int rewrite_failed(void)
 }
 
 /* Sends a translated packet. */
-static __always_inline int leave(__u32 *frame, __u32 size, const struct way *way)
+static __always_inline int leave(struct packet packet, __u32 *frame, __u32 size,
+				 const struct way *way)
 {
 	store(&frame[0], way->macs);
 	frame[2] = way->macs_rest;
@@ -136,6 +162,8 @@ static __always_inline int leave(__u32 *frame, __u32 size, const struct way *way
 	/* The packets of a flow may come in on several CPUs. */
 	__sync_fetch_and_add(way->forwarded,
 			     ((__u64)size << IPVS_BPF_PACKET_BITS) + 1);
+	if (packet.xdp && way->ifindex == way->iif)
+		return XDP_TX;
 	return bpf_redirect(way->ifindex, 0);
 }
 

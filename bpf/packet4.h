@@ -35,12 +35,12 @@ struct headers4 {
  * cannot have a lease: it is neither TCP nor UDP, is a fragment, or has options or a
  * VLAN tag.
  */
-static __always_inline bool parse4(struct __sk_buff *skb, struct headers4 **found,
+static __always_inline bool parse4(struct packet packet, struct headers4 **found,
 				   __u64 *words)
 {
 	const struct headers4 *headers;
 
-	if (skb->vlan_present || !at(skb, NETWORK, sizeof(*headers), (void **)found))
+	if (has_removed_tag(packet) || !at(packet, NETWORK, sizeof(*headers), (void **)found))
 		return false;
 	headers = *found;
 	if (headers->version_and_ihl != IP_VERSION_4_WITHOUT_OPTIONS ||
@@ -69,7 +69,7 @@ static __always_inline int rewrite4(struct __sk_buff *skb, __u8 protocol,
 	union ports old, new;
 	enum change change;
 
-	if (!linear(skb, NETWORK, sizeof(*headers), (void **)&headers))
+	if (!linear(at_tc(skb), NETWORK, sizeof(*headers), (void **)&headers))
 		return 0;
 	old = headers->ports;
 	new.both = ports;

@@ -28,12 +28,12 @@ struct headers6 {
  * cannot have a lease: it is neither TCP nor UDP, or has extension headers or a VLAN
  * tag.
  */
-static __always_inline bool parse6(struct __sk_buff *skb, struct headers6 **found,
+static __always_inline bool parse6(struct packet packet, struct headers6 **found,
 				   __u64 *words)
 {
 	const struct headers6 *headers;
 
-	if (skb->vlan_present || !at(skb, NETWORK, sizeof(*headers), (void **)found))
+	if (has_removed_tag(packet) || !at(packet, NETWORK, sizeof(*headers), (void **)found))
 		return false;
 	headers = *found;
 	if (headers->traffic[0] >> 4 != 6 || !has_lease(headers->nexthdr))
@@ -81,7 +81,7 @@ static __always_inline int rewrite6(struct __sk_buff *skb, __u8 protocol,
 	enum change change;
 	int word;
 
-	if (!linear(skb, NETWORK, sizeof(*headers), (void **)&headers))
+	if (!linear(at_tc(skb), NETWORK, sizeof(*headers), (void **)&headers))
 		return 0;
 	old = headers->ports;
 	new.both = ports;

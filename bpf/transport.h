@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Access to the data of a packet, shared by both families. */
+/* A packet at tc and at XDP, shared by both families: how its data is reached, and what
+ * is known about it.
+ */
 #ifndef TRANSPORT_H
 #define TRANSPORT_H
 
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
+#include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,43 +31,112 @@ static __always_inline int has_lease(__u8 protocol)
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
 }
 
+/* A packet as one of the two programs gets it. Every function is inlined, so `xdp` is a
+ * constant in each program: what the other one needs takes no instruction.
+ */
+struct packet {
+	void *context; /* struct __sk_buff, or struct xdp_md */
+	bool xdp;
+};
+
+static __always_inline struct __sk_buff *skb_of(struct packet packet)
+{
+	return packet.context;
+}
+
+static __always_inline struct xdp_md *xdp_of(struct packet packet)
+{
+	return packet.context;
+}
+
+static __always_inline struct packet at_tc(struct __sk_buff *skb)
+{
+	return (struct packet){ .context = skb };
+}
+
 /* The compiler sees a pointer in the context as a 32-bit number and would keep it as
  * one. The verifier sees a pointer only where it is loaded.
  */
-#define POINTER(skb, field)                                                    \
+#define POINTER(packet, type, field)                                           \
 	({                                                                     \
 		void *pointer;                                                 \
 		asm volatile("%0 = *(u32 *)(%1 + %2)"                          \
 			     : "=r"(pointer)                                   \
-			     : "r"(skb), "i"(offsetof(struct __sk_buff, field)));\
+			     : "r"((packet).context), "i"(offsetof(type, field)));\
 		pointer;                                                       \
 	})
+
+/* The beginning and the end of what can be read in place: at XDP the whole frame, at tc
+ * the linear part of the packet.
+ */
+static __always_inline void *data(struct packet packet)
+{
+	return packet.xdp ? POINTER(packet, struct xdp_md, data) :
+			    POINTER(packet, struct __sk_buff, data);
+}
+
+static __always_inline void *data_end(struct packet packet)
+{
+	return packet.xdp ? POINTER(packet, struct xdp_md, data_end) :
+			    POINTER(packet, struct __sk_buff, data_end);
+}
+
+/* The size of the frame. */
+static __always_inline __u32 frame_size(struct packet packet)
+{
+	return packet.xdp ? data_end(packet) - data(packet) : skb_of(packet)->len;
+}
+
+/* The size of the segments that the kernel has joined, or 0. At XDP it has joined none. */
+static __always_inline __u32 segment_size(struct packet packet)
+{
+	return packet.xdp ? 0 : skb_of(packet)->gso_size;
+}
+
+static __always_inline __u32 ingress_interface(struct packet packet)
+{
+	return packet.xdp ? xdp_of(packet)->ingress_ifindex : skb_of(packet)->ifindex;
+}
+
+/* True if the packet had a VLAN tag that is no longer in its data. A program at XDP
+ * cannot see that a device has removed a tag: the CLI refuses such interfaces.
+ */
+static __always_inline bool has_removed_tag(struct packet packet)
+{
+	return !packet.xdp && skb_of(packet)->vlan_present;
+}
+
+/* The packet goes on unchanged, to the module and IPVS. */
+static __always_inline int pass(struct packet packet)
+{
+	return packet.xdp ? (int)XDP_PASS : TC_ACT_UNSPEC;
+}
 
 /* Finds a part of the packet. Returns false if the linear part ends before. (A returned
  * pointer that may be NULL would be compared with NULL once more.)
  */
-static __always_inline bool linear(struct __sk_buff *skb, __u32 offset, __u32 size,
+static __always_inline bool linear(struct packet packet, __u32 offset, __u32 size,
 				   void **found)
 {
-	*found = POINTER(skb, data) + offset;
-	return *found + size <= POINTER(skb, data_end);
+	*found = data(packet) + offset;
+	return *found + size <= data_end(packet);
 }
 
-/* Like linear(), but pulls the data into the linear part if needed, which invalidates
- * all earlier pointers. Returns false if the packet ends before. Every other helper
- * that changes the packet also invalidates them.
+/* Like linear(), but at tc pulls the data into the linear part if needed, which
+ * invalidates all earlier pointers. Returns false if the packet ends before. Every other
+ * helper that changes the packet also invalidates them.
  */
-static __always_inline bool at(struct __sk_buff *skb, __u32 offset, __u32 size, void **found)
+static __always_inline bool at(struct packet packet, __u32 offset, __u32 size, void **found)
 {
-	return linear(skb, offset, size, found) ||
-	       (!bpf_skb_pull_data(skb, offset + size) &&
-		linear(skb, offset, size, found));
+	return linear(packet, offset, size, found) ||
+	       (!packet.xdp && !bpf_skb_pull_data(skb_of(packet), offset + size) &&
+		linear(packet, offset, size, found));
 }
 
 /* Like at(), for a part that was found with a smaller size. */
-static __always_inline bool more(struct __sk_buff *skb, __u32 offset, __u32 size, void **found)
+static __always_inline bool more(struct packet packet, __u32 offset, __u32 size, void **found)
 {
-	return *found + size <= POINTER(skb, data_end) || at(skb, offset, size, found);
+	return *found + size <= data_end(packet) || at(packet, offset, size, found);
 }
 
 #endif

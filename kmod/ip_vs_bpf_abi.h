@@ -62,6 +62,8 @@ struct ipvs_bpf_lease {
 			  * the IP header has */
 	__u32 macs[3];   /* the first 12 bytes of the frame: its addresses */
 	__u32 generation; /* valid while equal to that of ipvs_bpf_control */
+	__u8 to[6]; /* the destination of frames on arrival: XDP knows no packet type */
+	__u16 xdp;  /* 1: the egress interface takes frames from XDP; 0: it may lose them */
 };
 
 /* A flow with a lease: the incoming tuple, and the addresses and ports after full NAT.

@@ -160,7 +160,7 @@ fn datapath() -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
     structure!(lines, "ipvs_bpf_tuple4", Tuple4: saddr_be daddr_be sport_be dport_be protocol pad);
     structure!(lines, "ipvs_bpf_tuple6", Tuple6: saddr_be daddr_be sport_be dport_be protocol pad);
-    structure!(lines, "ipvs_bpf_lease", Lease: until forwarded iif ifindex mtu header transport pseudo macs generation);
+    structure!(lines, "ipvs_bpf_lease", Lease: until forwarded iif ifindex mtu header transport pseudo macs generation to xdp);
     structure!(lines, "ipvs_bpf_slot4", Slot4: from saddr_be daddr_be sport_be dport_be last lease);
     structure!(lines, "ipvs_bpf_slot6", Slot6: from saddr_be daddr_be sport_be dport_be last lease);
     structure!(lines, "ipvs_bpf_set4", Set4: sequence pad slot);

@@ -55,6 +55,10 @@ pub struct Lease {
     /// The first 12 bytes of the frame.
     pub macs: [u32; 3],
     pub generation: u32,
+    /// The destination of incoming frames.
+    pub to: [u8; 6],
+    /// 1: the egress interface takes frames from XDP.
+    pub xdp: u16,
 }
 
 /// `IPVS_BPF_PACKET_BITS`.

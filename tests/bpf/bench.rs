@@ -1,28 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The program under test with its maps, loaded as the CLI loads it.
+//! One of the two programs with its maps, loaded as the CLI loads it.
 
 use std::mem::zeroed;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use aya::maps::{Array, MapData, PerCpuArray};
-use aya::programs::SchedClassifier;
 use aya::programs::tc::{NlOptions, TcAttachOptions, TcAttachType, qdisc_add_clsact};
+use aya::programs::{SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use ipvs_bpf::datapath::abi::{Control, Counter, Lease, SLOTS, Set4, Set6};
 
 use crate::flow::slots;
 use crate::lease::{leased4, leased6};
 use crate::packet6::slots6;
-use crate::test_run::{Outcome, test_run};
+use crate::test_run::{
+    Outcome, TC_ACT_REDIRECT, TC_ACT_UNSPEC, XDP_PASS, XDP_REDIRECT, XDP_TX, test_run,
+};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
 
 const INGRESS: &str = "ipvs_ingress";
 
-pub const TC_ACT_UNSPEC: i32 = -1;
-pub const TC_ACT_REDIRECT: i32 = 7;
+const XDP: &str = "ipvs_xdp";
+
+/// Where a program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    Tc,
+    Xdp,
+}
+
+/// The program left the packet to what comes next.
+pub const LEFT: i32 = 0;
+/// The program sent the packet.
+pub const SENT: i32 = 1;
 
 pub struct Bench {
+    hook: Hook,
     object: Ebpf,
     flows4: Array<MapData, Set4>,
     flows6: Array<MapData, Set6>,
@@ -35,7 +49,7 @@ pub struct Bench {
 
 impl Bench {
     /// Loads the program with a table of one empty set.
-    pub fn empty() -> Self {
+    pub fn empty(hook: Hook) -> Self {
         assert!(
             nix::unistd::geteuid().is_root(),
             "these tests load eBPF programs into this host's kernel: run them as root"
@@ -43,10 +57,13 @@ impl Bench {
         let mut object = EbpfLoader::new().load(OBJECT).unwrap_or_else(|error| {
             panic!("bpf(2) is not permitted here, or this kernel has no eBPF: {error:?}")
         });
-        program(&mut object)
-            .load()
-            .unwrap_or_else(|error| panic!("{INGRESS} does not load: {error:?}"));
+        match hook {
+            Hook::Tc => classifier(&mut object).load(),
+            Hook::Xdp => xdp(&mut object).load(),
+        }
+        .unwrap_or_else(|error| panic!("the program at {hook:?} does not load: {error:?}"));
         let mut bench = Self {
+            hook,
             place: 0,
             control: Array::try_from(object.take_map(".data.control").unwrap()).unwrap(),
             flows4: Array::try_from(object.take_map("flows4").unwrap()).unwrap(),
@@ -68,9 +85,34 @@ impl Bench {
         self.control.set(0, control, 0).unwrap();
     }
 
+    /// The outcome for a packet, with [`LEFT`] or [`SENT`] as the action.
     pub fn ingress(&self, frame: &[u8]) -> Outcome {
-        let program: &SchedClassifier = self.object.program(INGRESS).unwrap().try_into().unwrap();
-        test_run(program.fd().unwrap().as_fd(), frame)
+        let Outcome { action, frame } = test_run(self.program(), frame);
+        let action = match (self.hook, action) {
+            (Hook::Tc, TC_ACT_UNSPEC) | (Hook::Xdp, XDP_PASS) => LEFT,
+            (Hook::Tc, TC_ACT_REDIRECT) | (Hook::Xdp, XDP_REDIRECT | XDP_TX) => SENT,
+            other => panic!("{other:?}"),
+        };
+        Outcome { action, frame }
+    }
+
+    /// The action as the program returns it.
+    pub fn raw_action(&self, frame: &[u8]) -> i32 {
+        test_run(self.program(), frame).action
+    }
+
+    fn program(&self) -> BorrowedFd<'_> {
+        match self.hook {
+            Hook::Tc => {
+                let program: &SchedClassifier =
+                    self.object.program(INGRESS).unwrap().try_into().unwrap();
+                program.fd().unwrap().as_fd()
+            }
+            Hook::Xdp => {
+                let program: &Xdp = self.object.program(XDP).unwrap().try_into().unwrap();
+                program.fd().unwrap().as_fd()
+            }
+        }
     }
 
     /// The counters that are not zero, summed over all CPUs.
@@ -146,16 +188,20 @@ impl Bench {
         self.flows6.set(0, Set6 { sequence, ..set }, 0).unwrap();
     }
 
-    /// Attaches the program to an interface of the caller's namespace, as the CLI does.
+    /// Attaches the program of tc to an interface of the caller's namespace, as the CLI does.
     pub fn attach(&mut self, interface: &str) {
         qdisc_add_clsact(interface).unwrap();
         let options = TcAttachOptions::Netlink(NlOptions::default());
-        program(&mut self.object)
+        classifier(&mut self.object)
             .attach_with_options(interface, TcAttachType::Ingress, options)
             .unwrap_or_else(|error| panic!("{INGRESS} at {interface}: {error:?}"));
     }
 }
 
-fn program(object: &mut Ebpf) -> &mut SchedClassifier {
+fn classifier(object: &mut Ebpf) -> &mut SchedClassifier {
     object.program_mut(INGRESS).unwrap().try_into().unwrap()
+}
+
+fn xdp(object: &mut Ebpf) -> &mut Xdp {
+    object.program_mut(XDP).unwrap().try_into().unwrap()
 }

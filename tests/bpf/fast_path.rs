@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The fast path of `ipvs_ingress` under `BPF_PROG_TEST_RUN`, for both families. A packet of
+//! The fast path under `BPF_PROG_TEST_RUN`, for both families and both programs. A packet of
 //! a flow with a lease is translated completely and redirected. All other packets pass
 //! unchanged. `fast_path4.rs` and `fast_path6.rs` have what only one family has; `frames.rs`
 //! and `wire.rs` check where packets arrive.
@@ -9,7 +9,8 @@ use std::thread;
 
 use ipvs_bpf::datapath::abi::{Lease, PACKET_BITS};
 
-use crate::bench::{Bench, TC_ACT_REDIRECT, TC_ACT_UNSPEC};
+use super::HOOK;
+use crate::bench::{Bench, Hook, LEFT, SENT};
 use crate::family::{FAMILIES, Family};
 use crate::flow::{PROTOCOLS, TCP, UDP};
 use crate::lease::{MACS, TO_US, forwarded, lease};
@@ -20,7 +21,7 @@ const PAYLOAD: &[u8] = b"an odd number of bytes.";
 
 /// Gives both directions that lease.
 pub fn leased(family: Family, protocol: u8, lease: Lease) -> Bench {
-    let mut bench = Bench::empty();
+    let mut bench = Bench::empty(HOOK);
     family.set_leases(&mut bench, protocol, [lease; 2]);
     bench
 }
@@ -31,12 +32,12 @@ pub fn to_us(mut frame: Vec<u8>) -> Vec<u8> {
     frame
 }
 
-fn incoming(family: Family, protocol: u8, ends: [SocketAddr; 2], payload: &[u8]) -> Vec<u8> {
+pub fn incoming(family: Family, protocol: u8, ends: [SocketAddr; 2], payload: &[u8]) -> Vec<u8> {
     to_us(family.frame(protocol, ends, payload))
 }
 
 /// The packet after the translation, between these ends.
-fn outgoing(family: Family, protocol: u8, ends: [SocketAddr; 2], payload: &[u8]) -> Vec<u8> {
+pub fn outgoing(family: Family, protocol: u8, ends: [SocketAddr; 2], payload: &[u8]) -> Vec<u8> {
     let mut frame = family.frame(protocol, ends, payload);
     frame[..12].copy_from_slice(&MACS.concat());
     family.hop(&mut frame);
@@ -47,7 +48,7 @@ fn outgoing(family: Family, protocol: u8, ends: [SocketAddr; 2], payload: &[u8])
 #[track_caller]
 pub fn assert_untouched(bench: &Bench, frame: &[u8]) {
     let untouched = Outcome {
-        action: TC_ACT_UNSPEC,
+        action: LEFT,
         frame: frame.to_vec(),
     };
     assert_eq!(bench.ingress(frame), untouched);
@@ -80,7 +81,7 @@ fn tcp_flags(family: Family) -> usize {
 fn a_packet_with_a_lease_is_translated_whole_and_redirected() {
     each(|family, protocol, bench, _, [old, new]| {
         let outcome = bench.ingress(&incoming(family, protocol, old, PAYLOAD));
-        assert_eq!(outcome.action, TC_ACT_REDIRECT);
+        assert_eq!(outcome.action, SENT);
         family.assert_checksums(&outcome.frame);
         assert_eq!(outcome.frame, outgoing(family, protocol, new, PAYLOAD));
     });
@@ -96,7 +97,7 @@ fn fast_packets_and_their_bytes_are_counted_by_direction() {
             bytes += frame.len() as u64 - 14;
             // The padding up to Ethernet's minimum size does not belong to the packet.
             frame.extend([0; 9]);
-            assert_eq!(bench.ingress(&frame).action, TC_ACT_REDIRECT);
+            assert_eq!(bench.ingress(&frame).action, SENT);
         }
         let counted = family.leases(bench)[direction];
         assert_eq!(forwarded(&counted), (3, bytes));
@@ -179,7 +180,8 @@ fn a_checksum_is_right_also_where_it_passes_through_0_and_0xffff_and_each_packet
     });
 }
 
-/// The kernel's helpers check whether a device has to complete such a checksum.
+/// At tc, the kernel's helpers know if a device has to complete such a checksum. XDP has no
+/// such helper.
 #[test]
 fn a_whole_checksum_that_looks_like_an_unfinished_one_is_right() {
     each(|family, protocol, bench, _, [old, new]| {
@@ -190,8 +192,13 @@ fn a_whole_checksum_that_looks_like_an_unfinished_one_is_right() {
             .map(u16::to_be_bytes)
             .find(|payload| looks(&family.frame(protocol, old, payload)))
             .unwrap();
-        let outcome = bench.ingress(&incoming(family, protocol, old, &payload));
-        assert_eq!(outcome.action, TC_ACT_REDIRECT);
+        let frame = incoming(family, protocol, old, &payload);
+        if HOOK == Hook::Xdp {
+            assert_untouched(bench, &frame);
+            return;
+        }
+        let outcome = bench.ingress(&frame);
+        assert_eq!(outcome.action, SENT);
         assert_eq!(outcome.frame, outgoing(family, protocol, new, &payload));
     });
 }
@@ -204,7 +211,7 @@ fn a_wrong_checksum_stays_wrong_by_as_much() {
     };
     each(|family, protocol, bench, _, [old, new]| {
         let outcome = bench.ingress(&wrong(incoming(family, protocol, old, PAYLOAD)));
-        assert_eq!(outcome.action, TC_ACT_REDIRECT);
+        assert_eq!(outcome.action, SENT);
         assert_eq!(
             outcome.frame,
             wrong(outgoing(family, protocol, new, PAYLOAD))
@@ -223,7 +230,7 @@ fn a_datagram_without_checksum_stays_without() {
                 frame
             };
             let outcome = bench.ingress(&without(incoming(family, UDP, old, PAYLOAD)));
-            assert_eq!(outcome.action, TC_ACT_REDIRECT);
+            assert_eq!(outcome.action, SENT);
             assert_eq!(outcome.frame, without(outgoing(family, UDP, new, PAYLOAD)));
         }
     }
@@ -274,11 +281,11 @@ fn lasts_until_its_moment(family: Family) {
         now + half - 10_000_000,
         u64::MAX,
     ] {
-        assert_eq!(verdict(until), TC_ACT_REDIRECT, "{now} until {until}");
+        assert_eq!(verdict(until), SENT, "{now} until {until}");
     }
     let ended = [now, now - 10_000_000, (now + 10_000_000).wrapping_sub(half)];
     for until in ended.into_iter().filter(|until| *until <= now) {
-        assert_eq!(verdict(until), TC_ACT_UNSPEC, "{now} until {until}");
+        assert_eq!(verdict(until), LEFT, "{now} until {until}");
     }
 
     // The same lease before and after its end.
@@ -289,10 +296,10 @@ fn lasts_until_its_moment(family: Family) {
         let action = bench.ingress(&packet).action;
         let after = jiffies();
         if after < until {
-            assert_eq!(action, TC_ACT_REDIRECT);
+            assert_eq!(action, SENT);
         }
         if before >= until {
-            assert_eq!(action, TC_ACT_UNSPEC);
+            assert_eq!(action, LEFT);
             break;
         }
     }
@@ -302,12 +309,12 @@ fn lasts_until_its_moment(family: Family) {
 fn a_lease_is_for_one_direction() {
     for family in FAMILIES {
         for protocol in PROTOCOLS {
-            let mut bench = Bench::empty();
+            let mut bench = Bench::empty(HOOK);
             family.set_leases(&mut bench, protocol, [Lease::default(), lease()]);
             let [[request, _], [reply, _]] = family.directions();
             assert_untouched(&bench, &incoming(family, protocol, request, PAYLOAD));
             let outcome = bench.ingress(&incoming(family, protocol, reply, PAYLOAD));
-            assert_eq!(outcome.action, TC_ACT_REDIRECT);
+            assert_eq!(outcome.action, SENT);
         }
     }
 }
@@ -322,7 +329,7 @@ fn syn_fin_and_rst_go_to_ipvs_and_other_flags_do_not() {
                 frame[tcp_flags(family)] = flags;
                 family.fill_tcp_checksum(&mut frame);
                 if flags & 0b111 == 0 {
-                    assert_eq!(bench.ingress(&frame).action, TC_ACT_REDIRECT);
+                    assert_eq!(bench.ingress(&frame).action, SENT);
                 } else {
                     assert_untouched(&bench, &frame);
                 }
@@ -337,7 +344,7 @@ fn packets_that_the_next_link_or_hop_would_refuse_go_to_ipvs() {
         let headers = incoming(family, protocol, old, &[]).len() - 14;
         let mut payload = vec![1; 1500 - headers];
         let fits = incoming(family, protocol, old, &payload);
-        assert_eq!(bench.ingress(&fits).action, TC_ACT_REDIRECT);
+        assert_eq!(bench.ingress(&fits).action, SENT);
         payload.push(1);
         assert_untouched(bench, &incoming(family, protocol, old, &payload));
         for hops in [0, 1] {

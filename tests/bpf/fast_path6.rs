@@ -4,8 +4,8 @@
 
 use std::net::SocketAddrV6;
 
+use super::fast_path::{assert_untouched, leased, to_us};
 use crate::family::Family::V6;
-use crate::fast_path::{assert_untouched, leased, to_us};
 use crate::flow::{PROTOCOLS, UDP};
 use crate::lease::lease;
 use crate::packet::set;

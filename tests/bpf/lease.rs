@@ -24,6 +24,8 @@ pub fn lease() -> Lease {
         ifindex: 1,
         macs: macs(MACS[0], MACS[1]),
         mtu: 1500,
+        to: TO_US,
+        xdp: 1,
         ..Lease::default()
     }
 }

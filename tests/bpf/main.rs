@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Tests the eBPF program in the kernel of this host: as root, without IPVS.
+//! Tests the eBPF programs in the kernel of this host: as root, without IPVS.
 
 mod bench;
 mod capture;
 mod family;
-mod fast_path;
-mod fast_path4;
-mod fast_path6;
 mod flow;
 mod frames;
 mod lease;
@@ -15,8 +12,8 @@ mod offloads;
 mod option;
 mod packet;
 mod packet6;
-mod packet_fixtures;
 mod repaired;
-mod table;
+mod tc;
 mod test_run;
 mod wire;
+mod xdp;

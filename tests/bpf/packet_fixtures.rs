@@ -12,9 +12,11 @@ use packet_fixtures::mutate::{Random, mutate};
 use packet_fixtures::read::{TCP, UDP};
 use packet_fixtures::world::{Ports, World};
 
-use crate::bench::{Bench, TC_ACT_REDIRECT, TC_ACT_UNSPEC};
+use super::HOOK;
+use crate::bench::{Bench, Hook, LEFT, SENT};
 use crate::family::Family;
 use crate::lease::{MACS, TO_US, lease};
+use crate::packet::{pseudo, word};
 use crate::test_run::Outcome;
 
 const FROM: [u8; 6] = [2, 0, 0, 0, 0, 1];
@@ -52,7 +54,7 @@ struct Program {
 impl Program {
     fn new() -> Self {
         let mut program = Self {
-            bench: Bench::empty(),
+            bench: Bench::empty(HOOK),
             protocol: 0,
         };
         program.lease(UDP);
@@ -77,9 +79,9 @@ impl Program {
     fn judge(&self, frame: &[u8], flows: &[Flow]) -> Result<bool, String> {
         let Outcome { action, frame: out } = self.bench.ingress(frame);
         match action {
-            TC_ACT_UNSPEC if out == frame => Ok(false),
-            TC_ACT_UNSPEC => Err("left to the host, but changed".to_owned()),
-            TC_ACT_REDIRECT => {
+            LEFT if out == frame => Ok(false),
+            LEFT => Err("left to the host, but changed".to_owned()),
+            SENT => {
                 let flow =
                     flow_of(&frame[ETHERNET..], flows).ok_or("translated, but of no flow")?;
                 if out[..12] != MACS.concat() || out[12..14] != frame[12..14] {
@@ -122,6 +124,18 @@ fn frames(step: &Step, world: &World) -> Vec<(Side, Vec<u8>)> {
     frames
 }
 
+/// True if the checksum is the sum of the pseudo-header. XDP cannot know if the device would
+/// complete it. The frame has no options and no extension headers.
+fn looks_partial(frame: &[u8]) -> bool {
+    let (header, protocol) = match frame[ETHERNET] >> 4 {
+        4 => (20, frame[ETHERNET + 9]),
+        _ => (40, frame[ETHERNET + 6]),
+    };
+    let transport = ETHERNET + header;
+    let check = transport + if protocol == TCP { 16 } else { 6 };
+    word(frame, check) == pseudo(frame, transport)
+}
+
 fn play(program: &mut Program, fixture: &Fixture, step: &Step) -> Result<(), String> {
     let mut world = world();
     match fixture.session {
@@ -142,7 +156,8 @@ fn play(program: &mut Program, fixture: &Fixture, step: &Step) -> Result<(), Str
             continue;
         }
         let translated = program.judge(&frame, &flows)?;
-        if translated != step.program {
+        let expected = step.program && !(HOOK == Hook::Xdp && looks_partial(&frame));
+        if translated != expected {
             let what = if translated {
                 "translated"
             } else {

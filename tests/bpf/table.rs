@@ -4,7 +4,8 @@
 
 use ipvs_bpf::datapath::abi::Lease;
 
-use crate::bench::{Bench, TC_ACT_REDIRECT, TC_ACT_UNSPEC};
+use super::HOOK;
+use crate::bench::{Bench, LEFT, SENT};
 use crate::family::FAMILIES;
 use crate::flow::PROTOCOLS;
 use crate::lease::{TO_US, lease};
@@ -13,7 +14,7 @@ use crate::lease::{TO_US, lease};
 fn a_flow_is_found_in_any_slot_of_its_set() {
     for family in FAMILIES {
         for protocol in PROTOCOLS {
-            let mut bench = Bench::empty();
+            let mut bench = Bench::empty(HOOK);
             for place in 0..4 {
                 bench.move_to(place);
                 family.set_leases(&mut bench, protocol, [lease(); 2]);
@@ -21,7 +22,7 @@ fn a_flow_is_found_in_any_slot_of_its_set() {
                     let mut frame = family.frame(protocol, old, b"hello");
                     frame[..6].copy_from_slice(&TO_US);
                     let outcome = bench.ingress(&frame);
-                    assert_eq!(outcome.action, TC_ACT_REDIRECT, "{family:?}, slot {place}");
+                    assert_eq!(outcome.action, SENT, "{family:?}, slot {place}");
                     assert_eq!(family.ends(&outcome.frame), new);
                 }
             }
@@ -32,18 +33,13 @@ fn a_flow_is_found_in_any_slot_of_its_set() {
 #[test]
 fn a_set_in_which_the_module_writes_leaves_packets_to_it() {
     for family in FAMILIES {
-        let mut bench = Bench::empty();
+        let mut bench = Bench::empty(HOOK);
         let protocol = PROTOCOLS[0];
         family.set_leases(&mut bench, protocol, [lease(); 2]);
         for [old, _] in family.directions() {
             let mut frame = family.frame(protocol, old, b"hello");
             frame[..6].copy_from_slice(&TO_US);
-            for (sequence, action) in [
-                (1, TC_ACT_UNSPEC),
-                (2, TC_ACT_REDIRECT),
-                (u32::MAX, TC_ACT_UNSPEC),
-                (0, TC_ACT_REDIRECT),
-            ] {
+            for (sequence, action) in [(1, LEFT), (2, SENT), (u32::MAX, LEFT), (0, SENT)] {
                 bench.set_sequence(sequence);
                 assert_eq!(bench.ingress(&frame).action, action, "{sequence}");
             }
@@ -54,7 +50,7 @@ fn a_set_in_which_the_module_writes_leaves_packets_to_it() {
 #[test]
 fn leases_of_another_generation_are_not_valid() {
     for family in FAMILIES {
-        let mut bench = Bench::empty();
+        let mut bench = Bench::empty(HOOK);
         let protocol = PROTOCOLS[0];
         let of = |generation| Lease {
             generation,
@@ -62,10 +58,10 @@ fn leases_of_another_generation_are_not_valid() {
         };
         family.set_leases(&mut bench, protocol, [of(7), of(8)]);
         for (generation, actions) in [
-            (7, [TC_ACT_REDIRECT, TC_ACT_UNSPEC]),
-            (8, [TC_ACT_UNSPEC, TC_ACT_REDIRECT]),
-            (9, [TC_ACT_UNSPEC; 2]),
-            (0, [TC_ACT_UNSPEC; 2]),
+            (7, [SENT, LEFT]),
+            (8, [LEFT, SENT]),
+            (9, [LEFT; 2]),
+            (0, [LEFT; 2]),
         ] {
             bench.set_generation(generation);
             for ([old, _], action) in family.directions().into_iter().zip(actions) {
@@ -81,7 +77,7 @@ fn leases_of_another_generation_are_not_valid() {
 fn the_time_of_the_last_packet_is_kept_of_each_direction() {
     for family in FAMILIES {
         for protocol in PROTOCOLS {
-            let mut bench = Bench::empty();
+            let mut bench = Bench::empty(HOOK);
             let over = Lease {
                 until: 1,
                 ..lease()

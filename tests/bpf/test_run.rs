@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `BPF_PROG_TEST_RUN` of a classifier, which aya does not have.
+//! `BPF_PROG_TEST_RUN` of a program at tc or XDP, which aya does not have.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 const BPF_PROG_TEST_RUN: i64 = 10;
+
+pub const TC_ACT_UNSPEC: i32 = -1;
+pub const TC_ACT_REDIRECT: i32 = 7;
+pub const XDP_PASS: i32 = 2;
+pub const XDP_TX: i32 = 3;
+pub const XDP_REDIRECT: i32 = 4;
 
 /// `struct { … } test` of `union bpf_attr`.
 #[repr(C)]
@@ -31,7 +37,7 @@ struct Attr {
 /// The result for a packet.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// `TC_ACT_*`
+    /// `TC_ACT_*` or `XDP_*`
     pub action: i32,
     pub frame: Vec<u8>,
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ipvs_bpf::datapath::abi::Lease;
 use nix::net::if_::if_nametoindex;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, Hook};
 use crate::capture::{Capture, Captured, PATIENCE};
 use crate::family::{FAMILIES, Family};
 use crate::flow::{TCP, UDP};
@@ -49,7 +49,7 @@ impl Wire {
         });
         network.director.enter();
         let left = SIDES.map(capture);
-        let mut bench = Bench::empty();
+        let mut bench = Bench::empty(Hook::Tc);
         for side in SIDES {
             bench.attach(side);
         }
