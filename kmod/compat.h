@@ -240,6 +240,24 @@ static inline struct bpf_map *compat_map_get(u32 fd)
 #define compat_map_is_plain(map) ((map)->spin_lock_off < 0)
 #endif
 
+/* 6.3 lets a device tell what XDP can do with it at present, and notifies of changes.
+ * Before, a device surely takes frames if it has a program of its own in the driver; a
+ * veth needs one at its peer, and there is no way to see that.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#include <net/xdp.h>
+#define COMPAT_NOTIFIES_OF_XDP 1
+#define COMPAT_CASE_XDP_CHANGE case NETDEV_XDP_FEAT_CHANGE:
+#define compat_takes_xdp(dev, is_veth)                                         \
+	(READ_ONCE((dev)->xdp_features) & NETDEV_XDP_ACT_NDO_XMIT)
+#else
+#define COMPAT_NOTIFIES_OF_XDP 0
+#define COMPAT_CASE_XDP_CHANGE
+#define compat_takes_xdp(dev, is_veth)                                         \
+	(!(is_veth) && (READ_ONCE((dev)->xdp_state[XDP_MODE_DRV].link) ||      \
+			READ_ONCE((dev)->xdp_state[XDP_MODE_DRV].prog)))
+#endif
+
 /* bpf_map_get() and bpf_map_put() moved into a symbol namespace, whose name
  * became a string in 6.13.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * /proc/net/ip_vs_bpf: the files map, services, local_ips, rules, fast_path,
- * port_secret, unanswered and stats. sessions_proc.c adds the file sessions.
+ * xdp, port_secret, unanswered and stats. sessions_proc.c adds the file sessions.
  *
  * Each write(2) is one transaction: all of it takes effect, or nothing does. If nothing
  * does, the first line of the next read, "# error: …", says why. Writing needs
@@ -101,6 +101,7 @@ PROC_FILE(map, map_error);
 PROC_FILE(services, services_error);
 PROC_FILE(local_ips, local_ips_error);
 PROC_FILE(fast_path, fast_path_error);
+PROC_FILE(xdp, xdp_error);
 PROC_FILE(port_secret, port_secret_error);
 PROC_FILE(unanswered, unanswered_error);
 PROC_FILE(rules, rules_error);
@@ -135,6 +136,7 @@ int ivb_proc_create_all(struct director *director)
 	    add(director, "services", 0644, &services_proc_ops) &&
 	    add(director, "local_ips", 0644, &local_ips_proc_ops) &&
 	    add(director, "fast_path", 0644, &fast_path_proc_ops) &&
+	    add(director, "xdp", 0644, &xdp_proc_ops) &&
 	    add(director, "port_secret", 0600, &port_secret_proc_ops) &&
 	    add(director, "unanswered", 0644, &unanswered_proc_ops) &&
 	    add(director, "rules", 0644, &rules_proc_ops) &&

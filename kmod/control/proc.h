@@ -22,6 +22,8 @@ int ivb_port_secret_write(struct director *director, char *text);
 void ivb_port_secret_show(struct director *director, struct seq_file *seq);
 int ivb_unanswered_write(struct director *director, char *text);
 void ivb_unanswered_show(struct director *director, struct seq_file *seq);
+int ivb_xdp_write(struct director *director, char *text);
+void ivb_xdp_show(struct director *director, struct seq_file *seq);
 void ivb_stats_show(struct director *director, struct seq_file *seq);
 extern const struct proc_ops ivb_sessions_proc_ops;
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Changes of network devices. A lease has the addresses, MTU and index of the device
- * that its packets leave by, so any such change ends all leases of the namespace.
+ * that its packets leave by, and says if that takes frames from XDP, so any such change
+ * ends all leases of the namespace.
  *
  * A route that a session keeps (routes.c) may hold a device that is being removed until
  * the session ends, and the removal would wait for that. So the sessions drop such
@@ -28,6 +29,7 @@ static bool ends_leases(unsigned long event)
 	case NETDEV_CHANGEADDR:
 	case NETDEV_CHANGEUPPER:
 	case NETDEV_UNREGISTER:
+	COMPAT_CASE_XDP_CHANGE
 		return true;
 	default:
 		return false;

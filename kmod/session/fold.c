@@ -20,6 +20,7 @@
 
 #include "session/fold.h"
 #include "session/leases.h"
+#include "session/xdp.h"
 #include "table/flow_table.h"
 
 /* How many sessions are handled before leased_lock is released for others. */
@@ -116,7 +117,9 @@ static void read_routes(struct net *net, struct route_numbers *numbers)
 #endif
 }
 
-/* True if a lease may no longer have the best way out. */
+/* True if a lease may no longer have the best way out, or its device no longer takes what
+ * XDP sends.
+ */
 static bool ways_changed(struct director *director)
 {
 	struct route_numbers now = {};
@@ -129,7 +132,7 @@ static bool ways_changed(struct director *director)
 		WRITE_ONCE(director->neighbour_changed, false);
 		changed = true;
 	}
-	return changed;
+	return ivb_xdp_devices_changed(director) || changed;
 }
 
 static void fold_work(struct work_struct *work)

@@ -35,6 +35,7 @@
 #include "session/leases.h"
 #include "session/neighbours.h"
 #include "session/unanswered.h"
+#include "session/xdp.h"
 #include "table/counters.h"
 #include "table/flow_table.h"
 
@@ -204,6 +205,7 @@ void ivb_lease_renew(struct session *session, struct ip_vs_conn *cp, u8 directio
 	    !find_way(maps, skb_dst(skb), daddr, &new))
 		return;
 	new.iif = skb->dev->ifindex;
+	ivb_xdp_way(director, skb->dev, skb_dst(skb)->dev, &new);
 	read_flow(session, direction, &from);
 	ivb_session_translate(session, cp, direction, &to);
 	find_sums(&from, &to, &new);

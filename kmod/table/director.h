@@ -77,9 +77,11 @@ struct director {
 	bool port_key_is_random; /* under config */
 	bool fast_path;    /* requested; under config */
 	bool gives_leases; /* READ_ONCE */
+	bool xdp;          /* leases are for XDP, too; written under config, READ_ONCE */
 	u32 generation;    /* of the leases that are valid; written under leased_lock */
 	bool neighbour_changed; /* READ_ONCE */
-	struct route_numbers routes; /* only for fold.c, as the next one */
+	struct route_numbers routes; /* only for fold.c, as the next two */
+	u32 xdp_devices;   /* those that take frames: xdp.c */
 	bool folds;        /* the next pass adds up counts */
 	bool ending;       /* under leased_lock: no more passes */
 	spinlock_t leased_lock;
@@ -92,6 +94,7 @@ struct director {
 	char local_ips_error[ERROR_SIZE];
 	char map_error[ERROR_SIZE];
 	char fast_path_error[ERROR_SIZE];
+	char xdp_error[ERROR_SIZE];
 	char port_secret_error[ERROR_SIZE];
 	char unanswered_error[ERROR_SIZE];
 	char rules_error[ERROR_SIZE];

@@ -217,6 +217,8 @@ static void write_lease(struct ipvs_bpf_lease *lease, const struct ipvs_bpf_leas
 	lease->transport = new->transport;
 	lease->pseudo = new->pseudo;
 	lease->generation = new->generation;
+	memcpy(lease->to, new->to, sizeof(lease->to));
+	lease->xdp = new->xdp;
 }
 
 /* Takes a slot that is free or was another flow's. Its counts continue. */

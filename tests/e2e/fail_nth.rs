@@ -132,7 +132,7 @@ impl Proc {
 /// The whole configuration, and the use count of the module.
 fn configured() -> Vec<String> {
     let mut all = vec![fs::read_to_string("/sys/module/ip_vs_bpf/refcnt").unwrap()];
-    for name in ["map", "local_ips", "services", "fast_path"] {
+    for name in ["map", "local_ips", "services", "fast_path", "xdp"] {
         let text = fs::read_to_string(path(name)).unwrap();
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         all.extend(lines.map(str::to_owned));
@@ -307,6 +307,7 @@ fn files_are_read(fail: &FailNth) {
         "sessions",
         "stats",
         "fast_path",
+        "xdp",
     ] {
         let path = path(name);
         let read = || {
@@ -364,6 +365,9 @@ fn operations(lab: &Lab, module: &[u8]) {
     other_maps_take_over_or_do_not(&fail, lab, [&first_maps, &second_maps]);
     let switch = Proc::open("fast_path");
     fail.each("fast_path", 1, || (), || switch.write("on"), || ());
+    let switch = Proc::open("xdp");
+    fail.each("xdp", 1, || (), || switch.write("on"), || ());
+    switch.must("off");
     let undo = || file.must("+ udp 10.0.0.1:7 p0\n");
     let remove = || file.write("- udp 10.0.0.1:7\n");
     fail.each(

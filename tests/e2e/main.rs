@@ -71,3 +71,4 @@ mod unanswered;
 mod vlan;
 mod weight_and_zero;
 mod wide_services;
+mod xdp_leases;

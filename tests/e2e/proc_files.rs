@@ -28,11 +28,12 @@ fn error(lab: &Lab, file: &str) -> String {
         .to_owned()
 }
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "map",
     "local_ips",
     "services",
     "rules",
+    "xdp",
     "port_secret",
     "unanswered",
 ];
@@ -160,6 +161,9 @@ fn a_write_that_the_module_does_not_understand_changes_nothing_and_is_explained(
             "rules",
             "10.0.0.0/24 tcp 80,90-99 * default\n0.0.0.0/0 tcp 85-90 * default\n",
         ),
+        ("xdp", "\n"),
+        ("xdp", "yes\n"),
+        ("xdp", "on off\n"),
         ("port_secret", "\n"),
         ("port_secret", "randomly\n"),
         ("port_secret", "0123456789abcdef0123456789abcde\n"),
