@@ -162,8 +162,11 @@ static __always_inline int leave(struct packet packet, __u32 *frame, __u32 size,
 	/* The packets of a flow may come in on several CPUs. */
 	__sync_fetch_and_add(way->forwarded,
 			     ((__u64)size << IPVS_BPF_PACKET_BITS) + 1);
-	if (packet.xdp && way->ifindex == way->iif)
-		return XDP_TX;
+	if (packet.xdp) {
+		count(IPVS_BPF_XDP_PACKETS);
+		if (way->ifindex == way->iif)
+			return XDP_TX;
+	}
 	return bpf_redirect(way->ifindex, 0);
 }
 

@@ -121,6 +121,7 @@ struct ipvs_bpf_control {
  */
 enum ipvs_bpf_counter {
 	IPVS_BPF_REWRITE_FAILED, /* dropped: the kernel refused a write */
+	IPVS_BPF_XDP_PACKETS,    /* sent at XDP */
 	IPVS_BPF_COUNTERS        /* number of counters */
 };
 

@@ -160,6 +160,7 @@ macro_rules! counters {
 
 counters! {
     RewriteFailed = 0 => "IPVS_BPF_REWRITE_FAILED", "packets dropped: the kernel refused a write";
+    XdpPackets = 1 => "IPVS_BPF_XDP_PACKETS", "packets forwarded at XDP";
 }
 
 // SAFETY: plain integers in C layout, without implicit padding. Every byte pattern is a

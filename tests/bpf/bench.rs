@@ -115,10 +115,16 @@ impl Bench {
         }
     }
 
-    /// The counters that are not zero, summed over all CPUs.
+    /// The packets that the program at XDP counted as sent.
+    pub fn sent_at_xdp(&self) -> u64 {
+        self.over_all_cpus(Counter::XdpPackets)
+    }
+
+    /// The other counters that are not zero, summed over all CPUs.
     pub fn counted(&self) -> Vec<(Counter, u64)> {
-        Counter::ALL
-            .iter()
+        let other = Counter::ALL.iter();
+        other
+            .filter(|counter| **counter != Counter::XdpPackets)
             .map(|counter| (*counter, self.over_all_cpus(*counter)))
             .filter(|(_, count)| *count != 0)
             .collect()

@@ -125,6 +125,8 @@ fn packets_that_several_cpus_forward_at_once_are_all_counted() {
         let [counted, none] = family.leases(&bench);
         let all = cpus * packets;
         assert_eq!(forwarded(&counted), (all, all * bytes));
+        let at_xdp = if HOOK == Hook::Xdp { all } else { 0 };
+        assert_eq!(bench.sent_at_xdp(), at_xdp);
         assert_eq!(forwarded(&none), (0, 0));
     }
 }
