@@ -16,6 +16,7 @@ mod scheduler_flags;
 mod settings;
 mod source_line;
 mod toa;
+mod unfit;
 
 pub use full_nat::{ClientAddress, FullNat};
 pub use network::{Network, are_every_address};
@@ -25,6 +26,7 @@ pub use scheduler_flags::{fallback_flag, refuses_at_weight_0, scheduler_flag, sc
 pub use settings::{SyncDaemon, SyncDaemons, SyncState, Sysctls, Timeout, Timeouts};
 pub use source_line::{SourceLine, SourceLines};
 pub use toa::Toa;
+pub use unfit::Unfit;
 
 /// Everything that a file describes and `apply` reconciles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,12 +75,14 @@ impl State {
 pub struct Datapath {
     /// Names of the interfaces that carry the programs.
     pub interfaces: BTreeSet<String>,
+    /// Those of them that carry the program of XDP in their drivers, too.
+    pub xdp: BTreeSet<String>,
     /// The number of sessions of each family that the session maps can hold.
     pub max_sessions: u32,
     /// True if the programs may forward packets of flows that IPVS has accepted.
     pub fast_path: bool,
     /// The programs are of another build, have no pins, or an earlier run was interrupted
-    /// while it replaced them. A file never asks for this.
+    /// while it replaced them or took one from XDP. A file never asks for this.
     pub other_build: bool,
 }
 

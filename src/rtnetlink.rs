@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Sends a question to rtnetlink and collects the answers: the kind of an interface's
-//! link, and the addresses of this host. Its notifications are in [`notifications`].
+//! link, its XDP program, and the addresses of this host. Its notifications are in [`notifications`].
 
 pub mod notifications;
 
@@ -9,7 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
-use netlink_packet_route::link::{LinkLayerType, LinkMessage};
+use netlink_packet_route::link::{
+    LinkAttribute, LinkInfo, LinkLayerType, LinkMessage, LinkXdp, XdpAttached,
+};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteType,
 };
@@ -31,6 +33,81 @@ pub fn is_ethernet(index: u32) -> io::Result<bool> {
         matches!(answer, RouteNetlinkMessage::NewLink(link)
             if link.header.link_layer_type == LinkLayerType::Ether)
     }))
+}
+
+/// An interface, as far as XDP matters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    pub index: u32,
+    pub name: String,
+    /// The kind, as `ip link` takes it: `veth`, `bond`, `vlan`, … Empty: hardware.
+    pub kind: String,
+    /// The interface below this one, as for a VLAN. 0: none, or in another namespace.
+    pub lower: u32,
+    /// The bridge, bond or VRF that it is a port of. 0: none.
+    pub master: u32,
+    pub xdp: Option<XdpProgram>,
+}
+
+/// The XDP program of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct XdpProgram {
+    pub program: u32,
+    /// True if it runs in the driver alone, not in the generic mode or in hardware.
+    pub native: bool,
+}
+
+/// All interfaces of the caller's network namespace.
+pub fn links() -> io::Result<Vec<Link>> {
+    let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
+    let answers = ask(request, NLM_F_DUMP)?;
+    let links = answers.iter().filter_map(|answer| match answer {
+        RouteNetlinkMessage::NewLink(message) => Some(link(message)),
+        _ => None,
+    });
+    Ok(links.collect())
+}
+
+fn link(message: &LinkMessage) -> Link {
+    let mut link = Link {
+        index: message.header.index,
+        ..Link::default()
+    };
+    let mut elsewhere = false;
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => link.name.clone_from(name),
+            LinkAttribute::Link(index) => link.lower = *index,
+            LinkAttribute::LinkNetNsId(_) => elsewhere = true,
+            LinkAttribute::Controller(index) => link.master = *index,
+            LinkAttribute::LinkInfo(infos) => {
+                for info in infos {
+                    if let LinkInfo::Kind(kind) = info {
+                        link.kind = kind.to_string();
+                    }
+                }
+            }
+            LinkAttribute::Xdp(attributes) => link.xdp = xdp_program(attributes),
+            _ => {}
+        }
+    }
+    if elsewhere {
+        link.lower = 0;
+    }
+    link
+}
+
+fn xdp_program(attributes: &[LinkXdp]) -> Option<XdpProgram> {
+    let native = attributes
+        .iter()
+        .any(|attribute| matches!(attribute, LinkXdp::Attached(XdpAttached::Driver)));
+    attributes.iter().find_map(|attribute| match attribute {
+        LinkXdp::ProgId(program) => Some(XdpProgram {
+            program: *program,
+            native,
+        }),
+        _ => None,
+    })
 }
 
 /// A destination that is this host: an address of an interface, in a VRF as well, or a

@@ -39,6 +39,7 @@ fn snapshot() -> Result<Snapshot, Error> {
         ipvs: director::has_ipvs(),
         module: kmod::module::is_loaded(),
         max_sessions: data_plane.max_sessions,
+        xdp: data_plane.xdp,
         interfaces: data_plane.interfaces.unwrap_or_default(),
         services: director::running_services()?,
         local_ips: director::running_local_ips()?,

@@ -8,6 +8,7 @@ use std::path::Path;
 use nix::net::if_::if_nametoindex;
 
 use super::Error;
+use crate::datapath;
 use crate::director;
 use crate::doctor::read;
 use crate::kmod::module;
@@ -29,6 +30,7 @@ pub(super) fn refusals(
         });
     }
     refusals.extend(other_interfaces(plan)?);
+    refusals.extend(unfit_for_xdp(plan)?);
     refusals.extend(taken_ports(plan));
     refusals.extend(missing_parts(plan, actual));
     Ok(refusals)
@@ -49,6 +51,18 @@ fn other_interfaces(plan: &Plan) -> Result<Vec<Refusal>, Error> {
                 interface: interface.clone(),
             });
         }
+    }
+    Ok(refusals)
+}
+
+fn unfit_for_xdp(plan: &Plan) -> Result<Vec<Refusal>, Error> {
+    let mut refusals = Vec::new();
+    for step in &plan.steps {
+        let Step::AttachXdp { interface } = step else {
+            continue;
+        };
+        let unfit = datapath::unfit(interface).map_err(director::Error::from)?;
+        refusals.extend(unfit.map(|unfit| Refusal::xdp(interface, unfit)));
     }
     Ok(refusals)
 }

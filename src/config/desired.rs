@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::client_address;
 use super::diagnostics::Span;
+use super::director::{Xdp, is_wild};
 use super::parse::Config;
 use super::rules::RuleEntry;
 use super::service::ServiceEntry;
@@ -80,11 +81,15 @@ impl Config {
     /// Returns the state with the patterns of the file in place of interface names.
     pub fn on_any_host(&self) -> State {
         let datapath = self.director.as_ref().map(|director| Datapath {
-            interfaces: director
-                .interfaces
-                .iter()
-                .map(|(pattern, _)| pattern.as_str().to_owned())
-                .collect(),
+            interfaces: director.interfaces.iter().map(pattern_text).collect(),
+            xdp: match &director.xdp {
+                Xdp::None => BTreeSet::new(),
+                Xdp::All => director.interfaces.iter().map(pattern_text).collect(),
+                Xdp::Some(patterns) => patterns
+                    .iter()
+                    .map(|pattern| pattern.as_str().to_owned())
+                    .collect(),
+            },
             max_sessions: director.max_sessions,
             fast_path: director.fast_path,
             other_build: false,
@@ -137,8 +142,11 @@ impl Config {
             let mut patterns = director.interfaces.iter();
             patterns.any(|(pattern, _)| pattern.matches(name))
         };
+        let listed: BTreeSet<String> = interfaces.iter().filter(is_listed).cloned().collect();
+        let at_xdp = listed.iter().filter(|name| director.xdp.has(name));
         Some(Datapath {
-            interfaces: interfaces.iter().filter(is_listed).cloned().collect(),
+            xdp: at_xdp.cloned().collect(),
+            interfaces: listed,
             max_sessions: director.max_sessions,
             fast_path: director.fast_path,
             other_build: false,
@@ -209,8 +217,8 @@ impl Config {
     }
 }
 
-fn is_wild(pattern: &glob::Pattern) -> bool {
-    pattern.as_str().contains(['*', '?', '['])
+fn pattern_text((pattern, _): &(glob::Pattern, Span)) -> String {
+    pattern.as_str().to_owned()
 }
 
 fn service(entry: &ServiceEntry) -> Service {

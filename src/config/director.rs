@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The table `[director]`.
 
-use super::diagnostics::{Mistake, Span};
-use super::reader::{Section, Wrong, array, form, string};
+use toml::de::DeValue;
+
+use super::diagnostics::{Mistake, Mistakes, Span};
+use super::reader::{Section, Value, Wrong, array, form, string};
 use super::spelling::quoted;
 use crate::model::PortSecret;
 
@@ -17,8 +19,28 @@ pub(super) struct Director {
     /// messages.
     pub interfaces: Vec<(glob::Pattern, Span)>,
     pub fast_path: bool,
+    pub xdp: Xdp,
     pub max_sessions: u32,
     pub port_secret: Option<(PortSecret, Span)>,
+}
+
+/// The interfaces of the list that carry the program of XDP, too.
+#[derive(Clone, Debug)]
+pub(super) enum Xdp {
+    None,
+    /// Every one.
+    All,
+    Some(Vec<glob::Pattern>),
+}
+
+impl Xdp {
+    pub fn has(&self, name: &str) -> bool {
+        match self {
+            Xdp::None => false,
+            Xdp::All => true,
+            Xdp::Some(patterns) => patterns.iter().any(|pattern| pattern.matches(name)),
+        }
+    }
 }
 
 fn port_secret(text: &str) -> Result<PortSecret, Wrong> {
@@ -30,18 +52,15 @@ fn port_secret(text: &str) -> Result<PortSecret, Wrong> {
     })
 }
 
-pub(super) fn read(section: Section) -> Director {
-    let mut interfaces = Vec::new();
-    let list = section
-        .take("interfaces")
-        .and_then(|value| array(value, "interfaces", section.mistakes));
-    for value in list.unwrap_or(&[]) {
-        let Some((text, span)) = string(value, "the name of an interface", section.mistakes) else {
+fn patterns(value: &Value, key: &'static str, mistakes: &Mistakes) -> Vec<(glob::Pattern, Span)> {
+    let mut patterns = Vec::new();
+    for value in array(value, key, mistakes).unwrap_or(&[]) {
+        let Some((text, span)) = string(value, "the name of an interface", mistakes) else {
             continue;
         };
         match glob::Pattern::new(text) {
-            Ok(pattern) if !text.is_empty() => interfaces.push((pattern, span)),
-            _ => section.mistakes.add(Mistake::new(
+            Ok(pattern) if !text.is_empty() => patterns.push((pattern, span)),
+            _ => mistakes.add(Mistake::new(
                 &span,
                 format!(
                     "{} is not a valid name or pattern of interfaces",
@@ -51,7 +70,53 @@ pub(super) fn read(section: Section) -> Director {
             )),
         }
     }
+    patterns
+}
+
+/// `true`, `false`, or a list of names and patterns. What is not sent at XDP goes on to the
+/// program at tc, so each name must be one of `interfaces`.
+fn xdp(value: &Value, interfaces: &[(glob::Pattern, Span)], mistakes: &Mistakes) -> Xdp {
+    match value.get_ref() {
+        DeValue::Boolean(true) => return Xdp::All,
+        DeValue::Boolean(false) => return Xdp::None,
+        DeValue::Array(_) => {}
+        _ => {
+            mistakes.add(Mistake::new(
+                &value.span(),
+                "`xdp` must be true, false or an array of interfaces",
+                "write true, without quotes, for all of `interfaces`, or an array of some of them",
+            ));
+            return Xdp::None;
+        }
+    }
+    let listed = patterns(value, "xdp", mistakes);
+    for (pattern, span) in &listed {
+        let name = pattern.as_str();
+        let fits = |(of, _): &(glob::Pattern, Span)| of.as_str() == name || of.matches(name);
+        if !is_wild(pattern) && !interfaces.iter().any(fits) {
+            mistakes.add(Mistake::new(
+                span,
+                format!("{} is not one of `interfaces`", quoted(name)),
+                "list it there too: what XDP does not forward goes on to tc",
+            ));
+        }
+    }
+    Xdp::Some(listed.into_iter().map(|(pattern, _)| pattern).collect())
+}
+
+pub(super) fn is_wild(pattern: &glob::Pattern) -> bool {
+    pattern.as_str().contains(['*', '?', '['])
+}
+
+pub(super) fn read(section: Section) -> Director {
+    let interfaces = section.take("interfaces").map_or_else(Vec::new, |value| {
+        patterns(value, "interfaces", section.mistakes)
+    });
+    let xdp = section
+        .take("xdp")
+        .map_or(Xdp::None, |value| xdp(value, &interfaces, section.mistakes));
     let director = Director {
+        xdp,
         interfaces,
         fast_path: section.boolean("fast_path").is_none_or(|(on, _)| on),
         max_sessions: section

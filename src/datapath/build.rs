@@ -7,7 +7,7 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 
-use super::object::{COUNTERS, INGRESS, OBJECT};
+use super::object::{COUNTERS, INGRESS, OBJECT, XDP};
 use super::{Error, Pins};
 
 const PREFIX: &str = "build-";
@@ -58,10 +58,10 @@ pub fn is_this(pins: &Pins) -> bool {
     Build::of(OBJECT).is_of(pins) && is_pinned(pins)
 }
 
-/// True if the program and the counters are pinned, of any build. Other tools can remove
+/// True if the programs and the counters are pinned, of any build. Other tools can remove
 /// pins, and the programs work without them.
 pub fn is_pinned(pins: &Pins) -> bool {
-    [INGRESS, COUNTERS]
+    [INGRESS, XDP, COUNTERS]
         .iter()
         .all(|name| pins.path(name).exists())
 }

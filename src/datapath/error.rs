@@ -37,6 +37,8 @@ pub enum Error {
         interface: String,
         source: aya::programs::ProgramError,
     },
+    #[error("interface {interface} at XDP: {reason}")]
+    Xdp { interface: String, reason: String },
     #[error("interface {interface}: {source}")]
     Link {
         interface: String,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The eBPF side of a director: its program, its maps, and the interfaces where they are
+//! The eBPF side of a director: its programs, its maps, and the interfaces where they are
 //! attached. Everything here works in the network namespace of the caller.
 
 pub mod abi;
@@ -9,11 +9,13 @@ mod clsact;
 mod counters;
 mod earlier;
 mod error;
+mod ethtool;
 mod filters;
 mod live_namespaces;
 mod object;
 mod pins;
 mod tcx;
+mod xdp;
 
 pub use attach::{
     attach, attached_interfaces, claim_qdiscs, detach, interfaces_with_leftovers,
@@ -26,3 +28,4 @@ pub use earlier::{Earlier, Foreign, Program, earlier};
 pub use error::Error;
 pub use object::{replace, start};
 pub use pins::Pins;
+pub use xdp::{attach_xdp, attached_xdp, detach_xdp, interfaces_with_xdp, unfit};

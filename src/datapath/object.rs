@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The compiled eBPF object (`bpf/ipvs_bpf.c`): loads it, pins its program and maps, and
+//! The compiled eBPF object (`bpf/ipvs_bpf.c`): loads it, pins its programs and maps, and
 //! hands the maps to the module.
 
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use aya::maps::{Map, MapData};
-use aya::programs::SchedClassifier;
+use aya::programs::{SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 
-use super::{Error, Pins, attach, build};
+use super::{Error, Pins, attach, build, xdp};
 use crate::kmod::proc;
 
 /// `bpf/ipvs_bpf.c`, compiled by `build.rs`.
@@ -18,6 +18,7 @@ pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
 
 pub(super) const INGRESS: &str = "ipvs_ingress";
+pub(super) const XDP: &str = "ipvs_xdp";
 const FLOWS4: &str = "flows4";
 const FLOWS6: &str = "flows6";
 pub(super) const COUNTERS: &str = "counters";
@@ -26,14 +27,14 @@ const CONTROL: &str = "control";
 const CONTROL_SECTION: &str = ".data.control";
 /// The maps that are handed to the module.
 const OF_MODULE: [&str; 3] = [FLOWS4, FLOWS6, CONTROL];
-const PINNED: [&str; 5] = [INGRESS, FLOWS4, FLOWS6, CONTROL, COUNTERS];
+const PINNED: [&str; 6] = [INGRESS, XDP, FLOWS4, FLOWS6, CONTROL, COUNTERS];
 
 /// The pin of the object that will replace the one at `name`.
 fn next(name: &str) -> String {
     format!("next-{name}")
 }
 
-/// Loads the program and maps, pins them, and registers the maps with the module. If a
+/// Loads the programs and maps, pins them, and registers the maps with the module. If a
 /// step fails, everything is removed again.
 pub fn start(pins: &Pins, max_sessions: u32) -> Result<(), Error> {
     pins.create()?;
@@ -45,7 +46,7 @@ pub fn start(pins: &Pins, max_sessions: u32) -> Result<(), Error> {
     result
 }
 
-/// Replaces the program by that of this build, and the maps by new ones for
+/// Replaces the programs by those of this build, and the maps by new ones for
 /// `max_sessions`. The maps are a cache, so the sessions stay. They have no fast path
 /// until their flows are in the new maps. If this fails half way, the next run repeats
 /// it.
@@ -56,6 +57,12 @@ pub fn replace(pins: &Pins, max_sessions: u32) -> Result<(), Error> {
     for interface in attach::interfaces_with_program()? {
         match attach::put(pins, &interface, &pins.path(&next(INGRESS))) {
             // The interface was removed in the meantime.
+            Err(Error::NoInterface(_)) => {}
+            result => result?,
+        }
+    }
+    for interface in xdp::interfaces_with_xdp()? {
+        match xdp::put(pins, &interface, &pins.path(&next(XDP))) {
             Err(Error::NoInterface(_)) => {}
             result => result?,
         }
@@ -72,7 +79,7 @@ pub fn replace(pins: &Pins, max_sessions: u32) -> Result<(), Error> {
     build::mark(pins)
 }
 
-/// Loads the program and maps and pins them under their `next-` names.
+/// Loads the programs and maps and pins them under their `next-` names.
 fn load(pins: &Pins, max_sessions: u32) -> Result<Ebpf, Error> {
     // Kernels before 5.11 count maps as locked memory, which is limited for a process. If
     // the limit cannot be raised, loading reports the failure.
@@ -86,7 +93,8 @@ fn load(pins: &Pins, max_sessions: u32) -> Result<Ebpf, Error> {
     for name in PINNED {
         pins.unpin(&next(name))?;
     }
-    pin_program(&mut object, pins)?;
+    pin_classifier(&mut object, pins)?;
+    pin_xdp(&mut object, pins)?;
     for name in [FLOWS4, FLOWS6, CONTROL, COUNTERS] {
         let map = map(&object, name)?;
         let path = pins.path(&next(name));
@@ -96,7 +104,7 @@ fn load(pins: &Pins, max_sessions: u32) -> Result<Ebpf, Error> {
     Ok(object)
 }
 
-fn pin_program(object: &mut Ebpf, pins: &Pins) -> Result<(), Error> {
+fn pin_classifier(object: &mut Ebpf, pins: &Pins) -> Result<(), Error> {
     let fail = |source| Error::Program {
         name: INGRESS,
         source,
@@ -108,6 +116,20 @@ fn pin_program(object: &mut Ebpf, pins: &Pins) -> Result<(), Error> {
         .map_err(fail)?;
     program.load().map_err(fail)?;
     let path = pins.path(&next(INGRESS));
+    program
+        .pin(&path)
+        .map_err(|source| Error::Pin { path, source })
+}
+
+fn pin_xdp(object: &mut Ebpf, pins: &Pins) -> Result<(), Error> {
+    let fail = |source| Error::Program { name: XDP, source };
+    let program: &mut Xdp = object
+        .program_mut(XDP)
+        .ok_or(Error::Missing(XDP))?
+        .try_into()
+        .map_err(fail)?;
+    program.load().map_err(fail)?;
+    let path = pins.path(&next(XDP));
     program
         .pin(&path)
         .map_err(|source| Error::Pin { path, source })

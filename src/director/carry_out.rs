@@ -130,6 +130,7 @@ impl Kernel {
                 if were_lost {
                     datapath::claim_qdiscs(&pins)?;
                 }
+                proc::set_xdp(!datapath::attached_xdp(&pins)?.is_empty())?;
             }
             Step::StartToa { trust } | Step::ChangeToa { new: trust, .. } => toa::run(trust)?,
             Step::StopToa { .. } => {
@@ -138,6 +139,12 @@ impl Kernel {
             Step::StopDatapath { .. } => stop_datapath()?,
             Step::Attach { interface } => datapath::attach(&Pins::of_this_namespace()?, interface)?,
             Step::Detach { interface } => datapath::detach(&Pins::of_this_namespace()?, interface)?,
+            Step::AttachXdp { interface } => {
+                // Leases for XDP do no harm where no program runs.
+                proc::set_xdp(true)?;
+                datapath::attach_xdp(&Pins::of_this_namespace()?, interface)?;
+            }
+            Step::DetachXdp { interface } => detach_xdp(interface)?,
             Step::HandOver {
                 address, old, new, ..
             } => proc::hand_over(&old.pool, &new.pool, Family::of(*address))?,
@@ -251,6 +258,18 @@ fn change_rules(steps: &[Step]) -> Result<(), Error> {
         }
     }
     Ok(proc::set_rules(&rules)?)
+}
+
+/// A device that loses its program may no longer take frames from the programs of others.
+/// So for this moment none of them sends any.
+pub(super) fn detach_xdp(interface: &str) -> Result<(), Error> {
+    let pins = Pins::of_this_namespace()?;
+    proc::set_xdp(false)?;
+    datapath::detach_xdp(&pins, interface)?;
+    if !datapath::interfaces_with_xdp()?.is_empty() {
+        proc::set_xdp(true)?;
+    }
+    Ok(())
 }
 
 /// The module stays loaded while another network namespace uses it.

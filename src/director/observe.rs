@@ -106,6 +106,11 @@ pub(super) fn datapath() -> Result<Option<Datapath>, Error> {
     };
     let pins = Pins::of_this_namespace()?;
     let other_build = !datapath::is_of_this_build(&pins);
+    let xdp = if other_build {
+        datapath::interfaces_with_xdp()?
+    } else {
+        datapath::attached_xdp(&pins)?
+    };
     Ok(Some(Datapath {
         interfaces: if other_build {
             datapath::interfaces_with_program()?
@@ -114,7 +119,8 @@ pub(super) fn datapath() -> Result<Option<Datapath>, Error> {
         },
         max_sessions: maps.sets,
         fast_path: proc::fast_path()?,
-        other_build,
+        other_build: other_build || (!xdp.is_empty() && !proc::xdp()?),
+        xdp,
     }))
 }
 

@@ -32,6 +32,8 @@ pub struct RunningDataPlane {
     pub local_ips: Vec<LocalIpLine>,
     /// The interfaces that carry the programs. `None`: no programs are loaded.
     pub interfaces: Option<BTreeSet<String>>,
+    /// The interfaces that carry the program of XDP, too.
+    pub xdp: BTreeSet<String>,
     /// The number of sessions of each family that the maps can hold.
     pub max_sessions: Option<u32>,
 }
@@ -156,6 +158,9 @@ pub fn running_data_plane() -> Result<RunningDataPlane, Error> {
     Ok(RunningDataPlane {
         local_ips: proc::local_ips()?,
         max_sessions: datapath.as_ref().map(|datapath| datapath.max_sessions),
+        xdp: datapath
+            .as_ref()
+            .map_or_else(BTreeSet::new, |datapath| datapath.xdp.clone()),
         interfaces: datapath.map(|datapath| datapath.interfaces),
     })
 }
@@ -176,6 +181,7 @@ pub fn running_state() -> Result<State, Error> {
     Ok(State {
         datapath: interfaces.map(|interfaces| Datapath {
             interfaces,
+            xdp: data_plane.xdp,
             max_sessions: data_plane.max_sessions.unwrap_or_default(),
             // Nobody looks at these fields of such a state.
             ..Datapath::default()

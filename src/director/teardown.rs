@@ -127,6 +127,13 @@ fn remove_local_ips(done: &mut dyn FnMut(&str)) -> Result<(), Error> {
 }
 
 fn detach(done: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    for interface in datapath::interfaces_with_xdp()? {
+        if module::is_loaded() {
+            proc::set_xdp(false)?;
+        }
+        datapath::detach_xdp(&Pins::of_this_namespace()?, &interface)?;
+        done(&format!("the program at XDP of {interface}"));
+    }
     let interfaces = datapath::interfaces_with_leftovers()?;
     if interfaces.is_empty() {
         return Ok(());

@@ -12,10 +12,21 @@ pub struct Attachments {
     /// The interfaces that carry the program of the registered maps.
     /// `None`: the program is not loaded.
     pub attached: Option<BTreeSet<String>>,
+    /// The interfaces that carry the program of XDP, too.
+    pub at_xdp: BTreeSet<String>,
+    /// The interfaces where the program of XDP is wanted and would be wrong.
+    pub unfit_for_xdp: Vec<UnfitForXdp>,
     /// Filters of other programs that packets pass before ours.
     pub before: Vec<Before>,
     /// eBPF programs of other programs that packets pass before all filters (tcx).
     pub programs_before: Vec<ProgramBefore>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnfitForXdp {
+    pub interface: String,
+    /// The reason and the cure, as `plan` says them.
+    pub refusal: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +97,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             ));
         }
     }
+    xdp(facts, findings);
     for before in &facts.attachments.before {
         findings.push(Finding::new(
             Warning,
@@ -117,5 +129,35 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
                 before.interface
             ),
         ));
+    }
+}
+
+fn xdp(facts: &Facts, findings: &mut Vec<Finding>) {
+    let unfit = &facts.attachments.unfit_for_xdp;
+    for UnfitForXdp { interface, refusal } in unfit {
+        findings.push(Finding::about(
+            interface,
+            Error,
+            "xdp-unfit",
+            refusal.clone(),
+            "apply refuses it, and if the program was there before, it may now be wrong",
+            "ipvs-bpf plan",
+        ));
+    }
+    let datapath = facts.wanted.datapath.iter();
+    let wanted = datapath.flat_map(|datapath| &datapath.xdp);
+    let is_unfit = |name: &String| unfit.iter().any(|unfit| unfit.interface == *name);
+    for name in wanted.filter(|name| !is_unfit(name)) {
+        let runs = facts.attachments.attached.is_some();
+        if runs && !facts.attachments.at_xdp.contains(name) && facts.links.by_name(name).is_some() {
+            findings.push(Finding::about(
+                name,
+                Warning,
+                "xdp-not-attached",
+                format!("the interface {name} does not carry the eBPF program at XDP"),
+                "its packets are forwarded at tc, which costs more",
+                "ipvs-bpf apply",
+            ));
+        }
     }
 }

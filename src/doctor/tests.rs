@@ -62,6 +62,14 @@ fn wanted() -> State {
     }
 }
 
+/// The file wants the program of XDP at eth1, and these interfaces have it.
+fn wants_xdp(facts: &mut Facts, at_xdp: &[&str]) {
+    if let Some(datapath) = &mut facts.wanted.datapath {
+        datapath.xdp.insert("eth1".to_owned());
+    }
+    facts.attachments.at_xdp = at_xdp.iter().map(|&name| name.to_owned()).collect();
+}
+
 fn healthy() -> Facts {
     let release = "6.1.0-56-amd64".to_owned();
     let link = |index, name: &str| Link {
@@ -252,6 +260,26 @@ const CASES: &[Case] = &[
         &["interface-down"],
     ),
     (|facts| facts.attachments.attached = None, &[]),
+    (|facts| wants_xdp(facts, &[]), &["xdp-not-attached"]),
+    (|facts| wants_xdp(facts, &["eth1"]), &[]),
+    (
+        |facts| {
+            wants_xdp(facts, &[]);
+            facts.attachments.attached = None;
+        },
+        &[],
+    ),
+    (
+        |facts| {
+            wants_xdp(facts, &[]);
+            let unfit = interfaces::UnfitForXdp {
+                interface: "eth1".to_owned(),
+                refusal: "it is a bond".to_owned(),
+            };
+            facts.attachments.unfit_for_xdp.push(unfit);
+        },
+        &["xdp-unfit"],
+    ),
     (
         |facts| {
             facts.local = [(ip("10.0.0.1"), 32)].into_iter().collect();

@@ -215,6 +215,18 @@ pub fn set_fast_path(on: bool) -> Result<(), Error> {
     write("fast_path", if on { "on\n" } else { "off\n" })
 }
 
+/// True if leases are for the program at XDP, too. False if the module is not loaded.
+pub fn xdp() -> Result<bool, Error> {
+    let lines = lines("xdp")?;
+    Ok(lines.first().is_some_and(|line| line == "on"))
+}
+
+/// Lets leases be for the program at XDP, or not. Existing leases end. When this returns,
+/// that program sends nothing by an older lease.
+pub fn set_xdp(on: bool) -> Result<(), Error> {
+    write("xdp", if on { "on\n" } else { "off\n" })
+}
+
 /// The key by which local ports are chosen. `None`: it is random, or the module is not
 /// loaded.
 pub fn port_secret() -> Result<Option<PortSecret>, Error> {

@@ -20,6 +20,8 @@ pub struct Snapshot {
     pub max_sessions: Option<u32>,
     /// The interfaces that carry the programs.
     pub interfaces: BTreeSet<String>,
+    /// Those that carry the program of XDP, too.
+    pub xdp: BTreeSet<String>,
     pub services: Vec<RunningService>,
     pub local_ips: Vec<RunningLocalIp>,
     pub rules: Vec<RuleLine>,
@@ -38,6 +40,7 @@ pub fn families(snapshot: &Snapshot) -> Vec<Family> {
         up(snapshot),
         max_sessions(snapshot),
         interfaces(snapshot),
+        xdp(snapshot),
     ];
     families.extend(servers::services(&snapshot.services));
     families.extend(servers::servers(&snapshot.services));
@@ -77,6 +80,15 @@ fn interfaces(snapshot: &Snapshot) -> Family {
     let help = "An interface that carries the eBPF programs";
     let mut family = Family::info("interface", help);
     for interface in &snapshot.interfaces {
+        family.add(&[("interface", interface.clone())], 1_u32);
+    }
+    family
+}
+
+fn xdp(snapshot: &Snapshot) -> Family {
+    let help = "An interface that carries the eBPF program of XDP, too";
+    let mut family = Family::info("xdp_interface", help);
+    for interface in &snapshot.xdp {
         family.add(&[("interface", interface.clone())], 1_u32);
     }
     family

@@ -100,6 +100,8 @@ impl Stages {
         let (running, wanted) = (&actual.datapath, &goal.datapath);
         let attached = running.as_ref().map_or(&none, |d| &d.interfaces);
         let listed = wanted.as_ref().map_or(&none, |d| &d.interfaces);
+        let at_xdp = running.as_ref().map_or(&none, |d| &d.xdp);
+        let to_xdp = wanted.as_ref().map_or(&none, |d| &d.xdp);
 
         if let (None, Some(datapath)) = (running, wanted) {
             self.start.push(Step::StartDatapath {
@@ -134,6 +136,16 @@ impl Stages {
         }
         for interface in listed.difference(attached) {
             self.start.push(Step::Attach {
+                interface: interface.clone(),
+            });
+        }
+        for interface in to_xdp.difference(at_xdp) {
+            self.start.push(Step::AttachXdp {
+                interface: interface.clone(),
+            });
+        }
+        for interface in at_xdp.difference(to_xdp) {
+            self.stop.push(Step::DetachXdp {
                 interface: interface.clone(),
             });
         }

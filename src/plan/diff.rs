@@ -135,6 +135,8 @@ fn lines(plan: &Plan) -> Vec<Line> {
             | Step::ChangeFastPath { .. }
             | Step::ChangePortSecret { .. }
             | Step::Attach { .. }
+            | Step::AttachXdp { .. }
+            | Step::DetachXdp { .. }
             | Step::Detach { .. } => datapath.push(step),
             Step::AddLocalIp { address, .. }
             | Step::ChangeLocalIp { address, .. }

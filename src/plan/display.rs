@@ -29,6 +29,8 @@ impl Display for Step {
             | Step::ChangePortSecret { .. }
             | Step::Attach { .. }
             | Step::Detach { .. }
+            | Step::AttachXdp { .. }
+            | Step::DetachXdp { .. }
             | Step::AddLocalIp { .. }
             | Step::ChangeLocalIp { .. }
             | Step::RemoveLocalIp { .. }
@@ -112,6 +114,14 @@ pub(super) fn facts(step: &Step) -> String {
         Step::Attach { interface } | Step::Detach { interface } => {
             format!("interface {}", interface.escape_debug())
         }
+        Step::AttachXdp { interface } => format!(
+            "interface {} at XDP: its driver may reset its rings, and LRO goes off",
+            interface.escape_debug()
+        ),
+        Step::DetachXdp { interface } => format!(
+            "interface {} at XDP: its driver may reset its rings",
+            interface.escape_debug()
+        ),
         Step::AddLocalIp {
             address,
             new: assignment,

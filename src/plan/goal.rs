@@ -121,6 +121,7 @@ fn keep_of_others(goal: &mut State, actual: &State) {
         datapath
             .interfaces
             .extend(running.interfaces.iter().cloned());
+        datapath.xdp.extend(running.xdp.iter().cloned());
     }
 
     // A service that the file lists without a pool counts as listed, as native.

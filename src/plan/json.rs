@@ -164,6 +164,10 @@ impl<'a> Record<'a> {
                 interface: Some(interface),
                 ..Record::object(step, "interface")
             },
+            Step::AttachXdp { interface } | Step::DetachXdp { interface } => Record {
+                interface: Some(interface),
+                ..Record::object(step, "xdp")
+            },
             Step::AddLocalIp {
                 address,
                 new: place,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::model::{Family, Forward, FullNat, Rule, ServiceKey, State, SyncState};
+use crate::model::{Family, Forward, FullNat, Rule, ServiceKey, State, SyncState, Unfit};
 
 /// A part of the goal that the steps cannot reach. Its [`Display`](fmt::Display) names
 /// the object and the fix.
@@ -52,6 +52,24 @@ pub enum Refusal {
     NoModule { place: String },
     /// The programs can be attached to Ethernet interfaces only.
     NotEthernet { interface: String },
+    /// Another XDP program is attached.
+    XdpTaken {
+        interface: String,
+        id: u32,
+        name: String,
+    },
+    /// The kind of interface has only the generic XDP, which gains nothing.
+    XdpGeneric { interface: String, kind: String },
+    /// Its packets come in by its members.
+    XdpBond { interface: String },
+    /// Its packets come in by that bond or bridge.
+    XdpPort { interface: String, master: String },
+    /// Tags of that VLAN are removed before XDP, so its frames would look untagged.
+    XdpTags {
+        interface: String,
+        vlan: String,
+        by_hardware: bool,
+    },
     /// Another IPVS application uses the port of a full-NAT service.
     PortTaken { service: ServiceKey, app: String },
     /// A sync message has one family for all three addresses of a connection.
@@ -63,6 +81,26 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The refusal of an interface where the program of XDP would be wrong.
+    pub fn xdp(interface: &str, unfit: Unfit) -> Self {
+        let interface = interface.to_owned();
+        match unfit {
+            Unfit::Taken { id, name } => Refusal::XdpTaken {
+                interface,
+                id,
+                name,
+            },
+            Unfit::Virtual(kind) => Refusal::XdpGeneric { interface, kind },
+            Unfit::Bond => Refusal::XdpBond { interface },
+            Unfit::Port(master) => Refusal::XdpPort { interface, master },
+            Unfit::Tags { vlan, by_hardware } => Refusal::XdpTags {
+                interface,
+                vlan,
+                by_hardware,
+            },
+        }
+    }
+
     /// Returns the object that the refusal is about.
     pub fn subject(&self) -> String {
         match self {
@@ -78,7 +116,12 @@ impl Refusal {
             }
             Refusal::NoSysctl { name } => name.clone(),
             Refusal::NoModule { place } => place.clone(),
-            Refusal::NotEthernet { interface } => interface.clone(),
+            Refusal::NotEthernet { interface }
+            | Refusal::XdpTaken { interface, .. }
+            | Refusal::XdpGeneric { interface, .. }
+            | Refusal::XdpBond { interface }
+            | Refusal::XdpPort { interface, .. }
+            | Refusal::XdpTags { interface, .. } => interface.clone(),
         }
     }
 
@@ -94,6 +137,11 @@ impl Refusal {
             Refusal::NoEngine { .. } => "no_engine",
             Refusal::NoModule { .. } => "no_module",
             Refusal::NotEthernet { .. } => "not_ethernet",
+            Refusal::XdpTaken { .. } => "xdp_taken",
+            Refusal::XdpGeneric { .. } => "xdp_generic",
+            Refusal::XdpBond { .. } => "xdp_bond",
+            Refusal::XdpPort { .. } => "xdp_port",
+            Refusal::XdpTags { .. } => "xdp_tags",
             Refusal::PortTaken { .. } => "port_taken",
             Refusal::MixedFamilies { .. } => "mixed_families",
         }
@@ -169,6 +217,59 @@ impl fmt::Display for Refusal {
                 f,
                 "the interface {interface} is not Ethernet, which the eBPF programs need: \
                  leave it out of [director] interfaces"
+            ),
+            Refusal::XdpTaken {
+                interface,
+                id,
+                name,
+            } => {
+                let cure = match name.as_str() {
+                    // It calls only programs that were made for it.
+                    "xdp_dispatcher" => format!(
+                        "it is libxdp's, which ipvs-bpf does not join: `xdp-loader status` lists \
+                         what it runs, `xdp-loader unload {interface} --all` takes it away"
+                    ),
+                    _ => format!(
+                        "`bpftool prog show id {id}` tells more; stop the program that owns it"
+                    ),
+                };
+                write!(
+                    f,
+                    "the interface {interface} has an XDP program of another tool, {name:?} with \
+                     id {id}, and runs only one: {cure}, or leave {interface} out of [director] xdp"
+                )
+            }
+            Refusal::XdpGeneric { interface, kind } => write!(
+                f,
+                "the interface {interface} is a {kind}, which has only the generic XDP, and that \
+                 is no faster than tc: leave it out of [director] xdp"
+            ),
+            Refusal::XdpBond { interface } => write!(
+                f,
+                "the interface {interface} is a bond, whose packets a program at XDP gets at its \
+                 members, where no flow comes in: leave it out of [director] xdp"
+            ),
+            Refusal::XdpPort { interface, master } => write!(
+                f,
+                "the interface {interface} is a port of {master}, by which its packets come in, so \
+                 XDP would forward none: leave it out of [director] xdp"
+            ),
+            Refusal::XdpTags {
+                interface,
+                vlan,
+                by_hardware: true,
+            } => write!(
+                f,
+                "the interface {interface} takes the tags of {vlan} from the frames before XDP, \
+                 where they would look untagged: `ethtool -K {interface} rxvlan off`, or leave it \
+                 out of [director] xdp"
+            ),
+            Refusal::XdpTags {
+                interface, vlan, ..
+            } => write!(
+                f,
+                "the interface {interface} is a veth with the VLAN {vlan}, and hands tags over next \
+                 to the frame, where XDP does not see them: leave it out of [director] xdp"
             ),
             Refusal::PortTaken { service, app } => write!(
                 f,

@@ -80,11 +80,19 @@ pub enum Step {
         old: u32,
         new: u32,
     },
-    /// Attach both programs to this interface.
+    /// Attach the program to tc ingress of this interface.
     Attach {
         interface: String,
     },
     Detach {
+        interface: String,
+    },
+    /// Attach the program of XDP to the driver of this interface. Many drivers reset their
+    /// rings for it.
+    AttachXdp {
+        interface: String,
+    },
+    DetachXdp {
         interface: String,
     },
     /// Give the maps back and unload the programs and the module.
@@ -220,6 +228,7 @@ impl Step {
             | Step::StartToa { .. }
             | Step::StartDatapath { .. }
             | Step::Attach { .. }
+            | Step::AttachXdp { .. }
             | Step::AddLocalIp { .. }
             | Step::AddFullNat { .. }
             | Step::AddRule { .. }
@@ -240,6 +249,7 @@ impl Step {
             Step::StopDaemon { .. }
             | Step::StopToa { .. }
             | Step::Detach { .. }
+            | Step::DetachXdp { .. }
             | Step::StopDatapath { .. }
             | Step::RemoveLocalIp { .. }
             | Step::RemoveFullNat { .. }

@@ -71,4 +71,5 @@ mod unanswered;
 mod vlan;
 mod weight_and_zero;
 mod wide_services;
+mod xdp;
 mod xdp_leases;

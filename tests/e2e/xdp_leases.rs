@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the module says in a lease to the program at XDP: the address that frames are sent
-//! to, and if the way out takes frames. No program runs at XDP here.
+//! The part of a lease that is for the program at XDP: the address that frames are sent to,
+//! and if the way out takes frames. No program runs at XDP here.
 
 use aya::maps::{Array, Map, MapData};
 use ipvs_bpf::datapath::abi::{Lease, Set4};

@@ -28,6 +28,11 @@ pub fn full_nat() -> impl Strategy<Value = State> {
         .prop_map(
             |(mut state, interfaces, max_sessions, pool, addresses, ports, which, fast_path)| {
                 state.datapath = Some(Datapath {
+                    xdp: interfaces
+                        .iter()
+                        .take(usize::from(which % 3))
+                        .cloned()
+                        .collect(),
                     interfaces,
                     max_sessions,
                     fast_path,

@@ -146,6 +146,7 @@ fn a_file_is_written_as_a_person_would() {
     let host = State {
         datapath: Some(Datapath {
             interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
+            xdp: [].into(),
             max_sessions: 0,
             fast_path: true,
             other_build: false,
@@ -347,6 +348,7 @@ fn a_state_that_the_file_only_approximates_is_reported() {
     );
     state.datapath = Some(Datapath {
         interfaces: ["eth0".to_owned()].into(),
+        xdp: [].into(),
         max_sessions: 1_048_576,
         fast_path: true,
         other_build: false,

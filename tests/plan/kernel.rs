@@ -188,7 +188,17 @@ fn apply(step: &Step, state: &mut State) -> Result<(), String> {
         }
         Step::Detach { interface } => {
             let datapath = state.datapath.as_mut().ok_or("nothing to detach")?;
+            check(!datapath.xdp.contains(interface), "at XDP without tc")?;
             check(datapath.interfaces.remove(interface), "ENOENT")
+        }
+        Step::AttachXdp { interface } => {
+            let datapath = state.datapath.as_mut().ok_or("nothing to attach")?;
+            check(datapath.interfaces.contains(interface), "no tc below XDP")?;
+            check(datapath.xdp.insert(interface.clone()), "EEXIST")
+        }
+        Step::DetachXdp { interface } => {
+            let datapath = state.datapath.as_mut().ok_or("nothing to detach")?;
+            check(datapath.xdp.remove(interface), "ENOENT")
         }
         Step::StopDatapath { max_sessions } => {
             let datapath = state.datapath.take().ok_or("does not run")?;

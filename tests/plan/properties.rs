@@ -308,7 +308,7 @@ proptest! {
         let lists_pool = |pool: &str| desired.local_ips.keys().any(|ip| ip.pool == pool);
         for step in plan(&desired, &actual, &options).steps {
             match step {
-                Step::RemoveService { .. } | Step::Detach { .. } | Step::StopDatapath { .. } => {
+                Step::RemoveService { .. } | Step::Detach { .. } | Step::DetachXdp { .. } | Step::StopDatapath { .. } => {
                     prop_assert!(false, "{}", step);
                 }
                 Step::RemoveServer { service, .. } | Step::RemoveFullNat { service, .. } => {

@@ -68,6 +68,8 @@ struct DaemonTable {
 #[serde(deny_unknown_fields)]
 struct DatapathTable {
     interfaces: BTreeSet<String>,
+    #[serde(default)]
+    xdp: BTreeSet<String>,
     max_sessions: u32,
     #[serde(default = "yes")]
     fast_path: bool,
@@ -176,6 +178,7 @@ fn state(file: StateFile) -> State {
     let mut state = State {
         datapath: file.datapath.map(|datapath| Datapath {
             interfaces: datapath.interfaces,
+            xdp: datapath.xdp,
             max_sessions: datapath.max_sessions,
             fast_path: datapath.fast_path,
             other_build: datapath.other_build,

@@ -27,7 +27,14 @@ pub fn state() -> impl Strategy<Value = State> {
         ),
         btree_map(sysctl(), sysctl_value(), 0..3),
         proptest::option::of(sync()),
-        proptest::option::weighted(0.8, (btree_set(interface(), 1..4), any::<bool>())),
+        proptest::option::weighted(
+            0.8,
+            (
+                btree_set(interface(), 1..4),
+                btree_set(interface(), 0..3),
+                any::<bool>(),
+            ),
+        ),
         btree_map(local_ip(), (pool(), ports()), 0..6),
         (
             btree_map(service_key(), full_nat(), 0..5),
@@ -51,7 +58,8 @@ pub fn state() -> impl Strategy<Value = State> {
                     sysctls,
                     sync,
                     toa,
-                    datapath: datapath.map(|(interfaces, fast_path)| Datapath {
+                    datapath: datapath.map(|(interfaces, xdp, fast_path)| Datapath {
+                        xdp: interfaces.intersection(&xdp).cloned().collect(),
                         interfaces,
                         max_sessions: 1024,
                         fast_path,

@@ -17,6 +17,7 @@ pub(super) struct Document<'a> {
     services: Vec<ServiceValue<'a>>,
     local_ips: Vec<LocalIpValue<'a>>,
     interfaces: Option<&'a BTreeSet<String>>,
+    xdp: &'a BTreeSet<String>,
 }
 
 #[derive(Serialize)]
@@ -79,6 +80,7 @@ impl<'a> Document<'a> {
             services: services.iter().map(ServiceValue::new).collect(),
             local_ips: local_ips.collect(),
             interfaces: data_plane.interfaces.as_ref(),
+            xdp: &data_plane.xdp,
         }
     }
 }

@@ -192,6 +192,13 @@ fn director(state: &State) -> Option<Block> {
             .iter()
             .map(|name| value::string(&glob::Pattern::escape(name)));
         block.key("interfaces", value::array(patterns));
+        if !datapath.xdp.is_empty() && datapath.xdp == datapath.interfaces {
+            block.key("xdp", "true".to_owned());
+        } else if !datapath.xdp.is_empty() {
+            let names = datapath.xdp.iter();
+            let patterns = names.map(|name| value::string(&glob::Pattern::escape(name)));
+            block.key("xdp", value::array(patterns));
+        }
         if datapath.max_sessions != super::director::MAX_SESSIONS {
             block.key("max_sessions", value::grouped(datapath.max_sessions));
         }

@@ -6,14 +6,26 @@ use std::collections::BTreeSet;
 
 use crate::datapath;
 use crate::director::{self, Error};
-use crate::doctor::interfaces::{Attachments, Before, ProgramBefore};
+use crate::doctor::interfaces::{Attachments, Before, ProgramBefore, UnfitForXdp};
 use crate::model::State;
+use crate::plan::Refusal;
 
 pub fn read(wanted: &State) -> Result<Attachments, Error> {
+    let running = director::running_data_plane()?;
     let mut attachments = Attachments {
-        attached: director::running_data_plane()?.interfaces,
+        attached: running.interfaces,
+        at_xdp: running.xdp,
         ..Attachments::default()
     };
+    for interface in wanted.datapath.iter().flat_map(|datapath| &datapath.xdp) {
+        let unfit = datapath::unfit(interface)?;
+        let refusal = unfit.map(|unfit| Refusal::xdp(interface, unfit).to_string());
+        let unfit = refusal.map(|refusal| UnfitForXdp {
+            interface: interface.clone(),
+            refusal,
+        });
+        attachments.unfit_for_xdp.extend(unfit);
+    }
     let datapath = wanted.datapath.iter();
     let wanted: BTreeSet<&String> = datapath.flat_map(|datapath| &datapath.interfaces).collect();
     for interface in wanted {

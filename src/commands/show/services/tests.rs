@@ -226,6 +226,7 @@ fn the_json_has_the_documented_shape() {
         }],
         max_sessions: Some(10_000),
         interfaces: Some(["eth0".to_owned(), "eth1".to_owned()].into()),
+        xdp: ["eth1".to_owned()].into(),
     };
     let services = [web(), marked];
     json("show", &Document::new(&services, &data_plane));

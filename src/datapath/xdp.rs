@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Attaches the program at XDP, in the driver of an interface, with a pinned link for each
+//! interface (`net/core/dev.c: bpf_xdp_link_attach()`). The generic mode is never used: the
+//! kernel has made the skb before it, so it gains nothing.
+
+use std::collections::BTreeSet;
+use std::error::Error as _;
+use std::path::Path;
+
+use aya::programs::links::{FdLink, PinnedLink};
+use aya::programs::xdp::XdpLink;
+use aya::programs::{ProgramError, Xdp, XdpMode, loaded_programs};
+use aya_obj::programs::XdpAttachType;
+use nix::libc;
+use nix::net::if_::if_nametoindex;
+
+use super::object::XDP;
+use super::{Error, Pins, ethtool};
+use crate::model::Unfit;
+use crate::rtnetlink::{self, Link};
+
+/// The name has the interface's index: the file system does not allow dots, which VLAN
+/// names have.
+fn pin(index: u32) -> String {
+    format!("xdp-{index}")
+}
+
+fn program(pin: &Path) -> Result<Xdp, Error> {
+    Xdp::from_pin(pin, XdpAttachType::Interface)
+        .map_err(|source| Error::Program { name: XDP, source })
+}
+
+/// Attaches the pinned program. If one of ours is attached, of any build, the kernel
+/// replaces it in one step, and the driver does not notice.
+pub fn attach_xdp(pins: &Pins, interface: &str) -> Result<(), Error> {
+    put(pins, interface, &pins.path(XDP))
+}
+
+/// Attaches the program that is pinned at `path`.
+pub(super) fn put(pins: &Pins, interface: &str, path: &Path) -> Result<(), Error> {
+    let index = if_nametoindex(interface).map_err(|_| Error::NoInterface(interface.to_owned()))?;
+    let no_link = |source| Error::Link {
+        interface: interface.to_owned(),
+        source,
+    };
+    let refused = |source: ProgramError| Error::Xdp {
+        interface: interface.to_owned(),
+        reason: format!("{}: {}", causes(&source), advice(&source, interface)),
+    };
+    let mut program = program(path)?;
+    let link_pin = pins.path(&pin(index));
+    if let Ok(old) = PinnedLink::from_pin(&link_pin) {
+        let link = XdpLink::try_from(FdLink::from(old)).map_err(no_link)?;
+        // This fails if a new interface has the same index as a removed one.
+        if program.attach_to_link(link).is_ok() {
+            return Ok(());
+        }
+        pins.unpin(&pin(index))?;
+    }
+    let id = program
+        .attach(interface, XdpMode::Driver)
+        .map_err(refused)?;
+    let link = program.take_link(id).map_err(refused)?;
+    let link = FdLink::try_from(link).map_err(no_link)?;
+    link.pin(&link_pin).map_err(|source| Error::Pin {
+        path: link_pin,
+        source,
+    })?;
+    Ok(())
+}
+
+/// The error with its causes: the innermost one has the driver's own words, if it has any.
+fn causes(error: &ProgramError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text += &format!(": {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+/// The cure when the kernel or the driver refuses the program.
+fn advice(error: &ProgramError, interface: &str) -> String {
+    let errno = match error {
+        ProgramError::SyscallError(error) => error.io_error.raw_os_error(),
+        ProgramError::XdpError(aya::programs::XdpError::NetlinkError(error)) => {
+            error.raw_os_error()
+        }
+        _ => None,
+    };
+    match errno {
+        Some(libc::EOPNOTSUPP) => {
+            "its driver has no native XDP: leave it out of [director] xdp".to_owned()
+        }
+        Some(libc::EBUSY | libc::EEXIST) => format!(
+            "another XDP program is attached: `ip -details link show {interface}` names it; leave \
+             one of them out"
+        ),
+        Some(libc::ENOMEM | libc::ENOSPC) => format!(
+            "the driver has too few queues for it: `ethtool -L {interface} combined 1` leaves it \
+             some, or leave the interface out of [director] xdp"
+        ),
+        _ => format!(
+            "a frame must fit into a page, so the MTU may be too large (`ip link set {interface} \
+             mtu 1500`), or an offload be in the way (`ethtool -K {interface} lro off rx-gro-hw \
+             off`): the kernel's log may say which; or leave the interface out of [director] xdp"
+        ),
+    }
+}
+
+/// Detaches the program. If it is not attached, this is not an error.
+pub fn detach_xdp(pins: &Pins, interface: &str) -> Result<(), Error> {
+    let index = if_nametoindex(interface).map_err(|_| Error::NoInterface(interface.to_owned()))?;
+    pins.unpin(&pin(index))
+}
+
+/// The interfaces that carry our program, of any build, in their drivers.
+pub fn interfaces_with_xdp() -> Result<BTreeSet<String>, Error> {
+    let ids = ids_of_ours()?;
+    let links = rtnetlink::links().map_err(Error::Filters)?;
+    let ours = links.into_iter().filter(|link| {
+        link.xdp
+            .is_some_and(|xdp| xdp.native && ids.contains(&xdp.program))
+    });
+    Ok(ours.map(|link| link.name).collect())
+}
+
+/// The interfaces that carry the pinned program.
+pub fn attached_xdp(pins: &Pins) -> Result<BTreeSet<String>, Error> {
+    let info = program(&pins.path(XDP))?
+        .info()
+        .map_err(|source| Error::Program { name: XDP, source })?;
+    let links = rtnetlink::links().map_err(Error::Filters)?;
+    let ours = links.into_iter().filter(|link| {
+        link.xdp
+            .is_some_and(|xdp| xdp.native && xdp.program == info.id())
+    });
+    Ok(ours.map(|link| link.name).collect())
+}
+
+/// Kinds that have no native XDP in any kernel.
+const WITHOUT_XDP: [&str; 12] = [
+    "bridge",
+    "dummy",
+    "geneve",
+    "gretap",
+    "ifb",
+    "ip6gretap",
+    "ipvlan",
+    "macvlan",
+    "nlmon",
+    "team",
+    "vlan",
+    "vxlan",
+];
+
+/// `None`: nothing is known against it, or there is no such interface.
+pub fn unfit(interface: &str) -> Result<Option<Unfit>, Error> {
+    let links = rtnetlink::links().map_err(Error::Filters)?;
+    let Some(link) = links.iter().find(|link| link.name == interface) else {
+        return Ok(None);
+    };
+    if let Some(other) = other(link) {
+        return Ok(Some(other));
+    }
+    if WITHOUT_XDP.contains(&link.kind.as_str()) {
+        return Ok(Some(Unfit::Virtual(link.kind.clone())));
+    }
+    if link.kind == "bond" {
+        return Ok(Some(Unfit::Bond));
+    }
+    let master = links.iter().find(|other| other.index == link.master);
+    if let Some(master) = master.filter(|master| ["bond", "bridge"].contains(&&*master.kind)) {
+        return Ok(Some(Unfit::Port(master.name.clone())));
+    }
+    let is_vlan = |other: &&Link| other.kind == "vlan" && other.lower == link.index;
+    let Some(vlan) = links.iter().find(is_vlan) else {
+        return Ok(None);
+    };
+    // A veth hands tags over outside of the frame, whatever its offloads are.
+    let by_hardware = link.kind != "veth";
+    let hidden = !by_hardware || ethtool::strips_tags(interface);
+    Ok(hidden.then(|| Unfit::Tags {
+        vlan: vlan.name.clone(),
+        by_hardware,
+    }))
+}
+
+/// The XDP program of another tool at an interface, or ours in another mode.
+fn other(link: &Link) -> Option<Unfit> {
+    let xdp = link.xdp?;
+    // It may have been unloaded meanwhile.
+    let mut programs = loaded_programs().filter_map(Result::ok);
+    let found = programs.find(|program| program.id() == xdp.program);
+    let name = found
+        .as_ref()
+        .and_then(|program| program.name_as_str())
+        .unwrap_or_default();
+    let ours = name == XDP && xdp.native;
+    (!ours).then(|| Unfit::Taken {
+        id: xdp.program,
+        name: name.to_owned(),
+    })
+}
+
+fn ids_of_ours() -> Result<BTreeSet<u32>, Error> {
+    let programs = loaded_programs().filter_map(Result::ok);
+    let ours = programs.filter(|program| program.name_as_str() == Some(XDP));
+    Ok(ours.map(|program| program.id()).collect())
+}
