@@ -40,10 +40,12 @@ e2e-*)
 	native || case ${KERNEL:-} in
 	# KASAN needs memory, and under emulation the tests take hours.
 	debug)
-		exec "$lab/vm/run.sh" --memory 4096 --timeout "${TEST_TIMEOUT:-86400}" "${stays[@]}" -- \
-			"$lab/vm/watched.sh" "$@"
+		exec "$lab/vm/run.sh" --cables 2 --memory 4096 --timeout "${TEST_TIMEOUT:-86400}" \
+			"${stays[@]}" -- "$lab/vm/watched.sh" "$@"
 		;;
-	*) exec "$lab/vm/run.sh" --timeout "${TEST_TIMEOUT:-2700}" "${stays[@]}" -- "$@" ;;
+	*)
+		exec "$lab/vm/run.sh" --cables 2 --timeout "${TEST_TIMEOUT:-2700}" "${stays[@]}" -- "$@"
+		;;
 	esac
 	;;
 packets-*)

@@ -10,6 +10,8 @@
 #   --memory MIB         memory (2048)
 #   --timeout SECONDS    the machine is ended after that (900)
 #   --writable FOLDER    what is written below it stays; may be repeated
+#   --cables N           N pairs of virtio cards, the two of a pair joined by a cable:
+#                        52:54:00:ca:NN:01 and 52:54:00:ca:NN:02, from 01 on
 #   --icount             one processor, whose clock counts its instructions
 #   --qemu-opts "…"      more options for QEMU, split at spaces
 #   --kernel-args "…"    more arguments for the kernel (KERNEL_ARGS)
@@ -31,7 +33,7 @@ PATH=$PATH:/usr/sbin:/sbin
 
 lab=$(dirname "$(dirname "$(readlink -f "$0")")")
 call=("$@")
-version=${KERNEL:-6.1} cpus=${CPUS:-2} memory=2048 limit=900 warnings=fail
+version=${KERNEL:-6.1} cpus=${CPUS:-2} memory=2048 limit=900 cables=0 warnings=fail
 qemu_opts="" kernel_args=${KERNEL_ARGS:-} writable=() icount=() cpu="max,la57=off"
 
 # Patterns in the kernel's log that are faults of the module, the programs or the lab.
@@ -69,7 +71,7 @@ while [ $# -gt 0 ]; do
 		cpus=1 icount=(-icount "shift=0,sleep=off")
 		continue
 		;;
-	--kernel | --cpus | --memory | --timeout | --writable | --qemu-opts | --kernel-args)
+	--kernel | --cpus | --memory | --timeout | --cables | --writable | --qemu-opts | --kernel-args)
 		[ $# -gt 0 ] || usage "$option takes a value"
 		;;
 	*) usage "unknown option '$option'; the command follows --" ;;
@@ -79,6 +81,7 @@ while [ $# -gt 0 ]; do
 	--cpus) number "$option" "$1" && cpus=$1 ;;
 	--memory) number "$option" "$1" && memory=$1 ;;
 	--timeout) number "$option" "$1" && limit=$1 ;;
+	--cables) number "$option" "$1" && cables=$1 ;;
 	--writable)
 		[ -d "$1" ] || usage "--writable: no folder '$1'"
 		writable+=("$(readlink -f "$1")")
@@ -139,6 +142,18 @@ pwd >"$run/job/folder"
 echo "$kernel" >"$run/job/kernel"
 echo "$limit" >"$run/job/limit"
 "$lab/vm/initramfs.sh" "$kernel" "$run" >"$run/initrd"
+
+# A hub of QEMU with two ports is a cable.
+cards=()
+for ((cable = 1; cable <= cables; cable++)); do
+	for end in 1 2; do
+		mac=$(printf '52:54:00:ca:%02x:%02x' "$cable" "$end")
+		cards+=(
+			-netdev "hubport,id=cable$cable.$end,hubid=$cable"
+			-device "virtio-net-pci,netdev=cable$cable.$end,mac=$mac,romfile="
+		)
+	done
+done
 
 # With -icount the clock counts instructions, which needs emulation on one thread.
 read -ra options <<<"$qemu_opts"
@@ -210,7 +225,7 @@ setpriv --pdeathsig KILL timeout --kill-after 5 "$limit" \
 	-chardev file,id=out,path=/dev/fd/3 -device virtserialport,chardev=out,nr=1 \
 	-chardev file,id=err,path=/dev/fd/4 -device virtserialport,chardev=err,nr=2 \
 	-chardev file,id=log,path=/dev/fd/5 -device virtserialport,chardev=log,nr=3 \
-	"${beat[@]}" "${options[@]}" </dev/null >"$run/qemu" 2>&1 &
+	"${cards[@]}" "${beat[@]}" "${options[@]}" </dev/null >"$run/qemu" 2>&1 &
 qemu=$!
 exec 3>&- 4>&- 5>&-
 if [ ${#watched[@]} -gt 0 ]; then
