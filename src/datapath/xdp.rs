@@ -171,7 +171,8 @@ pub fn unfit(interface: &str) -> Result<Option<Unfit>, Error> {
         return Ok(Some(Unfit::Bond));
     }
     let master = links.iter().find(|other| other.index == link.master);
-    if let Some(master) = master.filter(|master| ["bond", "bridge"].contains(&&*master.kind)) {
+    let takes_over = |master: &&Link| ["bond", "bridge", "team"].contains(&&*master.kind);
+    if let Some(master) = master.filter(takes_over) {
         return Ok(Some(Unfit::Port(master.name.clone())));
     }
     let is_vlan = |other: &&Link| other.kind == "vlan" && other.lower == link.index;
