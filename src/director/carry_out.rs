@@ -130,7 +130,10 @@ impl Kernel {
                 if were_lost {
                     datapath::claim_qdiscs(&pins)?;
                 }
-                proc::set_xdp(!datapath::attached_xdp(&pins)?.is_empty())?;
+                let at_xdp = !datapath::attached_xdp(&pins)?.is_empty();
+                if proc::xdp()? != at_xdp {
+                    proc::set_xdp(at_xdp)?;
+                }
             }
             Step::StartToa { trust } | Step::ChangeToa { new: trust, .. } => toa::run(trust)?,
             Step::StopToa { .. } => {
