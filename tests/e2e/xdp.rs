@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 use aya::Ebpf;
 use aya::programs::{Xdp, XdpMode};
 
+use crate::balance::pins;
 use crate::fast_path::{fast, fast_packets, warm};
 use crate::lab::{Lab, eventually, run, stderr, success};
 use crate::talk::Talk;
@@ -106,6 +107,44 @@ fn a_checksum_that_a_device_is_to_finish_takes_the_way_of_tc() {
     }
     assert_eq!(sent_at_xdp(&lab), 0);
     assert!(lab.get(&["http://10.0.0.1/"]).contains("10.2.0.100"));
+}
+
+#[test]
+fn programs_of_another_build_are_replaced_at_xdp_under_a_connection() {
+    let lab = Lab::new();
+    as_on_a_wire(&lab);
+    lab.apply(&at_xdp());
+    let mut talk = Talk::new(&lab, "tcp", ("10.0.0.1", 80));
+    let first = talk.ask();
+    warm_at_xdp(&lab, &mut talk);
+    let ids = || ["eth0", "eth1"].map(|interface| program(&lab, interface).unwrap());
+    let links = || {
+        let pins = fs::read_dir(pins(&lab)).unwrap();
+        let names = pins.map(|pin| pin.unwrap().file_name().into_string().unwrap());
+        let mut links: Vec<String> = names.filter(|name| name.starts_with("xdp-")).collect();
+        links.sort();
+        links
+    };
+    let (before, pinned) = (ids(), links());
+    assert_eq!(pinned.len(), 2);
+    let mark = fs::read_dir(pins(&lab)).unwrap().find_map(|pin| {
+        let pin = pin.unwrap();
+        let name = pin.file_name().into_string().unwrap();
+        name.starts_with("build-").then(|| pin.path())
+    });
+    fs::remove_dir(mark.unwrap()).unwrap();
+    let plan = lab.apply(&at_xdp());
+    assert!(plan.contains("~ programs → those of this build"), "{plan}");
+    assert!(!plan.contains("XDP"), "the links stay: {plan}");
+    let after = ids();
+    assert!(
+        before.iter().all(|id| !after.contains(id)),
+        "{before:?} {after:?}"
+    );
+    assert_eq!(links(), pinned);
+    assert_eq!(lab.apply(&at_xdp()), "nothing to do\n");
+    warm_at_xdp(&lab, &mut talk);
+    assert_eq!(talk.ask(), first);
 }
 
 /// The value of a key in a file.
