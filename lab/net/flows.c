@@ -56,7 +56,7 @@ static struct sockaddr_in source_of(const struct sockaddr_in *first, unsigned in
 	return source;
 }
 
-/* What is sent without a socket: an IPv4 header, and one of these behind it. */
+/* A packet without a socket: an IPv4 header, and one of these behind it. */
 struct raw {
 	struct iphdr ip;
 	union {

@@ -97,7 +97,7 @@ fn xdp(value: &Value, interfaces: &[(glob::Pattern, Span)], mistakes: &Mistakes)
             mistakes.add(Mistake::new(
                 span,
                 format!("{} is not one of `interfaces`", quoted(name)),
-                "list it there too: what XDP does not forward goes on to tc",
+                "list it there too: packets that XDP does not forward are left to tc",
             ));
         }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The fast path at XDP, on veths. They are no measure of its cost: the kernel copies each
 //! packet for them. From Linux 6.3 on the director's interfaces take frames, because their
-//! peers poll; before, every packet goes on to tc, and none may be lost.
+//! peers poll; before that, every packet is left to tc, and none may be lost.
 
 use std::fs;
 use std::process::{Command, Output};
