@@ -8,6 +8,7 @@ mod rules;
 mod servers;
 mod system;
 mod toa;
+mod xdp;
 
 use std::process::Output;
 
@@ -161,6 +162,7 @@ fn every_kind_of_finding_has_a_test_and_a_line_in_the_documentation() {
         include_str!("doctor/servers.rs"),
         include_str!("doctor/system.rs"),
         include_str!("doctor/toa.rs"),
+        include_str!("doctor/xdp.rs"),
     ]
     .concat();
     let documentation = std::fs::read_to_string("docs/reference/doctor.md").unwrap();

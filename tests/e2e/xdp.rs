@@ -15,7 +15,7 @@ use crate::lab::{Lab, eventually, run, stderr, success};
 use crate::talk::Talk;
 use crate::xdp_leases::devices_tell;
 
-fn at_xdp() -> String {
+pub fn at_xdp() -> String {
     fast().replace("[director]\n", "[director]\nxdp = true\n")
 }
 
@@ -259,7 +259,7 @@ fn a_transfer_arrives_whole_while_xdp_comes_and_goes() {
 
 /// Attaches another tool's program, which passes every frame. It is detached when the result
 /// is dropped.
-fn other_program(lab: &Lab, name: &str) -> Ebpf {
+pub fn other_program(lab: &Lab, name: &str) -> Ebpf {
     let text =
         format!(r#"__attribute__((section("xdp"), used)) int {name}(void *frame) {{ return 2; }}"#);
     let object = format!("/tmp/{}{name}.o", lab.namespace(""));
