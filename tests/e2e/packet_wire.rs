@@ -137,6 +137,12 @@ impl Wire {
             "net.ipv4.tcp_invalid_ratelimit=0",
         ];
         lab.exec("director", &[&["sysctl", "-qw"], &limits[..]].concat());
+        // Another test may have loaded SCTP, and then the director's own answers to what it
+        // does not know.
+        let silent = "add table inet own; \
+                      add chain inet own output { type filter hook output priority 0; }; \
+                      add rule inet own output meta l4proto sctp drop";
+        lab.exec("director", &["nft", silent]);
         let enter = |host: &str| {
             let namespace = File::open(format!("/run/netns/{}", lab.namespace(host))).unwrap();
             setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
