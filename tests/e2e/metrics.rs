@@ -80,9 +80,13 @@ fn names(text: &str) -> BTreeSet<String> {
 }
 
 /// A director with both kinds of services, and traffic.
+fn file() -> String {
+    format!("{FILE}{NATIVE}{RULE}")
+}
+
 fn busy() -> Lab {
     let lab = Lab::new();
-    lab.apply(&format!("{FILE}{NATIVE}{RULE}"));
+    lab.apply(&file());
     for _ in 0..4 {
         lab.get(&["http://10.0.0.1/"]);
     }
@@ -305,17 +309,18 @@ fn a_file_is_replaced_whole_or_left_as_it_was() {
 #[test]
 fn the_dashboard_and_the_documentation_name_metrics_that_exist() {
     let lab = busy();
+    lab.apply(&file().replace("[director]\n", "[director]\nxdp = true\n"));
     let text = metrics(&lab, &[]);
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let exist: BTreeSet<String> = lines
         .flat_map(|line| names(line.split('{').next().unwrap()))
         .collect();
-    let file = |path| fs::read_to_string(path).unwrap();
-    let dashboard = names(&file("packaging/grafana/ipvs-bpf.json"));
+    let read = |path| fs::read_to_string(path).unwrap();
+    let dashboard = names(&read("packaging/grafana/ipvs-bpf.json"));
     assert!(dashboard.len() > 12, "{dashboard:?}");
     let unknown: Vec<_> = dashboard.difference(&exist).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
-    assert_eq!(names(&file("docs/reference/metrics.md")), exist);
+    assert_eq!(names(&read("docs/reference/metrics.md")), exist);
 }
 
 #[test]
