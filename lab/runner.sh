@@ -34,7 +34,7 @@ e2e_unloaded-* | toa-*) exec "$lab/vm/run.sh" -- "$@" ;;
 e2e-*)
 	[ "${LAB:-}" != kubernetes ] ||
 		exec "$lab/software/kubernetes.sh" run --timeout "${TEST_TIMEOUT:-2700}" -- "$@"
-	# What `make soak` writes.
+	# `make soak` writes there.
 	stays=()
 	[ ! -d target/soak ] || stays=(--writable target/soak)
 	native || case ${KERNEL:-} in

@@ -263,8 +263,8 @@ fn change_rules(steps: &[Step]) -> Result<(), Error> {
     Ok(proc::set_rules(&rules)?)
 }
 
-/// A device that loses its program may no longer take frames from the programs of others.
-/// So for this moment none of them sends any.
+/// A device that loses its program may no longer take frames from programs at other
+/// devices, so during the change none of them sends any.
 pub(super) fn detach_xdp(interface: &str) -> Result<(), Error> {
     let pins = Pins::of_this_namespace()?;
     proc::set_xdp(false)?;
