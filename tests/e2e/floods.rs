@@ -74,87 +74,51 @@ fn is_survived(flood: &[&str]) {
     });
 }
 
+/// From forged sources, each with its own port from 1024 on.
+fn flows(kind: &str, port: &str, count: &str) {
+    let flows = program();
+    let flood = ["10.0.0.1", port, count, "198.18.0.1", "1024"];
+    is_survived(&[&[flows.to_str().unwrap(), kind], &flood[..]].concat());
+}
+
+fn packets(words: &[&str]) {
+    is_survived(&[&["lab/net/packets.py"], words].concat());
+}
+
 #[test]
-#[ignore = "a minute each"]
+#[ignore = "takes minutes: make test-long"]
 fn a_flood_of_syns_from_forged_sources_is_survived() {
-    let flows = program();
-    is_survived(&[
-        flows.to_str().unwrap(),
-        "syn",
-        "10.0.0.1",
-        "80",
-        COUNT,
-        "198.18.0.1",
-        "1024",
-    ]);
+    flows("syn", "80", COUNT);
 }
 
 #[test]
-#[ignore = "a minute each"]
+#[ignore = "takes minutes: make test-long"]
 fn a_flood_of_datagrams_from_forged_sources_is_survived() {
-    let flows = program();
-    is_survived(&[
-        flows.to_str().unwrap(),
-        "udp",
-        "10.0.0.1",
-        "7",
-        COUNT,
-        "198.18.0.1",
-        "1024",
-    ]);
+    flows("udp", "7", COUNT);
 }
 
 #[test]
-#[ignore = "a minute each"]
+#[ignore = "takes minutes: make test-long"]
 fn a_flood_from_every_port_of_one_client_is_survived() {
-    let flows = program();
-    is_survived(&[
-        flows.to_str().unwrap(),
-        "syn",
-        "10.0.0.1",
-        "80",
-        "64000",
-        "198.18.0.1",
-        "1024",
-    ]);
+    flows("syn", "80", "64000");
 }
 
 #[test]
-#[ignore = "a minute each"]
+#[ignore = "takes minutes: make test-long"]
 fn a_flood_from_source_port_0_is_survived() {
-    is_survived(&[
-        "lab/net/packets.py",
-        "first",
-        "198.18.0.1:0",
-        "10.0.0.1:80",
-        "tcp",
-        COUNT,
-    ]);
+    packets(&["first", "198.18.0.1:0", "10.0.0.1:80", "tcp", COUNT]);
 }
 
 #[test]
-#[ignore = "a minute each"]
+#[ignore = "takes minutes: make test-long"]
 fn a_flood_of_fragments_that_nobody_completes_is_survived() {
-    is_survived(&[
-        "lab/net/packets.py",
-        "hole",
-        "198.18.0.1",
-        "10.0.0.1",
-        COUNT,
-    ]);
+    packets(&["hole", "198.18.0.1", "10.0.0.1", COUNT]);
 }
 
 #[test]
-#[ignore = "a minute each"]
+#[ignore = "takes minutes: make test-long"]
 fn a_flood_of_broken_icmp_errors_is_survived() {
     let inner = ["10.2.0.100:4000", "10.2.0.2:8080"];
-    let words = [
-        "lab/net/packets.py",
-        "fuzz",
-        "1",
-        COUNT,
-        "198.18.0.1",
-        "10.2.0.100",
-    ];
-    is_survived(&[&words[..], &inner].concat());
+    let outer = ["fuzz", "1", COUNT, "198.18.0.1", "10.2.0.100"];
+    packets(&[&outer[..], &inner].concat());
 }

@@ -58,8 +58,8 @@ fn a_server_behind_an_interface_without_our_programs() {
     let what =
         "the route to the server 10.9.0.3 leaves by eth9, which is not in [director] interfaces";
     found(&needed(&lab, &file), "note", "server-other-interface", what);
-    let mended = file.replace("\"eth1\"]", "\"eth1\", \"eth9\"]");
-    let findings = needed(&lab, &mended);
+    let fixed = file.replace("\"eth1\"]", "\"eth1\", \"eth9\"]");
+    let findings = needed(&lab, &fixed);
     // The network of each server contains only one of the local IPs.
     assert!(
         findings.iter().all(|of| of["check"] == "server-way-back"),

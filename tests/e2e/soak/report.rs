@@ -12,8 +12,8 @@ use super::traffic::Counts;
 
 const FOLDER: &str = "target/soak";
 const SIZE: (u32, u32) = (880, 720);
-/// Objects that a kernel keeps for later, whatever the length of a run. A session that
-/// is not freed would show: a run of an hour has more than 100 000.
+/// Objects that a kernel keeps for later, whatever the length of a run. A session takes
+/// more than 200 bytes, so 40 000 that are not freed would exceed it.
 const KEPT_KIB: u64 = 8 * 1024;
 
 #[derive(Serialize)]
