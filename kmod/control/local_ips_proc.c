@@ -89,7 +89,7 @@ static int prepare(struct director *director, char *line, unsigned int number)
 		return prepare_set(director, ip, family, &addr, pool, ports,
 				   number);
 	if (!ip)
-		return ivb_refuse(error, -ENOENT, number, "%s is no local IP", address);
+		return ivb_refuse(error, -ENOENT, number, "%s is not a local IP", address);
 	ip->pending = LIP_REMOVE;
 	return 0;
 }

@@ -53,7 +53,7 @@ static struct bpf_map *take(struct director *director, char **text,
 	map = compat_map_get(fd);
 	if (IS_ERR(map)) {
 		ivb_refuse(error, 0, 0,
-			   "%s: %u is no descriptor of " COMPAT_MAP_DESCRIPTOR,
+			   "%s: %u is not a descriptor of " COMPAT_MAP_DESCRIPTOR,
 			   shape->name, fd);
 		return map;
 	}
@@ -109,7 +109,7 @@ static int take_all(struct director *director, char *rest, struct maps *maps)
 				  "unexpected \"%.40s\" at the end", rest);
 	if (maps->flows[IPV4]->max_entries != maps->flows[IPV6]->max_entries)
 		return ivb_refuse(director->map_error, -EINVAL, 0,
-				  "flows4 has %u entries and flows6 %u: as many are needed",
+				  "flows4 has %u entries and flows6 has %u: they need the same number",
 				  maps->flows[IPV4]->max_entries,
 				  maps->flows[IPV6]->max_entries);
 	return 0;
@@ -154,7 +154,7 @@ int ivb_map_write(struct director *director, char *text)
 	}
 	err = is_shared(maps_of(director), maps) ?
 		ivb_refuse(director->map_error, -EBUSY, 0,
-			   "one of these maps is registered with others") :
+			   "one of these maps is already registered, with other maps") :
 		ivb_flow_table_init(maps);
 	if (err) {
 		ivb_maps_free(maps);

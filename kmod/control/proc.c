@@ -51,7 +51,7 @@ static ssize_t write(struct file *file, const char __user *from, size_t size,
 	mutex_lock(&director->config);
 	error[0] = '\0';
 	if (strlen(text) != size)
-		err = ivb_refuse(error, -EINVAL, 0, "a zero byte is no text");
+		err = ivb_refuse(error, -EINVAL, 0, "the text has a zero byte");
 	else
 		err = parse(director, text);
 	mutex_unlock(&director->config);

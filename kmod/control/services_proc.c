@@ -71,36 +71,36 @@ static bool parse_key(char **line, struct service_key *key)
 	       ivb_endpoint_parse(rest, &key->family, &key->vaddr, &key->vport);
 }
 
-static void mark_words(char *words, u8 family, u32 mark)
+static void print_mark(char *name, u8 family, u32 mark)
 {
-	snprintf(words, NAME_SIZE, "fwmark%s %u", family == AF_INET6 ? "6" : "", mark);
+	snprintf(name, NAME_SIZE, "fwmark%s %u", family == AF_INET6 ? "6" : "", mark);
 }
 
-static void endpoint_words(char *words, u8 family, u8 protocol,
+static void print_endpoint(char *name, u8 family, u8 protocol,
 			   const union nf_inet_addr *vaddr, __be16 vport)
 {
-	int length = snprintf(words, NAME_SIZE, "%s ", ivb_protocol_name(protocol));
+	int length = snprintf(name, NAME_SIZE, "%s ", ivb_protocol_name(protocol));
 
-	ivb_endpoint_words(words + length, NAME_SIZE - length, family, vaddr, vport);
+	ivb_endpoint_print(name + length, NAME_SIZE - length, family, vaddr, vport);
 }
 
 /* The name of a service, as parse_key() reads it. */
-static void name_words(char *words, u8 family, u8 protocol,
+static void print_name(char *name, u8 family, u8 protocol,
 		       const union nf_inet_addr *vaddr, __be16 vport)
 {
 	if (protocol)
-		endpoint_words(words, family, protocol, vaddr, vport);
+		print_endpoint(name, family, protocol, vaddr, vport);
 	else
-		mark_words(words, family, (__force u32)vaddr->ip);
+		print_mark(name, family, (__force u32)vaddr->ip);
 }
 
 static int refuse_key(struct director *director, int code, unsigned int number,
 		      const struct service_key *key, const char *why)
 {
-	char words[NAME_SIZE];
+	char name[NAME_SIZE];
 
-	name_words(words, key->family, key->protocol, &key->vaddr, key->vport);
-	return ivb_refuse(director->services_error, code, number, "%s %s", words, why);
+	print_name(name, key->family, key->protocol, &key->vaddr, key->vport);
+	return ivb_refuse(director->services_error, code, number, "%s %s", name, why);
 }
 
 /* Returns the service with that key, registered so that IPVS calls us for it. A wide one
@@ -139,7 +139,7 @@ static int prepare_set(struct director *director, const struct service_key *key,
 				  "this kernel's IPVS has no IPv6 (CONFIG_IP_VS_IPV6)");
 	if (toa && key->protocol && key->protocol != IPPROTO_TCP)
 		return ivb_refuse(error, -EINVAL, number,
-				  "\"toa\" is an option of TCP, and not of %s",
+				  "\"toa\" is for TCP only, not for %s",
 				  ivb_protocol_name(key->protocol));
 	if (!pool)
 		return ivb_refuse(error, -ENOENT, number, "no pool \"%.15s\"", pool_name);
@@ -191,10 +191,10 @@ static int prepare(struct director *director, char *line, unsigned int number)
 		return prepare_set(director, &key, pool, toa, number);
 	if (service && service->by_rule)
 		return refuse_key(director, -ENOENT, number, &key,
-				  "is a full-NAT service by a rule");
+				  "is already a full-NAT service by a rule");
 	if (!service || !service->listed)
 		return refuse_key(director, -ENOENT, number, &key,
-				  "is no full-NAT service");
+				  "is not a full-NAT service");
 	service->pending = SERVICE_REMOVE;
 	return 0;
 }
@@ -349,27 +349,27 @@ int ivb_services_write(struct director *director, char *text)
 /* Shows what made a listed service. */
 static void show_maker(struct seq_file *seq, const struct service *service)
 {
-	char words[NAME_SIZE];
+	char name[NAME_SIZE];
 
 	if (service->mark)
-		mark_words(words, service->family, service->mark);
+		print_mark(name, service->family, service->mark);
 	else
-		endpoint_words(words, service->family, service->protocol,
+		print_endpoint(name, service->family, service->protocol,
 			       &service->vaddr, 0);
 	if (service->mark || service->every_port)
-		seq_printf(seq, " of %s", words);
+		seq_printf(seq, " of %s", name);
 	else if (service->by_rule)
 		seq_puts(seq, " rule");
 }
 
 static void show_one(struct director *director, struct service *service, void *data)
 {
-	char words[NAME_SIZE];
+	char name[NAME_SIZE];
 	struct seq_file *seq = data;
 
-	name_words(words, service->family, service->protocol, &service->vaddr,
+	print_name(name, service->family, service->protocol, &service->vaddr,
 		   service->vport);
-	seq_printf(seq, "%s %s%s sessions %d", words,
+	seq_printf(seq, "%s %s%s sessions %d", name,
 		   service->listed ? ivb_service_pool(director, service)->name : "-",
 		   service->listed && service->toa ? " toa" : "",
 		   atomic_read(&service->sessions));

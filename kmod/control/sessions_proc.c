@@ -72,11 +72,11 @@ static void show_end(struct seq_file *seq, u8 family, const union nf_inet_addr *
 		seq_printf(seq, " %pI4:%u", &addr->ip, ntohs(port));
 }
 
-static const char *fast_words(const struct session *session)
+static const char *fast_directions(const struct session *session)
 {
-	static const char *const words[] = { "-", "original", "reply", "both" };
+	static const char *const names[] = { "-", "original", "reply", "both" };
 
-	return words[has_lease(session, IPVS_BPF_ORIGINAL) |
+	return names[has_lease(session, IPVS_BPF_ORIGINAL) |
 		     has_lease(session, IPVS_BPF_REPLY) << 1];
 }
 
@@ -93,7 +93,7 @@ static int show(struct seq_file *seq, void *object)
 	show_end(seq, cp->af, &cp->vaddr, cp->vport);
 	show_end(seq, cp->af, &session->local_ip->addr, session->local_port);
 	show_end(seq, cp->af, &cp->daddr, cp->dport);
-	seq_printf(seq, " %s\n", fast_words(session));
+	seq_printf(seq, " %s\n", fast_directions(session));
 	return 0;
 }
 

@@ -57,13 +57,13 @@ bool ivb_endpoint_parse(char *text, u8 *family, union nf_inet_addr *addr,
 	return true;
 }
 
-void ivb_endpoint_words(char *words, size_t size, u8 family,
+void ivb_endpoint_print(char *text, size_t size, u8 family,
 			const union nf_inet_addr *addr, __be16 port)
 {
 	if (family == AF_INET6)
-		snprintf(words, size, "[%pI6c]:%u", &addr->in6, ntohs(port));
+		snprintf(text, size, "[%pI6c]:%u", &addr->in6, ntohs(port));
 	else
-		snprintf(words, size, "%pI4:%u", &addr->ip, ntohs(port));
+		snprintf(text, size, "%pI4:%u", &addr->ip, ntohs(port));
 }
 
 static const struct {

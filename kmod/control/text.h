@@ -8,7 +8,7 @@
 bool ivb_address_parse(const char *text, u8 *family, union nf_inet_addr *addr);
 bool ivb_endpoint_parse(char *text, u8 *family, union nf_inet_addr *addr,
 			__be16 *port);
-void ivb_endpoint_words(char *words, size_t size, u8 family,
+void ivb_endpoint_print(char *text, size_t size, u8 family,
 			const union nf_inet_addr *addr, __be16 port);
 bool ivb_protocol_parse(const char *name, u8 *protocol);
 const char *ivb_protocol_name(u8 protocol);

@@ -241,7 +241,7 @@ fn the_module_refuses_it_for_what_has_no_tcp() {
     };
     let text = write("services", "+ udp 10.0.0.1:7 default toa");
     assert!(
-        text.contains("\"toa\" is an option of TCP, and not of udp"),
+        text.contains("\"toa\" is for TCP only, not for udp"),
         "{text}"
     );
     let text = write("services", "+ tcp 10.0.0.1:81 default toad");
