@@ -58,7 +58,7 @@ apt() {
 
 if [ ${#missing[@]} -gt 0 ]; then
 	if ! command -v apt-get >/dev/null; then
-		echo "make deps: this is no Debian; install what its packages of these names contain:" >&2
+		echo "make deps: this is not Debian; install what its packages of these names contain:" >&2
 	elif [ ${#as_root[@]} -gt 0 ] && ! command -v sudo >/dev/null; then
 		echo "make deps: not root, and there is no sudo; have these packages installed:" >&2
 	else

@@ -38,7 +38,8 @@ report 'say unchanged, takes effect, another program, …, or says' \
 	"${messages[@]}"
 report 'say is told, has no entry, continues, reverted, …' \
 	'^(?!\s*//).*"[^"]*'"$archaic" "${messages[@]}"
-report 'say "is not a …"' '^(?!\s*//).*"[^"]*(?<!here )\bis no [a-z{]' "${messages[@]}"
+mapfile -t module < <(find kmod -name '*.[ch]')
+report 'say "is not a …"' '^(?!\s*//).*"[^"]*(?<!here )\bis no [a-z{]' "${messages[@]}" "${module[@]}"
 mapfile -t tests < <(find src tests -name '*.rs')
 report "a test's name is a sentence that a person would say" \
 	'\bfn (what_\w*|\w*_(is_no|are_no|is_none|are_none|somebody|mends?|anew|besides?|hangs?|stands?|takes_hold|told_of|of_others|beside|nearly)(_\w*)?)\(\)' "${tests[@]}"
