@@ -86,6 +86,10 @@ static const char *const names[COUNTERS] = {
 	 * packets continue through IPVS.
 	 */
 	[COUNT_FLOWS_FULL] = "flows_full",
+	/* The same, because there was no memory for the session's leases. The next
+	 * packet tries again.
+	 */
+	[COUNT_FLOWS_NO_MEMORY] = "flows_no_memory",
 	/* Client to server, from port 0: nothing can answer it. */
 	[COUNT_DROP_SOURCE_PORT_0] = "drop_source_port_0",
 	/* Either direction: an IPsec policy (ip-xfrm(8)) forbids it, or requires an

@@ -80,11 +80,8 @@ struct session *ivb_session_create(struct director *director, struct service *se
 	session->service = service;
 	session->conn = cp;
 	session->route[IPVS_BPF_ORIGINAL].dst = route;
-	INIT_LIST_HEAD(&session->leased);
 	spin_lock_init(&session->lock);
 	session->toa = first_toa(session);
-	session->slot[IPVS_BPF_ORIGINAL] = NO_SLOT;
-	session->slot[IPVS_BPF_REPLY] = NO_SLOT;
 	err = ivb_local_port_choose(ips, session);
 	if (err) {
 		ivb_session_discard(session);

@@ -70,7 +70,7 @@ static bool strike_out(struct session *session, const struct maps *maps, bool se
 	u8 direction;
 
 	for (direction = 0; direction < 2; direction++) {
-		struct session_lease *lease = &session->lease[direction];
+		struct session_lease *lease = &session->leases->lease[direction];
 
 		if (lease->generation == NO_GENERATION)
 			continue;
@@ -84,8 +84,9 @@ static bool strike_out(struct session *session, const struct maps *maps, bool se
 }
 
 /* Under leased_lock and RCU. */
-static void look_at(struct session *session, bool folds)
+static void look_at(struct session_leases *leases, bool folds)
 {
+	struct session *session = leases->session;
 	struct director *director = session->director;
 	struct maps *maps = rcu_dereference(director->maps);
 	const struct ip_vs_dest *dest = session->conn->dest;
@@ -99,9 +100,9 @@ static void look_at(struct session *session, bool folds)
 	}
 	spin_unlock(&session->lock);
 	if (over)
-		list_del_init(&session->leased);
+		list_del_init(&leases->leased);
 	else
-		list_move_tail(&session->leased, &director->leased);
+		list_move_tail(&leases->leased, &director->leased);
 }
 
 /* The kernel has no number that every change of IPv6 routes changes. An addition
@@ -151,7 +152,7 @@ static void fold_work(struct work_struct *work)
 		unsigned int count;
 
 		for (count = 0; count < BATCH && !list_empty(&due); count++)
-			look_at(list_first_entry(&due, struct session, leased), folds);
+			look_at(list_first_entry(&due, struct session_leases, leased), folds);
 		spin_unlock_bh(&director->leased_lock);
 		rcu_read_unlock();
 		cond_resched();
@@ -164,7 +165,7 @@ static void fold_work(struct work_struct *work)
 	rcu_read_unlock();
 }
 
-/* Called under RCU, when the session has a lease. */
+/* Called under RCU, when the session has got a lease. */
 void ivb_fold_begin(struct session *session)
 {
 	struct director *director = session->director;
@@ -174,18 +175,18 @@ void ivb_fold_begin(struct session *session)
 	 * here, or will find it on the list.
 	 */
 	if (!READ_ONCE(session->ended) && !director->ending &&
-	    list_empty(&session->leased)) {
-		list_add_tail(&session->leased, &director->leased);
+	    list_empty(&session->leases->leased)) {
+		list_add_tail(&session->leases->leased, &director->leased);
 		schedule_delayed_work(&director->fold, HZ);
 	}
 	spin_unlock_bh(&director->leased_lock);
 }
 
-/* Called when the session ends and has no lease any more. */
+/* Called when a session that had leases ends and has none any more. */
 void ivb_fold_end(struct session *session)
 {
 	spin_lock_bh(&session->director->leased_lock);
-	list_del_init(&session->leased);
+	list_del_init(&session->leases->leased);
 	spin_unlock_bh(&session->director->leased_lock);
 }
 

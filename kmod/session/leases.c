@@ -25,6 +25,7 @@
  */
 #include <linux/if_arp.h>
 #include <linux/ip.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <net/checksum.h>
 #include <net/dst.h>
@@ -130,10 +131,10 @@ void ivb_leases_end(struct session *session)
 {
 	spin_lock(&session->lock);
 	WRITE_ONCE(session->ended, true);
-	if (session->had_lease)
+	if (session->leases)
 		remove_both(session);
 	spin_unlock(&session->lock);
-	if (session->had_lease)
+	if (session->leases)
 		ivb_fold_end(session);
 }
 
@@ -143,10 +144,10 @@ void ivb_leases_take(struct session *session)
 	u8 direction;
 
 	spin_lock_bh(&session->lock);
-	if (session->had_lease)
+	if (session->leases)
 		remove_both(session);
-	for (direction = 0; direction < 2; direction++)
-		WRITE_ONCE(session->lease[direction].generation, NO_GENERATION);
+	for (direction = 0; session->leases && direction < 2; direction++)
+		WRITE_ONCE(session->leases->lease[direction].generation, NO_GENERATION);
 	spin_unlock_bh(&session->lock);
 }
 
@@ -177,6 +178,49 @@ static unsigned long duration(const struct session *session, const struct ip_vs_
 	return min(most, cp->timeout / 2);
 }
 
+/* Under the session's lock. Returns NULL if there is no memory. */
+static struct session_leases *leases_of(struct session *session)
+{
+	struct session_leases *leases = session->leases;
+
+	if (leases)
+		return leases;
+	leases = kzalloc(sizeof(*leases), GFP_ATOMIC);
+	if (!leases)
+		return NULL;
+	leases->session = session;
+	INIT_LIST_HEAD(&leases->leased);
+	leases->slot[IPVS_BPF_ORIGINAL] = NO_SLOT;
+	leases->slot[IPVS_BPF_REPLY] = NO_SLOT;
+	/* Pairs with READ_ONCE() in has_lease(). */
+	smp_store_release(&session->leases, leases);
+	return leases;
+}
+
+/* Called under the session's lock. Returns false if there is no lease to give. */
+static bool give(const struct maps *maps, struct session *session, u8 direction,
+		 const struct flow *from, const struct flow *to,
+		 const struct ipvs_bpf_lease *new)
+{
+	struct session_leases *leases;
+
+	/* Another CPU may have given it first. */
+	if (session->ended || toa_is_telling(session) || has_lease(session, direction))
+		return false;
+	leases = leases_of(session);
+	if (!leases) {
+		count(session->director, COUNT_FLOWS_NO_MEMORY);
+		return false;
+	}
+	if (!ivb_flow_table_put(maps, session, direction, from, to, new)) {
+		count(session->director, COUNT_FLOWS_FULL);
+		return false;
+	}
+	WRITE_ONCE(leases->lease[direction].until, (u32)new->until);
+	WRITE_ONCE(leases->lease[direction].generation, new->generation);
+	return true;
+}
+
 /* Gives or renews a lease for a packet of that direction, which came in as skb says and
  * leaves by its route. Called under RCU. generation is leases_generation() from before
  * the route was looked up: what has changed since then ends the lease.
@@ -190,11 +234,10 @@ void ivb_lease_renew(struct session *session, struct ip_vs_conn *cp, u8 directio
 		.until = get_jiffies_64() + duration(session, cp),
 		.generation = generation,
 	};
-	struct session_lease *lease = &session->lease[direction];
 	struct director *director = session->director;
 	struct maps *maps = rcu_dereference(director->maps);
 	struct flow from, to;
-	bool given = false;
+	bool given;
 
 	/* A packet that this host sent came in by no interface. A packet that came in
 	 * by IPsec must continue to do so. A reply of a removed server passes, as in
@@ -210,17 +253,7 @@ void ivb_lease_renew(struct session *session, struct ip_vs_conn *cp, u8 directio
 	ivb_session_translate(session, cp, direction, &to);
 	find_sums(&from, &to, &new);
 	spin_lock_bh(&session->lock);
-	/* Another CPU may have given it first. */
-	if (!session->ended && !toa_is_telling(session) && !has_lease(session, direction)) {
-		given = ivb_flow_table_put(maps, session, direction, &from, &to, &new);
-		if (!given)
-			count(director, COUNT_FLOWS_FULL);
-	}
-	if (given) {
-		WRITE_ONCE(lease->until, (u32)new.until);
-		WRITE_ONCE(lease->generation, generation);
-		session->had_lease = true;
-	}
+	given = give(maps, session, direction, &from, &to, &new);
 	spin_unlock_bh(&session->lock);
 	/* Also if it is listed: it may be about to leave the list. */
 	if (given)

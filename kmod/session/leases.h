@@ -31,9 +31,10 @@ static inline u32 leases_generation(const struct director *director)
 
 static inline bool has_lease(const struct session *session, u8 direction)
 {
-	const struct session_lease *lease = &session->lease[direction];
+	const struct session_leases *leases = READ_ONCE(session->leases);
+	const struct session_lease *lease = &leases->lease[direction];
 
-	return READ_ONCE(lease->generation) == READ_ONCE(session->director->generation) &&
+	return leases && READ_ONCE(lease->generation) == READ_ONCE(session->director->generation) &&
 	       time_before32((u32)jiffies, READ_ONCE(lease->until));
 }
 

@@ -61,7 +61,10 @@ void ivb_session_give_up(struct session *session)
 
 static void session_free(struct rcu_head *rcu)
 {
-	kmem_cache_free(session_cache, container_of(rcu, struct session, rcu));
+	struct session *session = container_of(rcu, struct session, rcu);
+
+	kfree(session->leases);
+	kmem_cache_free(session_cache, session);
 }
 
 /* Under RCU, with bottom halves off. */
@@ -71,6 +74,7 @@ void ivb_session_end(struct session *session)
 	if (ivb_unanswered_end(session))
 		vacate(session);
 	ivb_local_ip_put(session->director, session->local_ip);
+	/* It has left its ring. */
 	call_rcu(&session->rcu, session_free);
 }
 

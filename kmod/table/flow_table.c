@@ -140,12 +140,12 @@ static void write_end(const struct slot *slot)
 static bool fold(struct session *session, u8 direction, const struct slot *slot)
 {
 	u64 now = READ_ONCE(slot->lease->forwarded);
-	u64 since = now - session->folded[direction];
+	u64 since = now - session->leases->folded[direction];
 	u32 packets = since & (BIT(IPVS_BPF_PACKET_BITS) - 1);
 
 	if (!since)
 		return false;
-	session->folded[direction] = now;
+	session->leases->folded[direction] = now;
 	ivb_account(session->conn, direction, packets, since >> IPVS_BPF_PACKET_BITS);
 	count_many(session->director, direction == IPVS_BPF_ORIGINAL ?
 		   COUNT_FAST_ORIGINAL : COUNT_FAST_REPLY, packets);
@@ -229,8 +229,8 @@ static void take(struct session *session, u8 direction, const struct slot *slot)
 	if (old)
 		fold(old, *slot->owner & 1, slot);
 	*slot->owner = owner_of(session, direction);
-	session->slot[direction] = slot->number;
-	session->folded[direction] = READ_ONCE(slot->lease->forwarded);
+	session->leases->slot[direction] = slot->number;
+	session->leases->folded[direction] = READ_ONCE(slot->lease->forwarded);
 }
 
 /* Gives a direction of the session a lease that translates the flow from into the flow
@@ -270,7 +270,7 @@ bool ivb_flow_table_put(const struct maps *maps, struct session *session, u8 dir
 static bool lock_own(const struct maps *maps, const struct session *session,
 		     u8 direction, struct slot *slot)
 {
-	u32 number = session->slot[direction];
+	u32 number = session->leases->slot[direction];
 	u8 family = session->conn->af;
 
 	if (number / IPVS_BPF_SLOTS >= maps->flows[family_index(family)]->max_entries)
@@ -337,7 +337,7 @@ void ivb_flow_table_remove(const struct maps *maps, struct session *session, u8 
 	slot.lease->until = min(slot.lease->until, get_jiffies_64());
 	write_end(&slot);
 	*slot.owner = 0;
-	session->slot[direction] = NO_SLOT;
+	session->leases->slot[direction] = NO_SLOT;
 	spin_unlock(lock_of(session->director, slot.number));
 }
 

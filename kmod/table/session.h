@@ -26,8 +26,8 @@ enum session_answer { SESSION_UNANSWERED, SESSION_ANSWERED, SESSION_GIVEN_UP };
 struct unanswered {
 	struct list_head ring;    /* sessions of one server and local IP, by age */
 	struct hlist_node oldest; /* in the bucket, if it is the oldest of the ring */
-	enum session_answer state; /* READ_ONCE */
 	u32 expected;    /* what acknowledges the server's SYN; host endianness */
+	u8 state;        /* enum session_answer; READ_ONCE */
 	bool server_syn; /* the server's SYN was seen; READ_ONCE, as expected */
 	bool syn;        /* a SYN of either side was seen; READ_ONCE */
 };
@@ -49,13 +49,28 @@ struct session_lease {
 
 #define NO_GENERATION 0
 
+/* The leases of a session, from its first one on. Most short connections never get one.
+ * The session points at them until it is freed.
+ */
+struct session_leases {
+	struct session *session;
+	struct list_head leased; /* director->leased, under leased_lock */
+	u32 slot[2];             /* in the maps, or NO_SLOT; under the set's lock too */
+	u64 folded[2];           /* the part of each lease's "forwarded" that IPVS has
+				  * counted; also under the set's lock */
+	struct session_lease lease[2]; /* written under the session's lock */
+};
+
 /* A full-NAT connection. cp->app_data points at it while the connection is bound to our
  * application. It is freed a grace period later, because a packet may have read the
  * pointer.
  */
 struct session {
 	struct rhash_head node; /* director->sessions, by its reply flow */
-	struct unanswered unanswered;
+	union {
+		struct unanswered unanswered;
+		struct rcu_head rcu; /* in place of the ring, after the end */
+	};
 	struct director *director;
 	struct service *service;
 	struct local_ip *local_ip;
@@ -64,18 +79,12 @@ struct session {
 	bool in_use[2];          /* by enum ipvs_bpf_direction; see lease_due() */
 	spinlock_t lock;
 	/* Under the lock: */
+	struct session_leases *leases; /* NULL: it never had one; READ_ONCE */
 	bool ended;
-	bool had_lease;          /* so it may be in director->leased */
 	u8 toa;                  /* enum toa_state; READ_ONCE, as the next two */
 	bool toa_syn;            /* the server's SYN was seen */
 	u32 toa_acked;           /* what that SYN acknowledges; host endianness */
-	u32 slot[2];             /* in the maps, or NO_SLOT; under the set's lock too */
-	u64 folded[2];           /* the part of each lease's "forwarded" that IPVS has
-				  * counted; also under the set's lock */
-	struct session_lease lease[2]; /* written under the lock */
 	struct kept_route route[2];
-	struct list_head leased; /* director->leased, under leased_lock */
-	struct rcu_head rcu;
 };
 
 /* True while the server's handshake is not known to be over. The session gets no lease

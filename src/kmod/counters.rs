@@ -85,6 +85,10 @@ const MEANINGS: &[(&str, &str)] = &[
         "directions of sessions without the fast path: its map is full (max_sessions)",
     ),
     (
+        "flows_no_memory",
+        "packets that could not bring their session to the fast path: no memory",
+    ),
+    (
         "fast_packets_original",
         "requests that the eBPF program alone forwarded",
     ),
