@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Gives a packet the addresses and ports of another flow, and changes its checksums by
- * the difference (RFC 1624), whatever state they are in: right, partial (a device has
- * yet to finish it), or summed up by the device. SCTP's checksum covers no address, and
- * the ports of an SCTP connection stay.
+ * the difference (RFC 1624), whether they are right or partial (a device has yet to
+ * finish them). SCTP's checksum covers no address, and the ports of an SCTP connection
+ * stay.
  */
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -15,12 +15,6 @@
 
 #include "compat.h"
 #include "packet/nat.h"
-
-/* The checksum of the transport header. */
-struct sum {
-	__sum16 *check; /* NULL: none */
-	bool whole;     /* even if skb->ip_summed says partial */
-};
 
 static unsigned int header_size(u8 protocol)
 {
@@ -69,84 +63,82 @@ static bool is_whole(const struct sk_buff *skb, const void *transport)
 	       !skb_is_gso(skb);
 }
 
-/* Updates the sum for words of the packet (pseudo: of its pseudo-header). */
-static void replace(struct sk_buff *skb, const struct sum *sum, const __be32 *old,
-		    const __be32 *new, int words, bool pseudo)
-{
-	int word;
-
-	for (word = 0; word < words; word++) {
-		if (sum->whole)
-			csum_replace4(sum->check, old[word], new[word]);
-		else
-			inet_proto_csum_replace4(sum->check, skb, old[word],
-						 new[word], pseudo);
-	}
-}
-
-static void set_addr4(struct sk_buff *skb, __be32 *old, const struct sum *sum,
-		      __be32 addr)
-{
-	if (sum->check)
-		replace(skb, sum, old, &addr, 1, true);
-	csum_replace4(&ip_hdr(skb)->check, *old, addr);
-	*old = addr;
-}
-
-/* IPv6 has no header checksum. The device's sum changes by the address and by the
- * transport checksum, which cancel each other. For SCTP nothing cancels the address;
- * ivb_send() discards that sum in any case.
+/* Sets both addresses, which are adjacent. Returns the change of their sum, as the next
+ * two functions do.
  */
-static void set_addr6(struct sk_buff *skb, struct in6_addr *old, const struct sum *sum,
-		      const struct in6_addr *addr)
+static __wsum set_addrs4(struct iphdr *iph, const struct flow *to)
 {
-	if (sum->check && sum->whole)
-		replace(skb, sum, old->s6_addr32, addr->s6_addr32, 4, true);
-	else if (sum->check)
-		inet_proto_csum_replace16(sum->check, skb, old->s6_addr32,
-					  addr->s6_addr32, true);
-	*old = *addr;
+	__wsum old = csum_add((__force __wsum)iph->saddr, (__force __wsum)iph->daddr);
+	__wsum new = csum_add((__force __wsum)to->saddr.ip,
+			      (__force __wsum)to->daddr.ip);
+	__wsum change = csum_sub(new, old);
+
+	iph->saddr = to->saddr.ip;
+	iph->daddr = to->daddr.ip;
+	csum_replace_by_diff(&iph->check, change);
+	return change;
+}
+
+/* IPv6 has no header checksum. */
+static __wsum set_addrs6(struct ipv6hdr *iph, const struct flow *to)
+{
+	__wsum old = csum_partial(&iph->saddr, 2 * sizeof(iph->saddr), 0);
+	__wsum new = csum_partial(&to->saddr, 2 * sizeof(to->saddr), 0);
+
+	iph->saddr = to->saddr.in6;
+	iph->daddr = to->daddr.in6;
+	return csum_sub(new, old);
 }
 
 /* Source and destination port are adjacent, so they are handled as one number. */
-static void set_ports(struct sk_buff *skb, __be32 *old, const struct sum *sum,
-		      u8 protocol, const struct flow *to)
+static __wsum set_ports(__be32 *ports, const struct flow *to)
 {
 	union {
 		__be16 port[2];
 		__be32 both;
 	} new = { { to->sport, to->dport } };
+	__wsum change = csum_sub((__force __wsum)new.both, (__force __wsum)*ports);
 
-	if (sum->check) {
-		replace(skb, sum, old, &new.both, 1, false);
-		if (protocol == IPPROTO_UDP && !*sum->check)
-			*sum->check = CSUM_MANGLED_0;
-	}
-	*old = new.both;
+	*ports = new.both;
+	return change;
+}
+
+/* Until a device has finished a checksum, it is the sum of the pseudo-header alone. */
+static void update(const struct sk_buff *skb, __sum16 *check, bool whole,
+		   __wsum addresses, __wsum ports)
+{
+	if (skb->ip_summed == CHECKSUM_PARTIAL && !whole)
+		*check = ~csum_fold(csum_add(csum_unfold(*check), addresses));
+	else
+		csum_replace_by_diff(check, csum_add(addresses, ports));
 }
 
 int ivb_nat_rewrite(struct sk_buff *skb, const struct packet *packet,
 		    const struct flow *to)
 {
 	u8 protocol = packet->protocol;
-	struct sum sum;
+	__wsum addresses, ports = 0;
 	void *transport;
+	__sum16 *check;
 	int err;
 
 	err = skb_ensure_writable(skb, packet->transport + header_size(protocol));
 	if (err)
 		return err;
+	/* The device's sum is that of the packet before. */
+	skb_forward_csum(skb);
 	transport = skb_network_header(skb) + packet->transport;
-	sum.check = transport_check(skb, transport, protocol);
-	sum.whole = is_whole(skb, transport);
-	if (packet->family == AF_INET6) {
-		set_addr6(skb, &ipv6_hdr(skb)->saddr, &sum, &to->saddr.in6);
-		set_addr6(skb, &ipv6_hdr(skb)->daddr, &sum, &to->daddr.in6);
-	} else {
-		set_addr4(skb, &ip_hdr(skb)->saddr, &sum, to->saddr.ip);
-		set_addr4(skb, &ip_hdr(skb)->daddr, &sum, to->daddr.ip);
-	}
+	check = transport_check(skb, transport, protocol);
+	if (is_ipv6(packet->family))
+		addresses = set_addrs6(ipv6_hdr(skb), to);
+	else
+		addresses = set_addrs4(ip_hdr(skb), to);
 	if (protocol != IPPROTO_SCTP)
-		set_ports(skb, transport, &sum, protocol, to);
+		ports = set_ports(transport, to);
+	if (!check)
+		return 0;
+	update(skb, check, is_whole(skb, transport), addresses, ports);
+	if (protocol == IPPROTO_UDP && !*check)
+		*check = CSUM_MANGLED_0;
 	return 0;
 }

@@ -76,10 +76,7 @@ int ivb_send(struct director *director, struct sk_buff *skb, u8 family)
 	/* It came in at a bridge's port, and leaves like a packet of this host. */
 	skb_ext_del(skb, SKB_EXT_BRIDGE_NF);
 #endif
-	/* The device's sum is for the packet before the rewrite, and a receive
-	 * timestamp is not a time to send at.
-	 */
-	skb_forward_csum(skb);
+	/* A receive timestamp is not a time to send at. */
 	compat_clear_tstamp(skb);
 	dst_output(director->net, NULL, skb);
 	return NF_STOLEN;

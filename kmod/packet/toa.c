@@ -151,8 +151,6 @@ bool ivb_toa_tell(struct session *session, const struct ip_vs_conn *cp,
 		return true;
 	if (!make_one(skb) || skb_ensure_writable(skb, packet->transport + header))
 		return false;
-	/* ivb_send() does this in any case. */
-	skb_forward_csum(skb);
 	tcp = toa_tcp(skb, packet);
 	walk(tcp, &found, false);
 	if (found.forged) {
