@@ -151,20 +151,19 @@ void ivb_leases_take(struct session *session)
 	spin_unlock_bh(&session->lock);
 }
 
-/* Ends the lease that an older connection of the same client, port and service may have.
- * IPVS begins a new connection when a SYN comes and the old connection is in TIME_WAIT or
- * CLOSE, or its server is removed. The old connection ends only with the next tick, and
- * until then its lease would send the new one's packets from the wrong local port. It
- * gets no other lease, see lease_due() and ivb_lease_renew(). Called under RCU, with
- * bottom halves off, before anybody can see the new session.
+/* Ends the lease that an older TCP connection of the same client, port and service may
+ * have. IPVS begins a new connection when a SYN comes and the old connection is in
+ * TIME_WAIT or CLOSE, or its server is removed. The old connection ends only with the
+ * next tick, and until then its lease would send the new one's packets from the wrong
+ * local port. It gets no other lease, see lease_due() and ivb_lease_renew(). Called
+ * under RCU, with bottom halves off, before anybody can see the new session.
  */
 void ivb_lease_end_old(const struct session *session)
 {
 	const struct maps *maps = rcu_dereference(session->director->maps);
 	struct flow flow;
 
-	if (session->conn->protocol != IPPROTO_TCP || !maps ||
-	    !READ_ONCE(session->director->gives_leases))
+	if (!maps || !READ_ONCE(session->director->gives_leases))
 		return;
 	read_flow(session, IPVS_BPF_ORIGINAL, &flow);
 	ivb_flow_table_end(session->director, maps, &flow);

@@ -38,22 +38,26 @@ static inline bool has_lease(const struct session *session, u8 direction)
 	       time_before32((u32)jiffies, READ_ONCE(lease->until));
 }
 
-/* True if a packet that IPVS accepted earns its direction a lease. The first possible
- * packet does not: one question and one answer would gain nothing from it. TCP gets a
- * lease once it is established, so that IPVS sees everything that matters to its state.
- * SCTP gets none, because its state is in its chunks.
+/* True if a packet that IPVS accepted earns its direction a lease. One question and one
+ * answer would gain nothing from it. So UDP gets it with its second packet, and TCP with
+ * the fourth one in ESTABLISHED: the first three end the handshake, ask, and acknowledge
+ * the answer. IPVS sees everything that matters to the state of TCP. SCTP gets no lease,
+ * because its state is in its chunks.
  */
 static inline bool lease_due(struct session *session,
 			     const struct ip_vs_conn *cp, u8 direction)
 {
+	u8 packets, needed = cp->protocol == IPPROTO_UDP ? 2 : 4;
+
 	if (!READ_ONCE(session->director->gives_leases) || has_lease(session, direction))
 		return false;
 	if (cp->protocol != IPPROTO_UDP &&
 	    (cp->protocol != IPPROTO_TCP || cp->state != IP_VS_TCP_S_ESTABLISHED))
 		return false;
-	if (READ_ONCE(session->in_use[direction]))
+	packets = READ_ONCE(session->packets[direction]) + 1;
+	if (packets >= needed)
 		return !toa_is_telling(session);
-	WRITE_ONCE(session->in_use[direction], true);
+	WRITE_ONCE(session->packets[direction], packets);
 	return false;
 }
 

@@ -76,7 +76,7 @@ struct session {
 	struct local_ip *local_ip;
 	struct ip_vs_conn *conn; /* freed a grace period after the session ended */
 	__be16 local_port;
-	bool in_use[2];          /* by enum ipvs_bpf_direction; see lease_due() */
+	u8 packets[2];           /* by enum ipvs_bpf_direction; see lease_due() */
 	spinlock_t lock;
 	/* Under the lock: */
 	struct session_leases *leases; /* NULL: it never had one; READ_ONCE */
