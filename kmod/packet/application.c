@@ -85,7 +85,8 @@ static const struct service *mark_of(struct director *director,
 {
 	const struct ip_vs_dest *dest = READ_ONCE(cp->dest);
 
-	return dest ? ivb_service_of_mark(director, cp->af, dest->vfwmark) : NULL;
+	return dest && dest->vfwmark ?
+		       ivb_service_of_mark(director, cp->af, dest->vfwmark) : NULL;
 }
 
 /* The service that the connection is to be bound to, if it is listed. */

@@ -12,9 +12,8 @@
 #include <linux/string.h>
 
 #include "packet/ipvs_hook.h"
-#include "table/flow.h"
 
-static nf_hookfn *found[FAMILIES];
+nf_hookfn *ivb_ipvs_found[FAMILIES];
 
 /* Another module may use the same priority. Only functions whose name in the kernel's
  * symbol table begins with ip_vs_ are IPVS's.
@@ -36,18 +35,14 @@ static struct nf_hook_entries *local_in(struct net *net, u8 family)
 	return rcu_dereference(net->nf.hooks_ipv4[NF_INET_LOCAL_IN]);
 }
 
-/* Called under RCU. Returns NULL while no namespace known to us had a virtual service
- * of the family.
- */
-nf_hookfn *ivb_ipvs_in_hook(struct net *net, u8 family)
+/* See ivb_ipvs_in_hook(). */
+nf_hookfn *ivb_ipvs_find_hook(struct net *net, u8 family)
 {
-	nf_hookfn *hook = READ_ONCE(found[family_index(family)]);
 	const struct nf_hook_entries *entries;
 	struct nf_hook_ops **ops;
+	nf_hookfn *hook;
 	unsigned int i;
 
-	if (likely(hook))
-		return hook;
 	entries = local_in(net, family);
 	if (!entries)
 		return NULL;
@@ -59,7 +54,7 @@ nf_hookfn *ivb_ipvs_in_hook(struct net *net, u8 family)
 		hook = entries->hooks[i].hook;
 		if (!is_ipvs(hook))
 			continue;
-		WRITE_ONCE(found[family_index(family)], hook);
+		WRITE_ONCE(ivb_ipvs_found[family_index(family)], hook);
 		return hook;
 	}
 	return NULL;

@@ -5,6 +5,20 @@
 
 #include <linux/netfilter.h>
 
-nf_hookfn *ivb_ipvs_in_hook(struct net *net, u8 family);
+#include "table/flow.h"
+
+extern nf_hookfn *ivb_ipvs_found[FAMILIES]; /* READ_ONCE */
+
+nf_hookfn *ivb_ipvs_find_hook(struct net *net, u8 family);
+
+/* Called under RCU. Returns NULL while no namespace known to us had a virtual service
+ * of the family.
+ */
+static inline nf_hookfn *ivb_ipvs_in_hook(struct net *net, u8 family)
+{
+	nf_hookfn *hook = READ_ONCE(ivb_ipvs_found[family_index(family)]);
+
+	return likely(hook) ? hook : ivb_ipvs_find_hook(net, family);
+}
 
 #endif

@@ -92,6 +92,7 @@ struct session *ivb_session_create(struct director *director, struct service *se
 	atomic_inc(&service->sessions);
 	count(director, COUNT_SESSIONS_CREATED);
 	ivb_unanswered_begin(session);
-	ivb_lease_end_old(session);
+	if (cp->protocol == IPPROTO_TCP)
+		ivb_lease_end_old(session);
 	return session;
 }

@@ -12,6 +12,7 @@
 #include "session/sessions.h"
 #include "session/unanswered.h"
 #include "table/counters.h"
+#include "table/destinations.h"
 #include "table/services.h"
 
 /* PROBES is how many taken local IPs and ports are tried before another session gives
@@ -103,7 +104,8 @@ static int try_port(struct session *session, struct local_ip *ip, __be16 port)
 	const struct ip_vs_conn *cp = session->conn;
 	int err;
 
-	if (ivb_service_find(director, cp->af, cp->protocol, &ip->addr, port) ||
+	if ((!destination_is_alone(director, ip) &&
+	     ivb_service_find(director, cp->af, cp->protocol, &ip->addr, port)) ||
 	    ivb_host_has_port(director->net, cp, ip, port))
 		return -EADDRNOTAVAIL;
 	session->local_ip = ip;

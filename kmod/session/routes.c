@@ -177,25 +177,28 @@ static void keep_by(struct ip_vs_dest *dest, struct dst_entry *dst)
 		call_rcu(&old->rcu_head, forget);
 }
 
-/* The route to a new connection's server, for a packet without a mark and a traffic
- * class. Called under RCU; returns a reference for the caller. Rules may match on more
- * than is known here: then the route is not kept.
- */
-static struct rtable *server_route4(struct net *net, const struct ip_vs_conn *cp)
+/* Rules may match on more than is known here: then the route is not kept. */
+static struct rtable *look_up_server4(struct net *net, const struct ip_vs_conn *cp)
 {
 	struct flowi4 fl4 = {
 		.daddr = cp->daddr.ip,
 		.flowi4_flags = FLOWI_FLAG_ANYSRC,
 	};
-	struct dst_entry *dst = cp->dest ? kept_by(cp->dest) : NULL;
-	struct rtable *rt;
+	struct rtable *rt = __ip_route_output_key(net, &fl4);
 
-	if (likely(dst))
-		return (struct rtable *)dst;
-	rt = __ip_route_output_key(net, &fl4);
 	if (cp->dest && !IS_ERR(rt) && !routes_by_rules4(net))
 		keep_by(cp->dest, &rt->dst);
 	return rt;
+}
+
+/* The route to a new connection's server, for a packet without a mark and a traffic
+ * class. Called under RCU; returns a reference for the caller.
+ */
+static struct rtable *server_route4(struct net *net, const struct ip_vs_conn *cp)
+{
+	struct dst_entry *dst = cp->dest ? kept_by(cp->dest) : NULL;
+
+	return likely(dst) ? (struct rtable *)dst : look_up_server4(net, cp);
 }
 
 /* Called under RCU; returns a reference for the caller. */

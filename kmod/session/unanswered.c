@@ -33,24 +33,19 @@
  */
 #define UNACKNOWLEDGED_MAX (128 * 1024)
 
-/* The limits in seconds, in the order of director->unanswered_limit. */
-static const struct {
-	u8 protocol;
-	u32 limit;
-} protocols[UNANSWERED_PROTOCOLS] = {
-	{ IPPROTO_TCP, 10 },
-	{ IPPROTO_UDP, 30 },
-	{ IPPROTO_SCTP, 10 },
-};
+/* The default limits in seconds, of TCP, UDP and SCTP. */
+static const u32 limits[UNANSWERED_PROTOCOLS] = { 10, 30, 10 };
 
 static u32 *limit_of(struct director *director, u8 protocol)
 {
-	unsigned int i;
-
-	for (i = 0; i < UNANSWERED_PROTOCOLS - 1; i++)
-		if (protocols[i].protocol == protocol)
-			break;
-	return &director->unanswered_limit[i];
+	switch (protocol) {
+	case IPPROTO_TCP:
+		return &director->unanswered_limit[0];
+	case IPPROTO_UDP:
+		return &director->unanswered_limit[1];
+	default:
+		return &director->unanswered_limit[2];
+	}
 }
 
 /* SCTP ports stay: only the session that has this very port may give way. */
@@ -113,7 +108,7 @@ static void take_out(struct unanswered_bucket *bucket, struct session *session)
 	list_del_init(&unanswered->ring);
 }
 
-/* Adds a new session, before a packet can find it. */
+/* Adds a new session, before a packet can find it. Called with bottom halves off. */
 void ivb_unanswered_begin(struct session *session)
 {
 	struct ip_vs_conn *cp = session->conn;
@@ -127,13 +122,13 @@ void ivb_unanswered_begin(struct session *session)
 	}
 	bucket = bucket_of(session->director, cp, session->local_ip,
 			   session->local_port);
-	spin_lock_bh(&bucket->lock);
+	spin_lock(&bucket->lock);
 	oldest = find_oldest(bucket, cp, session->local_ip, session->local_port);
 	if (oldest)
 		list_add_tail(&session->unanswered.ring, &oldest->unanswered.ring);
 	else
 		hlist_add_head(&session->unanswered.oldest, &bucket->oldest);
-	spin_unlock_bh(&bucket->lock);
+	spin_unlock(&bucket->lock);
 }
 
 /* Returns false if the session was given up. */
@@ -266,7 +261,7 @@ void ivb_unanswered_init(struct director *director)
 	unsigned int i;
 
 	for (i = 0; i < UNANSWERED_PROTOCOLS; i++)
-		director->unanswered_limit[i] = protocols[i].limit;
+		director->unanswered_limit[i] = limits[i];
 	for (i = 0; i < UNANSWERED_BUCKETS; i++)
 		spin_lock_init(&director->unanswered[i].lock);
 }

@@ -10,6 +10,7 @@
 #include <linux/hash.h>
 
 #include "table/director.h"
+#include "table/local_ips.h"
 
 static inline atomic_t *destination4(struct director *director, __be32 addr)
 {
@@ -35,6 +36,13 @@ static inline void destination_comes(struct director *director, u8 family,
 				     const union nf_inet_addr *addr)
 {
 	atomic_inc(destination(director, family, addr));
+}
+
+/* True if nothing else that is counted has the address of that local IP: no service. */
+static inline bool destination_is_alone(struct director *director,
+					const struct local_ip *ip)
+{
+	return atomic_read(destination(director, ip->family, &ip->addr)) == 1;
 }
 
 static inline void destination_goes(struct director *director, u8 family,

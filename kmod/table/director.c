@@ -9,20 +9,11 @@
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <net/net_namespace.h>
-#include <net/netns/generic.h>
 
 #include "table/director.h"
 #include "table/maps.h"
 
 unsigned int ip_vs_bpf_net_id __read_mostly;
-
-/* Called under RCU. Returns NULL while the namespace ends. */
-struct director *ivb_director_of(struct net *net)
-{
-	struct director_slot *slot = net_generic(net, ip_vs_bpf_net_id);
-
-	return rcu_dereference(slot->director);
-}
 
 static struct workqueue_struct *free_queue;
 

@@ -17,6 +17,7 @@
 #include <linux/siphash.h>
 #include <linux/workqueue.h>
 #include <net/net_namespace.h>
+#include <net/netns/generic.h>
 
 #include "compat.h"
 #include "table/counter.h"
@@ -72,7 +73,7 @@ struct director {
 	struct work_struct reap; /* frees services whose last session ended */
 	spinlock_t set_locks[SET_LOCKS]; /* of the maps' sets: flow_table.c */
 	struct unanswered_bucket unanswered[UNANSWERED_BUCKETS];
-	u32 unanswered_limit[UNANSWERED_PROTOCOLS]; /* in seconds; READ_ONCE */
+	u32 unanswered_limit[UNANSWERED_PROTOCOLS]; /* of TCP, UDP, SCTP; in seconds; READ_ONCE */
 	siphash_key_t port_key;  /* local_ports.c; written under config, READ_ONCE */
 	bool port_key_is_random; /* under config */
 	bool fast_path;    /* requested; under config */
@@ -107,10 +108,20 @@ struct director_slot {
 
 extern unsigned int ip_vs_bpf_net_id;
 
-struct director *ivb_director_of(struct net *net);
 struct director *ivb_director_new(struct net *net);
 void ivb_director_put(struct director *director);
 int ivb_director_module_init(void);
 void ivb_director_module_exit(void);
+
+/* Called under RCU. Returns NULL while the namespace ends. This is net_generic() without
+ * its own rcu_read_lock().
+ */
+static inline struct director *ivb_director_of(struct net *net)
+{
+	const struct net_generic *generic = rcu_dereference(net->gen);
+	const struct director_slot *slot = generic->ptr[ip_vs_bpf_net_id];
+
+	return rcu_dereference(slot->director);
+}
 
 #endif

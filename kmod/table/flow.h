@@ -39,6 +39,14 @@ static inline u32 address_hash(u8 family, const union nf_inet_addr *addr)
 	return jhash_1word((__force u32)addr->ip, 0);
 }
 
+static inline u32 ends_hash4(__be32 saddr, __be32 daddr, __be16 sport, __be16 dport,
+			     u32 seed)
+{
+	u32 ports = (__force u32)sport << 16 | (__force u32)dport;
+
+	return jhash_3words((__force u32)saddr, (__force u32)daddr, ports, seed);
+}
+
 static inline u32 flow_hash(const struct flow *flow, u32 seed)
 {
 	u32 ports = (__force u32)flow->sport << 16 | (__force u32)flow->dport;
@@ -46,8 +54,7 @@ static inline u32 flow_hash(const struct flow *flow, u32 seed)
 	seed ^= flow->protocol;
 	if (flow->family == AF_INET6)
 		return jhash2((const u32 *)flow, 8, jhash_1word(ports, seed));
-	return jhash_3words((__force u32)flow->saddr.ip, (__force u32)flow->daddr.ip,
-			    ports, seed);
+	return ends_hash4(flow->saddr.ip, flow->daddr.ip, flow->sport, flow->dport, seed);
 }
 
 static inline bool flow_addr_equal(u8 family, const union nf_inet_addr *a,

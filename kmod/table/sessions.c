@@ -28,12 +28,20 @@ static u32 hash_key(const void *key, u32 size, u32 seed)
 	return flow_hash(key, seed);
 }
 
+/* The flow_hash() of the reply flow. */
 static u32 hash_session(const void *object, u32 size, u32 seed)
 {
-	struct flow flow;
+	const struct session *session = object;
+	const struct ip_vs_conn *cp = session->conn;
 
-	ivb_session_reply_flow(object, &flow);
-	return flow_hash(&flow, seed);
+	if (is_ipv6(cp->af)) {
+		struct flow flow;
+
+		ivb_session_reply_flow(session, &flow);
+		return flow_hash(&flow, seed);
+	}
+	return ends_hash4(cp->daddr.ip, session->local_ip->addr.ip, cp->dport,
+			  session->local_port, seed ^ cp->protocol);
 }
 
 /* Returns 0 if they are equal. */
