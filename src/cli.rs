@@ -39,7 +39,7 @@ pub struct Cli {
 
 #[derive(Args, Debug)]
 pub struct Global {
-    /// Work in this network namespace (a name of `ip netns`)
+    /// Work in this network namespace (by its name in `ip netns`)
     #[arg(
         long,
         global = true,
@@ -113,7 +113,7 @@ pub enum Command {
     /// it; long text ends in `…`. Elsewhere all columns are printed.
     #[command(after_long_help = manual::SHOW)]
     Show(Show),
-    /// Send a server no new connections, and wait until its connections end
+    /// Stop new connections to a server, and wait until the existing ones end
     ///
     /// Sets the weight to 0 and waits: for connections of TCP and SCTP until
     /// both sides have closed them, for those of UDP until they time out in IPVS.
@@ -126,7 +126,7 @@ pub enum Command {
     /// Change the weight of a server
     #[command(after_long_help = manual::WEIGHT)]
     Weight(Weight),
-    /// Set the counters of a service and its servers, or of all, to zero
+    /// Set the counters of one service and its servers, or of all services, to zero
     #[command(after_long_help = manual::ZERO)]
     Zero(Zero),
     /// Remove all virtual services; `down` removes the data plane too
@@ -141,10 +141,10 @@ pub enum Command {
     /// Check this host: what is wrong, why it matters, how to fix it
     ///
     /// Checks the kernel, the module, sysctls, interfaces, addresses, routes to the
-    /// servers and whatever else the file needs; without a file, what runs now
-    /// needs. Changes nothing and loads nothing. Each finding has a severity. An
-    /// error: traffic or `apply` fails. A warning: some traffic fails, or costs
-    /// more than it should.
+    /// servers, and everything else that the file needs or, without a file, the running
+    /// configuration. Changes nothing and loads nothing. Each finding has a severity.
+    /// An error: traffic or `apply` fails. A warning: some traffic fails, or costs more
+    /// than it should.
     #[command(after_long_help = manual::DOCTOR)]
     Doctor(Doctor),
     /// Print metrics of services, servers, local IPs and counters for Prometheus
@@ -169,7 +169,7 @@ pub enum Command {
     /// quotes and comments. It refuses other commands by name. From keepalived.conf
     /// it reads virtual_server, virtual_server_group and real_server. Checks, VRRP
     /// and the rest become comments with their line. Included files are not read.
-    /// Every mistake is shown with its line. Does not look at the kernel.
+    /// Every mistake is shown with its line. The kernel is not read or changed.
     #[command(after_long_help = manual::IMPORT)]
     Import(Import),
     /// Print the running state, or a file, as lines for `ipvsadm -R`
@@ -186,7 +186,7 @@ pub enum Command {
     Down(Down),
     /// Print the man page, or write one page per command into a folder
     ///
-    /// The page of the file, ipvs-bpf.toml(5), is not among them.
+    /// The page of the file, ipvs-bpf.toml(5), is not included.
     #[command(after_long_help = manual::MAN)]
     Man(Man),
     /// Print completions for a shell
@@ -229,9 +229,9 @@ pub struct Reconcile {
     pub no_prune: bool,
     /// Change no service or pool that the file does not list
     ///
-    /// They may belong to other programs. A listed service or pool still has what
-    /// the file says: servers and local IPs that the file does not list there are
-    /// removed. Interfaces and the eBPF programs stay.
+    /// These may belong to other programs. A listed service or pool still matches the
+    /// file: servers and local IPs that the file does not list in it are removed.
+    /// Interfaces and the eBPF programs stay.
     #[arg(long, conflicts_with = "no_prune")]
     pub only_listed: bool,
 }
@@ -243,12 +243,12 @@ pub struct Apply {
     /// Print the plan and change nothing; exits like `plan`
     #[arg(long)]
     pub dry_run: bool,
-    /// Stay, and apply again whenever the file or the host changes
+    /// Keep running, and apply again whenever the file or the host changes
     ///
     /// The file is read again when it changes and at SIGHUP. Changes of interfaces,
     /// addresses and routes are seen at once; IPVS and the module are compared every
     /// five seconds. Each change is one line on standard output, or with `--json` one
-    /// object. A file with mistakes changes nothing: the last good one stays in force. A
+    /// object. A file with mistakes changes nothing: the last valid one stays in force. A
     /// step that fails is tried again, at the latest after a minute. SIGTERM and SIGINT
     /// end it and leave everything unchanged.
     #[arg(long, conflicts_with = "dry_run")]
@@ -295,7 +295,8 @@ pub struct Export {
     /// Export this file instead of the running state; `-` is standard input
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
-    /// Print what is lost as comments too: `ipvsadm-restore` takes them, `ipvsadm -R` does not
+    /// Print the state that is lost as comments: `ipvsadm-restore` accepts them,
+    /// `ipvsadm -R` does not
     #[arg(long)]
     pub comments: bool,
 }

@@ -45,14 +45,14 @@ pub struct Weight {
 
 #[derive(Args, Debug)]
 pub struct Zero {
-    /// The virtual service, as in the file; without it: all
+    /// The virtual service, as in the file; without it: all services
     #[arg(value_parser = argument::service)]
     pub service: Option<ServiceKey>,
 }
 
 #[derive(Args, Debug)]
 pub struct Flush {
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     pub yes: bool,
 }

@@ -10,8 +10,8 @@ Exit status:
   0  Success.
   1  It failed, or the file or the arguments are wrong; a message says what,
       why, and what to do.
-  2  Only of `plan`: there are changes.
-  3  Only of `apply`: an interface that the file lists is missing, and everything
+  2  Only `plan`: there are changes.
+  3  Only `apply`: an interface that the file lists is missing, and everything
       else is done.
   130  It was stopped by Ctrl-C; 128 plus the signal number for others.
 
@@ -71,9 +71,9 @@ Exit status:
 
 Examples:
   ipvs-bpf plan -f lb.toml
-      What would `apply` change? `+` is added, `-` removed, `~` changed.
+      Show what `apply` would do: `+` is added, `-` removed, `~` changed.
   ipvs-bpf plan --json
-      The same for programs, of /etc/ipvs-bpf/lb.toml.";
+      The same as JSON, for /etc/ipvs-bpf/lb.toml.";
 
 pub const VALIDATE: &str = "\
 Exit status:
@@ -81,7 +81,7 @@ Exit status:
   1  It has mistakes, or it cannot be read.
 
 Json:
-  mistakes  A list, empty for a good file. Each has `file`; `line` and `column`,
+  mistakes  A list, empty for a valid file. Each has `file`; `line` and `column`,
       from 1 and in characters, or null if it is about the file as a whole;
       `message`, what is wrong; `help`, how to fix it; `see`, null or `file`, `line`,
       `column` and `message` of a related place; and `fix`, null or an edit that
@@ -94,7 +94,7 @@ Examples:
   ipvs-bpf validate -f lb.toml
       Show every mistake in its line.
   ipvs-bpf validate --json -f lb.toml
-      Print them for programs, to standard output.";
+      Print them as JSON to standard output.";
 
 pub const SHOW: &str = "\
 Examples:
@@ -144,10 +144,10 @@ Labels:
 
 Examples:
   ipvs-bpf metrics
-      Everything; docs/reference/metrics.md lists the names.
+      Print all metrics; docs/reference/metrics.md lists the names.
   ipvs-bpf metrics --format prometheus -o /var/lib/prometheus/node-exporter/ipvs-bpf.prom
       For node_exporter's textfile collector; docs/reference/metrics.md has a
-      timer that does it every 15 seconds.";
+      timer that runs this every 15 seconds.";
 
 pub const SAVE: &str = "\
 Exit status:
@@ -157,7 +157,8 @@ Exit status:
 
 Json:
   text  The file.
-  unsaid  A list of sentences: what is only a comment in the text.
+  unsaid  A list of sentences, one for each part that is only a comment in
+      the text.
 
 Examples:
   ipvs-bpf save
@@ -167,7 +168,7 @@ Examples:
 
 pub const IMPORT: &str = "\
 Exit status:
-  0  The text is good, and the file is written.
+  0  The text is valid, and the file is written.
   1  The text has mistakes or cannot be read, or the file cannot be written;
       nothing was written. With `--json` standard output has the mistakes, in the
       form of `validate --json`.
@@ -177,7 +178,7 @@ Json:
 
 Files:
   /etc/hosts  Names of hosts in the text are looked up here, and nowhere else.
-  /etc/services  The same for names of ports.
+  /etc/services  Names of ports are looked up here.
 
 Examples:
   ipvsadm -Sn | ipvs-bpf import -o lb.toml
@@ -189,12 +190,14 @@ Examples:
 
 pub const EXPORT: &str = "\
 Exit status:
-  0  The lines are printed; messages on standard error name what they lack.
+  0  The lines are printed; messages on standard error name the state that
+      they cannot describe.
   1  It failed, or the file has mistakes.
 
 Json:
   lines  A list of lines for `ipvsadm -R`.
-  lost  A list of sentences: what the lines lack.
+  lost  A list of sentences, one for each part that the lines cannot
+      describe.
 
 Examples:
   ipvs-bpf export | ssh backup ipvsadm -R
@@ -211,7 +214,7 @@ Exit status:
       stays 0.
 
 Json:
-  service, server  What was drained.
+  service, server  The drained server.
   weight_before  The weight to restore with `weight`; 0: it was already 0.
   outcome  `drained`, `removed`, `timeout`, `interrupted`; `weight` or `gone`
       where another program changed the weight or removed the server.
@@ -251,7 +254,7 @@ Exit status:
       question and no `--yes`. Nothing was changed.
 
 Json:
-  removed  The virtual services that were there.
+  removed  The removed virtual services.
 
 Examples:
   ipvs-bpf flush --yes
@@ -272,7 +275,7 @@ Exit status:
   1  It failed; a message says where.
 
 Json:
-  removed  What was removed, in words, in order.
+  removed  The removed objects, in words and in order.
   error  Why something remains; null: nothing does.
 
 Examples:

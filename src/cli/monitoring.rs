@@ -7,7 +7,8 @@ use clap::{Args, ValueEnum, ValueHint};
 
 #[derive(Args, Debug)]
 pub struct Doctor {
-    /// Check what this file needs, instead of what runs; `-` is standard input
+    /// Check the host for this file, not for the running configuration; `-` is
+    /// standard input
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 }

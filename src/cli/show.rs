@@ -28,8 +28,8 @@ pub struct Show {
     pub servers: Vec<SocketAddr>,
     #[command(flatten)]
     pub view: View,
-    /// Sort tables by this column: its name in small letters, full-nat for
-    /// "Full NAT"; numbers from the largest
+    /// Sort tables by this column: its name in lower case, full-nat for "Full NAT";
+    /// numbers in descending order
     #[arg(long, value_name = "COLUMN")]
     pub sort: Option<String>,
     /// Reverse the order
@@ -44,11 +44,11 @@ pub struct Show {
     pub names: bool,
     /// Repeat the output every SECONDS
     ///
-    /// On a terminal this is a live view: q or Ctrl-C ends it; arrow keys, Page Up
-    /// and Page Down, Home and End scroll, left and right through the columns
-    /// that do not fit. Elsewhere each output follows the last one after an empty
-    /// line, or with --json is one line. Rates are those since the previous
-    /// output; the first ones are the kernel's estimates.
+    /// On a terminal this is a live view: q or Ctrl-C ends it; arrow keys, Page Up and
+    /// Page Down, Home and End scroll; left and right show the columns that do not fit.
+    /// Elsewhere an empty line separates the outputs; with --json each output is one
+    /// line. Rates are measured since the previous output; the first ones are the
+    /// kernel's estimates.
     #[arg(
         long,
         value_name = "SECONDS",
