@@ -221,7 +221,7 @@ fn message(caution: &Caution) -> String {
             })
         ),
         Caution::Persistent { timeout } => format!(
-            "the service is persistent: clients that were here within {timeout}s keep coming back; \
+            "the service is persistent: clients of the last {timeout}s return to this server; \
              with net.ipv4.vs.expire_quiescent_template = 1 they go to other servers"
         ),
         Caution::Udp { timeout } => format!(
@@ -292,7 +292,7 @@ impl Words {
             )),
             Outcome::Weight(weight) => Err(format!(
                 "{server}: another program gave it the weight {weight}, with {connections} left; \
-                 `apply` does not with --keep-weights or weight = 0 in the file"
+                 if that was `apply`, run it with --keep-weights, or write weight = 0 into the file"
             )),
             Outcome::Gone => Err(format!(
                 "{server}: another program removed it, with {connections} left"

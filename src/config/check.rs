@@ -113,7 +113,7 @@ fn family_of_server(
         let wanted = key.family();
         mistakes.add(Mistake::new(
             span,
-            format!("{key} is {wanted}, its server {address} {family}"),
+            format!("{key} is {wanted}, but its server {address} is {family}"),
             match may_tunnel {
                 true => format!(
                     "use an {wanted} address of the server, or `forward = \"tunnel\"`: only a \
@@ -148,8 +148,8 @@ fn sync_of_server(
         && let Some(sync) = &config.sync
         && let Some((_, daemon)) = sync.interfaces.first()
     {
-        let what = "a server of another family than its service's and a sync daemon exclude \
-                    each other: a sync message has one family";
+        let what = "a sync daemon cannot run with a server of another address family than its \
+                    service: a sync message has one family";
         let help = "use a server of the service's family, or leave the daemons out of `[sync]`";
         mistakes.add(Mistake::new(span, what, help).see(daemon, "a sync daemon"));
     }
@@ -171,7 +171,7 @@ fn port_of_server(
         let right = SocketAddr::new(address.ip(), wanted);
         mistakes.add(Mistake::new(
             span,
-            format!("the server's port {found} is not the service's, {wanted}"),
+            format!("the server's port is {found}, but the service's port is {wanted}"),
             format!("write \"{right}\": only `forward = \"masq\"` changes the port"),
         ));
     }

@@ -179,7 +179,7 @@ fn text(name: &str, bytes: Vec<u8>) -> Result<String, NotRead> {
         return Err(NotRead::new(
             name,
             "it describes nothing",
-            "to remove what is there, use `ipvs-bpf down`, or write `service = []`",
+            "to remove everything, use `ipvs-bpf down`, or write `service = []`",
         ));
     }
     Ok(text)

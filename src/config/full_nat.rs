@@ -45,7 +45,9 @@ pub(super) fn check(config: &Config, mistakes: &Mistakes) {
 /// Returns how to make a service native. `span` is the place of its `snat`.
 fn native(config: &Config, span: &Span) -> &'static str {
     match &config.snat {
-        Some((_, default)) if default == span => "make the service native by a `snat` of `false`",
+        Some((_, default)) if default == span => {
+            "set the `snat` of the service to `false`, which makes it native"
+        }
         _ => "remove `snat` from the service",
     }
 }
@@ -134,8 +136,8 @@ fn one_packet(service: &ServiceEntry, native: &str, mistakes: &Mistakes) {
     if let Some(span) = &service.one_packet {
         mistakes.add(Mistake::new(
             span,
-            "full NAT and one-packet scheduling exclude each other: a one-packet connection \
-             ends when its packet is sent, so its reply would find nothing",
+            "a full-NAT service cannot use one-packet scheduling: a one-packet connection ends \
+             when its packet is sent, so a reply would not find it",
             format!("remove `one_packet`, or {native}"),
         ));
     }
@@ -205,8 +207,8 @@ fn sctp_port(address: SocketAddr, span: &Span, vip: SocketAddr, mistakes: &Mista
         mistakes.add(Mistake::new(
             span,
             format!(
-                "the server's port {} is not the service's, {}: full NAT leaves the ports of \
-                 SCTP alone, which its checksum covers",
+                "the server's port is {}, but the service's port is {}: full NAT does not change \
+                 the ports of SCTP, which its checksum covers",
                 address.port(),
                 vip.port()
             ),

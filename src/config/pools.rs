@@ -149,7 +149,7 @@ fn add<'t>(
     if owners.len() as u64 + count > MOST_ADDRESSES {
         mistakes.add(Mistake::new(
             &span,
-            format!("this makes more than {MOST_ADDRESSES} local IPs"),
+            format!("there are more than {MOST_ADDRESSES} local IPs"),
             "one address serves 64512 sessions with each port of a server: list fewer",
         ));
         return;

@@ -219,7 +219,7 @@ fn wrong_type<T>(value: &Value, what: &str, expected: &str, mistakes: &Mistakes)
         ("a string", DeValue::Array(_)) if what == "address" => {
             "write one address; another one needs a table of its own".to_owned()
         }
-        ("a string", _) => "write a text in quotes".to_owned(),
+        ("a string", _) => "write a string in quotes".to_owned(),
         ("an integer", DeValue::Boolean(_)) => "write a whole number".to_owned(),
         ("an integer", _) => "write a whole number, without quotes".to_owned(),
         ("an array", _) => "write it in brackets: [ … ]".to_owned(),

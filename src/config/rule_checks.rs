@@ -45,7 +45,7 @@ fn count(config: &Config, mistakes: &Mistakes) {
         mistakes.add(Mistake::new(
             &last.span,
             format!(
-                "this makes more than {MOST_RULES} rules (one per family) or {MOST_NETWORKS} \
+                "there are more than {MOST_RULES} rules (one per family) or {MOST_NETWORKS} \
                  networks"
             ),
             "merge rules that differ only in their addresses, and adjacent networks",
@@ -130,9 +130,9 @@ fn services(config: &Config, entry: &RuleEntry, rule: &Rule, mistakes: &Mistakes
             mistakes.add(
                 Mistake::new(
                     span,
-                    format!("{key} is listed, and a rule leaves it to another program"),
-                    "remove the service, which the other program makes, or remove its address or \
-                     port from the rule",
+                    format!("{key} is listed, but a rule leaves it to another program"),
+                    "remove the service, because the other program creates it, or remove its \
+                     address or port from the rule",
                 )
                 .see(entry.place_of(address.ip()), "the rule"),
             );

@@ -73,7 +73,7 @@ pub(super) fn read<T>(
     if let Some((lower, span)) = &lower {
         let help = match &upper {
             None if *lower > 0 => {
-                Some("add `upper_threshold`: the lower one means nothing without it".to_owned())
+                Some("add `upper_threshold`: the lower one has no effect without it".to_owned())
             }
             Some((0, _)) if *lower > 0 => {
                 Some("an upper threshold of 0 is not a limit: remove the lower one".to_owned())

@@ -180,7 +180,7 @@ fn owner<'c>(section: &Section<'c>, context: &Context<'c>) -> Owner<'c> {
         },
         None => Mistake::new(
             &span,
-            "`servers` names a group of servers, it does not list them",
+            "`servers` names a group of servers and does not list them",
             "list each of them below the service as `[[service.server]]`",
         ),
     };
@@ -205,8 +205,9 @@ fn servers(
         mistakes.add(
             Mistake::new(
                 &server.span,
-                "a server is listed, and another program owns the servers of its service",
-                "remove the server, or the key `servers`: then the file decides on servers",
+                "a server is listed, but another program owns the servers of its service",
+                "remove the server, or remove the key `servers`, so that the file lists the \
+                 servers",
             )
             .see(external, "it is set here"),
         );

@@ -158,7 +158,7 @@ fn bare(line: &str, table: &str) -> Option<Edit> {
     Some(Edit {
         range: begin..begin + value.len(),
         message: match right.starts_with('"') {
-            true => "a text needs quotes".to_owned(),
+            true => "a string needs quotes".to_owned(),
             false => format!("`{value}` is not a word of TOML"),
         },
         help: format!("write `{right}`"),

@@ -205,11 +205,11 @@ fn explain(message: &str) -> (&str, String) {
         None => (message, None),
     };
     match (what, expected) {
-        (DUPLICATE, _) => ("the key is already there", "keep one of the two".to_owned()),
+        (DUPLICATE, _) => ("the key is already set", "keep one of the two".to_owned()),
         // The parser has both messages for a word without quotes.
         ("invalid boolean" | "string values must be quoted", _) => (
             "it is not a value",
-            "a text is written in quotes: \"…\"".to_owned(),
+            "write a string in quotes: \"…\"".to_owned(),
         ),
         (_, Some("nothing")) => (what, "remove it".to_owned()),
         (_, Some(expected)) => (what, format!("expected {expected}")),

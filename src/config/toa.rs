@@ -52,7 +52,7 @@ pub(super) fn read(section: Section) -> ToaTable {
 fn too_many(span: &Span, mistakes: &Mistakes) {
     mistakes.add(Mistake::new(
         span,
-        format!("this makes more than {MOST_NETWORKS} networks"),
+        format!("there are more than {MOST_NETWORKS} networks"),
         "list the networks that the local IPs are in, not each local IP",
     ));
 }

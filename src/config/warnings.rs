@@ -125,7 +125,7 @@ fn no_service(config: &Config, warnings: &Mistakes) {
         warnings.add(Mistake::new(
             &(0..0),
             "the file lists no service, so `apply` removes those that are there",
-            "if that is meant, write `service = []` at the top",
+            "if that is intended, write `service = []` at the top",
         ));
     }
 }
@@ -190,7 +190,7 @@ fn servers(service: &ServiceEntry, warnings: &Mistakes) {
     if service.servers.is_empty() {
         warnings.add(Mistake::new(
             span,
-            format!("{key} has no server: nobody answers its clients"),
+            format!("{key} has no server, so its clients are not served"),
             "add one below it: `[[service.server]]`",
         ));
     } else if service.servers.iter().all(|server| server.weight == 0) {

@@ -98,13 +98,13 @@ fn advice(error: &ProgramError, interface: &str) -> String {
              one of them out"
         ),
         Some(libc::ENOMEM | libc::ENOSPC) => format!(
-            "the driver has too few queues for it: `ethtool -L {interface} combined 1` leaves it \
-             some, or leave the interface out of [director] xdp"
+            "the driver has too few queues for it: free some with `ethtool -L {interface} \
+             combined 1`, or leave the interface out of [director] xdp"
         ),
         _ => format!(
-            "a frame must fit into a page, so the MTU may be too large (`ip link set {interface} \
-             mtu 1500`), or an offload be in the way (`ethtool -K {interface} lro off rx-gro-hw \
-             off`): the kernel's log may say which; or leave the interface out of [director] xdp"
+            "a frame must fit into a page, and the MTU or an offload may prevent that (see the \
+             kernel's log): `ip link set {interface} mtu 1500`, `ethtool -K {interface} lro off \
+             rx-gro-hw off`, or leave the interface out of [director] xdp"
         ),
     }
 }

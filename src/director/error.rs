@@ -50,17 +50,17 @@ pub enum Error {
     },
     #[error("listing the interfaces: {0}")]
     Interfaces(io::Error),
-    #[error("{0} sessions still live after their services were removed; run `ipvs-bpf down` again")]
+    #[error("{0} sessions are left after their services were removed; run `ipvs-bpf down` again")]
     SessionsRemain(u32),
     #[error(
-        "the loaded module has version {version}, which this ipvs-bpf cannot work with; \
-         {sessions} sessions live in it: `ipvs-bpf apply` exchanges it when none does, and \
-         `ipvs-bpf down` ends them"
+        "the loaded module has version {version}, which this ipvs-bpf cannot work with, and has \
+         {sessions} sessions: `ipvs-bpf apply` replaces it when it has none, and `ipvs-bpf down` \
+         ends them"
     )]
     OlderModule { version: String, sessions: u64 },
     #[error(
         "the loaded module has version {version}, which this ipvs-bpf cannot work with, \
-         and another network namespace uses it: run `ipvs-bpf down` there, then this again"
+         and another network namespace uses it: run `ipvs-bpf down` there, then repeat this command"
     )]
     OlderModuleInUse { version: String },
 }

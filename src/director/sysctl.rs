@@ -61,7 +61,7 @@ fn reason(error: &io::Error) -> String {
         Some(Errno::EINVAL | Errno::ERANGE) => "the kernel does not take this value".to_owned(),
         Some(Errno::ENOENT) => "this kernel has no such setting".to_owned(),
         Some(Errno::EACCES | Errno::EPERM) => {
-            "it can be set in the initial network namespace alone".to_owned()
+            "it can be set only in the initial network namespace".to_owned()
         }
         Some(Errno::EROFS) => "/proc/sys is mounted read-only here".to_owned(),
         _ => error.to_string(),

@@ -37,7 +37,8 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
                 Error,
                 "port-of-other-app",
                 format!("the IPVS application {} holds the port of {key}", app.name),
-                "a port has one application, and full NAT is one: apply refuses the service",
+                "a port can have only one application, and full NAT needs its own: apply refuses \
+                 the service",
                 format!(
                     "modprobe -r ip_vs_{}, or remove snat from the service",
                     app.name

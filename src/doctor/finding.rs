@@ -142,7 +142,7 @@ impl fmt::Display for Group<'_> {
                 more => write!(f, " and {more} more")?,
             }
         }
-        write!(f, "\n  why:  {why}\n  cure: {cure}")
+        write!(f, "\n  why: {why}\n  fix: {cure}")
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             Error,
             "interface-missing",
             format!("this host has no interface {name}"),
-            "the file lists it: apply does everything else, and fails",
+            "the file lists it: apply carries out everything else, and fails",
             "correct its name, or once it exists: ipvs-bpf apply",
         ));
     }
@@ -106,10 +106,11 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
                 "at {}, a filter of another program comes before ours: {}, priority {}",
                 before.interface, before.kind, before.priority
             ),
-            "packets that it ends with ok or pass never reach ours, so they do not take the fast \
-             path",
+            "packets for which it returns ok or pass never reach ours, so they do not take the \
+             fast path",
             format!(
-                "let it end with continue, or give it a later priority: tc filter show dev {} ingress",
+                "let it return continue, or give it a later priority: tc filter show dev {} \
+                 ingress",
                 before.interface
             ),
         ));
@@ -122,10 +123,10 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
                 "at {}, an eBPF program that is attached by tcx comes before ours: {}, id {}",
                 before.interface, before.name, before.id
             ),
-            "packets that it ends with TCX_PASS never reach ours, so they do not take the fast \
-             path",
+            "packets for which it returns TCX_PASS never reach ours, so they do not take the \
+             fast path",
             format!(
-                "let it end with TCX_NEXT, or leave it out at this interface: bpftool net show dev {}",
+                "let it return TCX_NEXT, or detach it from this interface: bpftool net show dev {}",
                 before.interface
             ),
         ));
@@ -140,7 +141,7 @@ fn xdp(facts: &Facts, findings: &mut Vec<Finding>) {
             Error,
             "xdp-unfit",
             refusal.clone(),
-            "apply refuses it, and if the program was there before, it may now be wrong",
+            "apply refuses it; a program that is already attached may handle packets incorrectly",
             "ipvs-bpf plan",
         ));
     }

@@ -73,9 +73,9 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
     if module.disabled {
         add(
             "modules-disabled",
-            "kernel.modules_disabled is 1: the kernel loads no module until the next boot"
+            "kernel.modules_disabled is 1: the kernel does not load modules until the next boot"
                 .to_owned(),
-            "load ip_vs_bpf before it is set, by a file in /etc/modules-load.d, and reboot",
+            "let a file in /etc/modules-load.d load ip_vs_bpf before it is set, and reboot",
         );
     }
     let Some(file) = &module.file else {
@@ -101,7 +101,8 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
         add(
             "module-signature",
             format!(
-                "{} is not signed with a key that this kernel knows, and it loads no other module",
+                "{} is not signed with a key that this kernel knows, and this kernel loads only \
+                 signed modules",
                 module.place
             ),
             "mokutil --import /var/lib/dkms/mok.pub (the key of DKMS) and reboot; or sign it with a \

@@ -32,8 +32,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
                 local_ip.address,
                 host.range()
             ),
-            "a port can be a session's or a connection's of the host, not both: the pool is \
-             exhausted sooner",
+            "a session cannot use a port that the host may use, so the pool is exhausted sooner",
             cure(*range),
         ));
     }

@@ -52,7 +52,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
                 "server-local",
                 format!("the server {server} is this host"),
                 "its connections are native: it sees the client's address, not a local IP",
-                "nothing, if that is meant; otherwise run it on another host",
+                "nothing, if that is intended; otherwise run it on another host",
             )),
             _ => {}
         }
@@ -142,7 +142,7 @@ fn full_nat(
                 "packets to the server {server} may have {mtu} bytes, packets at {} {}",
                 widest.name, widest.mtu
             ),
-            "clients learn it only by path-MTU discovery, which fails where ICMP is filtered",
+            "clients learn this only by path-MTU discovery, which fails where ICMP is filtered",
             format!(
                 "ip link set {} mtu {mtu}, or raise the MTU on the path to the server",
                 widest.name

@@ -30,7 +30,8 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
                 facts.running.by_rule
             ),
             "a connection to any other destination of these is refused until some have ended",
-            "narrow `addresses` and `ports` of the rules to those of the services, and what is marked",
+            "narrow `addresses` and `ports` of the rules to those of the services, and mark \
+             fewer destinations",
         ));
     }
 }

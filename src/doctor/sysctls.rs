@@ -55,8 +55,8 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             Warning,
             "vs-conntrack",
             "net.ipv4.vs.conntrack is 1",
-            "native services have every packet tracked, which costs more than IPVS itself; \
-             full NAT needs none of it",
+            "conntrack tracks every packet of native services, which costs more than IPVS \
+             itself; full NAT does not need that",
             "sysctl -w net.ipv4.vs.conntrack=0",
         ));
     }
@@ -78,8 +78,8 @@ fn rp_filter(sysctls: &Sysctls, findings: &mut Vec<Finding>) {
             Note,
             "rp-filter",
             format!("rp_filter is strict at {interface}"),
-            "packets of native services that arrive at another interface than their answers leave \
-             by are dropped; full NAT is not affected",
+            "packets of native services are dropped if they arrive at another interface than the \
+             route to their source; full NAT is not affected",
             format!("sysctl -w net.ipv4.conf.{interface}.rp_filter=2"),
         ));
     }

@@ -132,7 +132,8 @@ fn others(receiver: &Receiver, findings: &mut Vec<Finding>) {
                 Note,
                 "toa-other-program",
                 format!("the eBPF program {name}, id {id}, is also at {hook} of the root cgroup"),
-                "where both give a peer's address, servers see that of the one attached later",
+                "if both set the address of a peer, servers see the one from the program that \
+                 was attached later",
                 format!(
                     "compare what servers log with `ipvs-bpf show --toa`; without it: {detach}"
                 ),
@@ -148,8 +149,8 @@ fn pins(receiver: &Receiver, findings: &mut Vec<Finding>) {
             Error,
             "toa-pins",
             format!("pins of the receiver are gone from /sys/fs/bpf: {names}"),
-            "a program ends with the pin of its link, and servers see local IPs; maps without \
-             pins cannot be read or changed",
+            "a program is detached when the pin of its link is removed, and servers then see \
+             local IPs; maps without pins cannot be read or changed",
             "ipvs-bpf apply",
         ));
     }

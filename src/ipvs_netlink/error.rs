@@ -32,7 +32,7 @@ pub enum Error {
     /// Every attempt at a dump was disturbed by concurrent changes.
     #[error(
         "cannot {operation}: other programs keep changing IPVS, in this network namespace or in \
-         another; try again when there is less going on"
+         another; try again later"
     )]
     Inconsistent { operation: Box<Operation> },
     #[error("cannot {operation}: the kernel's answer cannot be read: {fault}")]
@@ -43,8 +43,8 @@ pub enum Error {
     /// The kernel has an object that this program does not know. It can neither compare
     /// nor keep it.
     #[error(
-        "cannot {operation}: the kernel has {what}, which is unknown here; \
-         remove it with the tool that added it"
+        "cannot {operation}: the kernel has {what}, which this build does not know; remove it \
+         with the tool that added it"
     )]
     Foreign {
         operation: Box<Operation>,
@@ -149,7 +149,7 @@ pub enum Reason {
     OutOfRange,
     #[error(
         "the kernel rejects it as invalid: the persistence netmask of an IPv6 service is a prefix \
-         of 1 to 128, and the scheduler may refuse what it is given"
+         of 1 to 128, and the scheduler may refuse the service"
     )]
     InvalidService,
     #[error(

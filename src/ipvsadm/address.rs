@@ -125,7 +125,7 @@ pub(super) fn number(word: &Word, least: u32, most: u32, mistakes: &Mistakes) ->
     if number.is_none() {
         mistakes.add(Mistake::new(
             &word.span,
-            format!("{} is out of range, or no number", quoted(&word.text)),
+            format!("{} is out of range, or not a number", quoted(&word.text)),
             format!("it is {least} to {most}"),
         ));
     }

@@ -129,7 +129,11 @@ impl Command {
         let verb = match Verb::of(first.name) {
             Ok(verb) => verb,
             Err(help) => {
-                let message = format!("a line that begins with --{} describes nothing", first.name);
+                let message = format!(
+                    "a line that begins with --{} does not describe a service \
+                                       or a setting",
+                    first.name
+                );
                 mistakes.add(Mistake::new(&first.span, message, help));
                 return None;
             }
@@ -147,7 +151,7 @@ impl Command {
             if !verb.allows(option.name) {
                 mistakes.add(Mistake::new(
                     &option.span,
-                    format!("--{} does not go with --{}", option.name, first.name),
+                    format!("--{} and --{} cannot be combined", option.name, first.name),
                     "remove it",
                 ));
             } else if let Some(before) = options
@@ -209,7 +213,7 @@ fn group(option: &'static str) -> &'static str {
 fn unexpected(word: &Word, mistakes: &Mistakes) {
     mistakes.add(Mistake::new(
         &word.span,
-        "this word belongs to no option",
+        "this word does not belong to an option",
         "remove it, or write the option before it",
     ));
 }

@@ -224,7 +224,7 @@ fn give(
             if value.is_none() {
                 mistakes.add(Mistake::new(
                     &span,
-                    format!("--{name} needs a value, and the line ends"),
+                    format!("--{name} needs a value, but the line ends"),
                     "write it behind the option",
                 ));
                 return;

@@ -67,7 +67,7 @@ fn address(
         mistakes.add(Mistake::new(
             &word.span,
             format!(
-                "{key} is {}, its server {host} {}",
+                "{key} is {}, but its server {host} is {}",
                 key.family(),
                 Family::of(host)
             ),

@@ -48,7 +48,7 @@ pub(super) fn key(command: &Command, names: &Names, mistakes: &Mistakes) -> Opti
         mistakes.add(Mistake::new(
             &ipv6.span,
             "--ipv6 is for services by firewall mark",
-            "remove it: an address shows its family by itself",
+            "remove it: the address already shows its family",
         ));
     }
     let (address, port) = address::host_and_port(word, protocol, names, mistakes)?;

@@ -110,7 +110,7 @@ impl Table {
     /// carry. Returns false if it is there already.
     fn add(&mut self, item: Item, entry: &Entry, left: &[&Entry], mistakes: &Mistakes) -> bool {
         if let Some(first) = self.spans.get(&item) {
-            let what = format!("{item} is there twice");
+            let what = format!("{item} appears twice");
             let mistake = Mistake::new(&entry.span(), what, "remove one of the two");
             mistakes.add(mistake.see(first, "it is also here"));
             return false;

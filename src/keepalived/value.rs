@@ -92,7 +92,8 @@ pub(super) fn addresses(words: &[Word], mistakes: &Mistakes) -> Vec<SocketAddr> 
             &word.span,
             format!("{} is not a valid range of addresses", quoted(&word.text)),
             format!(
-                "after `-` comes the last part of the last address, at most {LONGEST_RANGE} in all"
+                "write the last part of the last address after `-`; a range has at most \
+                 {LONGEST_RANGE} addresses"
             ),
         ));
         return Vec::new();

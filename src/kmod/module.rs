@@ -209,9 +209,8 @@ fn signature(errno: Errno) -> Option<&'static str> {
         _ => return None,
     }
     Some(
-        "this kernel takes only modules that are signed with a key that the machine knows, as \
-         with Secure Boot: `mokutil --import /var/lib/dkms/mok.pub` and a reboot make that of \
-         DKMS one",
+        "this kernel loads only modules that are signed with an enrolled key, as with Secure \
+         Boot: enroll the key of DKMS by `mokutil --import /var/lib/dkms/mok.pub` and a reboot",
     )
 }
 

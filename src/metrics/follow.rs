@@ -16,7 +16,7 @@ pub(super) fn families(following: Option<&Following>) -> [Family; 4] {
     );
     let mut time = gauge(
         "last_apply_timestamp_seconds",
-        "When there was something to do the last time",
+        "When the follower last had something to do",
     );
     let mut success = gauge(
         "last_apply_success",

@@ -45,7 +45,10 @@ pub(super) fn servers(services: &[RunningService]) -> Vec<Family> {
         "Connections above which no more are sent; 0: no limit",
     );
     let mut active = gauge("active_connections", "Connections that are established");
-    let mut inactive = gauge("inactive_connections", "Connections that are not");
+    let mut inactive = gauge(
+        "inactive_connections",
+        "Connections that are not established",
+    );
     let mut persistent = gauge("persistent_connections", "Persistence templates");
     let mut totals = Totals::new("server", "server of a service");
     for running in services {

@@ -182,7 +182,8 @@ impl fmt::Display for Refusal {
                 };
                 write!(
                     f,
-                    "without the rule for {rule} apply removes another program's {service}{more}: \
+                    "without the rule for {rule}, apply would remove another program's \
+                     {service}{more}: \
                      keep the rule, stop that program first, or list the services"
                 )
             }
@@ -227,7 +228,7 @@ impl fmt::Display for Refusal {
                     // It calls only programs that were made for it.
                     "xdp_dispatcher" => format!(
                         "it is libxdp's, which ipvs-bpf does not join: `xdp-loader status` lists \
-                         what it runs, `xdp-loader unload {interface} --all` takes it away"
+                         what it runs, `xdp-loader unload {interface} --all` removes it"
                     ),
                     _ => format!(
                         "`bpftool prog show id {id}` tells more; stop the program that owns it"
@@ -246,13 +247,13 @@ impl fmt::Display for Refusal {
             ),
             Refusal::XdpBond { interface } => write!(
                 f,
-                "the interface {interface} is a bond, whose packets a program at XDP gets at its \
-                 members, where no flow comes in: leave it out of [director] xdp"
+                "the interface {interface} is a bond: XDP runs at its members, but flows arrive \
+                 at the bond: leave it out of [director] xdp"
             ),
             Refusal::XdpPort { interface, master } => write!(
                 f,
-                "the interface {interface} is a port of {master}, by which its packets come in, so \
-                 XDP would forward none: leave it out of [director] xdp"
+                "the interface {interface} is a port of {master}, where its packets arrive, so \
+                 XDP would not forward any: leave it out of [director] xdp"
             ),
             Refusal::XdpTags {
                 interface,
@@ -260,8 +261,8 @@ impl fmt::Display for Refusal {
                 by_hardware: true,
             } => write!(
                 f,
-                "the interface {interface} takes the tags of {vlan} from the frames before XDP, \
-                 where they would look untagged: `ethtool -K {interface} rxvlan off`, or leave it \
+                "the interface {interface} removes the tags of {vlan} before XDP, so that its \
+                 frames would look untagged: `ethtool -K {interface} rxvlan off`, or leave it \
                  out of [director] xdp"
             ),
             Refusal::XdpTags {
@@ -282,8 +283,8 @@ impl fmt::Display for Refusal {
                 daemon,
             } => write!(
                 f,
-                "{service} → {server}: a server of another family than its service's and the \
-                 {daemon} sync daemon exclude each other: remove the server, or leave the daemon \
+                "{service} → {server}: the {daemon} sync daemon cannot run with a server of \
+                 another address family than its service: remove the server, or leave the daemon \
                      out of [sync]"
             ),
         }

@@ -121,8 +121,8 @@ fn people_read_what_is_wrong_why_and_how_to_fix_it() {
         String::from_utf8(output.stdout).unwrap(),
         snapbox::str![[r#"
 error: the interface eth0 is down [interface-down]
-  why:  it carries no packets
-  cure: ip link set eth0 up
+  why: it carries no packets
+  fix: ip link set eth0 up
 
 1 error
 

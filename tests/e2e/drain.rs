@@ -258,7 +258,7 @@ fn the_last_server_and_persistence_are_pointed_out() {
     };
     let output = lab.ipvs_bpf(&["drain", WEB, server]);
     let notes = stderr(&output);
-    assert!(notes.contains("within 300s keep coming back"), "{notes}");
+    assert!(notes.contains("clients of the last 300s return"), "{notes}");
     assert!(notes.contains("expire_quiescent_template = 1"), "{notes}");
     assert!(!notes.contains("no other server"), "{notes}");
     success(&output);
@@ -277,7 +277,7 @@ fn the_last_server_and_persistence_are_pointed_out() {
     lab.get(&["http://10.0.0.1/"]);
     assert_eq!(came(server), 2);
     let notes = stderr(&lab.ipvs_bpf(&["drain", WEB, server]));
-    assert!(!notes.contains("keep coming back"), "{notes}");
+    assert!(!notes.contains("return to this server"), "{notes}");
 
     let other = if server.starts_with("10.2.0.2") {
         "10.2.0.3:8080"

@@ -121,7 +121,7 @@ fn rules_of_a_file_change_at_once_while_connections_live() {
     assert_ne!(without, renamed);
     let refused = lab.with_file(&["apply"], &without);
     assert_eq!(refused.status.code(), Some(1));
-    let reason = "! without the rule for 10.0.0.0/29 tcp apply removes another program's \
+    let reason = "! without the rule for 10.0.0.0/29 tcp, apply would remove another program's \
                   tcp://10.0.0.1:80: keep the rule, stop that program first, or list";
     let printed = String::from_utf8(refused.stdout).unwrap();
     assert!(printed.contains(reason), "{printed}");

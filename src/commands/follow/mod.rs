@@ -324,7 +324,7 @@ impl Follower<'_> {
     /// Tells the service manager and other processes.
     fn tell(&mut self, causes: &[Cause], succeeded: bool) {
         let mut status = match &self.error {
-            Some(error) => format!("failed, tried again: {error}"),
+            Some(error) => format!("failed, will be tried again: {error}"),
             None => format!("the kernel matches {}", self.name),
         };
         if !self.file.is_valid() {

@@ -45,8 +45,8 @@ impl Pool {
         };
         if self.ports.len() > 1 {
             block.remark(format!(
-                "the kernel has other ports for some of these addresses, \
-                 which a file cannot say; `apply` gives all of them {first}-{last}"
+                "the kernel has other ports for some of these addresses, which a file cannot \
+                 express; `apply` gives all of them {first}-{last}"
             ));
         }
         let ports = PortRange { first, last };

@@ -78,10 +78,10 @@ pub(super) fn sysctl(sysctls: &Sysctls) -> Option<Block> {
     if block.is_empty() {
         return None;
     }
-    block.note("Those that are not what the kernel begins with.");
+    block.note("Values that differ from the kernel's defaults.");
     for (name, value) in unjudged_sysctls(sysctls) {
         let value = sysctl_value(name, value);
-        block.note(format!("Perhaps the kernel's own: {name} = {value}"));
+        block.note(format!("Possibly the kernel's default: {name} = {value}"));
     }
     Some(block)
 }

@@ -113,7 +113,7 @@ fn ask_route(server: IpAddr, vrf: Option<u32>) -> io::Result<Route> {
     });
     let none = |reason: &str| Ok(Route::None(reason.to_owned()));
     let Some(answer) = answer else {
-        return none("the kernel named none");
+        return none("the kernel gave no reason");
     };
     match answer.header.kind {
         RouteType::Local => return Ok(Route::Local),
