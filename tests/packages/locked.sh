@@ -11,7 +11,7 @@ proves "DKMS signed the module" [ "$(modinfo -F signer ip_vs_bpf)" = "DKMS modul
 grep asymmetri /proc/keys
 journal
 proves "the unit failed at boot" [ "$(systemctl is-failed ipvs-bpf)" = failed ]
-proves "the journal names the signature" journal_says "only modules that are signed with a key that the machine knows"
+proves "the journal names the signature" journal_says "only modules that are signed with an enrolled key"
 proves "… and what makes the key known" journal_says "mokutil --import /var/lib/dkms/mok.pub"
 proves "doctor names it" doctor_says "ip_vs_bpf is not signed with a key that this kernel knows"
 proves "nothing runs" nothing_runs
