@@ -37,17 +37,17 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
     let mut plan = planning::on_this_host(&before, &desired.state, &options, global)?;
     plan.places = desired.places.clone();
     if !global.json {
-        warnings::say(&warnings);
+        warnings::print(&warnings);
         unless_nobody_reads(planning::print_text(&plan))?;
     }
     let mut done = Vec::new();
     let signals = Signals::note()?;
-    let result = carry_out(&plan, global, &mut done, || signals.came())
+    let result = carry_out(&plan, global, &mut done, || signals.received())
         .and_then(|()| match plan.steps[..] {
             [] => Ok(()),
             _ => verify(before, &plan, &desired, &options),
         })
-        .and_then(|()| nothing_waits(&desired));
+        .and_then(|()| no_interface_is_missing(&desired));
     if global.json {
         let outcome = Outcome {
             done: done.iter().filter(|&&done| done).count(),
@@ -110,7 +110,7 @@ pub(super) fn carry_out(
 
 /// Reports missing interfaces, so that a service manager tries again until they
 /// appear.
-fn nothing_waits(desired: &Desired) -> Result<(), Error> {
+fn no_interface_is_missing(desired: &Desired) -> Result<(), Error> {
     if desired.absent.is_empty() {
         return Ok(());
     }

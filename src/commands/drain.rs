@@ -11,7 +11,7 @@ use super::signals::Signals;
 use super::{Error, lock, weight};
 use crate::cli::{self, Global};
 use crate::director;
-use crate::director::drain::{Begun, Caution, Drain, Left, Look};
+use crate::director::drain::{Caution, Drain, Left, Look, StartedDrain};
 use crate::model::fallback_flag;
 use crate::output::{self, Progress};
 use nix::sys::signal::Signal;
@@ -135,7 +135,7 @@ fn finish(
 }
 
 fn wait(
-    begun: Begun,
+    begun: StartedDrain,
     args: &cli::Drain,
     global: &Global,
     signals: &Signals,

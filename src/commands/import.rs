@@ -28,7 +28,7 @@ pub(super) fn run(args: &Import, global: &Global) -> Result<ExitCode, Error> {
             Ok(ExitCode::SUCCESS)
         }
         Ok(text) => {
-            written::put(&text, &args.output, Mode::Usual)?;
+            written::write(&text, &args.output, Mode::Usual)?;
             Ok(ExitCode::SUCCESS)
         }
         Err(failure) if global.json => {

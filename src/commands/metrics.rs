@@ -22,7 +22,7 @@ pub(super) fn run(args: &Metrics, global: &Global) -> Result<ExitCode, Error> {
     };
     // Otherwise several namespaces would export the same series.
     let netns = global.netns.as_ref().map(|name| ("netns", name.clone()));
-    warnings::say_of_counters();
+    warnings::warn_of_lost_pins();
     let families = metrics::families(&snapshot()?);
     let text = metrics::text(&families, netns.as_slice(), format);
     match &args.output {

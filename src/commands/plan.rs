@@ -21,7 +21,7 @@ pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> 
     if global.json {
         print_json(&plan, &warnings, &desired.absent, None)?;
     } else {
-        warnings::say(&warnings);
+        warnings::print(&warnings);
         print_text(&plan)?;
     }
     if !plan.refusals.is_empty() {

@@ -40,7 +40,7 @@ pub(super) fn run(args: &Save, global: &Global) -> Result<ExitCode, Error> {
         };
         written::put_json(&json, &args.output, mode)?;
     } else {
-        written::put(&saved.text, &args.output, mode)?;
+        written::write(&saved.text, &args.output, mode)?;
     }
     if saved.unsaid.is_empty() {
         return Ok(ExitCode::SUCCESS);

@@ -36,7 +36,7 @@ impl Signals {
     }
 
     /// Returns the last signal that arrived.
-    pub fn came(&self) -> Option<Signal> {
+    pub fn received(&self) -> Option<Signal> {
         let number = self.0.load(Ordering::Relaxed);
         SIGNALS
             .into_iter()
@@ -48,7 +48,7 @@ impl Signals {
         let begin = Instant::now();
         loop {
             let left = patience.saturating_sub(begin.elapsed());
-            match self.came() {
+            match self.received() {
                 None if !left.is_zero() => sleep(PAUSE.min(left)),
                 came => return came,
             }

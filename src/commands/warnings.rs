@@ -21,11 +21,11 @@ pub(super) fn of(desired: &State, places: &SourceLines) -> Vec<String> {
     let mut warnings: Vec<_> = other_version().into_iter().collect();
     warnings.extend(lost_pins());
     warnings.extend(no_fast_path(desired));
-    warnings.extend(vips_elsewhere(desired, &local, places));
+    warnings.extend(vips_not_on_this_host(desired, &local, places));
     warnings.extend(local_servers(desired, &local, places));
     warnings.extend(own_sockets(desired, &local, places));
     match HostPorts::observe() {
-        Ok(ports) => warnings.extend(drawn_ports(desired, &local, &ports)),
+        Ok(ports) => warnings.extend(pools_without_usable_ports(desired, &local, &ports)),
         Err(error) => warnings.push(error.to_string()),
     }
     warnings
@@ -62,14 +62,18 @@ fn lost_pins() -> Option<String> {
 }
 
 /// Prints the warnings that concern the counters.
-pub(super) fn say_of_counters() {
-    say(&Vec::from_iter(lost_pins()));
+pub(super) fn warn_of_lost_pins() {
+    print(&Vec::from_iter(lost_pins()));
 }
 
 /// Finds VIPs that are not configured on this host. IPVS receives packets at LOCAL_IN.
 /// Full NAT is earlier, but receives only packets that are routed to this host. So both
 /// need the address. A firewall mark has no address to check.
-fn vips_elsewhere(desired: &State, local: &LocalAddresses, places: &SourceLines) -> Vec<String> {
+fn vips_not_on_this_host(
+    desired: &State,
+    local: &LocalAddresses,
+    places: &SourceLines,
+) -> Vec<String> {
     let mut vips = BTreeMap::new();
     for key in desired.services.keys() {
         if let ServiceKey::Address { address, .. } = key
@@ -132,11 +136,15 @@ fn own_sockets(desired: &State, local: &LocalAddresses, places: &SourceLines) ->
 }
 
 /// Finds local IPs that are addresses of this host and have no usable port left.
-fn drawn_ports(desired: &State, local: &LocalAddresses, ports: &HostPorts) -> Vec<String> {
+fn pools_without_usable_ports(
+    desired: &State,
+    local: &LocalAddresses,
+    ports: &HostPorts,
+) -> Vec<String> {
     let unusable = desired
         .local_ips
         .iter()
-        .filter(|(ip, range)| local.shares_ports(ip.address) && ports.draws_all(**range));
+        .filter(|(ip, range)| local.shares_ports(ip.address) && ports.all_are_ephemeral(**range));
     unusable
         .map(|(ip, range)| {
             format!(
@@ -157,7 +165,7 @@ fn vip(address: &IpAddr) -> String {
     )
 }
 
-pub(super) fn say(warnings: &[String]) {
+pub(super) fn print(warnings: &[String]) {
     for warning in warnings.iter().take(MOST) {
         output::say(format_args!("ipvs-bpf: warning: {warning}"));
     }

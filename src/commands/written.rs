@@ -10,11 +10,11 @@ use crate::output::{self, file::Mode};
 
 pub(super) fn put_json(value: &impl Serialize, args: &Output, mode: Mode) -> Result<(), Error> {
     let json = serde_json::to_string_pretty(value).map_err(std::io::Error::from)?;
-    put(&(json + "\n"), args, mode)
+    write(&(json + "\n"), args, mode)
 }
 
 /// Writes the text, which ends with a newline.
-pub(super) fn put(text: &str, args: &Output, mode: Mode) -> Result<(), Error> {
+pub(super) fn write(text: &str, args: &Output, mode: Mode) -> Result<(), Error> {
     let Some(path) = &args.output else {
         return Ok(output::print(text.trim_end_matches('\n'))?);
     };

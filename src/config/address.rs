@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use super::reader::Wrong;
+use super::reader::Invalid;
 use super::spelling::{meant, quoted};
 use super::value::number;
 use crate::model::{Family, Network, Protocol, ServiceKey};
@@ -18,12 +18,12 @@ const NO_NAMES: &str = "names are not looked up";
 const RANGE: &str = "write it like \"10.2.0.1\", \"10.2.0.16/28\" or \"fd00:2::1\"";
 
 /// Parses "tcp://10.0.0.1:80", "udp://[fd00::1]:53", "fwmark://7" or "fwmark6://7".
-pub(super) fn service(text: &str) -> Result<ServiceKey, Wrong> {
+pub(super) fn service(text: &str) -> Result<ServiceKey, Invalid> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err(match text.parse::<SocketAddr>() {
-            Ok(_) => Wrong::new("the protocol is missing", format!("write \"tcp://{text}\""))
+            Ok(_) => Invalid::new("the protocol is missing", format!("write \"tcp://{text}\""))
                 .fix(format!("tcp://{text}")),
-            Err(_) => Wrong::new("", SERVICE),
+            Err(_) => Invalid::new("", SERVICE),
         });
     };
     let protocol = match scheme {
@@ -33,24 +33,24 @@ pub(super) fn service(text: &str) -> Result<ServiceKey, Wrong> {
         "fwmark" => return fwmark(rest, Family::Ipv4),
         "fwmark6" => return fwmark(rest, Family::Ipv6),
         _ => {
-            return Err(Wrong::new(
+            return Err(Invalid::new(
                 format!("{} is not a protocol", quoted(scheme)),
                 meant(scheme, ["tcp", "udp", "sctp", "fwmark", "fwmark6"]),
             ));
         }
     };
     let address = socket(rest, SERVICE).map_err(|wrong| match wrong.fix {
-        Some(rest) => Wrong::meant(wrong.why, format!("{scheme}://{rest}")),
+        Some(rest) => Invalid::did_you_mean(wrong.why, format!("{scheme}://{rest}")),
         None => wrong,
     })?;
     unicast(address.ip())?;
     Ok(ServiceKey::Address { protocol, address })
 }
 
-fn fwmark(text: &str, family: Family) -> Result<ServiceKey, Wrong> {
+fn fwmark(text: &str, family: Family) -> Result<ServiceKey, Invalid> {
     match number(text) {
         Some(mark) if mark != 0 => Ok(ServiceKey::Fwmark { mark, family }),
-        _ => Err(Wrong::new(
+        _ => Err(Invalid::new(
             format!("{} is not a firewall mark", quoted(text)),
             "a mark is 1 to 4294967295, in decimal",
         )),
@@ -58,12 +58,12 @@ fn fwmark(text: &str, family: Family) -> Result<ServiceKey, Wrong> {
 }
 
 /// Parses "10.2.0.2:8080" or "[fd00:2::2]:8080".
-pub(super) fn server(text: &str) -> Result<SocketAddr, Wrong> {
+pub(super) fn server(text: &str) -> Result<SocketAddr, Invalid> {
     let address = socket(text, SERVER)?;
     unicast(address.ip())?;
     match address.ip() {
         // ip_vs_ctl.c, ip_vs_new_dest().
-        IpAddr::V6(ip) if ip.is_unicast_link_local() => Err(Wrong::new(
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => Err(Invalid::new(
             "it is link-local, which IPVS refuses",
             "use an address that is routed",
         )),
@@ -72,7 +72,7 @@ pub(super) fn server(text: &str) -> Result<SocketAddr, Wrong> {
 }
 
 /// Parses a server of a group. The port is optional: "10.2.0.2", "fd00:2::2".
-pub(super) fn member(text: &str) -> Result<(IpAddr, Option<u16>), Wrong> {
+pub(super) fn member(text: &str) -> Result<(IpAddr, Option<u16>), Invalid> {
     let alone = text.parse::<IpAddr>();
     let address = match alone {
         Ok(ip) => server(&SocketAddr::new(ip, 1).to_string())?,
@@ -82,13 +82,13 @@ pub(super) fn member(text: &str) -> Result<(IpAddr, Option<u16>), Wrong> {
 }
 
 /// Parses "224.0.0.81" or "ff02::81".
-pub(super) fn multicast(text: &str) -> Result<IpAddr, Wrong> {
+pub(super) fn multicast(text: &str) -> Result<IpAddr, Invalid> {
     const FORM: &str = "write it like \"224.0.0.81\" or \"ff02::81\"";
-    let address: IpAddr = text.parse().map_err(|_| Wrong::new("", FORM))?;
+    let address: IpAddr = text.parse().map_err(|_| Invalid::new("", FORM))?;
     if address.is_multicast() {
         Ok(address)
     } else {
-        Err(Wrong::new("it is an address of one host", FORM))
+        Err(Invalid::new("it is an address of one host", FORM))
     }
 }
 
@@ -98,7 +98,7 @@ fn bits(address: IpAddr) -> u8 {
 
 /// Parses "10.2.0.1" or "10.2.0.16/28" into address and prefix length. The default length
 /// is all bits of the address. `form`: the hint that an error shows.
-fn prefix(text: &str, form: &str) -> Result<(IpAddr, u8), Wrong> {
+fn prefix(text: &str, form: &str) -> Result<(IpAddr, u8), Invalid> {
     let (address, length) = match text.split_once('/') {
         Some((address, length)) => (address, Some(length)),
         None => (text, None),
@@ -110,7 +110,7 @@ fn prefix(text: &str, form: &str) -> Result<(IpAddr, u8), Wrong> {
         Some(length) => number(length)
             .filter(|length| *length <= bits)
             .ok_or_else(|| {
-                Wrong::new(
+                Invalid::new(
                     format!("{} is not a prefix length", quoted(&format!("/{length}"))),
                     format!("it is 0 to {bits} for {}", Family::of(address)),
                 )
@@ -121,11 +121,11 @@ fn prefix(text: &str, form: &str) -> Result<(IpAddr, u8), Wrong> {
 
 /// Parses "10.2.0.1" or "10.2.0.16/28" into a network, which its first address names.
 /// `form`: the hint that an error shows.
-pub(super) fn network(text: &str, form: &str) -> Result<Network, Wrong> {
+pub(super) fn network(text: &str, form: &str) -> Result<Network, Invalid> {
     let (address, length) = prefix(text, form)?;
-    let network = Network::around(address, length);
+    let network = Network::containing(address, length);
     if network.address != address {
-        return Err(Wrong::meant(
+        return Err(Invalid::did_you_mean(
             "its address is not the first of the network",
             network.to_string(),
         ));
@@ -135,7 +135,7 @@ pub(super) fn network(text: &str, form: &str) -> Result<Network, Wrong> {
 
 /// Parses "10.2.0.1" or "10.2.0.16/28" into the first address and the number of
 /// addresses.
-pub(super) fn range(text: &str) -> Result<(IpAddr, u64), Wrong> {
+pub(super) fn range(text: &str) -> Result<(IpAddr, u64), Invalid> {
     let (first, length) = prefix(text, RANGE)?;
     let bits = u32::from(bits(first));
     let length = u32::from(length);
@@ -143,14 +143,14 @@ pub(super) fn range(text: &str) -> Result<(IpAddr, u64), Wrong> {
         .checked_shl(bits - length)
         .filter(|count| *count <= MOST_ADDRESSES)
         .ok_or_else(|| {
-            Wrong::new(
+            Invalid::new(
                 format!("it has more than {MOST_ADDRESSES} addresses"),
                 format!("/{} is the largest range", bits - 16),
             )
         })?;
     let begin = nth(first, 0, count);
     if begin != first {
-        return Err(Wrong::new(
+        return Err(Invalid::new(
             "its address is not the first of the range",
             format!("the range around it is \"{begin}/{length}\""),
         ));
@@ -158,13 +158,13 @@ pub(super) fn range(text: &str) -> Result<(IpAddr, u64), Wrong> {
     for end in [begin, nth(begin, count - 1, count)] {
         unicast(end)?;
         if matches!(end, IpAddr::V6(ip) if ip.is_unicast_link_local()) {
-            return Err(Wrong::new(
+            return Err(Invalid::new(
                 "it is link-local, which is ambiguous without an interface",
                 "use an address that is routed",
             ));
         }
         if end.is_loopback() {
-            return Err(Wrong::new(
+            return Err(Invalid::new(
                 "a loopback address never leaves this host",
                 "use an address that the servers can answer to",
             ));
@@ -222,10 +222,10 @@ fn slip(text: &str) -> Option<(&'static str, SocketAddr)> {
 }
 
 /// Parses an address with a port. An error says which of the two is wrong.
-fn socket(text: &str, form: &str) -> Result<SocketAddr, Wrong> {
+fn socket(text: &str, form: &str) -> Result<SocketAddr, Invalid> {
     match text.parse() {
         Ok(SocketAddr::V6(address)) if address.scope_id() != 0 => {
-            return Err(Wrong::new(
+            return Err(Invalid::new(
                 "IPVS does not support zones",
                 format!("leave %{} out", address.scope_id()),
             ));
@@ -234,7 +234,7 @@ fn socket(text: &str, form: &str) -> Result<SocketAddr, Wrong> {
         Err(_) => {}
     }
     if let Some((why, meant)) = slip(text) {
-        return Err(Wrong::meant(why, meant.to_string()));
+        return Err(Invalid::did_you_mean(why, meant.to_string()));
     }
     let unbracketed = |text: &str| -> Option<IpAddr> {
         let inner = text.strip_prefix('[')?.strip_suffix(']')?;
@@ -245,10 +245,10 @@ fn socket(text: &str, form: &str) -> Result<SocketAddr, Wrong> {
             IpAddr::V4(_) => format!("with a port it is {ip}:PORT"),
             IpAddr::V6(_) => format!("with a port it is [{ip}]:PORT"),
         };
-        return Err(Wrong::new("the port is missing", right));
+        return Err(Invalid::new("the port is missing", right));
     }
     let Some((host, port)) = text.rsplit_once(':') else {
-        return Err(Wrong::new("", form));
+        return Err(Invalid::new("", form));
     };
     let bare = host
         .strip_prefix('[')
@@ -261,50 +261,50 @@ fn socket(text: &str, form: &str) -> Result<SocketAddr, Wrong> {
         && number::<u16>(first).is_some()
         && number::<u16>(last).is_some()
     {
-        return Err(Wrong::new(
+        return Err(Invalid::new(
             "a range of ports",
             "write one for each port; many ports of a VIP are a firewall mark: \"fwmark://7\"",
         ));
     }
     if port.bytes().any(|byte| byte.is_ascii_alphabetic()) {
-        return Err(Wrong::new(
+        return Err(Invalid::new(
             format!("{} is not a port: {NO_NAMES}", quoted(port)),
             "write its number",
         ));
     }
     if number::<u16>(port).is_none() {
-        return Err(Wrong::new(
+        return Err(Invalid::new(
             format!("{} is not a port", quoted(port)),
             "a port is 0 to 65535",
         ));
     }
-    Err(Wrong::new("", form))
+    Err(Invalid::new("", form))
 }
 
-fn not_ip(text: &str, form: &str) -> Wrong {
+fn not_ip(text: &str, form: &str) -> Invalid {
     if text.bytes().any(|byte| byte.is_ascii_alphabetic()) && !text.contains(':') {
-        return Wrong::new(
+        return Invalid::new(
             format!("{} is not an IP address: {NO_NAMES}", quoted(text)),
             "write its address",
         );
     }
-    Wrong::new(format!("{} is not an IP address", quoted(text)), form)
+    Invalid::new(format!("{} is not an IP address", quoted(text)), form)
 }
 
 /// Checks that the address can belong to one host.
-fn unicast(address: IpAddr) -> Result<(), Wrong> {
+fn unicast(address: IpAddr) -> Result<(), Invalid> {
     let (broadcast, mapped) = match address {
         IpAddr::V4(address) => (address.is_broadcast(), None),
         IpAddr::V6(address) => (false, address.to_ipv4_mapped()),
     };
     if let Some(mapped) = mapped {
-        return Err(Wrong::new(
+        return Err(Invalid::new(
             "it is an IPv4 address in the form of an IPv6 one",
             format!("write {mapped}"),
         ));
     }
     if address.is_unspecified() || address.is_multicast() || broadcast {
-        return Err(Wrong::new(
+        return Err(Invalid::new(
             format!("{address} is not the address of a single host"),
             "use a unicast address",
         ));

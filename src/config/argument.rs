@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use super::address;
-use super::reader::Wrong;
+use super::reader::Invalid;
 use super::spelling::{closest, listed, quoted};
 use super::value;
 use crate::model::ServiceKey;
@@ -30,7 +30,7 @@ pub fn duration(text: &str) -> Result<u32, String> {
     }
 }
 
-fn sentence(wrong: Wrong) -> String {
+fn sentence(wrong: Invalid) -> String {
     if wrong.why.is_empty() {
         wrong.right
     } else {

@@ -4,7 +4,7 @@
 use toml::de::DeValue;
 
 use super::diagnostics::{Mistake, Mistakes, Span};
-use super::reader::{Section, Value, Wrong, array, form, string};
+use super::reader::{Invalid, Section, Value, array, form, string};
 use super::spelling::quoted;
 use crate::model::PortSecret;
 
@@ -43,9 +43,9 @@ impl Xdp {
     }
 }
 
-fn port_secret(text: &str) -> Result<PortSecret, Wrong> {
+fn port_secret(text: &str) -> Result<PortSecret, Invalid> {
     PortSecret::from_hex(text).ok_or_else(|| {
-        Wrong::new(
+        Invalid::new(
             "it has 32 hexadecimal digits",
             "write the output of `openssl rand -hex 16`",
         )

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostics::{Mistake, Span};
 use super::file::{self, LARGEST};
-use super::reader::{Section, Value, Wrong, array, string};
+use super::reader::{Invalid, Section, Value, array, string};
 use super::sources::Sources;
 use super::spelling::quoted;
 
@@ -51,14 +51,14 @@ pub(super) fn patterns<'t>(root: &Section<'t>) -> Vec<(&'t str, Span)> {
     }
 }
 
-fn check(pattern: &str) -> Result<(), Wrong> {
+fn check(pattern: &str) -> Result<(), Invalid> {
     const FORM: &str = "write it like \"conf.d/*.toml\" or \"services.toml\"";
     if pattern.is_empty() {
-        return Err(Wrong::new("the pattern is empty", FORM));
+        return Err(Invalid::new("the pattern is empty", FORM));
     }
     match glob::Pattern::new(pattern) {
         Ok(_) => Ok(()),
-        Err(error) => Err(Wrong::new(
+        Err(error) => Err(Invalid::new(
             format!("{} is not a valid pattern: {}", quoted(pattern), error.msg),
             FORM,
         )),
@@ -148,7 +148,7 @@ impl<'a> Reader<'a> {
 
     /// Returns the files of a pattern, in the order of their names, without those that an
     /// earlier pattern had.
-    pub fn files(&mut self, pattern: &str) -> Result<Vec<Included>, Wrong> {
+    pub fn files(&mut self, pattern: &str) -> Result<Vec<Included>, Invalid> {
         let path = Pattern::new(&self.folder, pattern);
         self.sources.add(path.clone());
         // A folder that cannot be listed would look like an empty one.
@@ -157,11 +157,11 @@ impl<'a> Reader<'a> {
         {
             let folder = path.base.display();
             return Err(match error.kind() {
-                ErrorKind::NotFound => Wrong::new(
+                ErrorKind::NotFound => Invalid::new(
                     format!("there is no folder {folder}"),
                     "make it; it may be empty",
                 ),
-                _ => Wrong::new(format!("{folder}: {error}"), "name another folder"),
+                _ => Invalid::new(format!("{folder}: {error}"), "name another folder"),
             });
         }
         let mut included = Vec::new();
@@ -171,18 +171,18 @@ impl<'a> Reader<'a> {
         Ok(included)
     }
 
-    fn file(&mut self, path: PathBuf, pattern: &str) -> Result<Option<Included>, Wrong> {
-        self.sources.seen(&path);
+    fn file(&mut self, path: PathBuf, pattern: &str) -> Result<Option<Included>, Invalid> {
+        self.sources.add_file(&path);
         let (name, text) = file::read_text(&path).map_err(|failure| {
             let help = match glob::Pattern::escape(pattern) == pattern {
                 true => "name another file, or remove it from `include`",
                 false => "rename it so that the pattern does not match it",
             };
-            Wrong::new(failure.why(), help)
+            Invalid::new(failure.why(), help)
         })?;
         let real = path.canonicalize().unwrap_or(path);
         if Some(&real) == self.root.as_ref() {
-            return Err(Wrong::new(
+            return Err(Invalid::new(
                 format!("{} includes the file itself", quoted(pattern)),
                 "put the other files into a folder: \"conf.d/*.toml\"",
             ));
@@ -192,7 +192,7 @@ impl<'a> Reader<'a> {
         }
         self.bytes += text.len() as u64;
         if self.read.len() == MOST || self.bytes > LARGEST {
-            return Err(Wrong::new(
+            return Err(Invalid::new(
                 format!(
                     "{name} makes it more than {MOST} files or {} MiB",
                     LARGEST >> 20

@@ -9,7 +9,7 @@ use super::director::{self, Director};
 use super::groups::{self, Group};
 use super::include::{self, Included};
 use super::pools::{self, Pool};
-use super::reader::{Section, Wrong};
+use super::reader::{Invalid, Section};
 use super::rules::{self, RuleEntry};
 use super::service::{self, Context, ServiceEntry};
 use super::sync::{self, Sync};
@@ -61,7 +61,7 @@ pub fn parse(name: &str, text: &str) -> Result<Config, Diagnostics> {
 pub(super) fn parse_with(
     name: &str,
     text: &str,
-    mut files: impl FnMut(&str) -> Result<Vec<Included>, Wrong>,
+    mut files: impl FnMut(&str) -> Result<Vec<Included>, Invalid>,
 ) -> Result<Config, Diagnostics> {
     let text = without_mark(text);
     let document = syntax::parse(name, text)?;

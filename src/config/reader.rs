@@ -16,17 +16,17 @@ pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 
 /// Why a text is not a valid value, and the correct form.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Wrong {
-    /// The reason; it follows "it is no address".
+pub(super) struct Invalid {
+    /// The reason; it follows "… is not a valid address".
     pub why: String,
     pub right: String,
     /// The corrected text, if it is known.
     pub fix: Option<String>,
 }
 
-impl Wrong {
+impl Invalid {
     pub fn new(why: impl Into<String>, right: impl Into<String>) -> Self {
-        Wrong {
+        Invalid {
             why: why.into(),
             right: right.into(),
             fix: None,
@@ -34,9 +34,9 @@ impl Wrong {
     }
 
     /// `text` is the value that was probably meant.
-    pub fn meant(why: impl Into<String>, text: impl Into<String>) -> Self {
+    pub fn did_you_mean(why: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
-        Wrong::new(why, format!("did you mean \"{text}\"?")).fix(text)
+        Invalid::new(why, format!("did you mean \"{text}\"?")).fix(text)
     }
 
     pub fn fix(mut self, text: impl Into<String>) -> Self {
@@ -183,7 +183,7 @@ impl<'t> Section<'t> {
                 self.mistakes.add(Mistake::new(
                     &key.span(),
                     format!("unknown key {} in {}", quoted(name), self.what),
-                    elsewhere(name)
+                    advice_for_unknown(name)
                         .map_or_else(|| meant(name, known.iter().copied()), str::to_owned),
                 ));
             }
@@ -193,7 +193,7 @@ impl<'t> Section<'t> {
 
 /// Returns advice for a key of other programs' files that this file does not
 /// have.
-fn elsewhere(key: &str) -> Option<&'static str> {
+fn advice_for_unknown(key: &str) -> Option<&'static str> {
     match key {
         "includes" | "import" => Some("did you mean `include`?"),
         "check" | "checks" | "health_check" | "healthcheck" | "health" | "monitor" => Some(
@@ -307,7 +307,7 @@ pub(super) fn form<T>(
     value: &Value,
     key: &str,
     what: &str,
-    read: impl Fn(&str) -> Result<T, Wrong>,
+    read: impl Fn(&str) -> Result<T, Invalid>,
     mistakes: &Mistakes,
 ) -> Option<(T, Span)> {
     if let DeValue::Integer(number) = value.get_ref()
@@ -333,7 +333,7 @@ pub(super) fn form<T>(
             ));
             None
         }
-        Err(Wrong { why, right, fix }) => {
+        Err(Invalid { why, right, fix }) => {
             let comma = if why.is_empty() { "" } else { ": " };
             let message = format!("{} is not a valid {what}{comma}{why}", quoted(text));
             let mistake = Mistake::new(&span, message, right);
@@ -348,7 +348,7 @@ pub(super) fn form<T>(
 
 /// Returns the text for a number without quotes: the number, or what `read`
 /// suggests.
-fn written<T>(number: &str, read: impl Fn(&str) -> Result<T, Wrong>) -> Option<String> {
+fn written<T>(number: &str, read: impl Fn(&str) -> Result<T, Invalid>) -> Option<String> {
     match read(number) {
         Ok(_) => Some(number.to_owned()),
         Err(wrong) => wrong.fix,

@@ -9,7 +9,7 @@ use super::address;
 use super::client_address;
 use super::defaults::Defaults;
 use super::diagnostics::{Mistake, Mistakes, Span};
-use super::reader::{Section, Value, Wrong, array, form, string};
+use super::reader::{Invalid, Section, Value, array, form, string};
 use super::service;
 use super::spelling::{meant, quoted};
 use super::value::number;
@@ -102,7 +102,7 @@ fn networks(section: &Section) -> BTreeMap<Network, Span> {
 }
 
 /// Parses "10.0.0.1", "10.0.0.0/24" or "fd00::/64".
-fn network(text: &str) -> Result<Network, Wrong> {
+fn network(text: &str) -> Result<Network, Invalid> {
     const FORM: &str = "write it like \"10.0.0.0/24\", \"10.0.0.1\" or \"fd00:1::/64\"";
     let network = address::network(text, FORM)?;
     unroutable(network)?;
@@ -110,7 +110,7 @@ fn network(text: &str) -> Result<Network, Wrong> {
 }
 
 /// Refuses networks that full NAT cannot serve.
-fn unroutable(network: Network) -> Result<(), Wrong> {
+fn unroutable(network: Network) -> Result<(), Invalid> {
     let none = [
         ("127.0.0.0/8", "loopback addresses never leave this host"),
         ("224.0.0.0/3", "these addresses cannot be VIPs"),
@@ -130,7 +130,7 @@ fn unroutable(network: Network) -> Result<(), Wrong> {
         };
         let all = Network { address, length };
         if network.length >= all.length && all.contains(network.address) {
-            return Err(Wrong::new(why, "use networks that are routed"));
+            return Err(Invalid::new(why, "use networks that are routed"));
         }
     }
     Ok(())
@@ -173,25 +173,25 @@ fn protocols(value: &Value, mistakes: &Mistakes) -> BTreeSet<Protocol> {
 }
 
 /// Parses "80,443,30000-32767". The result is ascending, with adjacent ranges merged.
-fn port_list(text: &str) -> Result<Vec<PortRange>, Wrong> {
+fn port_list(text: &str) -> Result<Vec<PortRange>, Invalid> {
     const FORM: &str = "write it like \"80,443,30000-32767\"";
     let mut ranges = Vec::new();
     for word in text.split(',').map(str::trim) {
         let (first, last) = word.split_once('-').unwrap_or((word, word));
         let (Some(first), Some(last)) = (number::<u16>(first), number::<u16>(last)) else {
-            return Err(Wrong::new(
+            return Err(Invalid::new(
                 format!("{} is not a port or a range", quoted(word)),
                 FORM,
             ));
         };
         if first == 0 {
-            return Err(Wrong::new(
+            return Err(Invalid::new(
                 "a service of a rule cannot have port 0",
                 "leave `ports` out for every port",
             ));
         }
         if first > last {
-            return Err(Wrong::new(
+            return Err(Invalid::new(
                 format!("the first port of {} is above the last", quoted(word)),
                 format!("write \"{last}-{first}\""),
             ));
@@ -209,7 +209,7 @@ fn port_list(text: &str) -> Result<Vec<PortRange>, Wrong> {
         }
     }
     if merged.len() > MOST_PORTS {
-        return Err(Wrong::new(
+        return Err(Invalid::new(
             format!("more than {MOST_PORTS} ranges"),
             "write two rules, or wider ranges",
         ));

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::defaults::Defaults;
 use super::diagnostics::{Mistake, Mistakes, Span};
-use super::reader::{Section, Wrong, form, literal, string};
+use super::reader::{Invalid, Section, form, literal, string};
 use super::spelling::{meant, quoted};
 use super::synonyms;
 use crate::model::{Forward, Server, Tunnel, TunnelChecksum};
@@ -58,7 +58,7 @@ impl ServerEntry {
 pub(super) fn read<T>(
     section: Section,
     defaults: &Defaults,
-    address: impl Fn(&str) -> Result<T, Wrong>,
+    address: impl Fn(&str) -> Result<T, Invalid>,
 ) -> (Option<(T, Span)>, ServerEntry) {
     const WHAT: &str = "address of a server";
     let value = section.require("address", "`address = \"10.2.0.2:8080\"`");

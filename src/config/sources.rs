@@ -28,7 +28,7 @@ impl Sources {
             patterns: Vec::new(),
             seen: BTreeMap::new(),
         };
-        sources.seen(root);
+        sources.add_file(root);
         sources
     }
 
@@ -38,7 +38,7 @@ impl Sources {
     }
 
     /// The file is going to be read now.
-    pub(super) fn seen(&mut self, path: &Path) {
+    pub(super) fn add_file(&mut self, path: &Path) {
         self.seen.insert(path.to_owned(), stamp(path));
     }
 

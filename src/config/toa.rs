@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::address;
 use super::diagnostics::{Mistake, Mistakes, Span};
-use super::reader::{Section, Wrong, array, form};
+use super::reader::{Invalid, Section, array, form};
 use crate::model::Network;
 
 /// Half the size of the map (`bpf/toa/maps.h`), because new networks are added before old
@@ -58,17 +58,17 @@ fn too_many(span: &Span, mistakes: &Mistakes) {
 }
 
 /// Parses "10.2.0.100" or "10.2.0.0/28".
-fn network(text: &str) -> Result<Network, Wrong> {
+fn network(text: &str) -> Result<Network, Invalid> {
     let network = address::network(text, FORM)?;
     if network.address.is_multicast() {
-        return Err(Wrong::new(
+        return Err(Invalid::new(
             "it is multicast, and no connection comes from there",
             FORM,
         ));
     }
     match network.address {
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-            Some(v4) => Err(Wrong::new(
+            Some(v4) => Err(Invalid::new(
                 "it is IPv4 mapped into IPv6",
                 format!("write \"{v4}\", which also covers servers that listen for both families"),
             )),

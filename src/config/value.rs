@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use super::reader::Wrong;
+use super::reader::Invalid;
 use crate::model::PortRange;
 
 /// 31 days, the limit of ipvsadm: the kernel stores timeouts in ticks.
@@ -16,17 +16,17 @@ pub(super) fn number<T: FromStr>(text: &str) -> Option<T> {
 }
 
 /// Parses "1024-65535".
-pub(super) fn ports(text: &str) -> Result<PortRange, Wrong> {
+pub(super) fn ports(text: &str) -> Result<PortRange, Invalid> {
     const FORM: &str = "write it like \"1024-65535\"";
-    let (first, last) = text.split_once('-').ok_or(Wrong::new("", FORM))?;
+    let (first, last) = text.split_once('-').ok_or(Invalid::new("", FORM))?;
     let (Some(first), Some(last)) = (number::<u16>(first), number::<u16>(last)) else {
-        return Err(Wrong::new("both ends are 1 to 65535", FORM));
+        return Err(Invalid::new("both ends are 1 to 65535", FORM));
     };
     if first == 0 {
-        return Err(Wrong::new("no packet comes from port 0", FORM));
+        return Err(Invalid::new("no packet comes from port 0", FORM));
     }
     if first > last {
-        return Err(Wrong::new(
+        return Err(Invalid::new(
             "the first port is above the last",
             format!("write \"{last}-{first}\""),
         ));
@@ -35,21 +35,24 @@ pub(super) fn ports(text: &str) -> Result<PortRange, Wrong> {
 }
 
 /// Parses "90s", "15m" or "1h30m" into seconds, at least 1.
-pub(super) fn duration(text: &str) -> Result<u32, Wrong> {
+pub(super) fn duration(text: &str) -> Result<u32, Invalid> {
     match seconds(text) {
-        None if bare_seconds(text) => Err(Wrong::meant("its unit is missing", format!("{text}s"))),
-        None => Err(Wrong::new(
+        None if bare_seconds(text) => Err(Invalid::did_you_mean(
+            "its unit is missing",
+            format!("{text}s"),
+        )),
+        None => Err(Invalid::new(
             "",
             "write it like \"90s\", \"15m\" or \"1h30m\"",
         )),
         // For the kernel 0 means "unchanged".
-        Some(0) => Err(Wrong::new("it is zero", "the shortest is \"1s\"")),
+        Some(0) => Err(Invalid::new("it is zero", "the shortest is \"1s\"")),
         Some(seconds) => u32::try_from(seconds)
             .ok()
             .filter(|seconds| u64::from(*seconds) <= LONGEST)
             .ok_or_else(|| {
                 let days = LONGEST / 86_400;
-                Wrong::new("it is too long", format!("the longest is \"{days}d\""))
+                Invalid::new("it is too long", format!("the longest is \"{days}d\""))
             }),
     }
 }

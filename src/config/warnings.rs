@@ -31,7 +31,7 @@ impl Config {
             patterns(self, interfaces, &warnings);
         }
         no_service(self, &warnings);
-        everybody(self, &warnings);
+        trusts_every_host(self, &warnings);
         port_secret(self, &warnings);
         pools(self, &warnings);
         groups(self, &warnings);
@@ -48,7 +48,7 @@ impl Config {
 }
 
 /// Warns if everybody is trusted: any client could then claim another address.
-fn everybody(config: &Config, warnings: &Mistakes) {
+fn trusts_every_host(config: &Config, warnings: &Mistakes) {
     let trust = config.toa.iter().flat_map(|toa| &toa.trust);
     for (network, span) in trust.filter(|(network, _)| network.length == 0) {
         warnings.add(Mistake::new(

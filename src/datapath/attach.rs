@@ -33,20 +33,20 @@ pub fn attach(pins: &Pins, interface: &str) -> Result<(), Error> {
     if !is_for_tcx(interface, index)? {
         clsact::make_qdisc(pins, interface, index)?;
     }
-    put(pins, interface, &pins.path(INGRESS))
+    attach_pinned(pins, interface, &pins.path(INGRESS))
 }
 
 /// Attaches the program that is pinned at `pin` to an interface. The interface must have
 /// a clsact qdisc if the program needs one. During a change between tcx and tc both are
 /// attached, and the first one forwards.
-pub(super) fn put(pins: &Pins, interface: &str, pin: &Path) -> Result<(), Error> {
+pub(super) fn attach_pinned(pins: &Pins, interface: &str, pin: &Path) -> Result<(), Error> {
     let index = index_of(interface)?;
     let mut program = program(pin)?;
     if is_for_tcx(interface, index)? {
-        tcx::put(pins, interface, index, &mut program)?;
+        tcx::attach_program(pins, interface, index, &mut program)?;
         clsact::detach(pins, index)
     } else {
-        clsact::put(interface, index, program)?;
+        clsact::attach_program(interface, index, program)?;
         tcx::detach(pins, index)
     }
 }

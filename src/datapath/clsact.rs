@@ -50,7 +50,11 @@ pub(super) fn make_qdisc(pins: &Pins, interface: &str, index: u32) -> Result<(),
 /// Attaches the program to an interface with a clsact qdisc. If one of ours is attached,
 /// of any build, the kernel replaces it in one step. Its place among other filters stays
 /// the same.
-pub(super) fn put(interface: &str, index: u32, mut program: SchedClassifier) -> Result<(), Error> {
+pub(super) fn attach_program(
+    interface: &str,
+    index: u32,
+    mut program: SchedClassifier,
+) -> Result<(), Error> {
     let fail = |source| Error::Attach {
         interface: interface.to_owned(),
         source,

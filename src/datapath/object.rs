@@ -55,14 +55,14 @@ pub fn replace(pins: &Pins, max_sessions: u32) -> Result<(), Error> {
     build::unmark(pins)?;
     let object = load(pins, max_sessions)?;
     for interface in attach::interfaces_with_program()? {
-        match attach::put(pins, &interface, &pins.path(&next(INGRESS))) {
+        match attach::attach_pinned(pins, &interface, &pins.path(&next(INGRESS))) {
             // The interface was removed in the meantime.
             Err(Error::NoInterface(_)) => {}
             result => result?,
         }
     }
     for interface in xdp::interfaces_with_xdp()? {
-        match xdp::put(pins, &interface, &pins.path(&next(XDP))) {
+        match xdp::attach_pinned(pins, &interface, &pins.path(&next(XDP))) {
             Err(Error::NoInterface(_)) => {}
             result => result?,
         }

@@ -40,7 +40,7 @@ pub(super) fn programs(interface: &str) -> Result<Option<Vec<ProgramInfo>>, Erro
 }
 
 /// Attaches the program to the interface. Replaces the one that we attached before.
-pub(super) fn put(
+pub(super) fn attach_program(
     pins: &Pins,
     interface: &str,
     index: u32,

@@ -33,11 +33,11 @@ fn program(pin: &Path) -> Result<Xdp, Error> {
 /// Attaches the pinned program. If one of ours is attached, of any build, the kernel
 /// replaces it in one step, and the driver does not notice.
 pub fn attach_xdp(pins: &Pins, interface: &str) -> Result<(), Error> {
-    put(pins, interface, &pins.path(XDP))
+    attach_pinned(pins, interface, &pins.path(XDP))
 }
 
 /// Attaches the program that is pinned at `path`.
-pub(super) fn put(pins: &Pins, interface: &str, path: &Path) -> Result<(), Error> {
+pub(super) fn attach_pinned(pins: &Pins, interface: &str, path: &Path) -> Result<(), Error> {
     let index = if_nametoindex(interface).map_err(|_| Error::NoInterface(interface.to_owned()))?;
     let no_link = |source| Error::Link {
         interface: interface.to_owned(),

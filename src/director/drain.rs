@@ -61,7 +61,7 @@ pub enum Caution {
 }
 
 /// A drain that has begun, the server's weight before it, and the cautions.
-pub struct Begun {
+pub struct StartedDrain {
     pub drain: Drain,
     pub weight_before: u32,
     pub cautions: Vec<Caution>,
@@ -70,7 +70,11 @@ pub struct Begun {
 impl Drain {
     /// Sets the weight to 0. The caller holds the lock. `removes`: the server will be
     /// removed at the end. This is refused if another program made the service.
-    pub fn begin(service: &ServiceKey, server: SocketAddr, removes: bool) -> Result<Begun, Error> {
+    pub fn begin(
+        service: &ServiceKey,
+        server: SocketAddr,
+        removes: bool,
+    ) -> Result<StartedDrain, Error> {
         if removes {
             refuse_others(service)?;
         }
@@ -78,7 +82,7 @@ impl Drain {
         let target = find(&mut ipvs, service, server)?;
         let cautions = cautions(&mut ipvs, service, server, &target.service)?;
         change_weight(&mut ipvs, service, server, &target, 0)?;
-        Ok(Begun {
+        Ok(StartedDrain {
             drain: Drain {
                 ipvs,
                 service: service.clone(),

@@ -14,7 +14,7 @@ use crate::model::ServiceKey;
 pub fn flushable() -> Result<BTreeMap<ServiceKey, bool>, Error> {
     let mut flushable = BTreeMap::new();
     if let Some(mut ipvs) = observe::ipvs()? {
-        let keys = own(ipvs.service_keys()?)?;
+        let keys = without_covered_by_rules(ipvs.service_keys()?)?;
         flushable.extend(keys.into_iter().map(|key| (key, false)));
     }
     flushable.extend(full_nat()?.into_iter().map(|key| (key, true)));
@@ -29,7 +29,7 @@ pub fn flush() -> Result<(), Error> {
         if proc::rules()?.is_empty() {
             ipvs.flush()?;
         } else {
-            for key in &own(ipvs.service_keys()?)? {
+            for key in &without_covered_by_rules(ipvs.service_keys()?)? {
                 ipvs.remove_service(key)?;
             }
         }
@@ -39,7 +39,9 @@ pub fn flush() -> Result<(), Error> {
 }
 
 /// The services among `keys` that no rule leaves to another program.
-pub(super) fn own(keys: BTreeSet<ServiceKey>) -> Result<BTreeSet<ServiceKey>, Error> {
+pub(super) fn without_covered_by_rules(
+    keys: BTreeSet<ServiceKey>,
+) -> Result<BTreeSet<ServiceKey>, Error> {
     let rules = proc::rules()?;
     let listed = full_nat()?;
     let is_own =

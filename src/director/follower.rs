@@ -16,7 +16,7 @@ use super::lock::FOLDER;
 
 /// The state of a follower.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Following {
+pub struct FollowerState {
     /// The file that it follows.
     pub file: String,
     /// False: the file has mistakes, and an earlier version of it is followed.
@@ -63,7 +63,7 @@ impl Claim {
     }
 
     /// Replaces the state. Readers see the old or the new state, never a part.
-    pub fn tell(&self, following: &Following) -> Result<(), Error> {
+    pub fn publish(&self, following: &FollowerState) -> Result<(), Error> {
         let text = serde_json::to_string(following).map_err(io::Error::from);
         let new = self.record.with_extension("new");
         text.and_then(|text| fs::write(&new, text + "\n"))
@@ -79,7 +79,7 @@ impl Drop for Claim {
 }
 
 /// The state of the follower of the caller's network namespace. `None`: none runs.
-pub fn following() -> Result<Option<Following>, Error> {
+pub fn following() -> Result<Option<FollowerState>, Error> {
     let (lock, record) = paths()?;
     let file = match File::open(&lock) {
         Ok(file) => file,

@@ -51,7 +51,7 @@ impl HostPorts {
     }
 
     /// How many of these ports the host picks from.
-    pub fn drawn_of(&self, ports: PortRange) -> u32 {
+    pub fn ephemeral_count(&self, ports: PortRange) -> u32 {
         let drawn = self.drawn.common(ports);
         // The kernel prints a set of ports, so the parts do not overlap.
         let reserved = self.reserved.iter();
@@ -59,17 +59,17 @@ impl HostPorts {
         drawn.count().saturating_sub(reserved)
     }
 
-    pub fn draws(&self, port: u16) -> bool {
+    pub fn is_ephemeral(&self, port: u16) -> bool {
         let only = PortRange {
             first: port,
             last: port,
         };
-        self.drawn_of(only) == 1
+        self.ephemeral_count(only) == 1
     }
 
     /// True if the host picks from every one of these ports.
-    pub fn draws_all(&self, ports: PortRange) -> bool {
-        self.drawn_of(ports) == ports.count()
+    pub fn all_are_ephemeral(&self, ports: PortRange) -> bool {
+        self.ephemeral_count(ports) == ports.count()
     }
 
     /// The value of `ip_local_reserved_ports` that reserves these ports in addition to
@@ -110,7 +110,7 @@ mod tests {
 
     fn draws(reserved: &str, first: u16, last: u16) -> bool {
         let ports = HostPorts::from_text("32768\t60999\n", reserved).unwrap();
-        ports.draws_all(PortRange { first, last })
+        ports.all_are_ephemeral(PortRange { first, last })
     }
 
     #[test]
@@ -129,12 +129,16 @@ mod tests {
     #[test]
     fn drawn_ports_are_counted_without_the_reserved_ones() {
         let ports = HostPorts::from_text("32768\t60999\n", "8080,40000-40009,60999\n").unwrap();
-        let drawn = |first, last| ports.drawn_of(PortRange { first, last });
+        let drawn = |first, last| ports.ephemeral_count(PortRange { first, last });
         assert_eq!(drawn(1024, 65_535), 28_232 - 11);
         assert_eq!(drawn(8000, 9000), 0);
         assert_eq!(drawn(39_999, 40_010), 2);
         assert_eq!(drawn(60_998, 65_535), 1);
-        assert!(ports.draws(39_999) && !ports.draws(40_000) && !ports.draws(61_000));
+        assert!(
+            ports.is_ephemeral(39_999)
+                && !ports.is_ephemeral(40_000)
+                && !ports.is_ephemeral(61_000)
+        );
     }
 
     #[test]

@@ -120,7 +120,7 @@ mod tests {
             .into_iter()
             .collect();
         let rule = Rule {
-            networks: [Network::around("10.0.0.0".parse().unwrap(), 24)].into(),
+            networks: [Network::containing("10.0.0.0".parse().unwrap(), 24)].into(),
             protocols: [Protocol::Tcp].into(),
             ports: Vec::new(),
             interfaces: BTreeSet::new(),

@@ -27,7 +27,7 @@ mod zero;
 pub use carry_out::Kernel;
 pub use error::Error;
 pub use flush::{flush, flushable};
-pub use follower::{Claim, Following, LastApply, following};
+pub use follower::{Claim, FollowerState, LastApply, following};
 pub use host_ports::HostPorts;
 pub use listeners::Listeners;
 pub use local_addresses::LocalAddresses;

@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::carry_out::stop_datapath;
-use super::flush::own;
+use super::flush::without_covered_by_rules;
 use super::running::has_ipvs;
 use super::{Error, observe};
 use crate::datapath::{self, Pins};
@@ -59,7 +59,7 @@ fn remove_services(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), 
         return Ok(());
     };
     let full_nat = proc::full_nat()?;
-    for key in &own(ipvs.service_keys()?)? {
+    for key in &without_covered_by_rules(ipvs.service_keys()?)? {
         if keep_native
             && !full_nat
                 .iter()

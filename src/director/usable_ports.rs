@@ -30,11 +30,16 @@ impl UsablePorts {
     pub fn count(&self, address: IpAddr, ports: PortRange, protocol: Protocol) -> u32 {
         // SCTP keeps the client's port.
         let shares = protocol != Protocol::Sctp && self.local.shares_ports(address);
-        let drawn = if shares { self.host.drawn_of(ports) } else { 0 };
+        let drawn = if shares {
+            self.host.ephemeral_count(ports)
+        } else {
+            0
+        };
         let first = (protocol, SocketAddr::new(address, ports.first));
         let last = (protocol, SocketAddr::new(address, ports.last));
         let services = self.services.range(first..=last);
-        let served = services.filter(|(_, service)| !(shares && self.host.draws(service.port())));
+        let served =
+            services.filter(|(_, service)| !(shares && self.host.is_ephemeral(service.port())));
         let served = u32::try_from(served.count()).unwrap_or(u32::MAX);
         ports.count().saturating_sub(drawn).saturating_sub(served)
     }

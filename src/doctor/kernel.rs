@@ -62,11 +62,11 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             ));
         }
     }
-    of_programs(facts, findings);
+    check_ebpf_support(facts, findings);
 }
 
 /// Checks the requirements of all eBPF programs.
-pub(super) fn of_programs(facts: &Facts, findings: &mut Vec<Finding>) {
+pub(super) fn check_ebpf_support(facts: &Facts, findings: &mut Vec<Finding>) {
     let kernel = &facts.kernel;
     if kernel.jit.as_deref() == Some("0") {
         findings.push(Finding::new(

@@ -53,7 +53,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     // A server needs neither IPVS nor the module.
     if toa::is_all(&facts.wanted) {
-        kernel::of_programs(facts, &mut findings);
+        kernel::check_ebpf_support(facts, &mut findings);
         toa::findings(facts, &mut findings);
         file::findings(facts, &mut findings);
         findings.sort_by_key(|finding| finding.severity);

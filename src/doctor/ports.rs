@@ -17,7 +17,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
         return;
     };
     for (local_ip, range) in &facts.wanted.local_ips {
-        let drawn = host.drawn_of(*range);
+        let drawn = host.ephemeral_count(*range);
         if !facts.local.shares_ports(local_ip.address) || !is_most(drawn, *range) {
             continue;
         }

@@ -126,7 +126,7 @@ fn others(receiver: &Receiver, findings: &mut Vec<Finding>) {
                 "it is attached exclusively, so `apply` fails",
                 format!("{detach}, or have it attached with BPF_F_ALLOW_MULTI"),
             ));
-        } else if other.gives_peers() {
+        } else if other.changes_peer_address() {
             findings.push(Finding::about(
                 id,
                 Note,
@@ -261,7 +261,7 @@ mod tests {
             ..Counted::default()
         };
         let mut found = Vec::new();
-        let trust = [Network::around(address, 24)];
+        let trust = [Network::containing(address, 24)];
         counters(&strangers, &trust, &mut found);
         assert_eq!(found, [], "trusted by now");
         assert_eq!(checks(&receiver(strangers)), ["toa-refused"]);
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_server_is_a_host_that_has_nothing_else_to_do() {
-        let trust = [Network::around("10.2.0.0".parse().unwrap(), 28)];
+        let trust = [Network::containing("10.2.0.0".parse().unwrap(), 28)];
         let server = State {
             toa: Some(Toa {
                 trust: trust.into(),

@@ -39,11 +39,11 @@ impl Change<'_> {
             Change::ChangeService(key, service) => (Command::SetService, key, Some(service), None),
             Change::RemoveService(key) => (Command::DelService, key, None, None),
             Change::AddServer(key, address, server) => {
-                let server = destination::whole(address, server);
+                let server = destination::all_attributes(address, server);
                 (Command::NewDest, key, None, Some(server))
             }
             Change::ChangeServer(key, address, server) => {
-                let server = destination::whole(address, server);
+                let server = destination::all_attributes(address, server);
                 (Command::SetDest, key, None, Some(server))
             }
             Change::RemoveServer(key, address) => {
@@ -54,7 +54,7 @@ impl Change<'_> {
         let mut attributes = vec![CmdAttribute::Service(match service {
             Some(service) => {
                 check_names(service)?;
-                service::whole(key, service)
+                service::all_attributes(key, service)
             }
             None => service::key(key),
         })];

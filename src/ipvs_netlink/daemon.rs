@@ -35,7 +35,7 @@ fn number(state: SyncState) -> u32 {
 
 /// The attributes of `IPVS_CMD_NEW_DAEMON`. Values that are the kernel's default are left
 /// out, as `ipvsadm` does: kernels before 4.3 do not know the attributes.
-pub fn whole(state: SyncState, daemon: &SyncDaemon) -> Vec<DaemonAttribute> {
+pub fn all_attributes(state: SyncState, daemon: &SyncDaemon) -> Vec<DaemonAttribute> {
     let mut attributes = vec![
         DaemonAttribute::State(number(state)),
         DaemonAttribute::McastIfn(daemon.interface.clone()),

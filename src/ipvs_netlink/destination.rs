@@ -64,7 +64,7 @@ pub fn key(address: SocketAddr) -> Vec<DestAttribute> {
 }
 
 /// All attributes of `IPVS_CMD_NEW_DEST` and `IPVS_CMD_SET_DEST`.
-pub fn whole(address: SocketAddr, server: &Server) -> Vec<DestAttribute> {
+pub fn all_attributes(address: SocketAddr, server: &Server) -> Vec<DestAttribute> {
     let (tunnel_type, tunnel_port, tunnel_flags) = match &server.forward {
         Forward::Tunnel(Tunnel::Gue { port, checksum }) => {
             (IP_VS_CONN_F_TUNNEL_TYPE_GUE, *port, flags(*checksum))

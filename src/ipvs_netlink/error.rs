@@ -16,7 +16,7 @@ use crate::model::{ServiceKey, SyncState};
 #[non_exhaustive]
 pub enum Error {
     /// The kernel refused the operation and changed nothing.
-    #[error("cannot {operation}: {reason}{}", Said(message))]
+    #[error("cannot {operation}: {reason}{}", KernelMessage(message))]
     Refused {
         operation: Box<Operation>,
         reason: Reason,
@@ -276,9 +276,9 @@ impl fmt::Display for Operation {
     }
 }
 
-struct Said<'a>(&'a Option<String>);
+struct KernelMessage<'a>(&'a Option<String>);
 
-impl fmt::Display for Said<'_> {
+impl fmt::Display for KernelMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(message) => write!(f, " (the kernel says: {message})"),

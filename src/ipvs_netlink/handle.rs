@@ -152,7 +152,7 @@ impl<T: Transport> Ipvs<T> {
             .flat_map(|changes| {
                 let messages = changes.iter().map(|change| {
                     let message = change.message()?;
-                    Ok(self.addressed(message))
+                    Ok(self.with_family_id(message))
                 });
                 let messages = messages.collect();
                 let results = self.conversation.change_many(messages);
@@ -164,7 +164,7 @@ impl<T: Transport> Ipvs<T> {
             .collect()
     }
 
-    fn one(&mut self, change: Change) -> Result<(), Error> {
+    fn apply(&mut self, change: Change) -> Result<(), Error> {
         change
             .message()
             .and_then(|message| self.change(message))
@@ -172,15 +172,15 @@ impl<T: Transport> Ipvs<T> {
     }
 
     pub fn add_service(&mut self, key: &ServiceKey, service: &Service) -> Result<(), Error> {
-        self.one(Change::AddService(key, service))
+        self.apply(Change::AddService(key, service))
     }
 
     pub fn change_service(&mut self, key: &ServiceKey, service: &Service) -> Result<(), Error> {
-        self.one(Change::ChangeService(key, service))
+        self.apply(Change::ChangeService(key, service))
     }
 
     pub fn remove_service(&mut self, key: &ServiceKey) -> Result<(), Error> {
-        self.one(Change::RemoveService(key))
+        self.apply(Change::RemoveService(key))
     }
 
     pub fn add_server(
@@ -189,7 +189,7 @@ impl<T: Transport> Ipvs<T> {
         address: SocketAddr,
         server: &Server,
     ) -> Result<(), Error> {
-        self.one(Change::AddServer(key, address, server))
+        self.apply(Change::AddServer(key, address, server))
     }
 
     pub fn change_server(
@@ -198,11 +198,11 @@ impl<T: Transport> Ipvs<T> {
         address: SocketAddr,
         server: &Server,
     ) -> Result<(), Error> {
-        self.one(Change::ChangeServer(key, address, server))
+        self.apply(Change::ChangeServer(key, address, server))
     }
 
     pub fn remove_server(&mut self, key: &ServiceKey, address: SocketAddr) -> Result<(), Error> {
-        self.one(Change::RemoveServer(key, address))
+        self.apply(Change::RemoveServer(key, address))
     }
 
     /// Removes all services and servers.
@@ -253,9 +253,9 @@ impl<T: Transport> Ipvs<T> {
     }
 
     fn service_entries(&mut self) -> Result<Vec<ServiceEntry>, Error> {
-        let message = self.addressed(IpvsMessage::new(Command::GetService, Vec::new()));
+        let message = self.with_family_id(IpvsMessage::new(Command::GetService, Vec::new()));
         let read = |answer: GenlMessage<IpvsMessage>| service_entry(answer.payload.attributes);
-        listing::of_many(&mut self.conversation, &message, read, |entry| {
+        listing::list_long(&mut self.conversation, &message, read, |entry| {
             entry.key.clone()
         })
         .map_err(|failure| failure.during(Operation::ListServices))
@@ -266,7 +266,7 @@ impl<T: Transport> Ipvs<T> {
     fn server_entries(&mut self, key: &ServiceKey) -> Result<Vec<DestEntry>, Error> {
         let named = vec![CmdAttribute::Service(service::key(key))];
         let family = key.family();
-        let message = self.addressed(IpvsMessage::new(Command::GetDest, named));
+        let message = self.with_family_id(IpvsMessage::new(Command::GetDest, named));
         let read = |answer: GenlMessage<IpvsMessage>| dest_entry(answer.payload.attributes, family);
         let few = match &mut self.few {
             Some(few) => Ok(few),
@@ -274,7 +274,7 @@ impl<T: Transport> Ipvs<T> {
         };
         let entries = few
             .and_then(|few| {
-                listing::of_few(few, &mut self.conversation, &message, read, |entry| {
+                listing::list_short(few, &mut self.conversation, &message, read, |entry| {
                     entry.address
                 })
             })
@@ -308,17 +308,17 @@ impl<T: Transport> Ipvs<T> {
         question: Question,
         mut read: impl FnMut(Attributes) -> Result<V, Failure>,
     ) -> Result<Vec<V>, Failure> {
-        let message = self.addressed(message);
+        let message = self.with_family_id(message);
         let read = |answer: GenlMessage<IpvsMessage>| read(answer.payload.attributes);
         self.conversation.ask(message, question, read)
     }
 
     pub(super) fn change(&mut self, message: IpvsMessage) -> Result<(), Failure> {
-        let message = self.addressed(message);
+        let message = self.with_family_id(message);
         self.conversation.change(message)
     }
 
-    fn addressed(&self, message: IpvsMessage) -> GenlMessage<IpvsMessage> {
+    fn with_family_id(&self, message: IpvsMessage) -> GenlMessage<IpvsMessage> {
         let mut message = GenlMessage::from_payload(message);
         message.set_resolved_family_id(self.family);
         message

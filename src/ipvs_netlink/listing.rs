@@ -41,7 +41,7 @@ const OVERHEAD: usize = 768;
 
 /// Makes a list that usually fits in one datagram, over `few`. If it does not fit, over
 /// `many`.
-pub fn of_few<T, Q, A, K, V>(
+pub fn list_short<T, Q, A, K, V>(
     few: &mut Conversation<T>,
     many: &mut Conversation<T>,
     message: &Q,
@@ -56,18 +56,18 @@ where
 {
     for _ in 0..TRIES {
         let mut chain = Chain::new(&key);
-        match chain.of_one_dump(few, message.clone(), &mut read) {
+        match chain.link_one_dump(few, message.clone(), &mut read) {
             Ok(()) if chain.complete => return Ok(chain.values()),
             Ok(()) => break,
             Err(Failure::Lost | Failure::Inconsistent) => {}
             Err(fault) => return Err(fault),
         }
     }
-    of_many(many, message, read, key)
+    list_long(many, message, read, key)
 }
 
 /// Makes a list that takes many datagrams.
-pub fn of_many<T, Q, A, K, V>(
+pub fn list_long<T, Q, A, K, V>(
     conversation: &mut Conversation<T>,
     message: &Q,
     mut read: impl FnMut(A) -> Result<V, Failure>,
@@ -82,7 +82,7 @@ where
     let mut lost = 0;
     for _ in 0..CHAINS {
         let mut chain = Chain::new(&key);
-        match chain.of_two_dumps(conversation, message, &mut read) {
+        match chain.link_two_dumps(conversation, message, &mut read) {
             Ok(()) if chain.complete => return Ok(chain.values()),
             Ok(()) | Err(Failure::Inconsistent) => {}
             Err(Failure::Lost) if lost + 1 < TRIES => lost += 1,
@@ -113,7 +113,7 @@ impl<'k, K: Ord, V, F: Fn(&V) -> K> Chain<'k, K, V, F> {
         self.values.into_values().collect()
     }
 
-    fn of_one_dump<T: Transport, Q: NetlinkSerializable, A: NetlinkDeserializable>(
+    fn link_one_dump<T: Transport, Q: NetlinkSerializable, A: NetlinkDeserializable>(
         &mut self,
         conversation: &mut Conversation<T>,
         message: Q,
@@ -128,7 +128,7 @@ impl<'k, K: Ord, V, F: Fn(&V) -> K> Chain<'k, K, V, F> {
 
     /// Datagrams must be linked in the order in which the kernel made them. It makes the
     /// first one on the request, and each later one when the previous one is received.
-    fn of_two_dumps<T: Transport, Q: NetlinkSerializable + Clone, A: NetlinkDeserializable>(
+    fn link_two_dumps<T: Transport, Q: NetlinkSerializable + Clone, A: NetlinkDeserializable>(
         &mut self,
         conversation: &mut Conversation<T>,
         message: &Q,

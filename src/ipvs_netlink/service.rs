@@ -77,7 +77,7 @@ pub fn key(key: &ServiceKey) -> Vec<SvcAttribute> {
 /// All attributes of `IPVS_CMD_NEW_SERVICE` and `IPVS_CMD_SET_SERVICE`. A service without
 /// persistence gets the whole netmask, the kernel's default: the kernel refuses 0 for
 /// IPv6.
-pub fn whole(name: &ServiceKey, service: &Service) -> Vec<SvcAttribute> {
+pub fn all_attributes(name: &ServiceKey, service: &Service) -> Vec<SvcAttribute> {
     let mut attributes = key(name);
     attributes.push(SvcAttribute::SchedName(service.scheduler.clone()));
     let persistence = service.persistence.as_ref();

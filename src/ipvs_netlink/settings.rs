@@ -61,7 +61,7 @@ impl<T: Transport> Ipvs<T> {
         let name = &daemon.interface;
         let fits = (1..=NAME_MAX).contains(&name.len()) && !name.contains('\0');
         let result = if fits {
-            self.daemon_command(Command::NewDaemon, daemon::whole(state, daemon))
+            self.daemon_command(Command::NewDaemon, daemon::all_attributes(state, daemon))
         } else {
             Err(Failure::Refused(Reason::NoInterface))
         };

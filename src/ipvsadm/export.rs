@@ -56,7 +56,7 @@ pub fn export(state: &State) -> Exported {
             exported.lost.push(format!("{key}: {why}"));
             continue;
         }
-        let words = service_words(key);
+        let words = service_arguments(key);
         exported.text += &format!("-A {words} {}\n", properties(service, key.family()));
         for (address, server) in &service.servers {
             match refused_server(key, *address, server) {
@@ -66,7 +66,8 @@ pub fn export(state: &State) -> Exported {
                         .push(format!("the server {address} of {key}: {why}"));
                 }
                 None => {
-                    exported.text += &format!("-a {words} {}\n", server_words(*address, server));
+                    exported.text +=
+                        &format!("-a {words} {}\n", server_arguments(*address, server));
                 }
             }
         }
@@ -149,7 +150,7 @@ fn refused_server(key: &ServiceKey, address: SocketAddr, server: &Server) -> Opt
 }
 
 /// Returns the options that name the service: "-t 10.0.0.1:80".
-pub(super) fn service_words(key: &ServiceKey) -> String {
+pub(super) fn service_arguments(key: &ServiceKey) -> String {
     match key {
         ServiceKey::Address { protocol, address } => {
             let option = match protocol {
@@ -194,11 +195,11 @@ fn persistence(persistence: &Persistence, family: Family) -> String {
     words
 }
 
-fn server_words(address: SocketAddr, server: &Server) -> String {
+fn server_arguments(address: SocketAddr, server: &Server) -> String {
     let forward = match &server.forward {
         Forward::Masq => "-m".to_owned(),
         Forward::Route | Forward::Local => "-g".to_owned(),
-        Forward::Tunnel(tunnel) => format!("-i{}", tunnel_words(*tunnel)),
+        Forward::Tunnel(tunnel) => format!("-i{}", tunnel_arguments(*tunnel)),
     };
     let mut words = format!("-r {address} {forward} -w {}", server.weight);
     // `ipvsadm -S` omits these options; `ipvsadm -R` accepts them.
@@ -213,7 +214,7 @@ fn server_words(address: SocketAddr, server: &Server) -> String {
     words
 }
 
-fn tunnel_words(tunnel: Tunnel) -> String {
+fn tunnel_arguments(tunnel: Tunnel) -> String {
     let (kind, checksum) = match tunnel {
         Tunnel::Ipip => return String::new(),
         Tunnel::Gue { port, checksum } => (format!("gue --tun-port {port}"), checksum),

@@ -194,7 +194,7 @@ fn absent(line: &Line, key: &ServiceKey) -> Mistake {
         format!("no line before this one adds the service {key}"),
         format!(
             "add it: -A {} -s SCHEDULER",
-            super::export::service_words(key)
+            super::export::service_arguments(key)
         ),
     )
 }

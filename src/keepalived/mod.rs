@@ -88,12 +88,14 @@ fn head(left: &[&Entry]) -> Vec<String> {
             .to_owned(),
         "or a rule, [[full_nat]]: see docs/guides/keepalived.md.".to_owned(),
     ];
-    head.extend(not_carried(left.iter().copied()));
+    head.extend(remarks_on_omitted(left.iter().copied()));
     head
 }
 
 /// Comments about entries that a file has no key for.
-fn not_carried<'e>(entries: impl Iterator<Item = &'e Entry>) -> impl Iterator<Item = String> {
+fn remarks_on_omitted<'e>(
+    entries: impl Iterator<Item = &'e Entry>,
+) -> impl Iterator<Item = String> {
     entries.map(|entry| format!("Not carried over, line {}: {}", entry.line, entry.shown()))
 }
 
@@ -115,7 +117,7 @@ impl Table {
             mistakes.add(mistake.see(first, "it is also here"));
             return false;
         }
-        let comments = not_carried(left.iter().copied());
+        let comments = remarks_on_omitted(left.iter().copied());
         let above = self.notes.above.entry(item.clone()).or_default();
         above.extend(comments);
         self.spans.insert(item, entry.span());

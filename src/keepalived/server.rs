@@ -24,7 +24,7 @@ pub(super) fn read<'e>(
     forward: &Forward,
     mistakes: &Mistakes,
 ) -> Option<RealServer<'e>> {
-    let ip = value::address(value::one(entry, mistakes)?, mistakes);
+    let ip = value::address(value::first_word(entry, mistakes)?, mistakes);
     let own = match entry.values().get(1) {
         Some(word) => value::port(word, mistakes),
         None => Some(port),
@@ -38,7 +38,7 @@ pub(super) fn read<'e>(
     let mut left = Vec::new();
     for inner in &entry.block {
         let number = |what| {
-            let word = value::one(inner, mistakes)?;
+            let word = value::first_word(inner, mistakes)?;
             value::number(word, what, 0..=i32::MAX.unsigned_abs(), mistakes)
         };
         match inner.keyword() {

@@ -31,7 +31,7 @@ impl<'e> Groups<'e> {
             .iter()
             .filter(|entry| entry.keyword() == "virtual_server_group");
         let groups = groups.filter_map(|entry| {
-            let name = value::one(entry, mistakes)?;
+            let name = value::first_word(entry, mistakes)?;
             Some((name.text.as_str(), entry.block.as_slice()))
         });
         Groups(groups.collect())
@@ -116,7 +116,7 @@ fn add(
 
 /// The destinations: one, or those of the group.
 fn targets(entry: &Entry, groups: &Groups, mistakes: &Mistakes) -> Vec<Target> {
-    let Some(first) = value::one(entry, mistakes) else {
+    let Some(first) = value::first_word(entry, mistakes) else {
         return Vec::new();
     };
     if first.text != "group" {
@@ -195,19 +195,21 @@ fn properties<'e>(entry: &'e Entry, mistakes: &Mistakes) -> Option<Virtual<'e>> 
             "lb_algo" | "lvs_sched" => {
                 read.service
                     .scheduler
-                    .clone_from(&value::one(inner, mistakes)?.text);
+                    .clone_from(&value::first_word(inner, mistakes)?.text);
             }
             "lb_kind" | "lvs_method" => read.forward = value::forward(inner, mistakes)?,
-            "protocol" => read.protocol = protocol(value::one(inner, mistakes)?, mistakes)?,
-            "ip_family" => read.family = family(&value::one(inner, mistakes)?.text),
+            "protocol" => read.protocol = protocol(value::first_word(inner, mistakes)?, mistakes)?,
+            "ip_family" => read.family = family(&value::first_word(inner, mistakes)?.text),
             "persistence_timeout" => {
                 read.timeout = Some(match inner.values().first() {
                     Some(word) => value::number(word, "timeout", 1..=LONGEST_TIMEOUT, mistakes)?,
                     None => TIMEOUT,
                 });
             }
-            "persistence_granularity" => read.granularity = value::one(inner, mistakes),
-            "persistence_engine" => read.engine = Some(value::one(inner, mistakes)?.text.clone()),
+            "persistence_granularity" => read.granularity = value::first_word(inner, mistakes),
+            "persistence_engine" => {
+                read.engine = Some(value::first_word(inner, mistakes)?.text.clone())
+            }
             "ops" => read.service.one_packet = true,
             "hashed" => {} // The kernel's own mark of every service.
             _ => match scheduler_flag(keyword) {

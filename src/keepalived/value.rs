@@ -13,7 +13,7 @@ use crate::model::{Forward, Tunnel, TunnelChecksum};
 const LONGEST_RANGE: u32 = 256;
 
 /// The first word after the keyword.
-pub(super) fn one<'e>(entry: &'e Entry, mistakes: &Mistakes) -> Option<&'e Word> {
+pub(super) fn first_word<'e>(entry: &'e Entry, mistakes: &Mistakes) -> Option<&'e Word> {
     let value = entry.values().first();
     if value.is_none() {
         mistakes.add(Mistake::new(
@@ -123,7 +123,7 @@ fn range(first: IpAddr, last: &str) -> Option<impl Iterator<Item = IpAddr>> {
 
 /// Reads `lb_kind` and `lvs_method`: `NAT`, `DR`, or `TUN` with the kind of tunnel.
 pub(super) fn forward(entry: &Entry, mistakes: &Mistakes) -> Option<Forward> {
-    let word = one(entry, mistakes)?;
+    let word = first_word(entry, mistakes)?;
     match word.text.as_str() {
         "NAT" => Some(Forward::Masq),
         "DR" => Some(Forward::Route),

@@ -117,7 +117,7 @@ pub fn lacks_engine(name: &str) -> bool {
 /// of any name can register it, and a container may not see the kernel's modules.
 fn lacks(part: &str) -> bool {
     let is_there = Path::new("/sys/module").join(part).exists();
-    !is_there && sees_modules() && !others_hold_ip_vs() && is_installed(part) == Some(false)
+    !is_there && sees_modules() && !another_module_uses_ip_vs() && is_installed(part) == Some(false)
 }
 
 fn sees_modules() -> bool {
@@ -126,7 +126,7 @@ fn sees_modules() -> bool {
     modules.join("modules.dep").exists()
 }
 
-fn others_hold_ip_vs() -> bool {
+fn another_module_uses_ip_vs() -> bool {
     let holders = fs::read_dir("/sys/module/ip_vs/holders");
     holders.into_iter().flatten().flatten().any(|holder| {
         let name = holder.file_name();

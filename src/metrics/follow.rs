@@ -2,9 +2,9 @@
 //! The state of `apply --follow`. There are no samples if none is running.
 
 use super::family::Family;
-use crate::director::Following;
+use crate::director::FollowerState;
 
-pub(super) fn families(following: Option<&Following>) -> [Family; 4] {
+pub(super) fn families(following: Option<&FollowerState>) -> [Family; 4] {
     let gauge = |name: &str, help| Family::gauge(&format!("follow_{name}"), help);
     let mut changes = gauge(
         "planned_changes",

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::family::Family;
 use super::{counters, follow, servers, toa};
 use crate::datapath::abi::Counter;
-use crate::director::{Following, RunningLocalIp, RunningService};
+use crate::director::{FollowerState, RunningLocalIp, RunningService};
 use crate::kmod::proc::RuleLine;
 use crate::toa::Counted;
 
@@ -30,7 +30,7 @@ pub struct Snapshot {
     /// `None`: no receiver of clients' addresses is running.
     pub receiver: Option<Counted>,
     /// `None`: no `apply --follow` is running.
-    pub following: Option<Following>,
+    pub following: Option<FollowerState>,
 }
 
 pub fn families(snapshot: &Snapshot) -> Vec<Family> {

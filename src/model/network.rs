@@ -36,7 +36,7 @@ impl Network {
     }
 
     /// The network of this prefix length that contains the address.
-    pub fn around(address: IpAddr, length: u8) -> Self {
+    pub fn containing(address: IpAddr, length: u8) -> Self {
         let mask = |of: u32| u128::MAX.checked_shl(of - u32::from(length)).unwrap_or(0);
         let address = match address {
             IpAddr::V4(address) => {
@@ -94,13 +94,19 @@ pub(super) mod tests {
         assert!(!network("10.0.0.1/32").contains(ip("10.0.0.0")));
         assert!(network("fd00::/64").contains(ip("fd00::ffff")));
         assert!(!network("fd00::/64").contains(ip("fd00:0:0:1::")));
-        assert_eq!(Network::around(ip("10.0.0.77"), 24), network("10.0.0.0/24"));
-        assert_eq!(Network::around(ip("10.0.0.77"), 0), network("0.0.0.0/0"));
         assert_eq!(
-            Network::around(ip("10.0.0.77"), 32),
+            Network::containing(ip("10.0.0.77"), 24),
+            network("10.0.0.0/24")
+        );
+        assert_eq!(
+            Network::containing(ip("10.0.0.77"), 0),
+            network("0.0.0.0/0")
+        );
+        assert_eq!(
+            Network::containing(ip("10.0.0.77"), 32),
             network("10.0.0.77/32")
         );
-        assert_eq!(Network::around(ip("fd00::1"), 64), network("fd00::/64"));
+        assert_eq!(Network::containing(ip("fd00::1"), 64), network("fd00::/64"));
     }
 
     #[test]

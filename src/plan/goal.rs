@@ -49,7 +49,7 @@ pub fn goal(desired: &State, actual: &State, options: &Options) -> State {
     keep_rules(&mut goal, actual, options.prune);
     keep_covered(&mut goal, actual);
     if options.prune != Prune::Everything {
-        keep_of_others(&mut goal, actual);
+        keep_unlisted_objects(&mut goal, actual);
     }
     if options.prune == Prune::Nothing {
         keep_unlisted(&mut goal, actual);
@@ -115,7 +115,7 @@ fn keep_covered(goal: &mut State, actual: &State) {
 }
 
 /// Keeps whole objects that the file does not list.
-fn keep_of_others(goal: &mut State, actual: &State) {
+fn keep_unlisted_objects(goal: &mut State, actual: &State) {
     if let Some(running) = &actual.datapath {
         let datapath = goal.datapath.get_or_insert_with(|| running.clone());
         datapath

@@ -135,13 +135,13 @@ pub(super) fn plan_local_ips(goal: &State, actual: &State) -> LocalIps {
     let mut others = Vec::new();
     for moving in moving {
         if moves.is_starved(moving.to()) {
-            moves.go(moving, &mut plan.before);
+            moves.perform(moving, &mut plan.before);
         } else {
             others.push(moving);
         }
     }
     for moving in others {
-        moves.go(moving, &mut plan.before);
+        moves.perform(moving, &mut plan.before);
     }
     plan.full_nat = actual.full_nat.clone();
     plan.rules = actual.rules.clone();
@@ -175,7 +175,7 @@ fn hand_over<'a>(
         let Some(moving) = moves.waiting.remove(&from) else {
             continue;
         };
-        moves.moved(from, pool);
+        moves.record_move(from, pool);
         let services = users.remove(&from).unwrap_or_default();
         for service in &services {
             if let Some(full_nat) = plan.full_nat.get_mut(service) {
@@ -224,7 +224,7 @@ impl<'a> Moves<'a> {
 
     /// Moves the address now if its pool can spare it. Then performs the move that
     /// waited for the other pool to get an address.
-    fn go(&mut self, moving: Move<'a>, steps: &mut Vec<Step>) {
+    fn perform(&mut self, moving: Move<'a>, steps: &mut Vec<Step>) {
         let mut next = Some(moving);
         while let Some(moving) = next.take() {
             let (from, to) = (moving.from(), moving.to());
@@ -233,12 +233,12 @@ impl<'a> Moves<'a> {
                 return;
             }
             steps.push(moving.step());
-            self.moved(from, to);
+            self.record_move(from, to);
             next = self.waiting.remove(&to);
         }
     }
 
-    fn moved(&mut self, from: Pool<'a>, to: Pool<'a>) {
+    fn record_move(&mut self, from: Pool<'a>, to: Pool<'a>) {
         let left = self.size(from).saturating_sub(1);
         self.sizes.insert(from, left);
         *self.sizes.entry(to).or_default() += 1;

@@ -45,19 +45,19 @@ impl Plan {
             (a.is_local_ip() && b.is_local_ip())
                 || (a.is_full_nat() && b.is_full_nat())
                 || (a.is_rule() && b.is_rule())
-                || (of_ipvs(a) && of_ipvs(b) && a.leaves() == b.leaves())
+                || (is_ipvs_step(a) && is_ipvs_step(b) && a.leaves() == b.leaves())
         };
         Ok(self.steps.chunk_by(together).flat_map(at_once))
     }
 }
 
-fn of_ipvs(step: &Step) -> bool {
+fn is_ipvs_step(step: &Step) -> bool {
     step.ipvs_service().is_some()
 }
 
 fn at_once(steps: &[Step]) -> std::slice::Chunks<'_, Step> {
     match steps {
-        [step, ..] if of_ipvs(step) => steps.chunks(AT_ONCE),
+        [step, ..] if is_ipvs_step(step) => steps.chunks(AT_ONCE),
         _ => steps.chunks(usize::MAX),
     }
 }

@@ -34,7 +34,7 @@ pub struct Other {
 
 impl Other {
     /// True if the program can change the address that a server sees.
-    pub fn gives_peers(&self) -> bool {
+    pub fn changes_peer_address(&self) -> bool {
         self.hook.starts_with("getpeername")
     }
 }
@@ -54,7 +54,7 @@ struct Query {
 
 /// The programs at this cgroup that do not belong to a receiver. Empty if the kernel does
 /// not list them.
-pub fn others(cgroup: &Path) -> Vec<Other> {
+pub fn other_programs(cgroup: &Path) -> Vec<Other> {
     let Ok(cgroup) = File::open(cgroup) else {
         return Vec::new();
     };

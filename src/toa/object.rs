@@ -137,7 +137,7 @@ impl Loaded {
     }
 
     /// The same for untrusted addresses that sent the option.
-    pub fn strangers(&self) -> Result<BTreeMap<IpAddr, Counts>, Error> {
+    pub fn untrusted_addresses(&self) -> Result<BTreeMap<IpAddr, Counts>, Error> {
         by_address(STRANGERS, self.map(STRANGERS)?)
     }
 

@@ -47,7 +47,7 @@ fn network(key: Key<Prefix>) -> Option<Network> {
     let (_, before) = family(address);
     let length = key.prefix_len().checked_sub(before)?;
     let longest = if address.is_ipv4() { 32 } else { 128 };
-    (length <= longest).then(|| Network::around(address, length as u8))
+    (length <= longest).then(|| Network::containing(address, length as u8))
 }
 
 /// The networks of the map.

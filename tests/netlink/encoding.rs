@@ -65,7 +65,10 @@ fn the_port_of_a_tunnel_is_big_endian() {
         }),
         ..masq()
     };
-    let bytes = bytes(&destination::whole("10.0.0.2:80".parse().unwrap(), &server));
+    let bytes = bytes(&destination::all_attributes(
+        "10.0.0.2:80".parse().unwrap(),
+        &server,
+    ));
     assert!(contains(&bytes, &attribute(14, &[0x17, 0xc0])));
     assert!(contains(&bytes, &attribute(15, &2u16.to_ne_bytes())));
 }
@@ -93,7 +96,7 @@ fn an_ipv6_persistence_prefix_of_0_is_sent_too() {
         }),
         ..plain()
     };
-    let attributes = service::whole(&tcp("[fd00::1]:80"), &service);
+    let attributes = service::all_attributes(&tcp("[fd00::1]:80"), &service);
     assert!(attributes.contains(&SvcAttribute::Netmask([0; 4])));
 }
 
@@ -108,9 +111,9 @@ fn an_ipv4_netmask_is_in_network_order_and_an_ipv6_prefix_in_host_order() {
         ..plain()
     };
     let v4 = persistent(Netmask::V4(Ipv4Addr::new(255, 255, 254, 0)));
-    let v4 = bytes(&service::whole(&tcp("10.0.0.1:80"), &v4));
+    let v4 = bytes(&service::all_attributes(&tcp("10.0.0.1:80"), &v4));
     assert!(contains(&v4, &attribute(9, &[255, 255, 254, 0])));
-    let v6 = bytes(&service::whole(
+    let v6 = bytes(&service::all_attributes(
         &tcp("[fd00::1]:80"),
         &persistent(Netmask::V6(64)),
     ));
@@ -134,7 +137,7 @@ fn a_server_always_says_its_address_family() {
         let family = attribute(11, &family.to_ne_bytes());
         assert!(contains(&bytes(&destination::key(address)), &family));
         assert!(contains(
-            &bytes(&destination::whole(address, &masq())),
+            &bytes(&destination::all_attributes(address, &masq())),
             &family
         ));
     }
@@ -147,7 +150,7 @@ fn flags_are_sent_with_a_mask_that_clears_the_others() {
         one_packet: true,
         ..plain()
     };
-    let bytes = bytes(&service::whole(&tcp("10.0.0.1:80"), &service));
+    let bytes = bytes(&service::all_attributes(&tcp("10.0.0.1:80"), &service));
     let flags = [0x2cu32.to_ne_bytes(), u32::MAX.to_ne_bytes()].concat();
     assert!(contains(&bytes, &attribute(7, &flags)));
 }

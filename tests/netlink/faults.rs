@@ -15,7 +15,7 @@ use crate::scripted::{
 };
 
 fn service(sequence: u32, key: &ServiceKey) -> Vec<u8> {
-    let attributes = service::whole(key, &plain());
+    let attributes = service::all_attributes(key, &plain());
     dumped(
         sequence,
         Command::NewService,
@@ -24,7 +24,7 @@ fn service(sequence: u32, key: &ServiceKey) -> Vec<u8> {
 }
 
 fn server(sequence: u32, address: SocketAddr) -> Vec<u8> {
-    let attributes = destination::whole(address, &masq());
+    let attributes = destination::all_attributes(address, &masq());
     dumped(
         sequence,
         Command::NewDest,
@@ -337,7 +337,7 @@ fn daemon_and_timeouts(sequence: u32) -> Vec<u8> {
         ttl: 2,
         sync_maxlen: Some(1400),
     };
-    let daemon = daemon::whole(SyncState::Backup, &daemon);
+    let daemon = daemon::all_attributes(SyncState::Backup, &daemon);
     let attributes = vec![CmdAttribute::Daemon(daemon), CmdAttribute::TimeoutTcp(900)];
     dumped(sequence, Command::NewDaemon, attributes)
 }

@@ -16,7 +16,7 @@ use crate::encoding::{masq, plain, tcp};
 use crate::scripted::{Request, Scripted, Step, ack, answering, done, dumped};
 
 fn service(key: &ServiceKey) -> Vec<SvcAttribute> {
-    service::whole(key, &plain())
+    service::all_attributes(key, &plain())
 }
 
 /// A kernel with one service and one server that have these attributes.
@@ -45,7 +45,10 @@ fn server_of(service: &ServiceKey, server: Vec<DestAttribute>) -> (SocketAddr, S
 #[test]
 fn an_ipv6_server_of_an_ipv4_service_stays_ipv6() {
     let address = "[fd00::2]:0".parse().unwrap();
-    let (read, _) = server_of(&tcp("10.0.0.1:80"), destination::whole(address, &masq()));
+    let (read, _) = server_of(
+        &tcp("10.0.0.1:80"),
+        destination::all_attributes(address, &masq()),
+    );
     assert_eq!(read, address);
 }
 
@@ -56,7 +59,7 @@ fn a_server_without_address_family_has_that_of_its_service() {
         ("[fd00::1]:80", "[fd00::2]:80"),
     ] {
         let address = address.parse().unwrap();
-        let mut attributes = destination::whole(address, &masq());
+        let mut attributes = destination::all_attributes(address, &masq());
         attributes.retain(|attribute| !matches!(attribute, DestAttribute::AddrFamily(_)));
         assert_eq!(server_of(&tcp(service), attributes).0, address);
     }
@@ -70,7 +73,7 @@ fn an_ipv4_address_is_the_first_four_of_its_16_bytes() {
             bytes[4..].fill(0xee);
         }
     }
-    let server = destination::whole("10.0.0.2:80".parse().unwrap(), &masq());
+    let server = destination::all_attributes("10.0.0.2:80".parse().unwrap(), &masq());
     let services = holding(attributes, server).services().unwrap();
     assert!(services.contains_key(&tcp("10.0.0.1:80")));
 }
@@ -85,7 +88,7 @@ fn the_kernels_hashed_bit_is_not_a_difference() {
         }
     }
     let address = "10.0.0.2:80".parse().unwrap();
-    let services = holding(attributes, destination::whole(address, &masq()))
+    let services = holding(attributes, destination::all_attributes(address, &masq()))
         .services()
         .unwrap();
     let mut expected = plain();
@@ -101,7 +104,7 @@ fn a_firewall_mark_service_is_read_with_its_32_bits_and_family() {
     };
     let address = "[fd00::2]:0".parse().unwrap();
     assert_eq!(
-        server_of(&key, destination::whole(address, &masq())),
+        server_of(&key, destination::all_attributes(address, &masq())),
         (address, masq())
     );
 }
@@ -110,7 +113,7 @@ fn a_firewall_mark_service_is_read_with_its_32_bits_and_family() {
 fn connection_counts_do_not_roll_over_at_65536() {
     let key = tcp("10.0.0.1:80");
     let address = "10.0.0.2:80".parse().unwrap();
-    let mut server = destination::whole(address, &masq());
+    let mut server = destination::all_attributes(address, &masq());
     server.extend([
         DestAttribute::ActiveConns(70_000),
         DestAttribute::InactConns(u32::MAX),
@@ -131,7 +134,7 @@ fn connection_counts_do_not_roll_over_at_65536() {
 fn stats64_is_preferred_and_an_unknown_attribute_in_it_passed_over() {
     let key = tcp("10.0.0.1:80");
     let address = "10.0.0.2:80".parse().unwrap();
-    let mut server = destination::whole(address, &masq());
+    let mut server = destination::all_attributes(address, &masq());
     server.extend([
         DestAttribute::Stats64(
             vec![
@@ -167,7 +170,7 @@ fn a_kernel_without_stats64_has_counters_too() {
     ];
     let mut service = service(&key);
     service.push(SvcAttribute::Stats(stats.clone().into()));
-    let mut server = destination::whole(address, &masq());
+    let mut server = destination::all_attributes(address, &masq());
     server.push(DestAttribute::Stats(stats.into()));
     let statistics = holding(service, server).statistics().unwrap();
     for counters in [
@@ -197,7 +200,7 @@ fn a_scheduler_that_nobody_knows_is_read_by_its_name() {
             *name = "quantum".into();
         }
     }
-    let server = destination::whole("10.0.0.2:80".parse().unwrap(), &masq());
+    let server = destination::all_attributes("10.0.0.2:80".parse().unwrap(), &masq());
     let services = holding(attributes, server).services().unwrap();
     assert_eq!(services[&key].scheduler, "quantum");
 }
@@ -206,7 +209,7 @@ fn a_scheduler_that_nobody_knows_is_read_by_its_name() {
 fn a_value_that_the_model_lacks_is_an_error_that_names_it() {
     let key = tcp("10.0.0.1:80");
     let address = "10.0.0.2:80".parse().unwrap();
-    let server = destination::whole(address, &masq());
+    let server = destination::all_attributes(address, &masq());
 
     let mut gre = service(&key);
     for attribute in &mut gre {
@@ -232,7 +235,7 @@ fn a_value_that_the_model_lacks_is_an_error_that_names_it() {
 #[test]
 fn tunnel_attributes_of_a_server_without_tunnel_mean_nothing() {
     let address = "10.0.0.2:80".parse().unwrap();
-    let mut attributes = destination::whole(address, &masq());
+    let mut attributes = destination::all_attributes(address, &masq());
     for attribute in &mut attributes {
         match attribute {
             DestAttribute::TunType(kind) => *kind = 9,

@@ -40,14 +40,14 @@ fn a_daemon_of_an_old_kernel_has_the_group_and_port_that_there_were() {
         master: Some(master()),
         backup: None,
     };
-    let attributes = daemon::whole(SyncState::Master, &master());
+    let attributes = daemon::all_attributes(SyncState::Master, &master());
     assert_eq!(attributes.len(), 3, "nothing that it does not know");
     assert_eq!(daemons(attributes).unwrap(), expected);
 }
 
 #[test]
 fn unknown_attributes_of_a_daemon_are_passed_over() {
-    let mut attributes = daemon::whole(SyncState::Backup, &master());
+    let mut attributes = daemon::all_attributes(SyncState::Backup, &master());
     attributes.push(DaemonAttribute::Other(DefaultNla::new(99, vec![1])));
     assert_eq!(daemons(attributes).unwrap().backup, Some(master()));
 }
@@ -58,13 +58,13 @@ fn a_daemon_that_is_unlike_any_known_is_an_error_and_no_panic() {
         (DaemonAttribute::State(3), "in the state 3"),
         (DaemonAttribute::SyncId(256), "of the id 256"),
     ] {
-        let mut attributes = daemon::whole(SyncState::Master, &master());
+        let mut attributes = daemon::all_attributes(SyncState::Master, &master());
         attributes.push(spoil);
         let error = daemons(attributes).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
     }
     for missing in ["STATE", "MCAST_IFN", "SYNC_ID"] {
-        let mut attributes = daemon::whole(SyncState::Master, &master());
+        let mut attributes = daemon::all_attributes(SyncState::Master, &master());
         attributes.retain(|attribute| match attribute {
             DaemonAttribute::State(_) => missing != "STATE",
             DaemonAttribute::McastIfn(_) => missing != "MCAST_IFN",

@@ -247,7 +247,7 @@ fn toa(table: ToaTable) -> Toa {
     let trust = table.trust.into_iter();
     Toa {
         trust: trust
-            .map(|(address, length)| Network::around(address, length))
+            .map(|(address, length)| Network::containing(address, length))
             .collect(),
         other_build: table.other_build,
     }

@@ -207,7 +207,7 @@ fn toa() -> impl Strategy<Value = Toa> {
         select(vec![24_u8, 32]),
     );
     let network =
-        network.prop_map(|(address, length)| Network::around(address.parse().unwrap(), length));
+        network.prop_map(|(address, length)| Network::containing(address.parse().unwrap(), length));
     btree_set(network, 0..3).prop_map(|trust| Toa {
         trust,
         other_build: false,

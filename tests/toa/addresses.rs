@@ -56,8 +56,8 @@ fn a_client_that_forges_the_option_is_not_believed() {
     }
     assert_eq!(receiver.totals(), [(Outcome::Refused, 3)]);
     assert!(receiver.loaded.local_ips().unwrap().is_empty());
-    let strangers = receiver.loaded.strangers().unwrap();
-    let refused = |address: &str| outcomes(&strangers[&address.parse().unwrap()]);
+    let untrusted = receiver.loaded.untrusted_addresses().unwrap();
+    let refused = |address: &str| outcomes(&untrusted[&address.parse().unwrap()]);
     assert_eq!(refused("10.2.1.1"), [(Outcome::Refused, 2)]);
     assert_eq!(refused("fd00:2::101"), [(Outcome::Refused, 1)]);
 }
@@ -71,7 +71,7 @@ fn a_direct_client_without_the_option_costs_no_entry() {
     client.connect(&[]);
     assert_eq!(accepted(&listener).1, client.from);
     assert_eq!(receiver.totals(), []);
-    assert!(receiver.loaded.strangers().unwrap().is_empty());
+    assert!(receiver.loaded.untrusted_addresses().unwrap().is_empty());
 }
 
 #[test]

@@ -94,7 +94,7 @@ impl Receiver {
     pub fn trust(&mut self, trust: &[(&str, u8)]) {
         let networks: BTreeSet<Network> = trust
             .iter()
-            .map(|(address, length)| Network::around(address.parse().unwrap(), *length))
+            .map(|(address, length)| Network::containing(address.parse().unwrap(), *length))
             .collect();
         self.loaded.set_trust(&networks).unwrap();
         assert_eq!(self.loaded.trust().unwrap(), networks);

@@ -23,14 +23,14 @@ impl Manager {
         let now = NotifyState::monotonic_usec_now();
         let mut state = vec![NotifyState::Reloading];
         state.extend(now);
-        tell(&state);
+        notify_manager(&state);
     }
 
     /// The kernel was compared with the file. Only the first comparison is reported.
     pub fn ready(&mut self) {
         if !self.ready {
             self.ready = true;
-            tell(&[NotifyState::Ready]);
+            notify_manager(&[NotifyState::Ready]);
         }
     }
 
@@ -38,17 +38,17 @@ impl Manager {
         let line = status.lines().next().unwrap_or_default();
         let line: String = line.chars().take(LONGEST).collect();
         if line != self.status {
-            tell(&[NotifyState::Status(&line)]);
+            notify_manager(&[NotifyState::Status(&line)]);
             self.status = line;
         }
     }
 
     pub fn stopping(&self) {
-        tell(&[NotifyState::Stopping]);
+        notify_manager(&[NotifyState::Stopping]);
     }
 }
 
 /// A manager that does not listen is its own problem.
-fn tell(state: &[NotifyState]) {
+fn notify_manager(state: &[NotifyState]) {
     let _ = notify(state);
 }

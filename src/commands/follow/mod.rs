@@ -23,7 +23,7 @@ use super::desired::Desired;
 use super::{Error, lock, plan as planning};
 use crate::cli::{Global, Reconcile};
 use crate::config::{Failure, Report};
-use crate::director::{self, Claim, Following, LastApply, Lock};
+use crate::director::{self, Claim, FollowerState, LastApply, Lock};
 use crate::output;
 use crate::plan::{Options, Plan};
 
@@ -53,7 +53,7 @@ pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> 
         pace: Pace::new(Instant::now()),
         manager: Manager::default(),
         claim,
-        told: None,
+        published: None,
         file,
         host: None,
         causes: vec![Cause::Start],
@@ -63,7 +63,7 @@ pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> 
         planned: 0,
         last_apply: None,
     };
-    follower.say_file();
+    follower.print_file();
     follower.run()
 }
 
@@ -86,8 +86,8 @@ struct Follower<'a> {
     pace: Pace,
     manager: Manager,
     claim: Claim,
-    /// The last state that other processes were told.
-    told: Option<Following>,
+    /// The last state that was published.
+    published: Option<FollowerState>,
     file: File,
     /// The interfaces of the host, and the file on such a host. `None`: the file is new.
     host: Option<(Vec<String>, Desired)>,
@@ -118,12 +118,12 @@ impl Follower<'_> {
                 self.round()?;
             } else {
                 let wake = self.waker.wait(patience).map_err(Error::Waiting)?;
-                self.woken(&wake);
+                self.note_wake(&wake);
             }
         }
     }
 
-    fn woken(&mut self, wake: &Wake) {
+    fn note_wake(&mut self, wake: &Wake) {
         let now = Instant::now();
         if wake.reload {
             self.manager.reloading();
@@ -194,7 +194,7 @@ impl Follower<'_> {
                 self.error = Some(words);
             }
         }
-        self.tell(&causes, result.is_ok());
+        self.publish_status(&causes, result.is_ok());
         Ok(())
     }
 
@@ -215,7 +215,7 @@ impl Follower<'_> {
         };
         let result = self.reconcile(causes, &desired, done);
         if result.is_ok() {
-            self.say_absent(&desired.absent);
+            self.print_absent(&desired.absent);
         }
         self.host = Some((known, desired));
         result
@@ -229,7 +229,7 @@ impl Follower<'_> {
     ) -> Result<(), Error> {
         let cause = of(causes);
         if !causes.is_empty() {
-            self.say_warnings(desired.warnings());
+            self.print_warnings(desired.warnings());
         }
         let before = desired.observe()?;
         let plan = planning::on_this_host(&before, &desired.state, &self.options, self.global)?;
@@ -248,7 +248,7 @@ impl Follower<'_> {
         let result = carry_out(&plan, self.global, &mut carried_out, || waker.end());
         *done = carried_out.iter().filter(|&&done| done).count();
         self.planned -= *done;
-        say_changes(&plan, &carried_out, cause, self.global.json);
+        print_changes(&plan, &carried_out, cause, self.global.json);
         result?;
         verify(before, &plan, desired, &self.options)
     }
@@ -257,18 +257,18 @@ impl Follower<'_> {
         let reading = self.file.read_again();
         self.waker.watch(&self.file.folders());
         match reading {
-            Reading::Same if asked && self.file.is_valid() => self.say_file(),
+            Reading::Same if asked && self.file.is_valid() => self.print_file(),
             Reading::Same => {}
             Reading::New => {
                 self.host = None;
-                self.say_file();
+                self.print_file();
             }
-            Reading::Wrong(failure) => self.say_mistakes(&failure),
+            Reading::Wrong(failure) => self.print_mistakes(&failure),
         }
     }
 
     /// Says that the file is followed, with the warnings about its text.
-    fn say_file(&self) {
+    fn print_file(&self) {
         let config = self.file.config();
         let interfaces = director::interfaces().unwrap_or_default();
         let warnings = config.warnings_on(&interfaces);
@@ -283,7 +283,7 @@ impl Follower<'_> {
         }
     }
 
-    fn say_mistakes(&self, failure: &Failure) {
+    fn print_mistakes(&self, failure: &Failure) {
         let shown = match failure {
             Failure::Mistakes(diagnostics) => {
                 diagnostics.render(output::colour(&std::io::stderr()))
@@ -304,7 +304,7 @@ impl Follower<'_> {
     }
 
     /// Prints the warnings that were not there before.
-    fn say_warnings(&mut self, warnings: Vec<String>) {
+    fn print_warnings(&mut self, warnings: Vec<String>) {
         for message in &warnings {
             if !self.warnings.contains(message) {
                 Event::Warning { message }.print(self.global.json);
@@ -313,7 +313,7 @@ impl Follower<'_> {
         self.warnings = warnings;
     }
 
-    fn say_absent(&mut self, absent: &BTreeSet<String>) {
+    fn print_absent(&mut self, absent: &BTreeSet<String>) {
         if *absent != self.absent {
             let interfaces = absent;
             Event::Absent { interfaces }.print(self.global.json);
@@ -322,7 +322,7 @@ impl Follower<'_> {
     }
 
     /// Tells the service manager and other processes.
-    fn tell(&mut self, causes: &[Cause], succeeded: bool) {
+    fn publish_status(&mut self, causes: &[Cause], succeeded: bool) {
         let mut status = match &self.error {
             Some(error) => format!("failed, will be tried again: {error}"),
             None => format!("the kernel matches {}", self.name),
@@ -339,14 +339,14 @@ impl Follower<'_> {
         if succeeded || causes.contains(&Cause::Signal) {
             self.manager.ready();
         }
-        let following = Following {
+        let following = FollowerState {
             file: self.name.clone(),
             file_valid: self.file.is_valid(),
             planned_changes: self.planned as u64,
             last_apply: self.last_apply,
         };
-        if self.told.as_ref() != Some(&following) && self.claim.tell(&following).is_ok() {
-            self.told = Some(following);
+        if self.published.as_ref() != Some(&following) && self.claim.publish(&following).is_ok() {
+            self.published = Some(following);
         }
     }
 }
@@ -359,7 +359,7 @@ fn of(causes: &[Cause]) -> Cause {
         .unwrap_or(Cause::Drift)
 }
 
-fn say_changes(plan: &Plan, carried_out: &[bool], cause: Cause, json: bool) {
+fn print_changes(plan: &Plan, carried_out: &[bool], cause: Cause, json: bool) {
     let steps = plan.steps.iter().zip(carried_out);
     let steps: Vec<_> = steps.filter(|(_, done)| **done).map(|(s, _)| s).collect();
     let shown = if json { steps.len() } else { MOST };

@@ -32,7 +32,7 @@ use services::Before;
 pub(super) fn run(args: &Show, global: &Global) -> Result<ExitCode, Error> {
     let query = Query::new(args, global.json);
     if matches!(query.kind, Kind::Counters) {
-        warnings::say_of_counters();
+        warnings::warn_of_lost_pins();
     }
     match args.watch {
         Some(interval) => watch::run(&query, interval)?,

@@ -60,7 +60,9 @@ fn receiver() -> Result<Receiver, Error> {
     let cgroup = toa::cgroup::root();
     Ok(Receiver {
         is_host_root: cgroup.as_deref().is_some_and(toa::cgroup::is_of_host),
-        others: cgroup.as_deref().map_or_else(Vec::new, toa::hooks::others),
+        others: cgroup
+            .as_deref()
+            .map_or_else(Vec::new, toa::hooks::other_programs),
         missing_pins: toa::missing_pins()?,
         cgroup,
         counted: toa::counted()?,

@@ -66,7 +66,7 @@ fn a_server_sees_the_client_through_the_director() {
         .into_iter()
         .map(|address| address.parse().unwrap())
         .map(|address: std::net::IpAddr| {
-            Network::around(address, if address.is_ipv4() { 32 } else { 128 })
+            Network::containing(address, if address.is_ipv4() { 32 } else { 128 })
         })
         .collect();
     let seen = || answer(&lab.get(&["http://10.0.0.1/"]));
