@@ -21,7 +21,8 @@ use std::collections::BTreeMap;
 
 use netlink_packet_core::{NetlinkDeserializable, NetlinkSerializable};
 
-use super::conversation::{Answer, Conversation, DATAGRAM, Size, TRIES};
+use super::answer::Answer;
+use super::conversation::{Conversation, DATAGRAM, Size, TRIES};
 use super::error::Failure;
 use super::socket::Transport;
 

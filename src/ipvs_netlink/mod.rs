@@ -3,6 +3,7 @@
 //! `net/netfilter/ipvs/ip_vs_ctl.c`): its messages, and a handle that exchanges them with
 //! the kernel.
 
+mod answer;
 pub mod attribute;
 pub mod change;
 mod conversation;
