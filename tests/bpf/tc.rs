@@ -3,6 +3,8 @@
 
 use crate::bench::Hook;
 
+#[path = "checksums.rs"]
+mod checksums;
 #[path = "fast_path.rs"]
 mod fast_path;
 #[path = "fast_path4.rs"]

@@ -11,7 +11,10 @@ use crate::lease::{MACS, TO_US, forwarded, lease};
 use crate::test_run::{XDP_PASS, XDP_REDIRECT, XDP_TX};
 use fast_path::{assert_untouched, incoming, leased, outgoing};
 
-// Both programs are of one text, and so are their tests.
+// Both programs are compiled from the same source, so they share their tests.
+#[allow(clippy::duplicate_mod, reason = "the tests run for both programs")]
+#[path = "checksums.rs"]
+mod checksums;
 #[allow(clippy::duplicate_mod, reason = "the tests run for both programs")]
 #[path = "fast_path.rs"]
 mod fast_path;
