@@ -56,6 +56,7 @@ mod port_secret;
 mod proc_files;
 mod reconcile;
 mod reconcile_options;
+mod refused_maps;
 mod replace;
 mod requests;
 mod rules;

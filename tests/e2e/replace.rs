@@ -103,7 +103,7 @@ fn places(lab: &Lab) -> BTreeMap<String, u64> {
     found
 }
 
-fn map_file(lab: &Lab) -> String {
+pub fn map_file(lab: &Lab) -> String {
     lab.exec("director", &["cat", "/proc/net/ip_vs_bpf/map"])
 }
 
@@ -285,95 +285,6 @@ fn a_replacement_that_was_interrupted_is_finished_by_the_next_apply() {
     talk.ask();
     assert!(!folder.join("next-flows4").exists());
     assert_eq!(balanced(&lab), 1);
-}
-
-/// Opens pins, the second one read-only if asked, and offers them to the module.
-const OFFER: &str = r"
-import ctypes, errno, os, struct, sys
-libc = ctypes.CDLL(None, use_errno=True)
-BPF_OBJ_GET, BPF_F_RDONLY = 7, 8
-def descriptor(pin, flags):
-    text = ctypes.create_string_buffer(pin.encode())
-    attr = struct.pack('QII', ctypes.addressof(text), 0, flags)
-    fd = libc.syscall(321, BPF_OBJ_GET, attr, len(attr))
-    assert fd >= 0, os.strerror(ctypes.get_errno())
-    return fd
-flags = BPF_F_RDONLY if sys.argv[4] == 'read-only' else 0
-maps = descriptor(sys.argv[1], 0), descriptor(sys.argv[2], flags), descriptor(sys.argv[3], 0)
-try:
-    os.write(os.open('/proc/net/ip_vs_bpf/map', os.O_WRONLY), b'flows4 %d flows6 %d control %d' % maps)
-except OSError as error:
-    # Kernels before 5.18 take no map by its descriptor.
-    assert error.errno in (errno.EINVAL, errno.EPERM, errno.EOPNOTSUPP), error
-else:
-    sys.exit('they were taken')
-";
-
-/// Offers maps that the module must refuse, and returns its error.
-fn refused(lab: &Lab, pins: [&str; 3], how: &str) -> String {
-    let maps = || {
-        let text = map_file(lab);
-        let lines = text.lines().filter(|line| !line.starts_with('#'));
-        lines.map(str::to_owned).collect::<Vec<_>>()
-    };
-    let before = maps();
-    let words = [
-        "/usr/bin/python3",
-        "-ISc",
-        OFFER,
-        pins[0],
-        pins[1],
-        pins[2],
-        how,
-    ];
-    lab.exec("director", &words);
-    assert_eq!(maps(), before);
-    map_file(lab).lines().next().unwrap_or_default().to_owned()
-}
-
-#[test]
-fn maps_that_nobody_may_write_are_refused() {
-    let lab = Lab::new();
-    lab.apply(FILE);
-    let pin = |name: &str| pins(&lab).join(name).to_str().unwrap().to_owned();
-    let words = map_file(&lab);
-    let line = words.lines().find(|line| line.starts_with("flows6 "));
-    let words: Vec<&str> = line.unwrap().split(' ').collect();
-    let frozen = pin("test-frozen");
-    let create = [
-        "map", "create", &frozen, "type", "array", "key", words[6], "value", words[8], "entries",
-        words[10], "name", "flows6",
-    ];
-    run(Command::new("bpftool").args(create));
-    run(Command::new("bpftool").args(["map", "freeze", "pinned", &frozen]));
-    let reason = refused(&lab, [&pin("flows4"), &frozen, &pin("control")], "frozen");
-    assert!(
-        reason.contains("flows6: ") && reason.contains("not frozen"),
-        "{reason}"
-    );
-    refused(
-        &lab,
-        [&pin("flows4"), &pin("flows6"), &pin("control")],
-        "read-only",
-    );
-    Talk::new(&lab, "udp", ("10.0.0.1", 7)).ask();
-}
-
-#[test]
-fn maps_of_another_shape_are_refused_by_name_and_everything_goes_on() {
-    let lab = Lab::new();
-    lab.apply(FILE);
-    let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
-    talk.ask();
-    let pin = pins(&lab).join("test").to_str().unwrap().to_owned();
-    let create = [
-        "map", "create", &pin, "type", "hash", "key", "16", "value", "8", "entries", "16", "name",
-        "flows4", "flags", "1",
-    ];
-    run(Command::new("bpftool").args(create));
-    let reason = refused(&lab, [&pin, &pin, &pin], "of another shape");
-    assert!(reason.starts_with("# error: flows4: "), "{reason}");
-    talk.ask();
 }
 
 #[test]
