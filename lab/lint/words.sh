@@ -17,7 +17,7 @@ report() {
 }
 
 # Turns that no reader of today would use.
-archaic='\b(put together|narrower|known are|the version before|works on until|as (it|they) came\b|none of ours|says? nothing|(go|goes|went) on\b|comes? in (by|at)\b|belongs? into|[Ii]n full NAT|sees? no (packet|client)|see none of|hears? of|know(s|n)? nothing of|would not do\b|lives? on\b|tells? of|others wrote|speaks? of|put right|of no use|for want of|one page a)\b'
+archaic='\b(put together|narrower|known are|the version before|works on until|as (it|they) came\b|none of ours|says? nothing|(go|goes|went) on\b|comes? in (by|at)\b|belongs? into|[Ii]n full NAT|sees? no (packet|client)|see none of|hears? of|know(s|n)? nothing of|would not do\b|lives? on\b|tells? of|others wrote|speaks? of|put right|of no use|for want of|one page a|afresh|exclude each other|is there twice|takes? it away|lives? in it|less going on|just now|a line a|of one text)\b'
 documents=(README.md Makefile CONTRIBUTING.md SECURITY.md docs/*.md docs/*/*.md man/*)
 report 'say fix, again, next to, or name who does it' \
 	'\b([Mm]end(s|ed|ing)?|[Aa]new|[Ww]hoever|[Bb]esides?|of others[.,:;]|told of)\b' "${documents[@]}"
@@ -27,6 +27,17 @@ report 'say unchanged, takes effect, is in, recent, another program, …, or say
 report 'say is told, has no entry, continues, reverted, …' \
 	"$archaic" "${documents[@]}"
 report 'say "is not a …"' '(?<![Hh]ere )\bis no (?!more\b|longer\b)[a-z]' "${documents[@]}"
+
+# A code block ends its sentence: the next one has a subject of its own.
+if awk 'FNR == 1 { code = after = 0 }
+	/^ *```/ { code = !code; after = !code; next }
+	code || /^$/ { next }
+	after && /^ *[a-z]/ && !/^ *keepalived/ { print FILENAME ":" FNR ":" $0; found = 1 }
+	{ after = 0 }
+	END { exit !found }' "${documents[@]}"; then
+	echo 'lab/lint/words.sh: a sentence begins after the code block, with a capital letter' >&2
+	status=1
+fi
 
 mapfile -t sources < <(find src tests benches build.rs kmod bpf lab -name '*.rs' -o -name '*.[ch]')
 report 'a comment names its subject first' \
