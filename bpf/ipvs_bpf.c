@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The fast path, at tc ingress and at XDP: two programs of one text. Each translates and
+ * The fast path, at tc ingress and at XDP: two programs from one source. Each translates and
  * sends the packets of flows that have a lease. Every other packet passes unchanged: at
  * XDP to the program at tc, there to the module and IPVS. transport.h has what the
  * programs know about a packet, and struct packet says which of the two runs.

@@ -106,7 +106,7 @@ static __always_inline bool has_removed_tag(struct packet packet)
 	return !packet.xdp && skb_of(packet)->vlan_present;
 }
 
-/* The packet goes on unchanged, to the module and IPVS. */
+/* The packet continues unchanged, to the module and IPVS. */
 static __always_inline int pass(struct packet packet)
 {
 	return packet.xdp ? (int)XDP_PASS : TC_ACT_UNSPEC;

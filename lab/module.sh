@@ -3,7 +3,7 @@
 # Builds kmod/ for one kernel, outside its sources.
 #
 #   lab/module.sh             into target/kmod/RELEASE/ip_vs_bpf.ko
-#   lab/module.sh --strict    afresh, with W=1, in target/lint; a warning is a failure
+#   lab/module.sh --strict    from scratch, with W=1, in target/lint; a warning is a failure
 #
 # KDIR is the kernel's tree of headers; without it, the lab's kernel KERNEL, with
 # the compiler that built that.

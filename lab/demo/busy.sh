@@ -18,7 +18,7 @@ start_director() {
 	director "$cli" apply -f "$lab/demo/lb.toml"
 }
 
-# Clients come for that many seconds.
+# Clients send requests for that many seconds.
 visit() {
 	nsenter --net=/run/netns/client "$lab/demo/visitors.py" "$1"
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A Debian 12 as a disk, made by debootstrap: systemd, its kernel with headers,
 # dkms, and in apt's cache the newer kernel of backports. Prints its file in the
-# lab's cache, where it has a name of what it is made of. Needs root.
+# lab's cache, whose name has the hash of this script. Needs root.
 #
 #   lab/software/debian.sh fetch     make it, unless it is there
 #   lab/software/debian.sh disk      print its file

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Copies the streams of a virtual machine (see lab/vm/run.sh) as they come.
+"""Copies the streams of a virtual machine (see lab/vm/run.sh) as they arrive.
 
 usage: lab/vm/relay.py TOKEN OUT ERR REPORT REPORT_FILE
 

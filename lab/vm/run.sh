@@ -15,10 +15,10 @@
 #   --icount             one processor, whose clock counts its instructions
 #   --qemu-opts "…"      more options for QEMU, split at spaces
 #   --kernel-args "…"    more arguments for the kernel (KERNEL_ARGS)
-#   --allow-warnings     a warning in the kernel's log is no failure
+#   --allow-warnings     a warning in the kernel's log is not a failure
 #
 # The command runs as root in the caller's folder and with its environment. It
-# sees the host's files; what it writes goes to memory and is gone afterwards.
+# sees the host's files; what it writes goes to memory and is discarded afterwards.
 #
 # lab/vm/accel.sh chooses KVM or emulation. A machine that stops making progress under KVM
 # starts again once, under emulation, and repeats output that it had printed. An emulated

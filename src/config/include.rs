@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `include`: files that are read as if their services, rules, groups of servers and pools
-//! were in the file that names them. An included file includes no other.
+//! were in the file that names them. An included file cannot include others.
 
 use std::fs;
 use std::io::ErrorKind;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Attaches the program at ingress of interfaces: by tcx if the kernel has it, otherwise
-//! as a tc filter. A tcx program runs before all tc filters. So that filters of other
-//! programs still see all packets, ours is a tc filter too if there are any ([`clsact`]).
+//! as a tc filter. A tcx program runs before all tc filters. If other programs have tc
+//! filters, ours is a tc filter too, so that theirs still see all packets ([`clsact`]).
 
 use std::collections::BTreeSet;
 use std::path::Path;

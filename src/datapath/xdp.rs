@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Attaches the program at XDP, in the driver of an interface, with a pinned link for each
-//! interface (`net/core/dev.c: bpf_xdp_link_attach()`). The generic mode is never used: the
-//! kernel has made the skb before it, so it gains nothing.
+//! interface (`net/core/dev.c: bpf_xdp_link_attach()`). Generic XDP is never used: the
+//! kernel has already allocated the skb, so there is no gain.
 
 use std::collections::BTreeSet;
 use std::error::Error as _;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Checks the module ip_vs_bpf: its presence, its version, and if it can be
+//! Checks the module ip_vs_bpf: its presence, its version, and whether it can be
 //! loaded.
 
 use super::finding::Severity::{Error, Note, Warning};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Converts keepalived.conf(5) to the text of a configuration file: the virtual servers
-//! with their real servers. What a file cannot carry, such as checks and VRRP, becomes a
+//! with their real servers. Settings that a file cannot express, such as checks, become a
 //! comment with its line.
 
 mod server;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Connections by what the receiver did with the client's address. There are no samples
-//! if no receiver is running. Untrusted addresses are not labels: anybody could add any
+//! if no receiver is running. Untrusted addresses are not labels: any host could add any
 //! number of them.
 
 use super::family::Family;

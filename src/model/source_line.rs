@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Where a person wrote something.
+//! The file and line where a service or a rule is written.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Interfaces where the program of XDP would be wrong.
+//! Interfaces where the program of XDP would not work correctly.
 
 /// Why the program of XDP must not be attached to an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -45,7 +45,7 @@ fn a_checksum_is_right_also_where_it_passes_through_0_and_0xffff_and_each_packet
     });
 }
 
-/// At tc, the kernel's helpers know if a device has to complete such a checksum. XDP has no
+/// At tc, the kernel's helpers know whether a device has to complete such a checksum. XDP has no
 /// such helper.
 #[test]
 fn a_whole_checksum_that_looks_like_an_unfinished_one_is_right() {

@@ -124,7 +124,7 @@ fn frames(step: &Step, world: &World) -> Vec<(Side, Vec<u8>)> {
     frames
 }
 
-/// True if the checksum is the sum of the pseudo-header. XDP cannot know if the device would
+/// True if the checksum is the sum of the pseudo-header. XDP cannot know whether the device would
 /// complete it. The frame has no options and no extension headers.
 fn looks_partial(frame: &[u8]) -> bool {
     let (header, protocol) = match frame[ETHERNET] >> 4 {

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # The packages of rpm, by rpm itself, with the systemd and dkms of this host, whose
-# package manager has those: hence --nodeps.
+# package manager has those, so --nodeps is needed.
 set -euo pipefail
 cd /lab
 # shellcheck source=tests/packages/proves.sh

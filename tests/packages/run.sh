@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The packages on a Debian host, from the installation to the removal: by its own
 # package manager, DKMS and systemd, under its own kernels. Needs root, and what
-# tests/packages/build.sh makes. Prints a line a promise; stops at the first that is
+# tests/packages/build.sh makes. Prints one line per promise; stops at the first that is
 # broken.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

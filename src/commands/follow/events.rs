@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The events that a follower prints: a line each for people, or a JSON object in a line
-//! each for programs. docs/guides/follow.md describes the objects. Fields may be added, but are
-//! never renamed or removed.
+//! The events of a follower, printed as one line each for people, or as one JSON object per
+//! line for programs. docs/guides/follow.md describes the objects. Fields may be added, but
+//! are never renamed or removed.
 
 use std::collections::BTreeSet;
 use std::fmt;

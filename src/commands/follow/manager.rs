@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Tells the service manager how the follower does (sd_notify(3)). Without one, nothing
+//! Reports the follower's status to the service manager (sd_notify(3)). Without one, nothing
 //! happens.
 
 use sd_notify::{NotifyState, notify};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Decides when the kernel is compared with the file again. Changes of the network often
-//! come in crowds, so a comparison waits until they pause. A comparison that takes long
+//! come in bursts, so a comparison waits until they pause. A comparison that takes long
 //! comes less often, so that following never takes more than a tenth of a processor.
 
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(2);
 /// IPVS has no notifications, so it is compared this often.
 const COMPARE: Duration = Duration::from_secs(5);
-/// Two comparisons that notifications ask for are this many times the duration of one
-/// apart.
+/// After a comparison, notifications cause the next one only after this many times its
+/// duration.
 const SHARE: u32 = 9;
-/// The same for comparisons that nothing asks for.
+/// The same for periodic comparisons.
 const IDLE_SHARE: u32 = 19;
 /// The first and the longest wait after a failure. Each failure doubles it.
 const BACK_OFF: Duration = Duration::from_secs(1);
@@ -25,7 +25,7 @@ pub(super) struct Pace {
     notified: Option<(Instant, Instant)>,
     /// No notification leads to a comparison before this.
     not_before: Instant,
-    /// The next comparison that nothing has to ask for.
+    /// The time of the next periodic comparison.
     next: Instant,
     failures: u32,
 }
@@ -47,7 +47,7 @@ impl Pace {
         self.notified = Some((first, now));
     }
 
-    /// Somebody waits for the result, so the next comparison is due at once.
+    /// A caller waits for the result, so the next comparison is due at once.
     pub fn at_once(&mut self, now: Instant) {
         self.next = now;
     }
@@ -68,8 +68,7 @@ impl Pace {
         self.next = now + PAUSE;
     }
 
-    /// A comparison began and ended. Returns the time until the next one that nothing has
-    /// to ask for.
+    /// A comparison began and ended. Returns the time until the next periodic one.
     pub fn ended(&mut self, began: Instant, ended: Instant, failed: bool) -> Duration {
         let duration = ended.saturating_duration_since(began);
         let at_most = |share| (duration * share).min(LONGEST_BACK_OFF);

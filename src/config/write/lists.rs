@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Joins the tables of services that differ in their addresses alone.
+//! Joins the tables of services that differ only in their addresses.
 
 use std::collections::HashMap;
 

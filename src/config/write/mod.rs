@@ -72,7 +72,7 @@ pub struct Notes {
     /// Services that differ in their addresses alone become one table, and what several
     /// services share is written once.
     pub short: bool,
-    /// Services that have a table of their own all the same.
+    /// Services that still have a table of their own.
     pub apart: BTreeSet<ServiceKey>,
 }
 
