@@ -30,7 +30,7 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
     let desired = desired::read(&args.reconcile.file.file)?;
     let warnings = desired.warnings();
     if !desired.is_of_server {
-        take_away_older_module(global)?;
+        remove_older_module(global)?;
     }
     let options = planning::options(&args.reconcile);
     let before = desired.observe()?;
@@ -58,8 +58,8 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
     result.map(|()| ExitCode::SUCCESS)
 }
 
-pub(super) fn take_away_older_module(global: &Global) -> Result<(), Error> {
-    director::take_away_older_module(&mut |what| {
+pub(super) fn remove_older_module(global: &Global) -> Result<(), Error> {
+    director::remove_older_module(&mut |what| {
         if !global.json {
             let _ = output::print(format_args!("- {what}, of an older version"));
         }

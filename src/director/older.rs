@@ -29,7 +29,7 @@ fn sessions() -> Result<u64, Error> {
 
 /// Removes the older module with its programs and full-NAT services. Reports each to
 /// `done` as [`teardown`] does. If it has sessions, fails and changes nothing.
-pub fn take_away_older_module(done: &mut dyn FnMut(&str)) -> Result<(), Error> {
+pub fn remove_older_module(done: &mut dyn FnMut(&str)) -> Result<(), Error> {
     if !proc::is_of_older_module() {
         return Ok(());
     }

@@ -18,7 +18,7 @@ use self::file::{File, Reading};
 use self::manager::Manager;
 use self::pace::Pace;
 use self::wake::{Wake, Waker};
-use super::apply::{carry_out, take_away_older_module, verify};
+use super::apply::{carry_out, remove_older_module, verify};
 use super::desired::Desired;
 use super::{Error, lock, plan as planning};
 use crate::cli::{Global, Reconcile};
@@ -43,7 +43,7 @@ pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> 
     let file = File::open(path)?;
     if !file.config().is_of_server() {
         let _lock = lock()?;
-        take_away_older_module(global)?;
+        remove_older_module(global)?;
     }
     let mut follower = Follower {
         global,
