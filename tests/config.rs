@@ -306,7 +306,7 @@ fn state(text: &str) -> Result<State, Diagnostics> {
 }
 
 /// The records of the mistakes in a text, or of its warnings if it has no mistakes.
-fn said(text: &str) -> Vec<serde_json::Value> {
+fn diagnostics_of(text: &str) -> Vec<serde_json::Value> {
     match config::parse("lb.toml", text) {
         Err(mistakes) => records(mistakes),
         Ok(config) => {

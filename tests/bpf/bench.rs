@@ -140,7 +140,7 @@ impl Bench {
         self.place = place;
     }
 
-    fn places(&self) -> [usize; 2] {
+    fn slot_indices(&self) -> [usize; 2] {
         [self.place, (self.place + 1) % SLOTS]
     }
 
@@ -149,7 +149,11 @@ impl Bench {
     pub fn set_leases4(&mut self, protocol: u8, leases: [Lease; 2]) {
         // SAFETY: all fields are numbers.
         let mut set: Set4 = unsafe { zeroed() };
-        for ((slot, lease), place) in slots(protocol).into_iter().zip(leases).zip(self.places()) {
+        for ((slot, lease), place) in slots(protocol)
+            .into_iter()
+            .zip(leases)
+            .zip(self.slot_indices())
+        {
             set.slot[place] = leased4(slot, lease);
         }
         self.flows4.set(0, set, 0).unwrap();
@@ -157,14 +161,18 @@ impl Bench {
 
     pub fn leases4(&self) -> [Lease; 2] {
         let set = self.flows4.get(&0, 0).unwrap();
-        self.places().map(|place| set.slot[place].lease)
+        self.slot_indices().map(|place| set.slot[place].lease)
     }
 
     /// Gives the session of `packet6.rs` these leases.
     pub fn set_leases6(&mut self, protocol: u8, leases: [Lease; 2]) {
         // SAFETY: as above.
         let mut set: Set6 = unsafe { zeroed() };
-        for ((slot, lease), place) in slots6(protocol).into_iter().zip(leases).zip(self.places()) {
+        for ((slot, lease), place) in slots6(protocol)
+            .into_iter()
+            .zip(leases)
+            .zip(self.slot_indices())
+        {
             set.slot[place] = leased6(slot, lease);
         }
         self.flows6.set(0, set, 0).unwrap();
@@ -172,18 +180,18 @@ impl Bench {
 
     pub fn leases6(&self) -> [Lease; 2] {
         let set = self.flows6.get(&0, 0).unwrap();
-        self.places().map(|place| set.slot[place].lease)
+        self.slot_indices().map(|place| set.slot[place].lease)
     }
 
     /// The time of the last packet in each direction.
     pub fn last4(&self) -> [u32; 2] {
         let set = self.flows4.get(&0, 0).unwrap();
-        self.places().map(|place| set.slot[place].last)
+        self.slot_indices().map(|place| set.slot[place].last)
     }
 
     pub fn last6(&self) -> [u32; 2] {
         let set = self.flows6.get(&0, 0).unwrap();
-        self.places().map(|place| set.slot[place].last)
+        self.slot_indices().map(|place| set.slot[place].last)
     }
 
     /// Sets the sequence as during a write of the module, or as after it.

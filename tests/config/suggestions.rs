@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 use toml::Table;
 
-use super::{cases, said};
+use super::{cases, diagnostics_of};
 
 #[test]
 fn suggestions_in_messages_parse_and_lead_to_no_further_error() {
@@ -16,7 +16,7 @@ fn suggestions_in_messages_parse_and_lead_to_no_further_error() {
     let mut failures = Vec::new();
     for case in cases() {
         let text = text_of(&case);
-        let before = said(&text);
+        let before = diagnostics_of(&text);
         for record in &before {
             for piece in toml_of(record) {
                 pieces += 1;
@@ -42,7 +42,7 @@ fn values_that_messages_give_as_examples_lead_to_no_next_error() {
     let mut failures = Vec::new();
     for case in cases() {
         let text = text_of(&case);
-        let before = said(&text);
+        let before = diagnostics_of(&text);
         for record in before.iter().filter(|record| record["fix"].is_null()) {
             let edits = values_of(record);
             let edits = edits
@@ -74,7 +74,7 @@ fn next_errors(before: &[Json], record: &Json, edited: &str, case: &Path) -> Vec
     let gone = left.iter().position(|other| **other == record["message"]);
     left.remove(gone.unwrap());
     let mut failures = Vec::new();
-    for after in said(edited) {
+    for after in diagnostics_of(edited) {
         match left.iter().position(|other| **other == after["message"]) {
             Some(index) => drop(left.remove(index)),
             None => failures.push(format!("{case:?}: {record}: then {after}\n{edited}")),

@@ -54,7 +54,7 @@ pub fn by_filter(lab: &Lab, interface: &str) -> Vec<(String, u64)> {
 }
 
 /// Detaches our program from an interface, as an administrator could.
-pub fn take_off(lab: &Lab, interface: &str) {
+pub fn detach_program(lab: &Lab, interface: &str) {
     if by_filter(lab, interface).is_empty() {
         let index = lab.exec(
             "director",

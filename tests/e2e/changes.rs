@@ -63,11 +63,11 @@ fn spawn(lab: &Lab, script: &str) -> Child {
 
 impl Load {
     pub fn begin(lab: &Lab) -> Self {
-        Load::begin_beside(lab, 0)
+        Load::begin_next_to(lab, 0)
     }
 
     /// Begins the load when `others` sessions exist already.
-    pub fn begin_beside(lab: &Lab, others: usize) -> Self {
+    pub fn begin_next_to(lab: &Lab, others: usize) -> Self {
         let load = Load {
             downloads: (0..3).map(|_| spawn(lab, DOWNLOADS)).collect(),
             echoes: (0..2).map(|_| spawn(lab, ECHOES)).collect(),

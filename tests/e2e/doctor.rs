@@ -98,12 +98,12 @@ fn a_healthy_director_has_no_findings() {
 #[test]
 fn a_healthy_director_of_ipv6_has_no_findings() {
     let lab = Lab::new();
-    lab.apply(&six());
+    lab.apply(&ipv6_file());
     assert!(lab.get(&["http://[fd00::1]/"]).contains(" fd00:2::100 "));
     assert_eq!(running(&lab), [] as [Value; 0]);
 }
 
-fn six() -> String {
+fn ipv6_file() -> String {
     FILE.replace("10.0.0.1:", "[fd00::1]:")
         .replace("10.2.0.2:", "[fd00:2::2]:")
         .replace("10.2.0.3:", "[fd00:2::3]:")

@@ -18,7 +18,7 @@ use elsewhere::{BY_HAND, ELSEWHERE};
 use markdown::{Block, Command, Document, ROOT, documents};
 
 /// The text of a file that a page shows.
-pub fn shown(path: &str, name: &str) -> String {
+pub fn file_on_page(path: &str, name: &str) -> String {
     let mut pages = documents().into_iter();
     let page = pages.find(|page| page.path == path).expect(path);
     let mut blocks = page.blocks.into_iter();

@@ -4,7 +4,7 @@
 
 use crate::documents;
 use crate::lab::{Lab, eventually, success};
-use crate::pair::{DIRECTORS, both_families, fail, on, pair, shown};
+use crate::pair::{DIRECTORS, both_families, fail, file_on_page, on, pair};
 use crate::rules::write;
 use crate::talk::{Talk, answer};
 
@@ -28,7 +28,11 @@ fn talks(lab: &Lab) -> [Talk; 2] {
 #[test]
 fn a_connection_outlives_its_director_with_the_same_local_ip_and_port() {
     let folder = tempfile::tempdir().unwrap();
-    let lab = pair(folder.path(), &shown("lb.toml"), &shown("keepalived.conf"));
+    let lab = pair(
+        folder.path(),
+        &file_on_page("lb.toml"),
+        &file_on_page("keepalived.conf"),
+    );
     let mut talks = talks(&lab);
     let before = talks.each_mut().map(Talk::ask);
     assert!(before.iter().all(|answer| answer.peer == "10.2.0.100"));
@@ -55,7 +59,7 @@ fn all_kinds() -> String {
     };
     let mh = "scheduler = \"mh\"\nscheduler_flags = [\"mh-port\", \"mh-fallback\"]";
     let mut text =
-        shown("lb.toml").replace("[\"10.2.0.100\"]", "[\"10.2.0.100\", \"fd00:2::100\"]");
+        file_on_page("lb.toml").replace("[\"10.2.0.100\"]", "[\"10.2.0.100\", \"fd00:2::100\"]");
     for (kind, port, to) in [("tcp", 80, 8080), ("udp", 7, 7), ("sctp", 3868, 3868)] {
         let four = ["10.2.0.2", "10.2.0.3"].map(|server| format!("{server}:{to}"));
         let six = ["fd00:2::2", "fd00:2::3"].map(|server| format!("[{server}]:{to}"));
@@ -114,10 +118,10 @@ fn connections_of_every_protocol_and_persistence_outlive_their_director() {
 #[test]
 fn an_unsynchronised_connection_continues_where_the_client_sends_first() {
     let folder = tempfile::tempdir().unwrap();
-    let without = shown("lb.toml")
+    let without = file_on_page("lb.toml")
         .replace("master = {", "# master = {")
         .replace("backup = {", "# backup = {");
-    let lab = pair(folder.path(), &without, &shown("keepalived.conf"));
+    let lab = pair(folder.path(), &without, &file_on_page("keepalived.conf"));
     let mut talks = talks(&lab);
     let before = talks.each_mut().map(Talk::ask);
     assert_eq!(sessions(&lab, "director2"), [""; 0]);
@@ -131,10 +135,10 @@ fn a_connection_of_a_service_by_rule_outlives_its_director() {
     let folder = tempfile::tempdir().unwrap();
     // The listed service keeps the module in use. Without sloppy_tcp, only the connection
     // that the sync daemon sent can continue.
-    let toml = shown("lb.toml")
+    let toml = file_on_page("lb.toml")
         .replace("10.1.0.100:80", "10.1.0.100:81")
         .replace("sloppy_tcp = 1", "sloppy_tcp = 0");
-    let lab = pair(folder.path(), &toml, &shown("keepalived.conf"));
+    let lab = pair(folder.path(), &toml, &file_on_page("keepalived.conf"));
     for director in DIRECTORS {
         let ipvsadm = |words: &str| {
             let words: Vec<&str> = words.split(' ').collect();
@@ -171,7 +175,7 @@ fn a_connection_of_a_service_by_rule_outlives_its_director() {
 #[test]
 fn a_service_of_keepalived_with_its_checks_outlives_its_director() {
     let folder = tempfile::tempdir().unwrap();
-    let page = |name| documents::shown("docs/guides/keepalived.md", name);
+    let page = |name| documents::file_on_page("docs/guides/keepalived.md", name);
     let mut lab = pair(folder.path(), &page("pair.toml"), &page("pair.conf"));
     let rules = |lab: &Lab, director| lab.exec(director, &["ipvsadm", "-Sn"]);
     for director in DIRECTORS {

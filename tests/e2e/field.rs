@@ -4,7 +4,7 @@
 
 use std::process::Command;
 
-use crate::attached::take_off;
+use crate::attached::detach_program;
 use crate::fast_path::{fast, fast_packets};
 use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually, run, success};
@@ -64,7 +64,7 @@ fn a_program_that_is_detached_by_hand_costs_only_speed() {
     let mut talk = Talk::new(&lab, "tcp", ("10.0.0.1", 80));
     assert_eq!(talk.ask().peer, LOCAL_IP);
     for interface in ["eth0", "eth1"] {
-        take_off(&lab, interface);
+        detach_program(&lab, interface);
         assert_eq!(talk.ask().peer, LOCAL_IP);
         works(&lab);
     }

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::balance::balanced;
-use crate::documents::shown;
+use crate::documents::file_on_page;
 use crate::lab::{Lab, eventually, success};
 use crate::requests::{Requests, servers_of};
 use crate::rules::{WEB, native, read};
@@ -18,7 +18,7 @@ use crate::talk::{Answer, Talk, answer};
 
 /// The text of a file on the page.
 fn page(name: &str) -> String {
-    shown("docs/guides/keepalived.md", name)
+    file_on_page("docs/guides/keepalived.md", name)
 }
 
 /// keepalived on the director. Its file can be replaced.

@@ -4,7 +4,7 @@
 
 mod cluster;
 
-use crate::documents::{run_listed, shown};
+use crate::documents::{file_on_page, run_listed};
 use crate::lab::{Lab, eventually, success};
 use crate::requests::{Requests, servers_of};
 use crate::rules::{native, peer, read};
@@ -17,7 +17,7 @@ const LOCAL_IP: &str = "10.2.0.100";
 
 /// The text of a file on the page.
 fn page(name: &str) -> String {
-    shown(PAGE, name)
+    file_on_page(PAGE, name)
 }
 
 /// kube-proxy's file on the page.

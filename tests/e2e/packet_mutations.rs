@@ -57,7 +57,7 @@ fn is_late(packet: &[u8]) -> bool {
 
 /// True if the director's own error about the packet goes to itself, where it may be one
 /// about a session (docs/dev/packet-fixtures.md, Decisions).
-fn tells_itself(packet: &[u8], world: &World) -> bool {
+fn error_goes_to_director(packet: &[u8], world: &World) -> bool {
     let is =
         |address: &[u8], names: &[&str]| names.iter().any(|name| world.octets(name, 6) == address);
     let own = ["vip", "vip2", "local", "director", "director2"];
@@ -104,7 +104,7 @@ fn fuzz(player: &mut Player, fixtures: &[Fixture], seed: u64, times: u64) -> Vec
             let whole = frame(&sent.layers, world, player.wire.macs(sent.side)).unwrap();
             let mutated = mutate(&mut random, &whole, world);
             let packet = trimmed(network(&mutated).to_vec());
-            if tells_itself(&packet, world) {
+            if error_goes_to_director(&packet, world) {
                 continue;
             }
             player.wire.send(sent.side, &mutated);

@@ -12,8 +12,8 @@ use crate::lab::{Lab, eventually, ipvs_bpf, run, success};
 pub const DIRECTORS: [&str; 2] = ["director", "director2"];
 
 /// The text of a file that the page shows.
-pub fn shown(name: &str) -> String {
-    documents::shown("docs/guides/failover.md", name)
+pub fn file_on_page(name: &str) -> String {
+    documents::file_on_page("docs/guides/failover.md", name)
 }
 
 pub fn on(lab: &Lab, director: &str, arguments: &[&str]) -> Output {
@@ -82,7 +82,7 @@ pub fn both_families() -> String {
                 fd00:1::100/64 dev eth0\n\
                 fd00:2::100/64 dev eth1\n\
                 }\n";
-    let conf = shown("keepalived.conf");
+    let conf = file_on_page("keepalived.conf");
     let (head, tail) = conf.rsplit_once('}').unwrap();
     format!("{head}{more}}}{tail}")
 }

@@ -87,7 +87,7 @@ impl Drop for OtherBuild {
 }
 
 /// The place at each interface where our program is attached, and its id.
-fn places(lab: &Lab) -> BTreeMap<String, u64> {
+fn attachments(lab: &Lab) -> BTreeMap<String, u64> {
     let mut found = BTreeMap::new();
     for interface in ["eth0", "eth1"] {
         for (place, id) in by_filter(lab, interface) {
@@ -151,7 +151,7 @@ fn programs_of_another_build_take_over_under_load_and_nothing_breaks() {
     lab.apply(FILE);
     let other = OtherBuild::new(&lab);
     let load = Load::begin(&lab);
-    let mut before = places(&lab);
+    let mut before = attachments(&lab);
     for round in 0..2 {
         let by_other = round % 2 == 0;
         let with_file = |verb: &str| {
@@ -165,7 +165,7 @@ fn programs_of_another_build_take_over_under_load_and_nothing_breaks() {
         let text = success(&with_file("apply"));
         assert!(text.contains("~ programs → those of this build"), "{text}");
         assert_eq!(with_file("plan").status.code(), Some(0));
-        let after = places(&lab);
+        let after = attachments(&lab);
         // The places are the same, and all programs are new.
         assert!(before.keys().eq(after.keys()), "{before:?} {after:?}");
         assert!(before.iter().all(|(place, id)| after[place] != *id));
@@ -190,7 +190,7 @@ fn max_sessions_grows_and_shrinks_under_load_and_no_session_is_lost() {
     ];
     lab.exec("client", &flows);
     eventually("the flows are there", || lab.counter("sessions") == 3000);
-    let load = Load::begin_beside(&lab, 3000);
+    let load = Load::begin_next_to(&lab, 3000);
     let mut coming = start(&lab, COMING_AND_GOING);
     eventually("connections come", || lab.sessions().len() > 3010);
     let mut id = registered(&lab, "flows4").0;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use crate::lab::{Lab, eventually, run, success};
-use crate::pair::{DIRECTORS, both_families, has_vip, on, pair, shown};
+use crate::pair::{DIRECTORS, both_families, file_on_page, has_vip, on, pair};
 use report::Sample;
 use traffic::Traffic;
 
@@ -31,7 +31,7 @@ enum Second {
 /// The file of docs/guides/failover.md, with services of all kinds. Connections end soon
 /// after their last packet.
 fn file(second: Second) -> String {
-    let mut text = shown("lb.toml");
+    let mut text = file_on_page("lb.toml");
     text.truncate(text.find("[[service]]").unwrap());
     text = text.replace("[\"10.2.0.100\"]", "[\"10.2.0.100\", \"fd00:2::100\"]");
     text += "[timeouts]\ntcp = \"2m\"\ntcp_fin = \"5s\"\nudp = \"10s\"\n";

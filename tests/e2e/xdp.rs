@@ -13,7 +13,7 @@ use crate::balance::pins;
 use crate::fast_path::{fast, fast_packets, warm};
 use crate::lab::{Lab, eventually, run, stderr, success};
 use crate::talk::Talk;
-use crate::xdp_leases::devices_tell;
+use crate::xdp_leases::devices_announce_xdp;
 
 pub fn at_xdp() -> String {
     fast().replace("[director]\n", "[director]\nxdp = true\n")
@@ -49,7 +49,7 @@ fn program(lab: &Lab, interface: &str) -> Option<u64> {
 
 /// Sends requests until both directions leave at XDP, or at tc where devices do not tell.
 fn warm_at_xdp(lab: &Lab, talk: &mut Talk) {
-    warm_where(lab, talk, devices_tell());
+    warm_where(lab, talk, devices_announce_xdp());
 }
 
 fn warm_where(lab: &Lab, talk: &mut Talk, at_xdp: bool) {
@@ -276,7 +276,7 @@ pub fn other_program(lab: &Lab, name: &str) -> Ebpf {
 }
 
 /// The plan with its refusals, and the error.
-fn said(output: &Output) -> String {
+fn plan_and_error(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(output)
 }
 
@@ -287,7 +287,7 @@ fn interfaces_where_xdp_would_be_wrong_are_refused_by_name_with_the_cure() {
     let refused = |lab: &Lab, what: &[&str]| {
         let output = lab.with_file(&["apply"], &at_xdp());
         assert!(!output.status.success());
-        let text = said(&output);
+        let text = plan_and_error(&output);
         for what in what {
             assert!(text.contains(what), "{text}");
         }
@@ -318,7 +318,7 @@ fn interfaces_where_xdp_would_be_wrong_are_refused_by_name_with_the_cure() {
         let file = at_xdp().replace("\"eth1\"", &format!("\"eth1\", \"{name}\""));
         let output = lab.with_file(&["apply"], &file);
         assert!(!output.status.success());
-        said(&output)
+        plan_and_error(&output)
     };
     ip("link add dummy0 type dummy");
     let text = with("dummy0");
@@ -331,7 +331,7 @@ fn interfaces_where_xdp_would_be_wrong_are_refused_by_name_with_the_cure() {
     lab.exec("switch", &["ip", "link", "set", "director", "mtu", "9000"]);
     let output = lab.with_file(&["apply"], &at_xdp());
     assert!(!output.status.success());
-    let text = said(&output);
+    let text = plan_and_error(&output);
     assert!(
         text.contains("interface eth1 at XDP") && text.contains("mtu"),
         "{text}"

@@ -11,7 +11,7 @@ use crate::lab::{Lab, eventually};
 use crate::talk::Talk;
 
 /// Linux 6.3 lets a device tell what it takes.
-pub fn devices_tell() -> bool {
+pub fn devices_announce_xdp() -> bool {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut numbers = release.split('.').map(|number| number.parse().unwrap_or(0));
     let version: (u32, u32) = (numbers.next().unwrap(), numbers.next().unwrap());
@@ -68,14 +68,14 @@ fn a_lease_is_for_xdp_where_that_is_on_and_the_way_out_takes_frames() {
     peer_polls(&lab, true);
     switch(&lab, "on");
     let us = mac(&lab, "eth0");
-    let takes = u16::from(devices_tell());
+    let takes = u16::from(devices_announce_xdp());
     renewed(&lab, &mut talk, "a lease for XDP", |lease| {
         (lease.to, lease.xdp) == (us, takes)
     });
     // The change of the peer ends the lease.
     for on in [false, true] {
         peer_polls(&lab, on);
-        let takes = u16::from(on && devices_tell());
+        let takes = u16::from(on && devices_announce_xdp());
         renewed(&lab, &mut talk, "the lease follows the device", |lease| {
             (lease.to, lease.xdp) == (us, takes)
         });

@@ -71,13 +71,13 @@ struct DatapathTable {
     #[serde(default)]
     xdp: BTreeSet<String>,
     max_sessions: u32,
-    #[serde(default = "yes")]
+    #[serde(default = "default_true")]
     fast_path: bool,
     #[serde(default)]
     other_build: bool,
 }
 
-fn yes() -> bool {
+fn default_true() -> bool {
     true
 }
 

@@ -100,7 +100,7 @@ impl Director {
     /// The body, followed by the status.
     #[track_caller]
     pub fn get(&self, from: &str, url: &str) -> String {
-        said(&mut self.curl(from, url))
+        output_of(&mut self.curl(from, url))
     }
 }
 
@@ -113,7 +113,7 @@ impl Drop for Director {
 
 /// Runs a program, which must succeed. Returns its output.
 #[track_caller]
-pub fn said(command: &mut Command) -> String {
+pub fn output_of(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()

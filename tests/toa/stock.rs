@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::{fs, thread};
 
-use crate::director::{Director, FORGER4, FORGER6, LOCAL_IP4, LOCAL_IP6, said, written};
+use crate::director::{Director, FORGER4, FORGER6, LOCAL_IP4, LOCAL_IP6, output_of, written};
 use crate::programs::Program;
 use crate::server::accept;
 use crate::tool::{FILE, Host};
@@ -105,7 +105,7 @@ fn nginx_logs_clients_and_lets_them_in_by_their_addresses() {
 /// head.
 fn passed_on(listener: &TcpListener, client: &mut Command) -> Vec<String> {
     thread::scope(|scope| {
-        let client = scope.spawn(|| said(client));
+        let client = scope.spawn(|| output_of(client));
         let (stream, _) = accept(listener);
         let lines = BufReader::new(&stream).lines();
         let head: Vec<String> = lines
@@ -213,7 +213,7 @@ fn sshd(folder: &Path, deny: &str) -> (Program, String) {
     let key = |name: &str| {
         let path = folder.join(name).to_str().unwrap().to_owned();
         let words = ["-q", "-t", "ed25519", "-N", "", "-f", &path];
-        said(Command::new("ssh-keygen").args(words));
+        output_of(Command::new("ssh-keygen").args(words));
         path
     };
     let (of_host, of_user) = (key("host"), key("user"));
@@ -278,7 +278,7 @@ fn sshd_tells_sessions_their_client_and_takes_its_key_from_there_alone() {
             "from 2001:db8::7 port 40002 ",
         ),
     ] {
-        assert_eq!(said(&mut ssh(&director, from, to, &key)), connection);
+        assert_eq!(output_of(&mut ssh(&director, from, to, &key)), connection);
         let line = program.line("Accepted publickey");
         assert!(line.contains(logged), "{line}");
     }
@@ -315,7 +315,7 @@ fn packet_filters_and_ss_see_the_local_ip() {
         add chain inet lab input { type filter hook input priority 0; }
         add rule inet lab input ip saddr 198.51.100.7 drop
         add rule inet lab input ip saddr 10.2.0.100 counter";
-    said(Command::new("nft").arg(rules));
+    output_of(Command::new("nft").arg(rules));
     let listener = TcpListener::bind("10.9.0.1:8090").unwrap();
     // It ends when the server does.
     let mut client = director.client(&["nc", "-n", "-s", LOCAL_IP4, "10.9.0.1", "8090"]);
@@ -323,10 +323,10 @@ fn packet_filters_and_ss_see_the_local_ip() {
     let (stream, peer) = accept(&listener);
     assert_eq!(peer, "198.51.100.7:40001".parse().unwrap());
     let listed = ["-Htn", "sport", "8090"];
-    let sockets = said(Command::new("ss").args(listed));
+    let sockets = output_of(Command::new("ss").args(listed));
     assert!(sockets.contains(" 10.2.0.100:"), "{sockets}");
     assert!(!sockets.contains("198.51.100.7"), "{sockets}");
-    let counted = said(Command::new("nft").args(["list", "chain", "inet", "lab", "input"]));
+    let counted = output_of(Command::new("nft").args(["list", "chain", "inet", "lab", "input"]));
     assert!(!counted.contains("packets 0 "), "{counted}");
     drop(stream);
     client.wait().unwrap();

@@ -11,7 +11,7 @@ use aya::programs::{LinkOrder, SchedClassifier};
 use nix::sched::{CloneFlags, setns};
 
 use super::{found, named_and_fixed, needed, only, running, script};
-use crate::attached::take_off;
+use crate::attached::detach_program;
 use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually, run};
 
@@ -52,7 +52,7 @@ fn an_interface_that_is_not_ethernet() {
 fn a_program_that_was_taken_off_an_interface() {
     let lab = Lab::new();
     lab.apply(FILE);
-    take_off(&lab, "eth1");
+    detach_program(&lab, "eth1");
     let findings = needed(&lab, FILE);
     let cure = only(&findings, "warning", "interface-not-attached", "eth1");
     assert_eq!(cure, "ipvs-bpf apply");

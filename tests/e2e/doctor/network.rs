@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::{found, named_and_fixed, needed, only, running, script, six};
+use super::{found, ipv6_file, named_and_fixed, needed, only, running, script};
 use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually, run, success};
 
@@ -64,7 +64,7 @@ fn forwarding_that_is_off_is_nothing_to_full_nat_and_direct_routing() {
     assert_eq!(needed(&lab, &direct), [] as [Value; 0]);
     for (file, url) in [
         (FILE.to_owned(), "http://10.0.0.1/"),
-        (six(), "http://[fd00::1]/"),
+        (ipv6_file(), "http://[fd00::1]/"),
     ] {
         assert_eq!(needed(&lab, &file), [] as [Value; 0]);
         lab.apply(&file);
@@ -182,7 +182,7 @@ fn a_local_ip_of_ipv6_that_another_host_has() {
         "sysctl -qw net.ipv6.conf.all.accept_dad=1 net.ipv6.conf.eth1.accept_dad=1
          ip -6 address add fd00:2::77/64 dev eth1",
     );
-    let file = six().replace("fd00:2::100", "fd00:2::77");
+    let file = ipv6_file().replace("fd00:2::100", "fd00:2::77");
     eventually("the kernel has noticed", || {
         let findings = needed(&lab, &file);
         findings

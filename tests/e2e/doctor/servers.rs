@@ -2,7 +2,7 @@
 //! Routes to servers, neighbours and MTUs that break a director.
 
 use super::network::NATIVE;
-use super::{found, needed, only, running, script, six};
+use super::{found, ipv6_file, needed, only, running, script};
 use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually};
 
@@ -15,7 +15,7 @@ fn a_server_without_a_route() {
     script(&lab, &cure.replace("ROUTER", "10.2.0.3"));
     assert_eq!(needed(&lab, &file).len(), 0);
     for kind in ["blackhole", "prohibit", "unreachable"] {
-        for (file, server) in [(FILE, "10.2.0.3"), (&six(), "fd00:2::3")] {
+        for (file, server) in [(FILE, "10.2.0.3"), (&ipv6_file(), "fd00:2::3")] {
             script(&lab, &format!("ip route add {kind} {server}"));
             let what = format!("there is no route to the server {server}: ");
             only(&needed(&lab, file), "error", "server-no-route", &what);
