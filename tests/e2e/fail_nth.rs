@@ -3,6 +3,8 @@
 //! change nothing, and nothing may keep the module in use at the end
 //! (Documentation/fault-injection).
 
+mod packets;
+
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
