@@ -43,7 +43,7 @@ static void follow(struct director *director, struct service *service, void *unu
 	}
 	rcu_assign_pointer(service->pool, ivb_cover_pool(&cover));
 	WRITE_ONCE(service->every_port, cover_is_every_port(&cover));
-	WRITE_ONCE(service->toa, ivb_cover_tells(&cover, service->protocol));
+	WRITE_ONCE(service->toa, ivb_cover_wants_toa(&cover, service->protocol));
 }
 
 /* Updates the services that rules and wide services made. Called under config, when

@@ -331,7 +331,8 @@ struct tally {
 	u16 services[RULES_MAX]; /* RULE_SERVICES_MAX at most */
 };
 
-static void tally_one(struct director *director, struct service *service, void *data)
+static void count_service(struct director *director, struct service *service,
+			  void *data)
 {
 	struct tally *tally = data;
 	const struct rule *rule;
@@ -356,7 +357,7 @@ void ivb_rules_show(struct director *director, struct seq_file *seq)
 	if (!rules)
 		return;
 	tally.first = rules->rule;
-	ivb_services_for_each(director, tally_one, &tally);
+	ivb_services_for_each(director, count_service, &tally);
 	network = rules->network;
 	for (i = 0; i < rules->rules; i++) {
 		const struct rule *rule = &rules->rule[i];

@@ -313,7 +313,7 @@ static int hand_over(struct director *director, char *line)
 	to->half[half].users = from->half[half].users;
 	from->half[half].users = 0;
 	synchronize_rcu();
-	ivb_pool_cede(director, from, to, half);
+	ivb_pool_hand_over(director, from, to, half);
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /proc/net/ip_vs_bpf/unanswered: the timeout of a session that nobody has answered
+ * /proc/net/ip_vs_bpf/unanswered: the timeout of a session that is not answered yet
  * (session/unanswered.c). A write and a read have one line per protocol:
  *
  *     tcp|udp|sctp SECONDS

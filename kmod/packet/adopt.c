@@ -233,8 +233,8 @@ static enum adoption adopt_again(struct director *director, struct ip_vs_conn *c
 	return ivb_session_transmit(cp) ? ADOPTED : NOT_NOW;
 }
 
-/* Binds the connection to the service of its destination, as IPVS has us do in
- * ivb_session_init_conn(). The lock of the connection keeps IPVS from unbinding it
+/* Binds the connection to the service of its destination, as ivb_session_init_conn()
+ * does where IPVS calls it. The lock of the connection keeps IPVS from unbinding it
  * meanwhile.
  */
 static enum adoption bind_conn(struct director *director, const struct cover *cover,

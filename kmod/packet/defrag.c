@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Reassembles IPv4 fragments at PREROUTING, as ip_local_deliver() would a little later
- * and in the same queue. So conntrack sees none of our fragments, and a fragmented
+ * and in the same queue. So our fragments never reach conntrack, and a fragmented
  * reply, of which only the first fragment has ports, can be translated. Incomplete
  * packets expire there as always, with their ICMP error.
  *

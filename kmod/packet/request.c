@@ -19,7 +19,7 @@
 /* Called if the connection has no session any more, or has none for a moment: see
  * ivb_session_of().
  */
-static int lost(struct sk_buff *skb, struct ip_vs_conn *cp)
+static int drop_lost(struct sk_buff *skb, struct ip_vs_conn *cp)
 {
 	struct director *director = ivb_director_of(cp->ipvs->net);
 
@@ -55,7 +55,7 @@ int ivb_request_transmit(struct sk_buff *skb, struct ip_vs_conn *cp,
 	u32 generation;
 
 	if (!session)
-		return lost(skb, cp);
+		return drop_lost(skb, cp);
 	director = session->director;
 	/* IPVS takes ESP and AH for packets of the connection of UDP port 500
 	 * (ip_vs_proto_ah_esp.c). They have no ports, and an answer would have none.
@@ -84,7 +84,7 @@ int ivb_request_transmit(struct sk_buff *skb, struct ip_vs_conn *cp,
 /* SCTP gives up on a protocol unreachable error, not on port unreachable (RFC 9260,
  * section 10).
  */
-static void tell(struct sk_buff *skb, const struct ip_vs_conn *cp)
+static void send_unreachable(struct sk_buff *skb, const struct ip_vs_conn *cp)
 {
 	bool sctp = cp->protocol == IPPROTO_SCTP;
 
@@ -106,7 +106,7 @@ int ivb_request_refuse(struct sk_buff *skb, struct ip_vs_conn *cp,
 {
 	const struct session *refused = READ_ONCE(cp->app_data);
 
-	tell(skb, cp);
+	send_unreachable(skb, cp);
 	cp->timeout = 0;
 	if (refused)
 		count(refused->director, COUNT_DROP_REFUSED);

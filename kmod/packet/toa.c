@@ -67,7 +67,7 @@ static void walk(struct tcphdr *tcp, struct found *found, bool strike)
 /* Replaces forged options and updates the checksum. A partial checksum does not cover
  * options.
  */
-static void strike_forged(struct sk_buff *skb, struct tcphdr *tcp)
+static void blank_forged(struct sk_buff *skb, struct tcphdr *tcp)
 {
 	int length = tcp->doff * 4 - sizeof(*tcp);
 	__wsum before = csum_partial(tcp + 1, length, 0);
@@ -134,8 +134,8 @@ static void begin(struct session *session)
 }
 
 /* See toa_request(). */
-bool ivb_toa_tell(struct session *session, const struct ip_vs_conn *cp,
-		  struct sk_buff *skb, const struct packet *packet)
+bool ivb_toa_request(struct session *session, const struct ip_vs_conn *cp,
+		     struct sk_buff *skb, const struct packet *packet)
 {
 	struct director *director = session->director;
 	struct found found = {};
@@ -154,7 +154,7 @@ bool ivb_toa_tell(struct session *session, const struct ip_vs_conn *cp,
 	tcp = toa_tcp(skb, packet);
 	walk(tcp, &found, false);
 	if (found.forged) {
-		strike_forged(skb, tcp);
+		blank_forged(skb, tcp);
 		count_many(director, COUNT_TOA_FORGED, found.forged);
 	}
 	if (!tcp->syn || found.fast_open || skb->len > packet->transport + header)

@@ -6,8 +6,8 @@
 #include "packet/packet.h"
 #include "table/session.h"
 
-bool ivb_toa_tell(struct session *session, const struct ip_vs_conn *cp,
-		  struct sk_buff *skb, const struct packet *packet);
+bool ivb_toa_request(struct session *session, const struct ip_vs_conn *cp,
+		     struct sk_buff *skb, const struct packet *packet);
 void ivb_toa_see_reply(struct session *session, const struct sk_buff *skb,
 		       unsigned int transport);
 
@@ -22,7 +22,7 @@ static inline bool toa_request(struct session *session, const struct ip_vs_conn 
 	if (state == TOA_OFF ||
 	    (state == TOA_TOLD && cp->state != IP_VS_TCP_S_SYN_RECV))
 		return true;
-	return ivb_toa_tell(session, cp, skb, packet);
+	return ivb_toa_request(session, cp, skb, packet);
 }
 
 /* Called for a packet of the server, whatever its session's service asks for. */

@@ -43,7 +43,7 @@ static __sum16 checksum(struct sk_buff *skb, const struct packet *packet)
 }
 
 /* True if the checksum is right, or a device found it right. */
-static bool is_right(struct sk_buff *skb, const struct packet *packet)
+static bool checksum_is_right(struct sk_buff *skb, const struct packet *packet)
 {
 	switch (skb->ip_summed) {
 	case CHECKSUM_UNNECESSARY:
@@ -110,7 +110,7 @@ static bool prepare(struct sk_buff *skb, const struct packet *packet,
 	/* It is not cut where one skb of the list ends. */
 	if (fit->gso_size && skb_has_frag_list(skb) && skb_linearize(skb))
 		return false;
-	if (fit->gso_size && !fit->partial && !is_right(skb, packet))
+	if (fit->gso_size && !fit->partial && !checksum_is_right(skb, packet))
 		return false;
 	return !skb_cow(skb, length);
 }

@@ -43,7 +43,7 @@ static const struct {
 };
 
 /* icmp_send() needs the route by which the packet came. */
-static void tell4(struct sk_buff *skb, enum obstacle obstacle, u32 mtu)
+static void send_error4(struct sk_buff *skb, enum obstacle obstacle, u32 mtu)
 {
 	const struct iphdr *iph = ip_hdr(skb);
 
@@ -63,7 +63,7 @@ static bool reject(struct session *session, u8 direction, struct sk_buff *skb,
 			icmpv6_send(skb, obstacles[obstacle].type[IPV6],
 				    obstacles[obstacle].code[IPV6], mtu);
 		else
-			tell4(skb, obstacle, mtu);
+			send_error4(skb, obstacle, mtu);
 	}
 	ivb_drop(session->director, skb, obstacles[obstacle].counter[direction]);
 	return false;

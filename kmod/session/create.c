@@ -46,7 +46,7 @@ static bool is_refused(struct director *director, const struct ip_vs_conn *cp)
 }
 
 /* The first state. A connection that another director began has told its server. */
-static enum toa_state first_toa(const struct session *session)
+static enum toa_state initial_toa_state(const struct session *session)
 {
 	if (!READ_ONCE(session->service->toa))
 		return TOA_OFF;
@@ -81,7 +81,7 @@ struct session *ivb_session_create(struct director *director, struct service *se
 	session->conn = cp;
 	session->route[IPVS_BPF_ORIGINAL].dst = route;
 	spin_lock_init(&session->lock);
-	session->toa = first_toa(session);
+	session->toa = initial_toa_state(session);
 	err = ivb_local_port_choose(ips, session);
 	if (err) {
 		ivb_session_discard(session);

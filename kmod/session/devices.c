@@ -15,7 +15,7 @@
 #include "session/leases.h"
 #include "session/routes.h"
 
-static void let_go(struct session *session, const void *dev)
+static void forget_routes(struct session *session, const void *dev)
 {
 	ivb_session_routes_forget(session, dev);
 }
@@ -54,7 +54,7 @@ static int event(struct notifier_block *block, unsigned long event, void *info)
 	ivb_leases_revoke(director);
 	/* Sessions that begin meanwhile do not keep such a route: see keep(). */
 	if (event == NETDEV_UNREGISTER)
-		ivb_session_for_each(director, let_go, dev);
+		ivb_session_for_each(director, forget_routes, dev);
 	ivb_director_put(director);
 	return NOTIFY_DONE;
 }

@@ -64,7 +64,7 @@ static void fold(struct session *session, const struct maps *maps)
 }
 
 /* Clears leases that are over. Returns true if there was no lease before. */
-static bool strike_out(struct session *session, const struct maps *maps, bool server_gone)
+static bool clear_leases(struct session *session, const struct maps *maps, bool server_gone)
 {
 	bool none = true;
 	u8 direction;
@@ -84,7 +84,7 @@ static bool strike_out(struct session *session, const struct maps *maps, bool se
 }
 
 /* Under leased_lock and RCU. */
-static void look_at(struct session_leases *leases, bool folds)
+static void visit(struct session_leases *leases, bool folds)
 {
 	struct session *session = leases->session;
 	struct director *director = session->director;
@@ -94,7 +94,7 @@ static void look_at(struct session_leases *leases, bool folds)
 
 	spin_lock(&session->lock);
 	if (!session->ended && maps) {
-		over = strike_out(session, maps, !dest || !compat_dest_available(dest));
+		over = clear_leases(session, maps, !dest || !compat_dest_available(dest));
 		if (folds || over)
 			fold(session, maps);
 	}
@@ -121,7 +121,7 @@ static void read_routes(struct net *net, struct route_numbers *numbers)
 /* True if a lease may no longer have the best way out, or its device no longer takes what
  * XDP sends.
  */
-static bool ways_changed(struct director *director)
+static bool routes_changed(struct director *director)
 {
 	struct route_numbers now = {};
 	bool changed;
@@ -143,7 +143,7 @@ static void fold_work(struct work_struct *work)
 	bool folds = director->folds = !director->folds;
 	LIST_HEAD(due);
 
-	if (ways_changed(director))
+	if (routes_changed(director))
 		ivb_leases_revoke(director);
 	rcu_read_lock();
 	spin_lock_bh(&director->leased_lock);
@@ -152,7 +152,7 @@ static void fold_work(struct work_struct *work)
 		unsigned int count;
 
 		for (count = 0; count < BATCH && !list_empty(&due); count++)
-			look_at(list_first_entry(&due, struct session_leases, leased), folds);
+			visit(list_first_entry(&due, struct session_leases, leased), folds);
 		spin_unlock_bh(&director->leased_lock);
 		rcu_read_unlock();
 		cond_resched();

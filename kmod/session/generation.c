@@ -23,7 +23,7 @@ void ivb_leases_revoke(struct director *director)
 	smp_store_release(&director->generation, generation);
 	maps = rcu_dereference(director->maps);
 	if (maps)
-		WRITE_ONCE(maps->of_all->generation, generation);
+		WRITE_ONCE(maps->control_value->generation, generation);
 	spin_unlock_bh(&director->leased_lock);
 	rcu_read_unlock();
 }

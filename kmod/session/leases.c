@@ -15,7 +15,7 @@
  *
  * A host that sends its connections to other directors (ip_vs_sync.c, a master) does so
  * by the number of packets that IPVS sees: there a lease lasts a second. The same holds
- * for a session that nobody has answered, because a lease holds a slot of the table,
+ * for a session that is not answered yet, because a lease holds a slot of the table,
  * and two forged datagrams are enough for one.
  *
  * A session enters the table of flows with its first lease, one direction at a time
@@ -42,8 +42,8 @@
 
 /* Finds what the program needs to send a packet that way. Returns false if it cannot.
  */
-static bool find_way(struct maps *maps, const struct dst_entry *dst,
-		     const union nf_inet_addr *daddr, struct ipvs_bpf_lease *lease)
+static bool find_way_out(struct maps *maps, const struct dst_entry *dst,
+			 const union nf_inet_addr *daddr, struct ipvs_bpf_lease *lease)
 {
 	struct net_device *dev = dst->dev;
 	struct neighbour *neigh;
@@ -244,7 +244,7 @@ void ivb_lease_renew(struct session *session, struct ip_vs_conn *cp, u8 directio
 	 */
 	if (!maps || !skb->dev || secpath_exists(skb) || !cp->dest ||
 	    !compat_dest_available(cp->dest) ||
-	    !find_way(maps, skb_dst(skb), daddr, &new))
+	    !find_way_out(maps, skb_dst(skb), daddr, &new))
 		return;
 	new.iif = skb->dev->ifindex;
 	ivb_xdp_way(director, skb->dev, skb_dst(skb)->dev, &new);

@@ -124,8 +124,8 @@ static int try_port(struct session *session, struct local_ip *ip, __be16 port)
 /* Called when every tried port is taken: the oldest unanswered sessions give way, one
  * for each local IP.
  */
-static int take_over(const struct lip_array *ips, const struct basis *basis,
-		     struct session *session)
+static int take_from_oldest(const struct lip_array *ips, const struct basis *basis,
+			    struct session *session)
 {
 	const struct ip_vs_conn *cp = session->conn;
 	unsigned int i;
@@ -172,5 +172,5 @@ int ivb_local_port_choose(const struct lip_array *ips, struct session *session)
 		probes++;
 		count(session->director, COUNT_PORT_COLLISIONS);
 	}
-	return probes ? take_over(ips, &basis, session) : -EADDRNOTAVAIL;
+	return probes ? take_from_oldest(ips, &basis, session) : -EADDRNOTAVAIL;
 }

@@ -17,11 +17,11 @@
 
 #include "session/neighbours.h"
 
-static u32 *place_of(struct maps *maps, const struct neighbour *neigh)
+static u32 *slot_of(struct maps *maps, const struct neighbour *neigh)
 {
 	u32 hash = jhash(neigh->primary_key, neigh->tbl->key_len, neigh->dev->ifindex);
 
-	return &maps->neighbours[hash % NEIGHBOUR_PLACES];
+	return &maps->neighbours[hash % NEIGHBOUR_SLOTS];
 }
 
 /* Reads the neighbour's address and returns its digest, or 0 if it has no valid one. */
@@ -38,7 +38,7 @@ static u32 read(const struct neighbour *neigh, u8 *address)
  */
 bool ivb_neighbour_address(struct maps *maps, const struct neighbour *neigh, u8 *address)
 {
-	u32 *place = place_of(maps, neigh);
+	u32 *place = slot_of(maps, neigh);
 	u32 digest = read(neigh, address);
 
 	if (!digest || READ_ONCE(*place) == digest)
@@ -53,7 +53,7 @@ bool ivb_neighbour_address(struct maps *maps, const struct neighbour *neigh, u8 
 static bool has_changed(struct maps *maps, const struct neighbour *neigh)
 {
 	u8 address[MAX_ADDR_LEN];
-	u32 *place = place_of(maps, neigh);
+	u32 *place = slot_of(maps, neigh);
 	u32 digest;
 
 	/* The neighbour was changed before this; see ivb_neighbour_address(). */

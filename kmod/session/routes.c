@@ -130,7 +130,7 @@ static bool routes_by_rules4(const struct net *net)
 }
 
 /* The route that IPVS keeps for a server; or NULL. */
-static struct dst_entry *kept_by(const struct ip_vs_dest *dest)
+static struct dst_entry *kept_for_server(const struct ip_vs_dest *dest)
 {
 	const struct ip_vs_dest_dst *kept = rcu_dereference(dest->dest_dst);
 
@@ -156,7 +156,7 @@ static void forget(struct rcu_head *rcu)
  * kept after that would hold the interface until the server is removed
  * (CVE-2026-45917).
  */
-static void keep_by(struct ip_vs_dest *dest, struct dst_entry *dst)
+static void keep_for_server(struct ip_vs_dest *dest, struct dst_entry *dst)
 {
 	struct ip_vs_dest_dst *old, *new = kmalloc(sizeof(*new), GFP_ATOMIC);
 	bool runs;
@@ -187,7 +187,7 @@ static struct rtable *look_up_server4(struct net *net, const struct ip_vs_conn *
 	struct rtable *rt = __ip_route_output_key(net, &fl4);
 
 	if (cp->dest && !IS_ERR(rt) && !routes_by_rules4(net))
-		keep_by(cp->dest, &rt->dst);
+		keep_for_server(cp->dest, &rt->dst);
 	return rt;
 }
 
@@ -196,7 +196,7 @@ static struct rtable *look_up_server4(struct net *net, const struct ip_vs_conn *
  */
 static struct rtable *server_route4(struct net *net, const struct ip_vs_conn *cp)
 {
-	struct dst_entry *dst = cp->dest ? kept_by(cp->dest) : NULL;
+	struct dst_entry *dst = cp->dest ? kept_for_server(cp->dest) : NULL;
 
 	return likely(dst) ? (struct rtable *)dst : look_up_server4(net, cp);
 }

@@ -59,7 +59,7 @@ static void list(struct director *director, struct service *service,
 	}
 	rcu_assign_pointer(service->pool, ivb_cover_pool(cover));
 	WRITE_ONCE(service->every_port, cover_is_every_port(cover));
-	WRITE_ONCE(service->toa, ivb_cover_tells(cover, service->protocol));
+	WRITE_ONCE(service->toa, ivb_cover_wants_toa(cover, service->protocol));
 	service->used = jiffies;
 	/* A reader that sees it listed also sees the rest. */
 	smp_store_release(&service->listed, true);

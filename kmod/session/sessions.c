@@ -29,7 +29,7 @@ void ivb_session_discard(struct session *session)
  * until the connection ends, because a packet may be using it. Called under RCU, with
  * bottom halves off.
  */
-static void vacate(struct session *session)
+static void unlink_session(struct session *session)
 {
 	struct director *director = session->director;
 
@@ -45,14 +45,14 @@ static void vacate(struct session *session)
 /* Gives up a session: its port is free at once. IPVS ends the connection with its next
  * tick, because it ends a connection that is put with timeout 0. If a packet uses the
  * connection at this moment, the connection ends with the next packet (request.c:
- * lost()) or within a minute.
+ * drop_lost()) or within a minute.
  */
 void ivb_session_give_up(struct session *session)
 {
 	struct ip_vs_conn *cp = session->conn;
 
 	count(session->director, COUNT_SESSIONS_GIVEN_UP);
-	vacate(session);
+	unlink_session(session);
 	if (!__ip_vs_conn_get(cp))
 		return; /* it is ending */
 	cp->timeout = 0;
@@ -72,7 +72,7 @@ void ivb_session_end(struct session *session)
 {
 	/* A session that was given up has nothing left that others could see. */
 	if (ivb_unanswered_end(session))
-		vacate(session);
+		unlink_session(session);
 	ivb_local_ip_put(session->director, session->local_ip);
 	/* It has left its ring. */
 	call_rcu(&session->rcu, session_free);

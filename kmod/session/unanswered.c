@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sessions that nobody has answered yet. They cost a client one packet, whose source
+ * Sessions that are not answered yet. They cost a client one packet, whose source
  * may be forged. So they have a short timeout (/proc/net/ip_vs_bpf/unanswered), and
  * give way, oldest first, when the ports of a local IP for a server run out.
  *
@@ -93,7 +93,7 @@ static struct session *find_oldest(struct unanswered_bucket *bucket,
 /* Takes the session out of its ring; the next one becomes the oldest. Called under the
  * bucket's lock.
  */
-static void take_out(struct unanswered_bucket *bucket, struct session *session)
+static void leave_ring(struct unanswered_bucket *bucket, struct session *session)
 {
 	struct unanswered *unanswered = &session->unanswered;
 	struct session *next;
@@ -142,7 +142,7 @@ static bool leave(struct session *session)
 	spin_lock_bh(&bucket->lock);
 	given_up = session->unanswered.state == SESSION_GIVEN_UP;
 	if (session->unanswered.state == SESSION_UNANSWERED) {
-		take_out(bucket, session);
+		leave_ring(bucket, session);
 		WRITE_ONCE(session->unanswered.state, SESSION_ANSWERED);
 	}
 	spin_unlock_bh(&bucket->lock);
@@ -171,7 +171,7 @@ struct session *ivb_unanswered_take(struct director *director,
 	spin_lock_bh(&bucket->lock);
 	session = find_oldest(bucket, cp, ip, cp->cport);
 	if (session) {
-		take_out(bucket, session);
+		leave_ring(bucket, session);
 		WRITE_ONCE(session->unanswered.state, SESSION_GIVEN_UP);
 	}
 	spin_unlock_bh(&bucket->lock);

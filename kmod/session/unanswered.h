@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Sessions that nobody has answered yet (unanswered.c). */
+/* Sessions that are not answered yet (unanswered.c). */
 #ifndef IP_VS_BPF_SESSION_UNANSWERED
 #define IP_VS_BPF_SESSION_UNANSWERED
 

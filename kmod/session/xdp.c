@@ -2,7 +2,7 @@
 /*
  * The devices that take frames from a program at XDP.
  *
- * A device that cannot send such a frame drops it, and only a tracepoint tells so
+ * A device that cannot send such a frame drops it, which only a tracepoint shows
  * (xdp_do_redirect(), net/core/filter.c). Some devices have the function for it but drop
  * all frames until they have a program of their own, because only then they have queues
  * for them: virtio, and several drivers of Intel. A veth takes frames if its peer polls,

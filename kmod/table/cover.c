@@ -48,7 +48,7 @@ struct pool *ivb_cover_pool(const struct cover *cover)
 }
 
 /* True if servers of such services are told the client's address. */
-bool ivb_cover_tells(const struct cover *cover, u8 protocol)
+bool ivb_cover_wants_toa(const struct cover *cover, u8 protocol)
 {
 	return protocol == IPPROTO_TCP &&
 	       (cover->rule ? cover->rule->toa : READ_ONCE(cover->wide->toa));

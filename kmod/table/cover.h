@@ -25,7 +25,7 @@ bool ivb_cover_find(struct director *director, const struct destination *to,
 		    struct cover *cover);
 bool ivb_cover_is_of(const struct cover *cover, const struct ip_vs_conn *cp);
 struct pool *ivb_cover_pool(const struct cover *cover);
-bool ivb_cover_tells(const struct cover *cover, u8 protocol);
+bool ivb_cover_wants_toa(const struct cover *cover, u8 protocol);
 
 /* The mark of the services that it makes. */
 static inline u32 cover_mark(const struct cover *cover)

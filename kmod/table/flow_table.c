@@ -78,7 +78,7 @@ static void make_key(const struct flow *flow, union flow_key *key)
 static u32 find_set(const struct maps *maps, const struct flow *flow,
 		    const union flow_key *key)
 {
-	return ipvs_bpf_set(maps->of_all, key->words, key_size(flow->family) / sizeof(u64));
+	return ipvs_bpf_set(maps->control_value, key->words, key_size(flow->family) / sizeof(u64));
 }
 
 static void read_slot(const struct maps *maps, u8 family, u32 number, struct slot *slot)
@@ -354,10 +354,10 @@ int ivb_flow_table_init(struct maps *maps)
 		if (!maps->owners[family])
 			return -ENOMEM;
 	}
-	maps->of_all = maps->control->ops->map_lookup_elem(maps->control, &first);
-	maps->of_all->seed = get_random_u64();
+	maps->control_value = maps->control->ops->map_lookup_elem(maps->control, &first);
+	maps->control_value->seed = get_random_u64();
 	/* The program finds no flow before this. */
-	WRITE_ONCE(maps->of_all->sets, sets);
+	WRITE_ONCE(maps->control_value->sets, sets);
 	return 0;
 }
 

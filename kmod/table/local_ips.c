@@ -121,8 +121,8 @@ struct pool *ivb_pool_share(struct director *director, struct pool *from,
 /* The second half: the old pool loses them. A grace period has passed since a packet
  * could last find a service that draws from it.
  */
-void ivb_pool_cede(struct director *director, struct pool *from, struct pool *to,
-		   int family)
+void ivb_pool_hand_over(struct director *director, struct pool *from, struct pool *to,
+			int family)
 {
 	struct local_ip *ip;
 	int bucket;

@@ -68,8 +68,8 @@ bool ivb_pool_is_empty(const struct pool *pool);
 void ivb_pool_delete(struct pool *pool);
 struct pool *ivb_pool_share(struct director *director, struct pool *from,
 			    const char *name, int family);
-void ivb_pool_cede(struct director *director, struct pool *from, struct pool *to,
-		   int family);
+void ivb_pool_hand_over(struct director *director, struct pool *from, struct pool *to,
+			int family);
 void ivb_local_ips_free(struct director *director);
 
 #endif

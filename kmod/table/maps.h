@@ -9,15 +9,15 @@
 
 struct director;
 
-#define NEIGHBOUR_PLACES 4096
+#define NEIGHBOUR_SLOTS 4096
 
 /* The maps that userspace handed over, and the owners of their slots. */
 struct maps {
 	struct bpf_map *flows[2]; /* by family_index(): their values are sets */
 	struct bpf_map *control;
-	struct ipvs_bpf_control *of_all; /* the value of control */
+	struct ipvs_bpf_control *control_value; /* the value of control */
 	unsigned long *owners[2];      /* of each slot: flow_table.c */
-	u32 neighbours[NEIGHBOUR_PLACES]; /* session/neighbours.c */
+	u32 neighbours[NEIGHBOUR_SLOTS]; /* session/neighbours.c */
 };
 
 void ivb_maps_free(struct maps *maps);

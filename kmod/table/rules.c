@@ -186,7 +186,7 @@ struct rules *ivb_rules_new(unsigned int count, unsigned int networks)
 	return NULL;
 }
 
-static void note_length(struct rules *rules, int half, u8 length)
+static void add_length(struct rules *rules, int half, u8 length)
 {
 	unsigned int i;
 
@@ -205,7 +205,7 @@ void ivb_rules_index(struct rules *rules)
 		struct rule_network *network = &rules->network[i];
 		u8 family = network->rule->family;
 
-		note_length(rules, family_index(family), network->length);
+		add_length(rules, family_index(family), network->length);
 		hlist_add_head(&network->node,
 			       head(rules, family, &network->addr, network->length));
 		cond_resched();

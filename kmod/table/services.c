@@ -182,7 +182,7 @@ struct service *ivb_service_new(struct director *director, const struct service_
 }
 
 /* Counts the services that cost packets a lookup more. Called under services_lock. */
-static void note_wide(struct director *director, const struct service *service, int by)
+static void count_wide(struct director *director, const struct service *service, int by)
 {
 	if (service_is_of_mark(service))
 		WRITE_ONCE(director->marks, director->marks + by);
@@ -202,7 +202,7 @@ void ivb_service_insert(struct director *director, struct service *service)
 
 	if (!service_is_of_mark(service))
 		destination_comes(director, service->family, &service->vaddr);
-	note_wide(director, service, 1);
+	count_wide(director, service, 1);
 	hash_add_rcu(director->services, &service->node, hash(&key));
 }
 
@@ -210,7 +210,7 @@ void ivb_service_insert(struct director *director, struct service *service)
 void ivb_service_delete(struct director *director, struct service *service)
 {
 	hash_del_rcu(&service->node);
-	note_wide(director, service, -1);
+	count_wide(director, service, -1);
 	if (!service_is_of_mark(service))
 		destination_goes(director, service->family, &service->vaddr);
 }
