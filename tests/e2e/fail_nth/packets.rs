@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Fails some of the allocations that packets cause: those of sessions and of their leases.
 //! Packets are handled in soft interrupts, whose allocations belong to no thread. So they are
-//! selected by their slab.
+//! selected by their slab (lab/vm/run.sh: slub_debug=A).
 
 use std::fs;
 
@@ -17,14 +17,15 @@ struct Failing;
 
 impl Failing {
     fn begin() -> Self {
-        Self::set("Y", "1", "30");
+        for slab in SLABS {
+            let selected = fs::read_to_string(format!("/sys/kernel/slab/{slab}/failslab"));
+            assert_eq!(selected.unwrap(), "1\n", "{slab}");
+        }
+        Self::set("Y", "30");
         Failing
     }
 
-    fn set(filter: &str, slabs: &str, probability: &str) {
-        for slab in SLABS {
-            fs::write(format!("/sys/kernel/slab/{slab}/failslab"), slabs).unwrap();
-        }
+    fn set(filter: &str, probability: &str) {
         for (file, value) in [
             ("cache-filter", filter),
             ("ignore-gfp-wait", "Y"),
@@ -40,7 +41,7 @@ impl Failing {
 
 impl Drop for Failing {
     fn drop(&mut self) {
-        Self::set("N", "0", "0");
+        Self::set("N", "0");
     }
 }
 
