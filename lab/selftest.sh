@@ -252,6 +252,30 @@ vm --timeout 120 -- bash -c 'echo before; echo c >/proc/sysrq-trigger; sleep 60'
 proves "a panic exits 125" test "$status" -eq 125
 proves "… and shows the console" err_has "Kernel panic"
 
+# A bridge joins two cards. Of four frames for it, one is multicast.
+# shellcheck disable=SC2016 # for the guest's shell
+vm --generator virtio-net-pci -- bash -euc '
+	modprobe virtio_net
+	grep -q 52:54:00:9e:00:01 /sys/class/net/eth0/address
+	grep -q 52:54:00:9e:00:02 /sys/class/net/eth1/address
+	sysctl -qw net.ipv6.conf.all.disable_ipv6=1
+	ip link add bridge type bridge forward_delay 0
+	for card in eth0 eth1; do ip link set "$card" up master bridge; done
+	ip link set bridge up
+	python3 -ISuc "import glob, struct
+port = open(glob.glob(\"/dev/vport*p5\")[0], \"r+b\", buffering=0)
+frame = lambda to: struct.pack(\">I\", 60) + bytes([to, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2]) + bytes(48)
+frames = 3 * frame(2) + frame(3)
+port.write(b\"l\" + struct.pack(\">BI\", 0, len(frames)) + frames)
+port.write(b\"s\" + struct.pack(\">HB\", 3, 1))
+print(struct.unpack(\">I\", port.read(4)))
+port.write(b\"t\")
+print(struct.unpack(\">IIBI\", port.read(13)), port.read(60)[0])"
+'
+proves "frames of the generator come to a card and, from the other one, back" \
+	out_is $'(3,)\n(1, 3, 1, 60) 2'
+proves "… and no process is left" nothing_left
+
 start
 kill -INT -- "-$started"
 proves "an interrupt ends the machine with 130" ended_with 130

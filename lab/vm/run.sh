@@ -12,6 +12,8 @@
 #   --writable FOLDER    what is written below it stays; may be repeated
 #   --cables N           N pairs of virtio cards, the two of a pair joined by a cable:
 #                        52:54:00:ca:NN:01 and 52:54:00:ca:NN:02, from 01 on
+#   --generator MODEL    two cards of that model (virtio-net-pci, vmxnet3), whose wires end
+#                        at lab/vm/generator.py: 52:54:00:9e:00:01 and 52:54:00:9e:00:02
 #   --icount             one processor, whose clock counts its instructions
 #   --qemu-opts "…"      more options for QEMU, split at spaces
 #   --kernel-args "…"    more arguments for the kernel (KERNEL_ARGS)
@@ -33,7 +35,7 @@ PATH=$PATH:/usr/sbin:/sbin
 
 lab=$(dirname "$(dirname "$(readlink -f "$0")")")
 call=("$@")
-version=${KERNEL:-6.1} cpus=${CPUS:-2} memory=2048 limit=900 cables=0 warnings=fail
+version=${KERNEL:-6.1} cpus=${CPUS:-2} memory=2048 limit=900 cables=0 model='' warnings=fail
 qemu_opts="" kernel_args=${KERNEL_ARGS:-} writable=() icount=() cpu="max,la57=off"
 
 # Patterns in the kernel's log that are faults of the module, the programs or the lab.
@@ -71,7 +73,7 @@ while [ $# -gt 0 ]; do
 		cpus=1 icount=(-icount "shift=0,sleep=off")
 		continue
 		;;
-	--kernel | --cpus | --memory | --timeout | --cables | --writable | --qemu-opts | --kernel-args)
+	--kernel | --cpus | --memory | --timeout | --cables | --generator | --writable | --qemu-opts | --kernel-args)
 		[ $# -gt 0 ] || usage "$option takes a value"
 		;;
 	*) usage "unknown option '$option'; the command follows --" ;;
@@ -82,6 +84,7 @@ while [ $# -gt 0 ]; do
 	--memory) number "$option" "$1" && memory=$1 ;;
 	--timeout) number "$option" "$1" && limit=$1 ;;
 	--cables) number "$option" "$1" && cables=$1 ;;
+	--generator) model=$1 ;;
 	--writable)
 		[ -d "$1" ] || usage "--writable: no folder '$1'"
 		writable+=("$(readlink -f "$1")")
@@ -115,13 +118,14 @@ exec 9<"$run"
 flock 9
 exec 8>&-
 
-qemu='' relay='' watch=''
+qemu='' relay='' generator='' watch=''
 # shellcheck disable=SC2317 # called by the traps
 cleanup() {
 	trap '' INT TERM HUP
 	[ -z "$relay" ] || kill "$relay" 2>/dev/null || true
 	[ -z "$qemu" ] || kill "$qemu" 2>/dev/null || true
 	[ -z "$watch" ] || kill "$watch" 2>/dev/null || true
+	[ -z "$generator" ] || kill "$generator" 2>/dev/null || true
 	wait
 	rm -rf "$run"
 }
@@ -154,6 +158,23 @@ for ((cable = 1; cable <= cables; cable++)); do
 		)
 	done
 done
+
+if [ -n "$model" ]; then
+	mkfifo "$run/ready"
+	setpriv --pdeathsig KILL "$lab/vm/generator.py" "$run" >"$run/ready" 9>&- &
+	generator=$!
+	read -r <"$run/ready" || die "lab/vm/generator.py failed"
+	cards+=(
+		-chardev "socket,id=generator,path=${run//,/,,}/control"
+		-device "virtserialport,chardev=generator,nr=5"
+	)
+	for wire in 1 2; do
+		cards+=(
+			-netdev "stream,id=wire$wire,server=off,addr.type=unix,addr.path=${run//,/,,}/wire$wire"
+			-device "$model,netdev=wire$wire,mac=52:54:00:9e:00:0$wire,romfile="
+		)
+	done
+fi
 
 # With -icount the clock counts instructions, which needs emulation on one thread.
 read -ra options <<<"$qemu_opts"
