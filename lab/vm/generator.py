@@ -74,7 +74,7 @@ class Generator:
     def __init__(self, control, wires):
         self.control, self.wires = control, wires
         self.wire, self.frames = 0, []
-        self.arrived = collections.Counter()
+        self.arrived, self.count = collections.Counter(), 0
         self.selector = selectors.DefaultSelector()
         for stream in [control, *wires]:
             stream.accept()
@@ -91,7 +91,9 @@ class Generator:
             frames, end = frames_in(stream.held)
             del stream.held[:end]
             number = self.wires.index(stream)
-            self.arrived.update((number, frame) for frame in frames if not frame[0] & 1)
+            ours = [(number, frame) for frame in frames if not frame[0] & 1]
+            self.arrived.update(ours)
+            self.count += len(ours)
         return bool(ready)
 
     def need(self, size):
@@ -105,26 +107,24 @@ class Generator:
 
     def send(self):
         burst, answered = struct.unpack(">HB", self.need(3))
-        before = sum(self.arrived.values())
-        sent = 0
+        before, sent = self.count, 0
         while sent < len(self.frames):
             frames = self.frames[sent : sent + burst]
             records = [struct.pack(">I", len(frame)) + frame for frame in frames]
             self.wires[self.wire].socket.sendall(b"".join(records))
             sent += len(frames)
-            while answered and sum(self.arrived.values()) - before < sent:
+            while answered and self.count - before < sent:
                 if not self.wait(PATIENCE):
                     sent = len(self.frames)
                     break
-        count = sum(self.arrived.values()) - before
-        self.control.socket.sendall(struct.pack(">I", count))
+        self.control.socket.sendall(struct.pack(">I", self.count - before))
 
     def tell(self):
-        answer = struct.pack(">I", len(self.arrived))
+        answer = [struct.pack(">I", len(self.arrived))]
         for (wire, frame), count in self.arrived.items():
-            answer += struct.pack(">IBI", count, wire, len(frame)) + frame
+            answer += [struct.pack(">IBI", count, wire, len(frame)), frame]
         self.arrived.clear()
-        self.control.socket.sendall(answer)
+        self.control.socket.sendall(b"".join(answer))
 
     def serve(self):
         requests = {b"l": self.load, b"s": self.send, b"t": self.tell}
