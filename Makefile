@@ -195,10 +195,19 @@ benchmark-svg: ## the picture and the table of docs/concepts/benchmark.md, from 
 bench-native: deps ## the fast path next to masquerade by conntrack: real time, on this host (needs root)
 	cargo bench --bench packets -- native
 
+DRIVERS ?= 6.1/virtio-net-pci 7/vmxnet3
+bench-drivers: deps ## the fast path at XDP next to other ways, between emulated cards (DRIVERS="6.1/virtio-net-pci 7/vmxnet3")
+	for pair in $(DRIVERS); do \
+		KERNEL=$${pair%/*} $(MAKE) bench-driver CARD=$${pair#*/} || exit; \
+	done
+
+bench-driver: deps module
+	cargo bench --bench packets -- drivers $(CARD)
+
 clean: ## remove target/
 	cargo clean
 
-.PHONY: help deps build cli module demo check test test-machine test-long soak test-kernels test-poisoned test-debug test-packages test-kubernetes bench bench-control bench-native benchmark-svg lint fuzz fuzz-unpack fuzz-corpus fuzz-packets man install deb rpm clean
+.PHONY: help deps build cli module demo check test test-machine test-long soak test-kernels test-poisoned test-debug test-packages test-kubernetes bench bench-control bench-drivers bench-driver bench-native benchmark-svg lint fuzz fuzz-unpack fuzz-corpus fuzz-packets man install deb rpm clean
 .DEFAULT_GOAL := help
 # The order of a target's prerequisites matters.
 .NOTPARALLEL:

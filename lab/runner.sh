@@ -51,6 +51,12 @@ e2e-*)
 packets-*)
 	case " $* " in
 	*" native "*) ;;
+	*" drivers "*)
+		[ $# -ge 3 ] || die "drivers needs the model of the cards: virtio-net-pci, vmxnet3"
+		mkdir -p target/bench
+		exec "$lab/vm/run.sh" --icount --generator "$3" --memory 3072 \
+			--timeout "${BENCH_TIMEOUT:-7200}" --writable target/bench -- "$@"
+		;;
 	*" --bench "*)
 		mkdir -p target/bench
 		exec "$lab/vm/run.sh" --icount --memory 6144 --timeout "${BENCH_TIMEOUT:-7200}" \

@@ -19,20 +19,13 @@ pub fn check(network: &Network, subject: &Subject) {
 
 /// Checks the flow of this number. It uses the network as it would use that path.
 pub fn check_as(network: &Network, path: Path, subject: &Subject, number: u32) {
-    let family = subject.family;
-    let client = subject.flow(number).client();
-    let server = (server(family), SERVER_PORT);
-    for (direction, from, to) in [
-        (Direction::Original, path.peer(family, client), server),
-        (Direction::Reply, path.destination(family), client),
-    ] {
+    for direction in [Direction::Original, Direction::Reply] {
         let frame = subject.flow(number);
         let frames = [frame.frame(path, direction, Segment::Data, subject.size)];
         let heard = network.overheard(direction, || {
             cost(network, direction, &frames);
         });
-        let hops = u8::from(path != Path::TcRedirect);
-        let expected = (SocketAddr::from(from), SocketAddr::from(to), 64 - hops);
+        let expected = expected(path, subject, number, direction);
         let name = network.path.name();
         let what = format!("{name}, {direction:?}: the frame that arrives");
         let found: Vec<_> = heard.iter().filter_map(|frame| read(frame)).collect();
@@ -42,7 +35,22 @@ pub fn check_as(network: &Network, path: Path, subject: &Subject, number: u32) {
 }
 
 /// Source, destination, and the remaining hops.
-fn read(frame: &[u8]) -> Option<(SocketAddr, SocketAddr, u8)> {
+pub type Ends = (SocketAddr, SocketAddr, u8);
+
+/// The result that a path must have for a frame of this flow.
+pub fn expected(path: Path, subject: &Subject, number: u32, direction: Direction) -> Ends {
+    let family = subject.family;
+    let client = subject.flow(number).client();
+    let (from, to) = match direction {
+        Direction::Original => (path.peer(family, client), (server(family), SERVER_PORT)),
+        Direction::Reply => (path.destination(family), client),
+    };
+    let hops = u8::from(!path.is_redirect());
+    (from.into(), to.into(), 64 - hops)
+}
+
+/// None: this is not a packet of the benchmark. Its checksum must be right.
+pub fn read(frame: &[u8]) -> Option<Ends> {
     let packet = SlicedPacket::from_ethernet(frame).ok()?;
     let (source, destination, hops): (IpAddr, IpAddr, u8) = match packet.net? {
         NetSlice::Ipv4(ip) => {

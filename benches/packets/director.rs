@@ -8,11 +8,12 @@ use crate::leases;
 use crate::namespace::Namespace;
 use crate::nft;
 use crate::path::Path;
-use crate::programs::{LAST, attach};
+use crate::programs::redirect;
 
 /// The size of this project's full NAT, apart from one server for each family.
 #[derive(Clone, Copy)]
 pub struct FullNat<'a> {
+    pub interfaces: &'a [&'a str],
     pub families: &'a [Family],
     pub protocols: &'a [Protocol],
     /// The number of VIPs. Each has services of all the families and protocols above.
@@ -23,6 +24,7 @@ pub struct FullNat<'a> {
 
 /// A service for each family and protocol.
 pub const USUAL: FullNat = FullNat {
+    interfaces: &["eth0", "eth1"],
     families: &FAMILIES,
     protocols: &[Protocol::Tcp, Protocol::Udp],
     services: 1,
@@ -32,6 +34,7 @@ pub const USUAL: FullNat = FullNat {
 
 /// Full NAT of increasing size, see `growth.rs`.
 pub const GROWING: FullNat = FullNat {
+    interfaces: &["eth0", "eth1"],
     families: &[Family::Ipv4],
     protocols: &[Protocol::Udp],
     services: 1,
@@ -43,11 +46,12 @@ pub fn set_up(director: &Namespace, path: Path, full_nat: FullNat) {
     match path {
         Path::TcRedirect => {
             director.within(|| {
-                attach("redirect_to_server", "eth0", LAST);
-                attach("redirect_to_client", "eth1", LAST);
+                redirect("eth0", "eth1");
+                redirect("eth1", "eth0");
             });
         }
-        Path::Drop | Path::Route => {}
+        // drivers/cards.rs attaches the programs of the bench at XDP.
+        Path::Drop | Path::Route | Path::XdpDrop | Path::XdpRedirect => {}
         Path::Ipvs => ipvs(director),
         Path::IpvsMasquerade => {
             director.sysctl("net.ipv4.vs.conntrack=1");
@@ -60,7 +64,9 @@ pub fn set_up(director: &Namespace, path: Path, full_nat: FullNat) {
                 .and_then(|()| nft::add_flowtable(director))
                 .expect("nft takes it");
         }
-        Path::IpvsBpf | Path::IpvsBpfFast | Path::IpvsBpfToa => apply(director, path, full_nat),
+        Path::IpvsBpf | Path::IpvsBpfFast | Path::IpvsBpfXdp | Path::IpvsBpfToa => {
+            apply(director, path, full_nat);
+        }
         Path::FastAlone => leases::set_up(director, full_nat.max_sessions),
     }
 }
@@ -96,11 +102,13 @@ fn keep_connections(director: &Namespace) {
 /// Applies this full NAT on the director.
 pub fn apply(director: &Namespace, path: Path, full_nat: FullNat) {
     let mut file = format!(
-        "[director]\ninterfaces = [\"eth0\", \"eth1\"]\nmax_sessions = {}\n\
-         fast_path = {}\n[timeouts]\nudp_unanswered = \"2h\"\n[local_ips.default]\n\
+        "[director]\ninterfaces = {:?}\nmax_sessions = {}\n\
+         fast_path = {}\nxdp = {}\n[timeouts]\nudp_unanswered = \"2h\"\n[local_ips.default]\n\
          client_address = \"{}\"\naddresses = [",
+        full_nat.interfaces,
         full_nat.max_sessions,
         path.has_leases(),
+        path == Path::IpvsBpfXdp,
         if path == Path::IpvsBpfToa {
             "toa"
         } else {

@@ -71,9 +71,11 @@ pub const CLIENTS: u32 = 20;
 pub const LOCAL_IPS: u32 = 20;
 
 pub const CLIENT_MAC: [u8; 6] = [2, 0, 0, 0, 1, 2];
-pub const DIRECTOR_CLIENT_MAC: [u8; 6] = [2, 0, 0, 0, 1, 1];
-pub const DIRECTOR_SERVER_MAC: [u8; 6] = [2, 0, 0, 0, 2, 1];
 pub const SERVER_MAC: [u8; 6] = [2, 0, 0, 0, 2, 2];
+/// The addresses of the cards of lab/vm/run.sh --generator, which veths get, too. A card may
+/// forget another address when its driver gets a program.
+pub const DIRECTOR_CLIENT_MAC: [u8; 6] = [0x52, 0x54, 0, 0x9e, 0, 1];
+pub const DIRECTOR_SERVER_MAC: [u8; 6] = [0x52, 0x54, 0, 0x9e, 0, 2];
 
 /// Host `host` of network `network` (0: the VIPs, 1: the clients, 2: the servers).
 pub fn address(family: Family, network: u16, host: u16) -> IpAddr {

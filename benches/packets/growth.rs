@@ -68,7 +68,7 @@ fn open(networks: &[&Network], family: Family, numbers: std::ops::Range<u32>) ->
         let before = slab();
         for first in numbers.clone().step_by(AT_ONCE) {
             let some = first..(first + AT_ONCE as u32).min(numbers.end);
-            let frames = frames(network, &subject, some, Original, Segment::Data);
+            let frames = frames(network.path, &subject, some, Original, Segment::Data);
             cost(network, Original, &frames);
         }
         memory.push(Memory {
@@ -99,7 +99,7 @@ fn measure(
     let step = sessions / flows;
     let sample = || (0..flows).map(|number| number * step);
     let rows = interleaved(networks, &subject, |network, _| {
-        let frames = frames(network, &subject, sample(), Original, Segment::Data);
+        let frames = frames(network.path, &subject, sample(), Original, Segment::Data);
         cost_in_use(network, Original, &repeated(frames))
     });
     findings.rows.extend(rows);

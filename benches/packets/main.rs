@@ -8,12 +8,16 @@
 //!   cargo bench --bench packets -- PART… PATH…
 //!                                             these parts and paths alone; a wrong
 //!                                             name lists them
+//!   cargo bench --bench packets -- drivers MODEL [PART…]
+//!                                             the whole director between two cards of that
+//!                                             model: `make bench-drivers`
 //!   cargo bench --bench packets -- native     real time on this host: `make bench-native`
 //!
 //! `cargo test` runs a small part of `native`.
 
 mod arrival;
 mod director;
+mod drivers;
 mod flow;
 mod goals;
 mod growth;
@@ -50,6 +54,11 @@ fn main() -> ExitCode {
             table::print_native(report);
             report::write(report, "native.json");
         });
+    }
+    if let [first, model, parts @ ..] = names.as_slice()
+        && first == "drivers"
+    {
+        return drivers(model, parts);
     }
     if names == ["quick"] {
         names = QUICK.map(str::to_owned).into();
@@ -103,6 +112,22 @@ fn native(extent: &native::Extent, done: impl Fn(&native::Report)) -> ExitCode {
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+fn drivers(model: &str, parts: &[String]) -> ExitCode {
+    match drivers::measure(model, parts) {
+        Ok(run) => {
+            drivers::print(&run);
+            if parts.is_empty() {
+                drivers::write(&run);
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
         }
     }
 }

@@ -123,7 +123,7 @@ pub fn slab() -> u64 {
 
 /// The frames of one kind that these flows send on a path.
 pub fn frames(
-    network: &Network,
+    path: Path,
     subject: &Subject,
     numbers: impl Iterator<Item = u32>,
     direction: Direction,
@@ -133,7 +133,7 @@ pub fn frames(
         .map(|number| {
             subject
                 .flow(number)
-                .frame(network.path, direction, segment, subject.size)
+                .frame(path, direction, segment, subject.size)
         })
         .collect()
 }

@@ -130,7 +130,7 @@ fn open(networks: &[Network], subject: &Subject) {
     for network in networks.iter().filter(|network| network.path != Path::Drop) {
         for direction in [Original, Reply] {
             let all = 0..subject.flows;
-            let frames = frames(network, subject, all, direction, Segment::Data);
+            let frames = frames(network.path, subject, all, direction, Segment::Data);
             cost(network, direction, &frames);
         }
         arrival::check(network, subject);
@@ -149,7 +149,7 @@ fn interleaved(networks: &[Network], subject: &Subject, rounds: usize) -> Vec<Ro
         .iter()
         .map(|network| {
             let flows = 0..subject.flows;
-            let frames = frames(network, subject, flows, direction, Segment::Data);
+            let frames = frames(network.path, subject, flows, direction, Segment::Data);
             (network, repeated(frames))
         })
         .collect();

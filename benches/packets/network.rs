@@ -129,10 +129,7 @@ impl Network {
 
     /// A counter of full NAT.
     pub fn counter(&self, name: &str) -> u64 {
-        let counters = self.counters();
-        let mut lines = counters.lines().filter_map(|line| line.split_once(' '));
-        let value = lines.find_map(|(word, value)| (word == name).then(|| value.parse()));
-        value.expect(name).expect("a number")
+        full_nat_counter(&self.director, name)
     }
 
     /// Sets whether frames reach the director with verified checksums, as from a device
@@ -150,8 +147,15 @@ impl Network {
     }
 }
 
+/// A counter of the module.
+pub fn full_nat_counter(director: &Namespace, name: &str) -> u64 {
+    let counters = director.proc_net("ip_vs_bpf/stats");
+    let mut lines = counters.lines().filter_map(|line| line.split_once(' '));
+    let value = lines.find_map(|(word, value)| (word == name).then(|| value.parse()));
+    value.expect(name).expect("a number")
+}
+
 fn wire(client: &Namespace, director: &Namespace, server: &Namespace) {
-    let mac = |mac: [u8; 6]| mac.map(|byte| format!("{byte:02x}")).join(":");
     director.ip(&format!(
         "link set lo up
          link add eth0 index {CLIENT_SIDE} address {} type veth peer name eth0 address {} netns {}
@@ -163,39 +167,50 @@ fn wire(client: &Namespace, director: &Namespace, server: &Namespace) {
         mac(SERVER_MAC),
         server.path(),
     ));
-    for host in [client, director, server] {
-        // Only the frames of the benchmark may be sent.
-        host.sysctl("net.ipv6.conf.all.autoconf=0");
-        host.sysctl("net.ipv6.conf.all.accept_dad=0");
-        host.sysctl("net.ipv6.conf.default.router_solicitations=0");
-        host.sysctl("net.ipv6.conf.eth0.router_solicitations=0");
-    }
     for end in [client, server] {
         end.sysctl("net.ipv6.conf.all.disable_ipv6=1");
         end.ip("link set eth0 up");
     }
-    director.ip("link set eth0 up\nlink set eth1 up");
+    configure(director, ["eth0", "eth1"]);
+}
+
+/// Makes a director of a namespace, with these interfaces for the networks of the clients
+/// and of the server.
+pub fn configure(director: &Namespace, sides: [&str; 2]) {
+    // Only the frames of the benchmark may be sent.
+    director.sysctl("net.ipv6.conf.all.autoconf=0");
+    director.sysctl("net.ipv6.conf.all.accept_dad=0");
+    director.sysctl("net.ipv6.conf.default.router_solicitations=0");
+    for side in sides {
+        director.sysctl(&format!("net.ipv6.conf.{side}.router_solicitations=0"));
+        director.ip(&format!("link set {side} up"));
+    }
     director.sysctl("net.ipv4.ip_forward=1");
-    for interface in ["all", "eth0", "eth1"] {
+    for interface in ["all", sides[0], sides[1]] {
         director.sysctl(&format!("net.ipv4.conf.{interface}.rp_filter=0"));
     }
     // The local IPs are addresses of the director. All their ports are for sessions.
     director.sysctl("net.ipv4.ip_local_reserved_ports=1024-65535");
     director.sysctl("net.ipv6.conf.all.forwarding=1");
-    director.ip(&addresses(&mac(CLIENT_MAC), &mac(SERVER_MAC)));
+    director.ip(&addresses(sides));
+}
+
+pub fn mac(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
 /// In IPv6, VIPs and local IPs are local by their networks: masquerading looks at every
 /// address of an interface, so single addresses would make it slower. In IPv4, local
 /// networks would make routing slower, because it validates each source.
-fn addresses(client_mac: &str, server_mac: &str) -> String {
+fn addresses([clients, servers]: [&str; 2]) -> String {
+    let (client_mac, server_mac) = (mac(CLIENT_MAC), mac(SERVER_MAC));
     let mut lines = String::new();
     for family in FAMILIES {
         let (long, nodad) = match family {
             Family::Ipv4 => (16, ""),
             Family::Ipv6 => (64, "nodad"),
         };
-        for (network, interface) in [(1, "eth0"), (2, "eth1")] {
+        for (network, interface) in [(1, clients), (2, servers)] {
             let own = flow::address(family, network, 1);
             lines += &format!("addr add {own}/{long} dev {interface} {nodad}\n");
         }
@@ -216,10 +231,10 @@ fn addresses(client_mac: &str, server_mac: &str) -> String {
         }
         for number in 0..CLIENTS {
             let address = flow::client(family, number);
-            lines += &format!("neigh add {address} lladdr {client_mac} dev eth0\n");
+            lines += &format!("neigh add {address} lladdr {client_mac} dev {clients}\n");
         }
         let address = flow::server(family);
-        lines += &format!("neigh add {address} lladdr {server_mac} dev eth1\n");
+        lines += &format!("neigh add {address} lladdr {server_mac} dev {servers}\n");
     }
     lines
 }

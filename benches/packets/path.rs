@@ -13,6 +13,9 @@ pub enum Path {
     Drop,
     /// An eBPF program that only redirects: the lower limit.
     TcRedirect,
+    /// The same at XDP, and a program there that drops every frame: see `drivers/`.
+    XdpRedirect,
+    XdpDrop,
     /// Plain forwarding.
     Route,
     /// IPVS masquerading, without conntrack and without source NAT.
@@ -28,7 +31,9 @@ pub enum Path {
     IpvsBpf,
     /// The same with the fast path.
     IpvsBpfFast,
-    /// The same, and servers get the client's address.
+    /// The same with its program at XDP as well.
+    IpvsBpfXdp,
+    /// The fast path at tc, and servers get the client's address.
     IpvsBpfToa,
     /// The eBPF programs of this project alone, see `leases.rs`.
     #[serde(rename = "fast_path")]
@@ -59,10 +64,23 @@ impl Path {
         Path::FastAlone,
     ];
 
+    /// The paths between cards with native XDP.
+    pub const DRIVERS: [Path; 7] = [
+        Path::XdpDrop,
+        Path::XdpRedirect,
+        Path::IpvsBpfXdp,
+        Path::IpvsBpfFast,
+        Path::Route,
+        Path::NftFlowtable,
+        Path::IpvsMasquerade,
+    ];
+
     pub fn name(self) -> &'static str {
         match self {
             Path::Drop => "drop",
             Path::TcRedirect => "tc_redirect",
+            Path::XdpRedirect => "xdp_redirect",
+            Path::XdpDrop => "xdp_drop",
             Path::Route => "route",
             Path::Ipvs => "ipvs",
             Path::IpvsMasquerade => "ipvs_masquerade",
@@ -70,6 +88,7 @@ impl Path {
             Path::NftFlowtable => "nft_flowtable",
             Path::IpvsBpf => "ipvs_bpf",
             Path::IpvsBpfFast => "ipvs_bpf_fast",
+            Path::IpvsBpfXdp => "ipvs_bpf_xdp",
             Path::IpvsBpfToa => "ipvs_bpf_toa",
             Path::FastAlone => "fast_path",
         }
@@ -77,7 +96,7 @@ impl Path {
 
     /// True if packets belong to connections that the director knows.
     pub fn has_sessions(self) -> bool {
-        !matches!(self, Path::Drop | Path::TcRedirect | Path::Route)
+        !matches!(self, Path::Drop | Path::XdpDrop | Path::Route) && !self.is_redirect()
     }
 
     /// True if conntrack knows the connections.
@@ -101,7 +120,15 @@ impl Path {
 
     /// True if it also has the fast path.
     pub fn has_leases(self) -> bool {
-        matches!(self, Path::IpvsBpfFast | Path::IpvsBpfToa)
+        matches!(
+            self,
+            Path::IpvsBpfFast | Path::IpvsBpfXdp | Path::IpvsBpfToa
+        )
+    }
+
+    /// True if frames leave as they came.
+    pub fn is_redirect(self) -> bool {
+        matches!(self, Path::TcRedirect | Path::XdpRedirect)
     }
 
     /// The address and port to which a client sends.
@@ -121,9 +148,11 @@ impl Path {
             Path::IpvsMasquerade | Path::NftMasquerade | Path::NftFlowtable => {
                 (flow::address(family, 2, 1), client.1)
             }
-            Path::IpvsBpf | Path::IpvsBpfFast | Path::IpvsBpfToa | Path::FastAlone => {
-                (flow::local_ip(family, 0), client.1)
-            }
+            Path::IpvsBpf
+            | Path::IpvsBpfFast
+            | Path::IpvsBpfXdp
+            | Path::IpvsBpfToa
+            | Path::FastAlone => (flow::local_ip(family, 0), client.1),
             _ => client,
         }
     }

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Programs of the bench itself. The interfaces' numbers are those of
- * network.rs.
- */
+/* Programs of the bench itself. */
 #include <linux/bpf.h>
 #include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
+/* The number of the interface that redirected frames leave by. */
+volatile const __u32 way_out;
+
 /* The floor: from one interface of the director to the other. */
 SEC("classifier")
-int redirect_to_server(struct __sk_buff *skb)
+int redirect(struct __sk_buff *skb)
 {
-	return bpf_redirect(12, 0);
+	return bpf_redirect(way_out, 0);
 }
 
-SEC("classifier")
-int redirect_to_client(struct __sk_buff *skb)
+SEC("xdp")
+int xdp_redirect(struct xdp_md *xdp)
 {
-	return bpf_redirect(11, 0);
+	return bpf_redirect(way_out, 0);
 }
 
 struct {
@@ -39,6 +40,18 @@ int count_and_drop(struct __sk_buff *skb)
 	if (count && skb->pkt_type != PACKET_MULTICAST)
 		__sync_fetch_and_add(count, 1);
 	return TC_ACT_SHOT;
+}
+
+/* One processor runs it, so it needs no atomic addition. */
+SEC("xdp")
+int xdp_drop(struct xdp_md *xdp)
+{
+	__u32 key = 0;
+	__u64 *count = bpf_map_lookup_elem(&arrived, &key);
+
+	if (count)
+		(*count)++;
+	return XDP_DROP;
 }
 
 /* Frames from a packet socket come unverified; this does what a device does

@@ -7,10 +7,11 @@ use std::path::Path;
 use std::process::{self, Command};
 use std::sync::OnceLock;
 
-use aya::Ebpf;
 use aya::maps::{Array, MapData};
-use aya::programs::SchedClassifier;
 use aya::programs::tc::{NlOptions, TcAttachOptions, TcAttachType};
+use aya::programs::{SchedClassifier, Xdp, XdpMode};
+use aya::{Ebpf, EbpfLoader};
+use nix::net::if_::if_nametoindex;
 
 /// The priorities of the benchmark's filters. Those of ipvs-bpf are between them.
 pub const FIRST: u16 = 1;
@@ -21,6 +22,28 @@ pub fn attach(program: &str, interface: &str, priority: u16) {
     let mut object = Ebpf::load(object()).expect("root may load eBPF programs");
     at(&mut object, program, interface, priority);
     leave(object);
+}
+
+/// Attaches the program that sends all frames of an interface out of another one.
+pub fn redirect(interface: &str, way_out: &str) {
+    let mut object = redirecting(way_out);
+    at(&mut object, "redirect", interface, LAST);
+    leave(object);
+}
+
+/// Attaches the one at XDP, while the value lives.
+pub fn xdp_redirect(interface: &str, way_out: &str) -> Ebpf {
+    let mut object = redirecting(way_out);
+    at_xdp(&mut object, "xdp_redirect", interface);
+    object
+}
+
+fn redirecting(way_out: &str) -> Ebpf {
+    let index = if_nametoindex(way_out).expect(way_out);
+    EbpfLoader::new()
+        .override_global("way_out", &index, true)
+        .load(object())
+        .expect("root may load eBPF programs")
 }
 
 /// Counts and drops all frames that come in at an interface.
@@ -34,6 +57,17 @@ impl Arrivals {
         let map = object.take_map("arrived").expect("it is in programs.bpf.c");
         leave(object);
         Arrivals(Array::try_from(map).expect("an array of numbers"))
+    }
+
+    /// Attaches it at XDP, while the second value lives.
+    pub fn at_xdp(interface: &str) -> (Self, Ebpf) {
+        let mut object = Ebpf::load(self::object()).expect("root may load eBPF programs");
+        at_xdp(&mut object, "xdp_drop", interface);
+        let map = object.take_map("arrived").expect("it is in programs.bpf.c");
+        (
+            Arrivals(Array::try_from(map).expect("an array of numbers")),
+            object,
+        )
     }
 
     pub fn count(&self) -> u64 {
@@ -58,6 +92,18 @@ pub fn at(object: &mut Ebpf, program: &str, interface: &str, priority: u16) {
     program
         .attach_with_options(interface, TcAttachType::Ingress, options)
         .expect(interface);
+}
+
+/// Attaches at XDP in the driver of an interface.
+fn at_xdp(object: &mut Ebpf, program: &str, interface: &str) {
+    let program: &mut Xdp = object
+        .program_mut(program)
+        .and_then(|program| program.try_into().ok())
+        .expect(program);
+    program.load().expect("the kernel's verifier accepts it");
+    program
+        .attach(interface, XdpMode::Driver)
+        .expect("a driver with native XDP");
 }
 
 /// Leaves the programs to the filters, which end with their namespace. aya would detach

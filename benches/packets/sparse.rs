@@ -80,7 +80,7 @@ struct Flows<'a> {
 impl<'a> Flows<'a> {
     fn of(network: &'a Network, subject: &Subject) -> Self {
         let [originals, replies] = [Original, Reply]
-            .map(|direction| frames(network, subject, 0..FLOWS, direction, Segment::Data));
+            .map(|direction| frames(network.path, subject, 0..FLOWS, direction, Segment::Data));
         Flows {
             network,
             originals,

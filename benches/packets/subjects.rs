@@ -48,7 +48,7 @@ pub fn open(
         }
         let before = slab();
         for (direction, segment) in script {
-            let frames = frames(network, subject, numbers.clone(), *direction, *segment);
+            let frames = frames(network.path, subject, numbers.clone(), *direction, *segment);
             cost(network, *direction, &frames);
         }
         let now_takes = |in_use: bool| Memory {
@@ -62,7 +62,13 @@ pub fn open(
         // A flowtable has its entries since the answers.
         if network.path.has_leases() {
             for direction in [Original, Reply, Original, Reply] {
-                let frames = frames(network, subject, numbers.clone(), direction, Segment::Data);
+                let frames = frames(
+                    network.path,
+                    subject,
+                    numbers.clone(),
+                    direction,
+                    Segment::Data,
+                );
                 cost(network, direction, &frames);
             }
             memory.push(now_takes(true));
@@ -103,7 +109,7 @@ pub fn one_flow(networks: &[&Network], family: Family, protocol: Protocol) -> Ve
                     ..subject.clone()
                 };
                 rows.extend(interleaved(networks, &subject, |network, _| {
-                    let frames = frames(network, &subject, 0..1, direction, Segment::Data);
+                    let frames = frames(network.path, &subject, 0..1, direction, Segment::Data);
                     cost_in_use(network, direction, &repeated(frames))
                 }));
             }
@@ -131,7 +137,13 @@ pub fn many_flows(networks: &[&Network], family: Family) -> Findings {
             ..subject.clone()
         };
         rows.extend(interleaved(networks, &subject, |network, _| {
-            let frames = frames(network, &subject, 1..MANY + 1, direction, Segment::Data);
+            let frames = frames(
+                network.path,
+                &subject,
+                1..MANY + 1,
+                direction,
+                Segment::Data,
+            );
             cost_in_use(network, direction, &frames)
         }));
     }
@@ -151,7 +163,13 @@ pub fn new_sessions(networks: &[&Network], family: Family) -> Vec<Row> {
         ..Subject::of(Per::Session, family, Protocol::Udp)
     };
     interleaved(networks, &subject, |network, round| {
-        let frames = frames(network, &subject, fresh(round), Original, Segment::Data);
+        let frames = frames(
+            network.path,
+            &subject,
+            fresh(round),
+            Original,
+            Segment::Data,
+        );
         cost(network, Original, &frames)
     })
 }
@@ -180,7 +198,7 @@ pub fn short_connections(networks: &[&Network], family: Family) -> Vec<Row> {
     interleaved(networks, &subject, |network, round| {
         let mut slices = Vec::new();
         for (direction, segment) in script {
-            let frames = frames(network, &subject, fresh(round), direction, segment);
+            let frames = frames(network.path, &subject, fresh(round), direction, segment);
             let costs = cost(network, direction, &frames);
             slices.resize(costs.len(), 0.0);
             let sums = slices.iter_mut().zip(costs);

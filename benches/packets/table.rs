@@ -4,6 +4,7 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, Table};
 
+use crate::goals::Goal;
 use crate::native;
 use crate::path::Path;
 use crate::report::{Per, Report, Row, Subject};
@@ -30,10 +31,10 @@ pub fn print(report: &Report) {
     if !report.memory.is_empty() {
         println!("{}\n", memory(report));
     }
-    println!("{}", goals(report));
+    println!("{}", goals(&report.goals));
 }
 
-fn table(header: &[&str]) -> Table {
+pub fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING);
     let (first, others) = header.split_first().expect("columns");
@@ -43,12 +44,12 @@ fn table(header: &[&str]) -> Table {
     table
 }
 
-fn right(text: impl ToString) -> Cell {
+pub fn right(text: impl ToString) -> Cell {
     Cell::new(text.to_string()).set_alignment(CellAlignment::Right)
 }
 
 /// The number with thousands separated.
-fn number(number: i64) -> String {
+pub fn number(number: i64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.char_indices() {
@@ -134,9 +135,9 @@ fn memory(report: &Report) -> Table {
     table
 }
 
-fn goals(report: &Report) -> Table {
+pub fn goals(goals: &[Goal]) -> Table {
     let mut table = table(&["goal", "at most", "original", "reply", "both"]);
-    for goal in &report.goals {
+    for goal in goals {
         let mut cells = vec![
             Cell::new(format!("  {}", goal.goal)),
             right(figure(goal.at_most, 2)),

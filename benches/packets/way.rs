@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use crate::flow::{Direction, Segment};
 use crate::measure::{cost, frames};
-use crate::network::Network;
+use crate::namespace::Namespace;
+use crate::network::{Network, full_nat_counter};
 use crate::path::Path;
 use crate::report::Subject;
 use Direction::{Original, Reply};
@@ -18,6 +19,8 @@ const PACKETS: u64 = 100;
 /// How often the module is asked for the counts that it updates once a second.
 const PATIENCE: u32 = 100;
 
+type Send<'a> = &'a dyn Fn(Direction, &[Vec<u8>]);
+
 /// At PREROUTING, before everything else.
 const WATCH: &str = "add table inet watch
 add chain inet watch prerouting { type filter hook prerouting priority -450; }
@@ -25,10 +28,19 @@ add rule inet watch prerouting meta l4proto { tcp, udp } counter";
 
 /// Checks the first flow, whose connection is open.
 pub fn check(network: &Network, subject: &Subject) {
-    let (path, name) = (network.path, network.path.name());
-    let counted = path.is_ours().then(|| fast_packets(network));
-    let (watched, entry) = watched(network, subject);
-    if path == Path::TcRedirect {
+    let send = |direction, frames: &[Vec<u8>]| {
+        cost(network, direction, frames);
+    };
+    check_at(&network.director, network.path, subject, &send);
+}
+
+/// The same at a director that gets its frames by `send`, which returns when they have
+/// left.
+pub fn check_at(director: &Namespace, path: Path, subject: &Subject, send: Send) {
+    let name = path.name();
+    let counted = path.is_ours().then(|| fast_packets(director));
+    let (watched, entry) = watched(director, path, subject, send);
+    if path.is_redirect() {
         assert_eq!(watched, 0, "{name}: packets that netfilter saw");
     } else if path.is_fast() {
         // One packet in each direction may be the one that gets the lease or the
@@ -58,28 +70,32 @@ pub fn check(network: &Network, subject: &Subject) {
         };
         let all = (0..PATIENCE).any(|_| {
             sleep(Duration::from_millis(100));
-            fast_packets(network) >= least
+            fast_packets(director) >= least
         });
         assert!(all, "{name}: the program alone has not forwarded packets");
         if path == Path::IpvsBpf {
-            assert_eq!(fast_packets(network), 0, "{name}: leases are off");
+            assert_eq!(fast_packets(director), 0, "{name}: leases are off");
         }
     }
 }
 
 /// The number of packets that netfilter sees in both directions, and conntrack's entry
 /// right after them: a flowtable drops idle flows.
-fn watched(network: &Network, subject: &Subject) -> (u64, Option<String>) {
-    let director = &network.director;
+fn watched(
+    director: &Namespace,
+    path: Path,
+    subject: &Subject,
+    send: Send,
+) -> (u64, Option<String>) {
     director
         .feed("nft", &["-f", "-"], WATCH)
         .expect("nft takes it");
     for direction in [Original, Reply] {
-        let frame = frames(network, subject, 0..1, direction, Segment::Data);
+        let frame = frames(path, subject, 0..1, direction, Segment::Data);
         let frames = frame.into_iter().cycle().take(PACKETS as usize);
-        cost(network, direction, &frames.collect::<Vec<_>>());
+        send(direction, &frames.collect::<Vec<_>>());
     }
-    let entry = entry(network, subject);
+    let entry = entry(director, path, subject);
     let table = director.run("nft", &["list", "table", "inet", "watch"]);
     director.run("nft", &["delete", "table", "inet", "watch"]);
     let watched = number_after(&table, "counter packets ");
@@ -88,19 +104,19 @@ fn watched(network: &Network, subject: &Subject) -> (u64, Option<String>) {
 
 /// The number of packets that the program forwarded alone, as far as the module has
 /// counted them.
-fn fast_packets(network: &Network) -> u64 {
+fn fast_packets(director: &Namespace) -> u64 {
     ["fast_packets_original", "fast_packets_reply"]
-        .map(|counter| network.counter(counter))
+        .map(|counter| full_nat_counter(director, counter))
         .iter()
         .sum()
 }
 
 /// Conntrack's line for the flow, as the client and the server see it.
-fn entry(network: &Network, subject: &Subject) -> Option<String> {
+fn entry(director: &Namespace, path: Path, subject: &Subject) -> Option<String> {
     let client = subject.flow(0).client();
-    let vip = network.path.destination(subject.family);
-    let peer = network.path.peer(subject.family, client);
-    let table = network.director.proc_net("nf_conntrack");
+    let vip = path.destination(subject.family);
+    let peer = path.peer(subject.family, client);
+    let table = director.proc_net("nf_conntrack");
     let ends = [client, vip].map(SocketAddr::from);
     let mut lines = table.lines();
     let line = lines.find(|line| {
