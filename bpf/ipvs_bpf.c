@@ -81,18 +81,20 @@ int ipvs_ingress(struct __sk_buff *skb)
 	return pass(packet);
 }
 
-/* A tag in the frame makes its type another one. */
+/* A tag in the frame makes its type another one. struct ethhdr is packed: its type would
+ * be read in bytes.
+ */
 SEC("xdp")
 int ipvs_xdp(struct xdp_md *xdp)
 {
 	struct packet packet = { .context = xdp, .xdp = true };
-	struct ethhdr *frame;
+	__be16 *type;
 
-	if (!linear(packet, 0, sizeof(*frame), (void **)&frame))
+	if (!linear(packet, offsetof(struct ethhdr, h_proto), sizeof(*type), (void **)&type))
 		return pass(packet);
-	if (__builtin_expect(frame->h_proto == bpf_htons(ETH_P_IP), 1))
+	if (__builtin_expect(*type == bpf_htons(ETH_P_IP), 1))
 		return ingress4(packet);
-	if (frame->h_proto == bpf_htons(ETH_P_IPV6))
+	if (*type == bpf_htons(ETH_P_IPV6))
 		return ingress6(packet);
 	return pass(packet);
 }
