@@ -195,8 +195,9 @@ benchmark-svg: ## the picture and the table of docs/concepts/benchmark.md, from 
 bench-native: deps ## the fast path next to masquerade by conntrack: real time, on this host (needs root)
 	cargo bench --bench packets -- native
 
-DRIVERS ?= 6.1/virtio-net-pci 7/vmxnet3
-bench-drivers: deps ## the fast path at XDP next to other ways, between emulated cards (DRIVERS="6.1/virtio-net-pci 7/vmxnet3")
+DRIVERS ?= 6.1/virtio-net-pci 6.12/vmxnet3 7/vmxnet3
+bench-drivers: deps ## the fast path at XDP next to other ways, between emulated cards (DRIVERS="6.1/virtio-net-pci": kernel and card)
+	lab/software/xdp-forward.sh fetch
 	for pair in $(DRIVERS); do \
 		KERNEL=$${pair%/*} $(MAKE) bench-driver CARD=$${pair#*/} || exit; \
 	done

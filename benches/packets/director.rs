@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use crate::flow::{self, FAMILIES, Family, LOCAL_IPS, Protocol, SERVER_PORT, VIP_PORT};
 use crate::leases;
-use crate::namespace::Namespace;
+use crate::namespace::{self, Namespace};
 use crate::nft;
 use crate::path::Path;
 use crate::programs::redirect;
@@ -64,11 +64,48 @@ pub fn set_up(director: &Namespace, path: Path, full_nat: FullNat) {
                 .and_then(|()| nft::add_flowtable(director))
                 .expect("nft takes it");
         }
+        Path::XdpForward => {
+            set_up(director, Path::NftFlowtable, full_nat);
+            director
+                .feed(XDP_FORWARD, &LOAD_XDP_FORWARD, "")
+                .expect("this kernel has not refused it");
+        }
         Path::IpvsBpf | Path::IpvsBpfFast | Path::IpvsBpfXdp | Path::IpvsBpfToa => {
             apply(director, path, full_nat);
         }
         Path::FastAlone => leases::set_up(director, full_nat.max_sessions),
     }
+}
+
+const XDP_FORWARD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/software/xdp-forward.sh");
+
+const LOAD_XDP_FORWARD: [&str; 5] = ["load", "-f", "flowtable", "eth0", "eth1"];
+const UNLOAD_XDP_FORWARD: [&str; 3] = ["unload", "eth0", "eth1"];
+
+/// The reason why this kernel does not load xdp-forward, if it does not. Tries it, at the
+/// interfaces of the caller's network namespace.
+pub fn xdp_forward_refused() -> Option<String> {
+    // The function by which it looks into a flowtable is a module's.
+    namespace::run("modprobe", &["nf_flow_table"]);
+    match namespace::feed(XDP_FORWARD, &LOAD_XDP_FORWARD, "") {
+        Ok(()) => {
+            let unloaded = namespace::feed(XDP_FORWARD, &UNLOAD_XDP_FORWARD, "");
+            unloaded.expect("xdp-forward");
+            None
+        }
+        Err(error) => {
+            // The lines of libbpf and the verifier come first.
+            let mut lines = error.lines().filter(|line| !line.contains("libxdp"));
+            let told = lines.rfind(|line| line.contains("doesn't") || line.contains("not found"));
+            Some(told.or(error.lines().last()).unwrap_or_default().to_owned())
+        }
+    }
+}
+
+/// Takes the programs of `XdpForward` from the interfaces.
+pub fn unload_xdp_forward(director: &Namespace) {
+    let unloaded = director.feed(XDP_FORWARD, &UNLOAD_XDP_FORWARD, "");
+    unloaded.expect("xdp-forward");
 }
 
 pub fn service(family: Family) -> SocketAddr {

@@ -87,7 +87,7 @@ pub fn run(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-fn feed(program: &str, arguments: &[&str], input: &str) -> Result<(), String> {
+pub fn feed(program: &str, arguments: &[&str], input: &str) -> Result<(), String> {
     let fail = |error: io::Error| format!("{program}: {error}; run `make deps`");
     let mut child = command(program, arguments)
         .stdin(Stdio::piped())

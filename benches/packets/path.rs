@@ -27,6 +27,8 @@ pub enum Path {
     NftMasquerade,
     /// The same with a flowtable that forwards established flows at ingress.
     NftFlowtable,
+    /// The same, and at XDP `xdp-forward` of xdp-tools forwards the flowtable's flows.
+    XdpForward,
     /// Full NAT of this project, every packet through IPVS.
     IpvsBpf,
     /// The same with the fast path.
@@ -65,10 +67,11 @@ impl Path {
     ];
 
     /// The paths between cards with native XDP.
-    pub const DRIVERS: [Path; 7] = [
+    pub const DRIVERS: [Path; 8] = [
         Path::XdpDrop,
         Path::XdpRedirect,
         Path::IpvsBpfXdp,
+        Path::XdpForward,
         Path::IpvsBpfFast,
         Path::Route,
         Path::NftFlowtable,
@@ -86,6 +89,7 @@ impl Path {
             Path::IpvsMasquerade => "ipvs_masquerade",
             Path::NftMasquerade => "nft_masquerade",
             Path::NftFlowtable => "nft_flowtable",
+            Path::XdpForward => "xdp_forward",
             Path::IpvsBpf => "ipvs_bpf",
             Path::IpvsBpfFast => "ipvs_bpf_fast",
             Path::IpvsBpfXdp => "ipvs_bpf_xdp",
@@ -101,16 +105,18 @@ impl Path {
 
     /// True if conntrack knows the connections.
     pub fn has_conntrack(self) -> bool {
-        matches!(
-            self,
-            Path::IpvsMasquerade | Path::NftMasquerade | Path::NftFlowtable
-        )
+        matches!(self, Path::IpvsMasquerade | Path::NftMasquerade) || self.has_flowtable()
+    }
+
+    /// True if it also has a flowtable.
+    pub fn has_flowtable(self) -> bool {
+        matches!(self, Path::NftFlowtable | Path::XdpForward)
     }
 
     /// True if flows in use bypass most of the kernel while they have a lease or an entry
     /// in the flowtable.
     pub fn is_fast(self) -> bool {
-        self.has_leases() || self == Path::NftFlowtable
+        self.has_leases() || self.has_flowtable()
     }
 
     /// True if it is this project's full NAT, with the module.
@@ -145,7 +151,7 @@ impl Path {
     /// Otherwise the answers would not arrive, which is checked.
     pub fn peer(self, family: Family, client: (IpAddr, u16)) -> (IpAddr, u16) {
         match self {
-            Path::IpvsMasquerade | Path::NftMasquerade | Path::NftFlowtable => {
+            Path::IpvsMasquerade | Path::NftMasquerade | Path::NftFlowtable | Path::XdpForward => {
                 (flow::address(family, 2, 1), client.1)
             }
             Path::IpvsBpf

@@ -10,7 +10,7 @@ use aya::Ebpf;
 use super::generator::Generator;
 use super::window::Windows;
 use crate::arrival::{self, Ends};
-use crate::director::{FullNat, USUAL, set_up};
+use crate::director::{FullNat, USUAL, set_up, unload_xdp_forward};
 use crate::flow::{
     CLIENT_MAC, DIRECTOR_CLIENT_MAC, DIRECTOR_SERVER_MAC, Direction, SERVER_MAC, Segment,
 };
@@ -224,6 +224,9 @@ impl Drop for Cards<'_> {
         }
         if self.path.is_ours() {
             self.director.run(env!("CARGO_BIN_EXE_ipvs-bpf"), &["down"]);
+        }
+        if self.path == Path::XdpForward {
+            unload_xdp_forward(&self.director);
         }
         for card in ["eth0", "eth1"] {
             self.director

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The goals of the fast path at XDP, means of both directions.
+//! The goals of the fast path at XDP, means of both directions. xdp-forward forwards only
+//! one direction of a masqueraded flow.
 
 use super::report::Row;
-use crate::flow::{Family, Protocol};
+use crate::flow::{Direction, Family, Protocol};
 use crate::goals::{Figure, Goal};
 use crate::path::Path;
 use crate::report::Per;
-use Path::{IpvsBpfFast, IpvsBpfXdp, IpvsMasquerade};
+use Direction::Original;
+use Path::{IpvsBpfFast, IpvsBpfXdp, IpvsMasquerade, XdpForward};
 
 /// The goals that depend on the card: the quotients to the fast path at tc and to
 /// `IpvsMasquerade`, and the instructions that a packet of others may take more.
@@ -33,6 +35,10 @@ const MANY: f64 = 1.05;
 /// The goals that can be computed from these figures.
 pub fn goals(card: &str, rows: &[Row]) -> Vec<Goal> {
     let udp = |path| mean(rows, |row| row.path == path && is_one_flow(row));
+    let original = |path| {
+        let is = |row: &Row| row.path == path && row.direction == Original && is_one_flow(row);
+        mean(rows, is)
+    };
     let one_armed = || mean(rows, |row| row.path == IpvsBpfXdp && row.one_armed);
     let many = || mean(rows, |row| row.path == IpvsBpfXdp && row.flows > 1);
     let others = |path| mean(rows, |row| row.path == path && row.per == Per::OthersPacket);
@@ -42,7 +48,8 @@ pub fn goals(card: &str, rows: &[Row]) -> Vec<Goal> {
         _ => VIRTIO,
     };
     let at_xdp = udp(IpvsBpfXdp);
-    [
+    let others = others(IpvsBpfXdp).zip(others(IpvsBpfFast));
+    let goals = [
         (
             "UDP packet: ipvs_bpf_xdp ÷ ipvs_bpf_fast",
             limits.fast,
@@ -66,25 +73,36 @@ pub fn goals(card: &str, rows: &[Row]) -> Vec<Goal> {
         (
             "packet of others: ipvs_bpf_xdp − ipvs_bpf_fast",
             limits.others,
-            others(IpvsBpfXdp)
-                .zip(others(IpvsBpfFast))
-                .map(|(xdp, tc)| xdp - tc),
+            others.map(|(xdp, tc)| xdp - tc),
         ),
-    ]
-    .into_iter()
-    .filter_map(|(goal, at_most, value)| {
-        let value = value?;
-        Some(Goal {
-            goal: goal.to_owned(),
-            at_most,
-            figures: vec![Figure {
-                direction: None,
-                value,
-                reached: value <= at_most,
-            }],
-        })
+    ];
+    let goals = goals.into_iter();
+    let goals = goals.map(|(name, at_most, value)| goal(name, at_most, None, value));
+    let peer = goal(
+        "UDP packet: ipvs_bpf_xdp ÷ xdp_forward",
+        1.0,
+        Some(Original),
+        quotient(original(IpvsBpfXdp), original(XdpForward)),
+    );
+    goals.chain([peer]).flatten().collect()
+}
+
+fn goal(
+    goal: &str,
+    at_most: f64,
+    direction: Option<Direction>,
+    value: Option<f64>,
+) -> Option<Goal> {
+    let value = value?;
+    Some(Goal {
+        goal: goal.to_owned(),
+        at_most,
+        figures: vec![Figure {
+            direction,
+            value,
+            reached: value <= at_most,
+        }],
     })
-    .collect()
 }
 
 /// A UDP packet of one flow between two cards, in IPv4.

@@ -15,8 +15,6 @@ pub use report::{Run, write};
 pub use table::print;
 use window::Windows;
 
-use crate::path::Path;
-
 /// Measures these parts, or all, of these paths between cards of this model.
 pub fn measure(model: &str, parts: &[String]) -> Result<Run, String> {
     let parts = parts::named(parts)?;
@@ -26,11 +24,12 @@ pub fn measure(model: &str, parts: &[String]) -> Result<Run, String> {
     let generator = Generator::open();
     let windows = Windows::measured(&generator);
     let mut run = Run::of(model);
+    let paths = parts::paths_of_this_kernel();
     for part in parts {
         eprintln!("part {}", part.name);
-        for path in Path::DRIVERS.into_iter().filter(|path| part.has(*path)) {
+        for path in paths.iter().filter(|path| part.has(**path)) {
             eprintln!("  {}", path.name());
-            run.rows.extend(part.measure(path, &generator, &windows));
+            run.rows.extend(part.measure(*path, &generator, &windows));
         }
     }
     run.finish();

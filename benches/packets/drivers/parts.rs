@@ -5,6 +5,7 @@ use super::cards::{self, BURST, Cards};
 use super::generator::Generator;
 use super::report::Row;
 use super::window::Windows;
+use crate::director;
 use crate::flow::{Direction, Family, Protocol, Segment};
 use crate::measure::median;
 use crate::namespace::run;
@@ -81,6 +82,17 @@ pub fn prepare(driver: &str) {
     run("modprobe", &["ip_vs", "conn_tab_bits=20"]);
     run("modprobe", &["nf_conntrack", "hashsize=1048576"]);
     cards::find(driver);
+}
+
+/// The paths that work on this kernel.
+pub fn paths_of_this_kernel() -> Vec<Path> {
+    let refused = director::xdp_forward_refused();
+    if let Some(reason) = &refused {
+        eprintln!("without xdp_forward, which this kernel refuses: {reason}");
+    }
+    let all = Path::DRIVERS.into_iter();
+    all.filter(|path| *path != Path::XdpForward || refused.is_none())
+        .collect()
 }
 
 impl Part {
