@@ -15,6 +15,9 @@ use crate::measure::{median, now};
 /// How often the whole is looked for.
 const PATIENCE: u32 = 10_000;
 
+/// The rounds that are measured at once.
+const ROUNDS: u32 = 20;
+
 /// Waits, in a few instructions.
 pub fn pass() {
     unsafe { asm!(".rept 50", "pause", ".endr", options(nomem, nostack)) };
@@ -22,9 +25,10 @@ pub fn pass() {
 
 /// The cost of a window without any frames.
 pub struct Windows {
-    /// The instructions of a round: waiting, and looking for the answer.
+    /// The instructions of a round: waiting, looking for the answer, and all that comes in
+    /// between.
     round: f64,
-    /// The part of all instructions that the timer takes.
+    /// The part of all other instructions that the timer takes.
     timer: f64,
     /// The instructions of asking, and of the answer.
     asking: f64,
@@ -32,22 +36,20 @@ pub struct Windows {
 
 impl Windows {
     pub fn measured(generator: &Generator) -> Self {
-        const ROUNDS: u32 = 20;
-        const TRIES: u32 = 2_000;
-        let begin = now();
-        let tries = (0..TRIES).map(|_| {
-            let begin = now();
+        let (_, round) = times(|| {
             for _ in 0..ROUNDS {
                 assert_eq!(generator.answer(), None);
                 pass();
             }
-            now() - begin
         });
-        // In the fastest try, no timer tick fell.
-        let least = tries.min().expect("tries") as f64;
-        let mean = (now() - begin) as f64 / f64::from(TRIES);
+        // Instructions that an emulator executes fast, for half a second of the clock.
+        let (least, mean) = times(|| {
+            (0..200).for_each(|_| unsafe {
+                asm!(".rept 500", "nop", ".endr", options(nomem, nostack));
+            });
+        });
         let mut windows = Windows {
-            round: least / f64::from(ROUNDS),
+            round: round / f64::from(ROUNDS),
             timer: 1.0 - least / mean,
             asking: 0.0,
         };
@@ -84,7 +86,20 @@ impl Windows {
                 rounds += 1;
             }
         }
-        let taken = (now() - begin) as f64 * (1.0 - self.timer);
-        taken - f64::from(rounds) * self.round - self.asking
+        let taken = (now() - begin) as f64 - f64::from(rounds) * self.round;
+        taken * (1.0 - self.timer) - self.asking
     }
+}
+
+/// The instructions of a job, without the timer in the fastest try, and the mean.
+fn times(job: impl Fn()) -> (f64, f64) {
+    const TRIES: u32 = 5_000;
+    let begin = now();
+    let tries = (0..TRIES).map(|_| {
+        let begin = now();
+        job();
+        now() - begin
+    });
+    let least = tries.min().expect("tries") as f64;
+    (least, (now() - begin) as f64 / f64::from(TRIES))
 }
