@@ -19,6 +19,9 @@ const MANY: u32 = 50_000;
 /// New sessions or short connections in a round. Their numbers come after these.
 const NEW: u32 = 2_000;
 
+/// The least size of the frames that open a connection.
+const OPENING: usize = 200;
+
 /// Opens the connections of these flows, so that both directions are known. Returns the
 /// memory that each takes.
 pub fn open(
@@ -35,6 +38,12 @@ pub fn open(
             (Reply, Segment::Data),
         ],
     };
+    // The answer has data, also in IPv6, whose headers are longer than small frames: only
+    // then the handshake is over for those who tell the client's address.
+    let opening = Subject {
+        size: subject.size.max(OPENING),
+        ..subject.clone()
+    };
     let sessions = numbers.len();
     let mut memory = Vec::new();
     for network in networks
@@ -48,7 +57,13 @@ pub fn open(
         }
         let before = slab();
         for (direction, segment) in script {
-            let frames = frames(network.path, subject, numbers.clone(), *direction, *segment);
+            let frames = frames(
+                network.path,
+                &opening,
+                numbers.clone(),
+                *direction,
+                *segment,
+            );
             cost(network, *direction, &frames);
         }
         let now_takes = |in_use: bool| Memory {
