@@ -17,7 +17,7 @@ packages=(
 	qemu-system-x86 busybox-static cpio util-linux bsdutils xz-utils python3-minimal
 	# the tests and the demo: clients, servers, and other projects' tools
 	iproute2 iputils-ping procps curl iperf3 python3 ipvsadm nftables conntrack tcpdump
-	ethtool socat netcat-openbsd openssh-client bpftool tmux bash zsh fish python3-prometheus-client keepalived
+	ethtool strace socat netcat-openbsd openssh-client bpftool tmux bash zsh fish python3-prometheus-client keepalived
 	# make lint
 	shellcheck mandoc python3-venv
 )

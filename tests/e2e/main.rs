@@ -36,6 +36,7 @@ mod ipvsadm_options;
 mod json;
 mod keepalived;
 mod keepalived_import;
+mod killed;
 mod kubernetes;
 mod lab;
 mod leases;
