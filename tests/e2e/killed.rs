@@ -9,18 +9,9 @@ use crate::lab::{Lab, success};
 use crate::talk::{Answer, Talk};
 
 /// The system calls that change something: messages of netlink, files of /proc and /sys,
-/// programs, maps and their pins, modules.
-const CALLS: [&str; 10] = [
-    "sendto",
-    "sendmsg",
-    "write",
-    "bpf",
-    "mkdir",
-    "rename",
-    "unlink",
-    "rmdir",
-    "linkat",
-    "finit_module",
+/// programs and maps, their pins.
+const CALLS: [&str; 7] = [
+    "sendto", "write", "bpf", "mkdir", "rename", "unlink", "rmdir",
 ];
 
 /// The same connections as in [`fast`], and everything else differs.
@@ -84,7 +75,7 @@ fn apply_may_be_killed_at_each_step_and_the_next_one_converges() {
                 assert_eq!(&talk.ask(), &*first, "{call} {n}");
             }
             if !killed {
-                println!("{call}: {} calls", n - 1);
+                assert!(n > 1, "apply does not call {call}");
                 break;
             }
         }
