@@ -103,17 +103,12 @@ impl Player {
     pub fn establish(&mut self, session: Session, world: &mut World) -> Result<(), String> {
         let Session { protocol, family } = session;
         let ip = |ends: &str| format!("ip{family} {ends}");
-        let transport: &[&str] = match protocol {
-            TCP => &[
-                "tcp flags=S",
-                "tcp flags=SA",
-                "tcp flags=A",
-                "tcp flags=A",
-                "tcp flags=A",
-                "tcp flags=A",
-            ],
-            UDP => &["udp"; 6],
-            _ => &[
+        // TCP gets a lease with the fourth packet of a direction after the handshake's SYNs,
+        // UDP with the second one.
+        let transport = match protocol {
+            TCP => [&["tcp flags=S", "tcp flags=SA"][..], &["tcp flags=A"; 8]].concat(),
+            UDP => vec!["udp"; 6],
+            _ => vec![
                 "sctp/chunk 1",
                 "sctp/chunk 2",
                 "sctp/chunk 10",
