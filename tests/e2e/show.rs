@@ -77,11 +77,18 @@ fn traffic(lab: &Lab) {
                   s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n\
                   for n in range(5): s.sendto(b'x' * n, ('fd00::1', 9))";
     lab.exec("client", &["/usr/bin/python3", "-ISc", script]);
+    let total = |service: &str, counter: &str| {
+        let text = success(&lab.ipvs_bpf(&["show", "--json", service]));
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        json["services"][0]["totals"][counter].as_u64().unwrap()
+    };
     // They were not answered, so no time was spent on them.
     eventually("the datagrams of IPv6 arrive", || {
-        let text = success(&lab.ipvs_bpf(&["show", "--json", "udp://[fd00::1]:9"]));
-        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        json["services"][0]["totals"]["incoming_packets"] == 5
+        total("udp://[fd00::1]:9", "incoming_packets") == 5
+    });
+    // The module adds what the fast path counted every two seconds.
+    eventually("the packets of the fast path are counted", || {
+        total("tcp://10.0.0.1:80", "outgoing_bytes") > 300_000
     });
 }
 
