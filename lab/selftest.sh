@@ -246,6 +246,15 @@ proves "… and is shown" err_has "WARNING: CPU: 0 PID: 1 at nowhere"
 proves "… next to the output" out_is fine
 vm -- bash -c 'echo "<3>BUG kmalloc-64 (Tainted: G): Poison overwritten" >/dev/kmsg'
 proves "so does a slab that was written to after it was freed" test "$status" -eq 125
+traces() {
+	vm -- bash -c "for line in 'Call Trace:' ' <TASK>' ' dump_stack_lvl+0x51/0x66' ' $1+0x7aa/0x1350'; do
+		echo \"<4>\$line\" >/dev/kmsg
+	done"
+}
+traces __register_sysctl_table
+proves "a stack that the kernel prints for want of memory passes" test "$status" -eq 0
+traces __kmalloc
+proves "… and another does not" test "$status" -eq 125
 vm --allow-warnings -- bash -c 'echo "<4>WARNING: CPU: 0" >/dev/kmsg'
 proves "--allow-warnings lets it pass" test "$status" -eq 0
 vm --timeout 120 -- bash -c 'echo before; echo c >/proc/sysrq-trigger; sleep 60'
