@@ -106,10 +106,16 @@ static __always_inline bool has_removed_tag(struct packet packet)
 	return !packet.xdp && skb_of(packet)->vlan_present;
 }
 
-/* The packet continues unchanged, to the module and IPVS. */
+/* The packet continues unchanged, to the module and IPVS. The compiler must not know the
+ * verdict: it would keep that in a register from the first test on, and other values on
+ * the stack instead.
+ */
 static __always_inline int pass(struct packet packet)
 {
-	return packet.xdp ? (int)XDP_PASS : TC_ACT_UNSPEC;
+	int verdict = packet.xdp ? (int)XDP_PASS : TC_ACT_UNSPEC;
+
+	asm volatile("" : "+r"(verdict));
+	return verdict;
 }
 
 /* Finds a part of the packet. Returns false if the linear part ends before. (A returned
