@@ -96,20 +96,20 @@ fn the_fast_path_is_switched_off_and_on_again_under_connections_that_live() {
 #[test]
 fn a_timeout_of_ipvs_that_is_shorter_than_the_talk_does_not_end_it() {
     let lab = Lab::new();
-    lab.apply(&(fast() + "[timeouts]\nudp = \"2s\"\n"));
+    lab.apply(&(fast() + "[timeouts]\nudp = \"6s\"\n"));
     let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
     warm(&lab, &mut talk);
-    eventually("it goes on for five timeouts without a pause", || {
+    eventually("it goes on for two timeouts without a pause", || {
         let first = talk.ask();
         let created = lab.counter("sessions_created");
         let begin = Instant::now();
-        while begin.elapsed().as_secs() < 10 {
+        while begin.elapsed().as_secs() < 13 {
             let asked = Instant::now();
             let answer = talk.ask();
             sleep(Duration::from_millis(100));
             // A very busy host makes pauses that IPVS may take for the end of the
             // connection.
-            if asked.elapsed().as_secs() > 0 {
+            if asked.elapsed().as_secs() > 2 {
                 return false;
             }
             assert_eq!(answer, first);
