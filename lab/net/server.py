@@ -14,9 +14,12 @@ in most tests.
 GET /            "NAME PEER_ADDRESS PEER_PORT"
 GET /bytes/N     N bytes, always the same
 GET /held/PATH   1000000 bytes, the last half when there is a file of that path
+GET /file/PATH   the file of that path
 POST             the SHA-256 of the body
 UDP              "NAME PEER_ADDRESS PEER_PORT LENGTH " and the datagram's first
                  1000 of LENGTH bytes
+
+Most answers of HTTP have the header "Peer: PEER_ADDRESS PEER_PORT".
 """
 
 import ctypes
@@ -45,18 +48,24 @@ class Handler(BaseHTTPRequestHandler):
             body = (b"0123456789abcdef" * (size // 16 + 1))[:size]
         elif self.path.startswith("/held/"):
             return self.held(self.path.removeprefix("/held"))
+        elif self.path.startswith("/file/"):
+            with open(self.path.removeprefix("/file"), "rb") as file:
+                body = file.read()
         else:
-            name = self.server.name
-            body = "{} {} {}\n".format(name, *self.client_address[:2]).encode()
+            body = f"{self.server.name} {self.peer()}\n".encode()
         self.answer(body)
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.answer(hashlib.sha256(body).hexdigest().encode() + b"\n")
 
+    def peer(self):
+        return "{} {}".format(*self.client_address[:2])
+
     def answer(self, body):
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Peer", self.peer())
         self.end_headers()
         self.wfile.write(body)
 

@@ -5,6 +5,7 @@ mod forgery;
 mod nginx;
 mod receiver;
 mod segments;
+mod told;
 mod transfers;
 
 use std::io::{BufRead, BufReader, Lines};

@@ -2,18 +2,11 @@
 //! From client to accept(2): a server sees the client's address through a director that
 //! sends it and the programs of `bpf/toa`.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::path::PathBuf;
+use ipvs_bpf::toa::abi::Outcome;
 
-use ipvs_bpf::model::Network;
-use ipvs_bpf::toa::{self, abi::Outcome};
-
+use super::told::{LocalIps, Receiver};
 use super::{FILE, PAIRS, client, lab, option};
 use crate::talk::answer;
-
-/// No other test uses these.
-const LOCAL_IPS: [&str; 2] = ["10.2.0.177", "fd00:2::177"];
 
 /// Answers like `lab/net/server.py`. accept(2) waits for data, and data may come with a SYN.
 const DEFERRING: &str = r"
@@ -29,50 +22,18 @@ while True:
     c.close()
 ";
 
-/// The mount point of cgroup v2. Some hosts have version 1 as well.
-fn root() -> File {
-    let mounts = fs::read_to_string("/proc/mounts").unwrap();
-    let root = mounts.lines().find_map(|line| {
-        let mut words = line.split(' ');
-        let path = words.nth(1)?;
-        (words.next()? == "cgroup2").then(|| PathBuf::from(path))
-    });
-    File::open(root.expect("cgroup v2 is mounted")).unwrap()
-}
-
 #[test]
 fn a_server_sees_the_client_through_the_director() {
     let mut lab = lab();
     lab.exec("server1", &["sysctl", "-qw", "net.ipv4.tcp_fastopen=0x203"]);
     lab.start("server1", &["/usr/bin/python3", "-ISc", DEFERRING], "ready");
-    for address in ["10.2.0.177/24", "fd00:2::177/64"] {
-        let words = ["ip", "addr", "add", address, "dev", "eth1", "nodad"];
-        let words = if address.contains(':') {
-            &words[..]
-        } else {
-            &words[..6]
-        };
-        lab.exec("director", words);
-    }
-    let [ipv4, ipv6] = LOCAL_IPS;
+    let local_ips = LocalIps::new(&lab, &["director"]);
     let services = FILE.split_once("[[service]]").unwrap().1;
     let others = services.replace(":80\"", ":81\"").replace(":8080", ":8081");
-    let file = format!("{FILE}[[service]]{others}")
-        .replace("10.2.0.100", ipv4)
-        .replace("fd00:2::100", ipv6);
-    lab.apply(&file);
-    let mut loaded = toa::load().unwrap();
-    let trust: BTreeSet<Network> = LOCAL_IPS
-        .into_iter()
-        .map(|address| address.parse().unwrap())
-        .map(|address: std::net::IpAddr| {
-            Network::containing(address, if address.is_ipv4() { 32 } else { 128 })
-        })
-        .collect();
+    lab.apply(&local_ips.of(&format!("{FILE}[[service]]{others}")));
     let seen = || answer(&lab.get(&["http://10.0.0.1/"]));
-    assert_eq!(seen().peer, ipv4, "without the programs");
-    loaded.set_trust(&trust).unwrap();
-    let links = loaded.attach(&root()).unwrap();
+    assert_eq!(seen().peer, local_ips.ipv4, "without the programs");
+    let receiver = Receiver::new(&local_ips);
 
     // Every way to end a handshake, and an option that a client forges.
     let forged = option("203.0.113.9:9");
@@ -115,10 +76,7 @@ fn a_server_sees_the_client_through_the_director() {
         assert_eq!(seen.port, port);
         told += 1;
     }
-    let totals = loaded.totals().unwrap();
-    assert_eq!(totals.of(Outcome::Told), told);
-    assert_eq!(totals.of(Outcome::Absent), 0);
-    assert_eq!(totals.of(Outcome::Malformed), 0);
-    drop(links);
-    assert_eq!(seen().peer, ipv4, "without the programs");
+    assert_eq!(receiver.outcomes(), [(Outcome::Told, told)]);
+    drop(receiver);
+    assert_eq!(seen().peer, local_ips.ipv4, "without the programs");
 }
