@@ -2,6 +2,7 @@
 //! The client's address in a TCP option, as seen in the network of a server.
 
 mod forgery;
+mod iperf3;
 mod nginx;
 mod receiver;
 mod segments;
