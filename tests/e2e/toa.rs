@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The client's address in a TCP option, as seen in the network of a server.
 
+mod bulk;
 mod forgery;
 mod iperf3;
 mod nginx;

@@ -4,9 +4,9 @@
 use super::{PAIRS, Watch, client, lab, option};
 use crate::lab::Lab;
 
-/// The number of segments of both families that the server's kernel rejected.
-fn wrong_checksums(lab: &Lab) -> u64 {
-    let text = lab.exec("server1", &["cat", "/proc/net/snmp"]);
+/// The number of segments of both families that a host's kernel rejected.
+pub fn wrong_checksums(lab: &Lab, host: &str) -> u64 {
+    let text = lab.exec(host, &["cat", "/proc/net/snmp"]);
     let lines: Vec<Vec<&str>> = text
         .lines()
         .filter_map(|line| line.strip_prefix("Tcp: "))
@@ -16,7 +16,7 @@ fn wrong_checksums(lab: &Lab) -> u64 {
     lines[1][at.unwrap()].parse().unwrap()
 }
 
-fn offloads(lab: &Lab, host: &str, device: &str, state: &str) {
+pub fn offloads(lab: &Lab, host: &str, device: &str, state: &str) {
     let words = [
         "ethtool", "-K", device, "tso", state, "gso", state, "gro", state, "tx", state,
     ];
@@ -80,7 +80,7 @@ fn transfers_stay_whole_with_offloads_and_without() {
             }
         }
     }
-    assert_eq!(wrong_checksums(&lab), 0);
+    assert_eq!(wrong_checksums(&lab, "server1"), 0);
     assert_eq!(lab.counter("toa_failed"), 0);
     assert_eq!(lab.counter("toa_no_room"), 0);
     assert_eq!(lab.counter("drop_too_big"), 0);
@@ -122,6 +122,6 @@ fn a_full_segment_becomes_two() {
         assert!(data.iter().all(|it| it.size <= 1500));
         assert!(data.iter().all(|it| it.options == option(&from)));
     }
-    assert_eq!(wrong_checksums(&lab), 0);
+    assert_eq!(wrong_checksums(&lab, "server1"), 0);
     assert_eq!(lab.counter("toa_failed"), 0);
 }
