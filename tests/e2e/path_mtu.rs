@@ -5,7 +5,7 @@
 use crate::lab::Lab;
 
 /// The server is behind a router, and so is the client.
-const FILE: &str = r#"
+pub const FILE: &str = r#"
 [director]
 interfaces = ["eth0", "eth1"]
 max_sessions = 1000
@@ -29,7 +29,7 @@ snat = "default"
 "#;
 
 /// The VIP as in a URL, the VIP and the local IP.
-const FAMILIES: [(&str, &str, &str); 2] = [
+pub const FAMILIES: [(&str, &str, &str); 2] = [
     ("10.0.0.1", "10.0.0.1", "10.2.0.100"),
     ("[fd00::1]", "fd00::1", "fd00:2::100"),
 ];
@@ -62,7 +62,7 @@ fn download(lab: &Lab, vip: &str) {
 }
 
 /// True if a host has learned that packets to an address can have at most 1280 bytes.
-fn learned(lab: &Lab, host: &str, address: &str) -> bool {
+pub fn learned(lab: &Lab, host: &str, address: &str) -> bool {
     let route = lab.exec(host, &["ip", "route", "get", address]);
     route.contains("mtu 1280")
 }
@@ -75,7 +75,7 @@ fn narrow_link(lab: &Lab, ends: [[&str; 2]; 2]) {
 
 /// Limits the router to 1280 bytes on the way to its far host. The far host's own link is
 /// unchanged.
-fn narrow_router(lab: &Lab, router: &str, subnet: u8) {
+pub fn narrow_router(lab: &Lab, router: &str, subnet: u8) {
     let four = format!(
         "ip route replace 10.{subnet}.0.0/24 dev far proto kernel scope link mtu 1280 && \
          ip route replace fd00:{subnet}::/64 dev far proto kernel metric 256 mtu lock 1280"

@@ -4,6 +4,7 @@
 mod bulk;
 mod forgery;
 mod iperf3;
+mod mtu;
 mod nginx;
 mod receiver;
 mod segments;
