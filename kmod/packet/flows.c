@@ -18,6 +18,7 @@ static bool find_reply(struct director *director, const struct flow *flow,
 		return false;
 	cp = session->conn;
 	to->direction = IPVS_BPF_REPLY;
+	to->session = session;
 	ivb_session_translate(session, cp, IPVS_BPF_REPLY, &to->flow);
 	return true;
 }
@@ -39,6 +40,7 @@ static bool find_original(struct director *director, const struct flow *flow,
 	session = is_ours(cp) ? ivb_session_of(cp) : NULL;
 	if (session) {
 		to->direction = IPVS_BPF_ORIGINAL;
+		to->session = session;
 		ivb_session_translate(session, cp, IPVS_BPF_ORIGINAL, &to->flow);
 	}
 	/* This put does not change the timer. */

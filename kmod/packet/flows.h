@@ -8,6 +8,7 @@
 struct translation {
 	struct flow flow;
 	u8 direction; /* of the original flow: enum ipvs_bpf_direction */
+	struct session *session; /* valid under RCU */
 };
 
 bool ivb_flow_find(struct director *director, const struct flow *flow,

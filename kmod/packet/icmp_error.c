@@ -29,6 +29,7 @@
 #include "packet/packet.h"
 #include "packet/request.h"
 #include "packet/send.h"
+#include "packet/toa.h"
 #include "session/routes.h"
 #include "table/services.h"
 
@@ -39,6 +40,7 @@ struct error {
 	unsigned int transport; /* its transport header, maybe cut short */
 	unsigned int hook;      /* where netfilter handed it to us */
 	bool unknown_type;      /* ICMPv6 may get more types of errors */
+	bool too_big;           /* it says that the inner packet is larger than the MTU */
 	bool broken;            /* the inner header: no flow of ours sent it */
 	union nf_inet_addr daddr; /* where it was sent to */
 	struct flow flow;         /* the flow that would answer the inner packet */
@@ -68,6 +70,7 @@ static bool read4(const struct sk_buff *skb, struct error *error)
 	icmp = skb_header_pointer(skb, error->icmp, sizeof(*icmp), &icmp_buffer);
 	if (!icmp || !is_error4(icmp->type))
 		return false;
+	error->too_big = icmp->type == ICMP_DEST_UNREACH && icmp->code == ICMP_FRAG_NEEDED;
 	error->inner = error->icmp + sizeof(*icmp);
 	inner = skb_header_pointer(skb, error->inner, sizeof(*inner), &inner_buffer);
 	if (!inner)
@@ -121,6 +124,7 @@ static bool read6(const struct sk_buff *skb, struct error *error)
 	if (!icmp || icmp->icmp6_type & ICMPV6_INFOMSG_MASK)
 		return false;
 	error->unknown_type = !is_error6(icmp->icmp6_type);
+	error->too_big = icmp->icmp6_type == ICMPV6_PKT_TOOBIG;
 	error->inner = error->icmp + sizeof(*icmp);
 	inner = skb_header_pointer(skb, error->inner, sizeof(*inner), &inner_buffer);
 	if (!inner || inner->version != 6)
@@ -338,6 +342,8 @@ static unsigned int pass(struct director *director, struct sk_buff *skb,
 	else
 		rewrite_outer4(skb, error->icmp, flow);
 	decrease_hop_limit(skb, family);
+	if (error->too_big && to->direction == IPVS_BPF_REPLY)
+		toa_too_big(to->session);
 	/* This takes over the reference. */
 	if (!ivb_set_route(skb, dst))
 		return ivb_drop(director, skb, COUNT_DROP_POLICY);

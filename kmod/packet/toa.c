@@ -104,13 +104,14 @@ static bool make_one(struct sk_buff *skb)
 }
 
 /* Puts the option into the segment, or leaves the segment without it. */
-static void add(struct director *director, const struct ip_vs_conn *cp,
+static void add(const struct session *session, const struct ip_vs_conn *cp,
 		struct sk_buff *skb, const struct packet *packet)
 {
+	struct director *director = session->director;
 	struct toa_option option;
 
 	make_option(cp, &option);
-	switch (ivb_toa_add(skb, packet, &option)) {
+	switch (ivb_toa_add(skb, packet, &option, READ_ONCE(session->toa_narrow))) {
 	case 0:
 		count(director, COUNT_TOA_ADDED);
 		break;
@@ -158,7 +159,7 @@ bool ivb_toa_request(struct session *session, const struct ip_vs_conn *cp,
 		count_many(director, COUNT_TOA_FORGED, found.forged);
 	}
 	if (!tcp->syn || found.fast_open || skb->len > packet->transport + header)
-		add(director, cp, skb, packet);
+		add(session, cp, skb, packet);
 	return true;
 }
 

@@ -33,4 +33,12 @@ static inline void toa_reply(struct session *session, const struct sk_buff *skb,
 		ivb_toa_see_reply(session, skb, transport);
 }
 
+/* Called for an ICMP error to the client: a segment is too big for the path to the server.
+ */
+static inline void toa_too_big(struct session *session)
+{
+	if (toa_is_telling(session))
+		WRITE_ONCE(session->toa_narrow, true);
+}
+
 #endif

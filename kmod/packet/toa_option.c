@@ -4,7 +4,9 @@
  * right: a checksum is changed by the difference, and a checksum for a device to finish
  * is made only if the old one was right. Segments on the wire do not exceed the MTU: a
  * packet of several segments gets smaller ones, and a segment that would be too large
- * becomes two.
+ * becomes two. On a path with a smaller MTU than our own link, nothing becomes larger
+ * than it was: its routers send their errors to the client, which does not count the
+ * option.
  */
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -24,6 +26,7 @@
 /* The changes that give a segment room for the option. */
 struct fit {
 	unsigned int mtu;
+	bool narrow;  /* the path has a smaller MTU, which is not known */
 	u16 gso_size; /* the new size; 0: it is one segment, and stays one */
 	bool partial; /* a device finishes its checksum */
 };
@@ -72,14 +75,15 @@ static bool fit_single(const struct sk_buff *skb, const struct packet *packet,
 		       const struct tcphdr *tcp, unsigned int length, struct fit *fit)
 {
 	unsigned int headers = packet->transport + tcp->doff * 4;
+	bool room = skb->len + length <= fit->mtu;
 
 	fit->gso_size = 0;
-	if (skb->len + length <= fit->mtu || skb->len > fit->mtu ||
+	if ((room && !fit->narrow) || skb->len > fit->mtu ||
 	    fragment_size(skb, packet->family))
 		return true;
 	/* Both segments would have these flags. */
 	if (tcp->syn || tcp->rst || skb->len - headers <= 2 * length)
-		return false;
+		return room;
 	fit->gso_size = skb->len - headers - length;
 	return true;
 }
@@ -206,13 +210,14 @@ static void cut(struct sk_buff *skb, const struct packet *packet, u16 size)
 }
 
 /* Called when the packet has its route and is writable up to the end of its TCP header.
- * Returns -ENOSPC if there is no room. Other errors: no memory, or a wrong checksum. On
- * an error the segment is unchanged.
+ * narrow: an earlier segment of the connection was too big for the path. Returns -ENOSPC
+ * if there is no room. Other errors: no memory, or a wrong checksum. On an error the
+ * segment is unchanged.
  */
 int ivb_toa_add(struct sk_buff *skb, const struct packet *packet,
-		const struct toa_option *option)
+		const struct toa_option *option, bool narrow)
 {
-	struct fit fit;
+	struct fit fit = { .narrow = narrow };
 
 	if (!fits(skb, packet, toa_tcp(skb, packet), option->length, &fit))
 		return -ENOSPC;

@@ -28,6 +28,6 @@ static inline bool toa_is_partial(const struct sk_buff *skb, const struct tcphdr
 }
 
 int ivb_toa_add(struct sk_buff *skb, const struct packet *packet,
-		const struct toa_option *option);
+		const struct toa_option *option, bool narrow);
 
 #endif

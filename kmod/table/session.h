@@ -81,8 +81,9 @@ struct session {
 	/* Under the lock: */
 	struct session_leases *leases; /* NULL: it never had one; READ_ONCE */
 	bool ended;
-	u8 toa;                  /* enum toa_state; READ_ONCE, as the next two */
+	u8 toa;                  /* enum toa_state; READ_ONCE, as the next three */
 	bool toa_syn;            /* the server's SYN was seen */
+	bool toa_narrow;         /* a segment was too big for the path to the server */
 	u32 toa_acked;           /* what that SYN acknowledges; host endianness */
 	struct kept_route route[2];
 };

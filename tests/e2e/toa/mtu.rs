@@ -100,3 +100,37 @@ fn transfers_stay_whole_over_a_path_that_becomes_smaller_behind_the_director() {
     nothing_failed(&lab);
     assert_eq!(lab.counter("drop_too_big"), 0);
 }
+
+/// The first data fills several segments, as that of a TLS client often does.
+const FULL: &str = r"
+import hashlib, socket, sys
+body = bytes(range(256)) * 400
+s = socket.create_connection((sys.argv[1], 80))
+s.sendall(b'POST /%s HTTP/1.0\r\nContent-Length: %d\r\n\r\n' % (b'x' * 3000, len(body)) + body)
+answer = s.makefile().read()
+assert answer.split()[-1] == hashlib.sha256(body).hexdigest(), answer
+peer = 'Peer: {} {}\n'.format(*s.getsockname()[:2])
+assert peer in answer, answer
+";
+
+/// The routers' errors do not count the option, so a client that obeys them still sends
+/// segments that leave no room for it.
+#[test]
+fn first_data_that_fills_segments_arrives_over_such_a_path() {
+    let (lab, receiver) = narrow_behind();
+    let mut told = 0;
+    for state in ["on", "off"] {
+        begin(&lab, state);
+        for (_, vip, _) in path_mtu::FAMILIES {
+            // The second connection begins with what the first one has learned.
+            for is_known in [false, true] {
+                assert_eq!(learned(&lab, "farclient", vip), is_known);
+                lab.exec("farclient", &["/usr/bin/python3", "-ISc", FULL, vip]);
+                told += 1;
+            }
+        }
+    }
+    assert_eq!(wrong_checksums(&lab, "farserver"), 0);
+    assert_eq!(receiver.outcomes(), [(Outcome::Told, told)]);
+    nothing_failed(&lab);
+}
