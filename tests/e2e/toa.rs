@@ -4,6 +4,7 @@
 mod bulk;
 mod forgery;
 mod iperf3;
+mod mptcp;
 mod mtu;
 mod nginx;
 mod receiver;

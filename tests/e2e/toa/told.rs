@@ -73,6 +73,11 @@ impl Receiver {
         }
     }
 
+    /// True if the programs know servers of Multipath TCP.
+    pub fn has_mptcp(&self) -> bool {
+        self.loaded.has_mptcp()
+    }
+
     /// The outcomes of connections from trusted addresses that are not zero.
     pub fn outcomes(&self) -> Vec<(Outcome, u64)> {
         let totals = self.loaded.totals().unwrap();
