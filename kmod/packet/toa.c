@@ -14,6 +14,10 @@
  * The server shows it by data, by a FIN, or by acknowledging more than its SYN did. Any
  * other segment may answer a segment out of window, which the client can send at any
  * time; after that, the client would send an option of its own.
+ *
+ * A connection whose SYN another director saw may still be in its handshake, because IPVS
+ * synchronises it at the client's ACK. The first segment of its server takes the place of
+ * the SYN: it acknowledges as much, or more.
  */
 #include <linux/tcp.h>
 #include <net/checksum.h>
@@ -163,6 +167,18 @@ bool ivb_toa_request(struct session *session, const struct ip_vs_conn *cp,
 	return true;
 }
 
+static void set_acked(struct session *session, u32 acked)
+{
+	WRITE_ONCE(session->toa_acked, acked);
+	WRITE_ONCE(session->toa_has_acked, true);
+}
+
+static bool has_acked_more(const struct session *session, u32 acked)
+{
+	return READ_ONCE(session->toa_has_acked) &&
+	       after(acked, READ_ONCE(session->toa_acked));
+}
+
 /* Called for a packet of the server. */
 void ivb_toa_see_reply(struct session *session, const struct sk_buff *skb,
 		       unsigned int transport)
@@ -176,12 +192,12 @@ void ivb_toa_see_reply(struct session *session, const struct sk_buff *skb,
 		return;
 	acked = ntohl(tcp->ack_seq);
 	if (tcp->syn) {
-		WRITE_ONCE(session->toa_acked, acked);
-		WRITE_ONCE(session->toa_syn, true);
+		set_acked(session, acked);
 		begin(session);
-	} else if (!READ_ONCE(session->toa_syn) || tcp->fin ||
-		   skb->len > transport + tcp->doff * 4 ||
-		   after(acked, READ_ONCE(session->toa_acked))) {
+	} else if (tcp->fin || skb->len > transport + tcp->doff * 4 ||
+		   has_acked_more(session, acked)) {
 		WRITE_ONCE(session->toa, TOA_TOLD);
+	} else if (!READ_ONCE(session->toa_has_acked)) {
+		set_acked(session, acked);
 	}
 }

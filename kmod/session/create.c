@@ -45,14 +45,6 @@ static bool is_refused(struct director *director, const struct ip_vs_conn *cp)
 	return false;
 }
 
-/* The first state. A connection that another director began has told its server. */
-static enum toa_state initial_toa_state(const struct session *session)
-{
-	if (!READ_ONCE(session->service->toa))
-		return TOA_OFF;
-	return session->conn->flags & IP_VS_CONN_F_SYNC ? TOA_TOLD : TOA_TELLING;
-}
-
 /* Called under RCU. route is the route to the server, if it is known; a session takes
  * it over. Returns NULL if the connection is refused, and counts why.
  */
@@ -81,7 +73,7 @@ struct session *ivb_session_create(struct director *director, struct service *se
 	session->conn = cp;
 	session->route[IPVS_BPF_ORIGINAL].dst = route;
 	spin_lock_init(&session->lock);
-	session->toa = initial_toa_state(session);
+	session->toa = READ_ONCE(service->toa) ? TOA_TELLING : TOA_OFF;
 	err = ivb_local_port_choose(ips, session);
 	if (err) {
 		ivb_session_discard(session);

@@ -82,9 +82,10 @@ struct session {
 	struct session_leases *leases; /* NULL: it never had one; READ_ONCE */
 	bool ended;
 	u8 toa;                  /* enum toa_state; READ_ONCE, as the next three */
-	bool toa_syn;            /* the server's SYN was seen */
+	bool toa_has_acked;      /* toa_acked is set */
 	bool toa_narrow;         /* a segment was too big for the path to the server */
-	u32 toa_acked;           /* what that SYN acknowledges; host endianness */
+	u32 toa_acked;           /* what the server's SYN acknowledges, or its first
+				  * segment seen; host endianness */
 	struct kept_route route[2];
 };
 

@@ -19,6 +19,7 @@ usage: lab/net/segments.py watch INTERFACE PORT
            full=SIZE[=OPTIONS]   a request that makes a packet of that size; the same
            again                 the last segment once more
            reset                 an RST
+           hold                  says "held"; waits for a line of standard input
            OPTIONS are in hexadecimal. IPv6 addresses are in brackets.
 """
 
@@ -182,6 +183,10 @@ class Client:
 
     def reset(self):
         self.send(RST)
+
+    def hold(self):
+        print("held", flush=True)
+        sys.stdin.readline()
 
     def full(self, size, options=b""):
         header = (40 if self.to[0].version == 6 else 20) + 20 + len(options)

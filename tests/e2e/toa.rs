@@ -9,6 +9,7 @@ mod mtu;
 mod nginx;
 mod receiver;
 mod segments;
+mod sync;
 mod told;
 mod transfers;
 
@@ -101,7 +102,8 @@ struct Segment {
     options: String,
 }
 
-/// Captures the segments that arrive at a server.
+/// A program that says "ready", and ends by SIGTERM. Usually one that captures the segments
+/// that arrive at a server.
 struct Watch {
     program: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -109,22 +111,34 @@ struct Watch {
 
 impl Watch {
     fn begin(lab: &Lab) -> Self {
+        Watch::at(lab, "server1")
+    }
+
+    fn at(lab: &Lab, server: &str) -> Self {
         let words = ["lab/net/segments.py", "watch", "eth0", PORT];
-        let mut program = lab.spawn_at("server1", &words);
+        Watch::run(lab, server, &words)
+    }
+
+    fn run(lab: &Lab, server: &str, words: &[&str]) -> Self {
+        let mut program = lab.spawn_at(server, words);
         let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
         assert_eq!(lines.next().unwrap().unwrap(), "ready");
         Watch { program, lines }
     }
 
     /// Returns all captured segments.
-    fn end(mut self) -> Vec<Segment> {
+    fn end(self) -> Vec<Segment> {
+        self.lines().iter().map(|line| segment(line)).collect()
+    }
+
+    /// Ends the program. Returns its output.
+    fn lines(mut self) -> Vec<String> {
         // `ip netns exec` has replaced itself by this program.
         let pid = Pid::from_raw(self.program.id().try_into().unwrap());
         kill(pid, Signal::SIGTERM).unwrap();
-        let segments = self.lines.by_ref().map(|line| segment(&line.unwrap()));
-        let segments: Vec<Segment> = segments.collect();
+        let lines = self.lines.by_ref().map(Result::unwrap).collect();
         assert!(self.program.wait().unwrap().success());
-        segments
+        lines
     }
 }
 

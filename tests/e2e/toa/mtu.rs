@@ -62,7 +62,7 @@ fn transfers_stay_whole_with_small_frames_and_with_large_ones() {
 fn narrow_behind() -> (Lab, Receiver) {
     let mut lab = Lab::new();
     lab.far();
-    let local_ips = LocalIps::new(&lab, &["director"]);
+    let local_ips = LocalIps::at(&lab);
     let snat = "snat = \"default\"\n";
     let told = format!("{snat}client_address = \"toa\"\n");
     lab.apply(&local_ips.of(&path_mtu::FILE.replace(snat, &told)));

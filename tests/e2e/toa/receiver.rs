@@ -9,7 +9,7 @@ use super::{FILE, PAIRS, client, lab, option};
 use crate::talk::answer;
 
 /// Answers like `lab/net/server.py`. accept(2) waits for data, and data may come with a SYN.
-const DEFERRING: &str = r"
+pub const DEFERRING: &str = r"
 import socket
 s = socket.create_server(('', 8081), family=socket.AF_INET6, dualstack_ipv6=True)
 s.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 60)
@@ -27,7 +27,7 @@ fn a_server_sees_the_client_through_the_director() {
     let mut lab = lab();
     lab.exec("server1", &["sysctl", "-qw", "net.ipv4.tcp_fastopen=0x203"]);
     lab.start("server1", &["/usr/bin/python3", "-ISc", DEFERRING], "ready");
-    let local_ips = LocalIps::new(&lab, &["director"]);
+    let local_ips = LocalIps::at(&lab);
     let services = FILE.split_once("[[service]]").unwrap().1;
     let others = services.replace(":80\"", ":81\"").replace(":8080", ":8081");
     lab.apply(&local_ips.of(&format!("{FILE}[[service]]{others}")));

@@ -22,21 +22,23 @@ pub struct LocalIps {
 }
 
 impl LocalIps {
-    /// Adds them to these directors.
-    pub fn new(lab: &Lab, directors: &[&str]) -> Self {
+    pub fn new() -> Self {
         static NUMBER: AtomicU8 = AtomicU8::new(120);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         assert!(number < 250);
-        let own = LocalIps {
+        LocalIps {
             ipv4: format!("10.2.0.{number}"),
             ipv6: format!("fd00:2::{number}"),
-        };
-        let (ipv4, ipv6) = (format!("{}/24", own.ipv4), format!("{}/64", own.ipv6));
-        for director in directors {
-            lab.exec(director, &["ip", "addr", "add", &ipv4, "dev", "eth1"]);
-            let words = ["ip", "addr", "add", &ipv6, "dev", "eth1", "nodad"];
-            lab.exec(director, &words);
         }
+    }
+
+    /// Adds them to the director of a lab.
+    pub fn at(lab: &Lab) -> Self {
+        let own = LocalIps::new();
+        let (ipv4, ipv6) = (format!("{}/24", own.ipv4), format!("{}/64", own.ipv6));
+        lab.exec("director", &["ip", "addr", "add", &ipv4, "dev", "eth1"]);
+        let words = ["ip", "addr", "add", &ipv6, "dev", "eth1", "nodad"];
+        lab.exec("director", &words);
         own
     }
 
@@ -94,7 +96,7 @@ impl Receiver {
 /// the VIP and at server1.
 pub fn told(ports: &[u16]) -> (Lab, Receiver) {
     let lab = Lab::new();
-    let local_ips = LocalIps::new(&lab, &["director"]);
+    let local_ips = LocalIps::at(&lab);
     let services = FILE.split_once("[[service]]").unwrap().1;
     let more: String = ports
         .iter()
