@@ -7,6 +7,7 @@ mod iperf3;
 mod mptcp;
 mod mtu;
 mod nginx;
+mod reader;
 mod receiver;
 mod segments;
 mod sync;
