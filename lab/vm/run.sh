@@ -10,8 +10,10 @@
 #   --memory MIB         memory (2048)
 #   --timeout SECONDS    the machine is ended after that (900)
 #   --writable FOLDER    what is written below it stays; may be repeated
-#   --cables N           N pairs of virtio cards, the two of a pair joined by a cable:
+#   --cables N           N pairs of cards, the two of a pair joined by a cable:
 #                        52:54:00:ca:NN:01 and 52:54:00:ca:NN:02, from 01 on
+#   --card MODEL         the model of these cards (CARD, or virtio-net-pci); properties may
+#                        follow: virtio-net-pci,mrg_rxbuf=off
 #   --generator MODEL    two cards of that model (virtio-net-pci, vmxnet3), whose wires end
 #                        at lab/vm/generator.py: 52:54:00:9e:00:01 and 52:54:00:9e:00:02
 #   --icount             one processor, whose clock counts its instructions
@@ -35,7 +37,8 @@ PATH=$PATH:/usr/sbin:/sbin
 
 lab=$(dirname "$(dirname "$(readlink -f "$0")")")
 call=("$@")
-version=${KERNEL:-6.1} cpus=${CPUS:-2} memory=2048 limit=900 cables=0 model='' warnings=fail
+version=${KERNEL:-6.1} cpus=${CPUS:-2} memory=2048 limit=900 cables=0 warnings=fail
+card=${CARD:-virtio-net-pci} model=''
 qemu_opts="" kernel_args=${KERNEL_ARGS:-} writable=() icount=() cpu="max,la57=off"
 
 # Patterns in the kernel's log that are faults of the module, the programs or the lab.
@@ -73,7 +76,7 @@ while [ $# -gt 0 ]; do
 		cpus=1 icount=(-icount "shift=0,sleep=off")
 		continue
 		;;
-	--kernel | --cpus | --memory | --timeout | --cables | --generator | --writable | --qemu-opts | --kernel-args)
+	--kernel | --cpus | --memory | --timeout | --cables | --card | --generator | --writable | --qemu-opts | --kernel-args)
 		[ $# -gt 0 ] || usage "$option takes a value"
 		;;
 	*) usage "unknown option '$option'; the command follows --" ;;
@@ -84,6 +87,7 @@ while [ $# -gt 0 ]; do
 	--memory) number "$option" "$1" && memory=$1 ;;
 	--timeout) number "$option" "$1" && limit=$1 ;;
 	--cables) number "$option" "$1" && cables=$1 ;;
+	--card) card=$1 ;;
 	--generator) model=$1 ;;
 	--writable)
 		[ -d "$1" ] || usage "--writable: no folder '$1'"
@@ -154,7 +158,7 @@ for ((cable = 1; cable <= cables; cable++)); do
 		mac=$(printf '52:54:00:ca:%02x:%02x' "$cable" "$end")
 		cards+=(
 			-netdev "hubport,id=cable$cable.$end,hubid=$cable"
-			-device "virtio-net-pci,netdev=cable$cable.$end,mac=$mac,romfile="
+			-device "$card,netdev=cable$cable.$end,mac=$mac,romfile="
 		)
 	done
 done
