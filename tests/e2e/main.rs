@@ -4,6 +4,7 @@
 mod accounting;
 mod attached;
 mod balance;
+mod cards;
 mod changes;
 mod completions;
 mod devices;

@@ -10,6 +10,7 @@ use aya::Ebpf;
 use aya::programs::{Xdp, XdpMode};
 
 use crate::balance::pins;
+use crate::cards::Cards;
 use crate::fast_path::{fast, fast_packets, warm};
 use crate::lab::{Lab, eventually, run, stderr, success};
 use crate::talk::Talk;
@@ -28,7 +29,8 @@ fn as_on_a_wire(lab: &Lab) {
     }
 }
 
-fn sent_at_xdp(lab: &Lab) -> u64 {
+/// The packets that left at XDP, as `show --counters` has them.
+pub fn sent_at_xdp(lab: &Lab) -> u64 {
     let show = success(&lab.ipvs_bpf(&["show", "--counters", "--json"]));
     let show: serde_json::Value = serde_json::from_str(&show).unwrap();
     let counters = show["counters"].as_array().unwrap();
@@ -38,8 +40,8 @@ fn sent_at_xdp(lab: &Lab) -> u64 {
     ours.unwrap()["value"].as_u64().unwrap()
 }
 
-/// The id of the program at XDP in the driver.
-fn program(lab: &Lab, interface: &str) -> Option<u64> {
+/// The id of the program at XDP in the director's driver.
+pub fn program(lab: &Lab, interface: &str) -> Option<u64> {
     let words = ["ip", "-j", "-details", "link", "show", "dev", interface];
     let links: serde_json::Value = serde_json::from_str(&lab.exec("director", &words)).unwrap();
     let xdp = &links[0]["xdp"];
@@ -52,7 +54,7 @@ fn warm_at_xdp(lab: &Lab, talk: &mut Talk) {
     warm_where(lab, talk, devices_announce_xdp());
 }
 
-fn warm_where(lab: &Lab, talk: &mut Talk, at_xdp: bool) {
+pub fn warm_where(lab: &Lab, talk: &mut Talk, at_xdp: bool) {
     warm(lab, talk);
     if !at_xdp {
         assert_eq!(sent_at_xdp(lab), 0);
@@ -343,57 +345,9 @@ fn interfaces_where_xdp_would_be_wrong_are_refused_by_name_with_the_cure() {
     assert!(program(&lab, "eth1").is_some());
 }
 
-/// Replaces the veths of the director by the virtio cards of the machine, two of which are
-/// joined by a cable each (`lab/vm/run.sh --cables`).
-fn with_virtio_cards(lab: &Lab) {
-    run(Command::new("modprobe").arg("virtio_net"));
-    let card = |cable: u32, end: u32| {
-        let mac = format!("52:54:00:ca:{cable:02x}:{end:02x}");
-        let mut name = None;
-        eventually("the card is there", || {
-            let links = run(Command::new("ip").args(["-j", "link"]));
-            let links: serde_json::Value = serde_json::from_str(&links).unwrap();
-            let links = links.as_array().unwrap().iter();
-            let mut found = links.filter(|link| link["address"] == mac.as_str());
-            name = found
-                .next()
-                .map(|link| link["ifname"].as_str().unwrap().to_owned());
-            name.is_some()
-        });
-        name.unwrap()
-    };
-    for interface in ["eth0", "eth1"] {
-        lab.exec("director", &["ip", "link", "del", interface]);
-    }
-    for (cable, end, host, name) in [
-        (1, 1, "director", "eth0"),
-        (1, 2, "client", "eth0"),
-        (2, 1, "director", "eth1"),
-        (2, 2, "switch", "director"),
-    ] {
-        let namespace = lab.namespace(host);
-        let card = card(cable, end);
-        let words = ["link", "set", &card, "netns", &namespace, "name", name];
-        run(Command::new("ip").args(words));
-        lab.exec(host, &["ip", "link", "set", name, "up"]);
-    }
-    for (host, words) in [
-        ("switch", "link set director master switch"),
-        ("client", "addr add 10.1.0.2/24 dev eth0"),
-        ("client", "route add default via 10.1.0.1"),
-        ("director", "addr add 10.1.0.1/24 dev eth0"),
-        ("director", "addr add 10.2.0.1/24 dev eth1"),
-        ("director", "addr add 10.2.0.100/24 dev eth1"),
-    ] {
-        let words: Vec<&str> = words.split(' ').collect();
-        lab.exec(host, &[&["ip"], &words[..]].concat());
-    }
-}
-
 #[test]
-fn virtio_cards_forward_at_xdp_and_lose_nothing_where_one_of_them_has_no_program() {
-    let lab = Lab::new();
-    with_virtio_cards(&lab);
+fn cards_forward_at_xdp_and_lose_nothing_where_one_of_them_has_no_program() {
+    let lab = Cards::new();
     lab.apply(&at_xdp());
     let mut talks: Vec<Talk> = [("udp", 7), ("tcp", 80)]
         .iter()

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A lab whose director has the machine's cards in place of veths. Two cards are joined by
+//! a cable each (`lab/vm/run.sh --cables`, `--card`). A veth takes frames of XDP under other
+//! conditions than a card, and has no driver of hardware.
+
+use std::fs;
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard};
+
+use crate::lab::{Lab, eventually, run};
+
+/// The machine has the cards once.
+static CARDS: Mutex<()> = Mutex::new(());
+
+/// The second half of a link's address: the cable and its end.
+type End = (u32, u32);
+
+const ETH0: End = (1, 1);
+const CLIENT: End = (1, 2);
+const ETH1: End = (2, 1);
+const SWITCH: End = (2, 2);
+
+/// The lab is dropped first, and with its namespaces the cards return to the machine's own.
+pub struct Cards {
+    lab: Lab,
+    _guard: MutexGuard<'static, ()>,
+}
+
+impl Deref for Cards {
+    type Target = Lab;
+
+    fn deref(&self) -> &Lab {
+        &self.lab
+    }
+}
+
+impl DerefMut for Cards {
+    fn deref_mut(&mut self) -> &mut Lab {
+        &mut self.lab
+    }
+}
+
+/// Loads the drivers of all network cards, as udev does.
+fn load_drivers() {
+    let network = |device: &Path| {
+        let class = fs::read_to_string(device.join("class"));
+        class.is_ok_and(|class| class.starts_with("0x02"))
+    };
+    for bus in ["pci", "virtio"] {
+        for device in fs::read_dir(format!("/sys/bus/{bus}/devices")).unwrap() {
+            let device = device.unwrap().path();
+            if bus == "virtio" || network(&device) {
+                let alias = fs::read_to_string(device.join("modalias")).unwrap();
+                run(Command::new("modprobe").arg(alias.trim()));
+            }
+        }
+    }
+}
+
+/// The name that a card has in the machine's own namespace, where it appears by and by.
+fn name((cable, end): End) -> String {
+    let mac = format!("52:54:00:ca:{cable:02x}:{end:02x}");
+    let mut name = None;
+    eventually("the card is there", || {
+        let links = run(Command::new("ip").args(["-j", "link"]));
+        let links: serde_json::Value = serde_json::from_str(&links).unwrap();
+        let mut links = links.as_array().unwrap().iter();
+        let found = links.find(|link| link["address"] == mac.as_str());
+        name = found.map(|link| link["ifname"].as_str().unwrap().to_owned());
+        name.is_some()
+    });
+    name.unwrap()
+}
+
+/// Runs `ip` on a host once for each of these lines.
+fn ip(lab: &Lab, host: &str, lines: &[&str]) {
+    for line in lines {
+        let words: Vec<&str> = line.split(' ').collect();
+        lab.exec(host, &[&["ip"], &words[..]].concat());
+    }
+}
+
+/// Gives a card to a host. The last user may have changed its MTU. Emulated vmxnet3 cuts the
+/// segments of TSO into IP fragments (QEMU before 8), so that is off.
+fn place(lab: &Lab, card: End, host: &str, as_name: &str) {
+    let (card, namespace) = (name(card), lab.namespace(host));
+    let words = ["link", "set", &card, "netns", &namespace, "name", as_name];
+    run(Command::new("ip").args(words));
+    lab.exec(host, &["ethtool", "-K", as_name, "tso", "off"]);
+    ip(lab, host, &[&format!("link set {as_name} mtu 1500 up")]);
+}
+
+const TO_CLIENTS: [&str; 2] = [
+    "addr add 10.1.0.1/24 dev eth0",
+    "addr add fd00:1::1/64 dev eth0 nodad",
+];
+
+const TO_SERVERS: [&str; 4] = [
+    "addr add 10.2.0.1/24 dev eth1",
+    "addr add 10.2.0.100/24 dev eth1",
+    "addr add fd00:2::100/64 dev eth1 nodad",
+    "addr add fd00:2::1/64 dev eth1 nodad",
+];
+
+const OF_CLIENT: [&str; 6] = [
+    "addr add 10.1.0.2/24 dev eth0",
+    "addr add 10.1.0.3/24 dev eth0",
+    "addr add fd00:1::3/64 dev eth0 nodad",
+    "addr add fd00:1::2/64 dev eth0 nodad",
+    "route add default via 10.1.0.1",
+    "route add default via fd00:1::1",
+];
+
+impl Cards {
+    fn with(interfaces: &[&str]) -> Self {
+        let guard = CARDS.lock().unwrap_or_else(|error| error.into_inner());
+        load_drivers();
+        let lab = Lab::new();
+        for interface in interfaces {
+            ip(&lab, "director", &[&format!("link del {interface}")]);
+        }
+        place(&lab, SWITCH, "switch", "director");
+        ip(&lab, "switch", &["link set director master switch"]);
+        Cards { lab, _guard: guard }
+    }
+
+    /// Client and director are joined by one cable, director and switch by the other one.
+    pub fn new() -> Self {
+        let cards = Cards::with(&["eth0", "eth1"]);
+        cards.place_eth0();
+        cards.place_eth1();
+        place(&cards, CLIENT, "client", "eth0");
+        ip(&cards, "client", &OF_CLIENT);
+        cards
+    }
+
+    fn place_eth0(&self) {
+        place(self, ETH0, "director", "eth0");
+        ip(self, "director", &TO_CLIENTS);
+    }
+
+    fn place_eth1(&self) {
+        place(self, ETH1, "director", "eth1");
+        ip(self, "director", &TO_SERVERS);
+    }
+}
