@@ -26,6 +26,7 @@ fn program(pin: &Path) -> Result<SchedClassifier, Error> {
 
 /// Attaches the pinned program. Replaces one of another build.
 pub fn attach(pins: &Pins, interface: &str) -> Result<(), Error> {
+    pins.forget_removed_interfaces()?;
     let index = index_of(interface)?;
     if !rtnetlink::is_ethernet(index).map_err(Error::Filters)? {
         return Err(Error::NotEthernet(interface.to_owned()));

@@ -52,6 +52,7 @@ pub fn start(pins: &Pins, max_sessions: u32) -> Result<(), Error> {
 /// it.
 pub fn replace(pins: &Pins, max_sessions: u32) -> Result<(), Error> {
     pins.make()?;
+    pins.forget_removed_interfaces()?;
     build::unmark(pins)?;
     let object = load(pins, max_sessions)?;
     for interface in attach::interfaces_with_program()? {

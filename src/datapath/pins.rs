@@ -6,12 +6,14 @@
 //! are not all that keeps them alive: the module holds the maps, and tc filters hold the
 //! programs.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
+use nix::net::if_::if_nameindex;
 use nix::sys::statfs::statfs;
 
 use super::Error;
@@ -22,6 +24,8 @@ const MOUNT_POINT: &str = "/sys/fs/bpf";
 /// fresh `/sys` without it. A file system that was mounted there would vanish with the
 /// command.
 const MOUNT_POINT_OF_INIT: &str = "/proc/1/root/sys/fs/bpf";
+/// The pins whose names end in the index of an interface: links, and marks of qdiscs.
+const OF_INTERFACES: [&str; 3] = ["xdp", "tcx", "clsact"];
 /// The prefix before the inode in the name of the receiver's folder.
 const RECEIVER: &str = "toa-";
 /// `BPF_FS_MAGIC` (linux/magic.h).
@@ -93,6 +97,32 @@ impl Pins {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file(path)(error)),
             _ => Ok(()),
         }
+    }
+
+    /// Removes the pins that have the index of an interface which this namespace no longer
+    /// has. The link of a removed interface holds the program, and that holds its maps.
+    pub(super) fn forget_removed_interfaces(&self) -> Result<(), Error> {
+        let mut pins = Vec::new();
+        for pin in fs::read_dir(&self.folder).map_err(Error::file(&self.folder))? {
+            let pin = pin.map_err(Error::file(&self.folder))?;
+            let name = pin.file_name();
+            let index = name.to_str().and_then(|name| name.split_once('-'));
+            let index = index.filter(|(kind, _)| OF_INTERFACES.contains(kind));
+            if let Some(index) = index.and_then(|(_, index)| index.parse::<u32>().ok()) {
+                pins.push((index, pin.path()));
+            }
+        }
+        let interfaces = if_nameindex().map_err(|error| Error::Filters(error.into()))?;
+        let known: BTreeSet<u32> = interfaces.iter().map(|one| one.index()).collect();
+        for (_, pin) in pins.iter().filter(|(index, _)| !known.contains(index)) {
+            let removed = if pin.is_dir() {
+                fs::remove_dir(pin)
+            } else {
+                fs::remove_file(pin)
+            };
+            removed.map_err(Error::file(pin))?;
+        }
+        Ok(())
     }
 
     /// Removes every pin and the folders that are empty then. If there is none, this is

@@ -33,6 +33,7 @@ fn program(pin: &Path) -> Result<Xdp, Error> {
 /// Attaches the pinned program. If one of ours is attached, of any build, the kernel
 /// replaces it in one step, and the driver does not notice.
 pub fn attach_xdp(pins: &Pins, interface: &str) -> Result<(), Error> {
+    pins.forget_removed_interfaces()?;
     attach_pinned(pins, interface, &pins.path(XDP))
 }
 

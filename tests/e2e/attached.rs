@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The program is attached by tcx if the kernel has it, otherwise as a tc filter.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 use std::process::Command;
@@ -13,6 +14,7 @@ use crate::balance::pins;
 use crate::full_nat::FILE;
 use crate::lab::{Lab, run, success};
 use crate::talk::Talk;
+use crate::xdp::at_xdp;
 
 /// Linux 6.6 and newer have tcx.
 pub fn kernel_has_tcx() -> bool {
@@ -140,4 +142,45 @@ fn an_interface_that_is_made_again_gets_the_program_again() {
         let delete = format!("ip -n {director} link del eth7");
         run(Command::new("sh").args(["-ec", &delete]));
     }
+}
+
+/// Links, and marks of qdiscs. Each has the index of an interface in its name.
+fn pins_of_interfaces(lab: &Lab) -> BTreeSet<String> {
+    let pins = std::fs::read_dir(pins(lab)).unwrap();
+    let names = pins.map(|pin| pin.unwrap().file_name().into_string().unwrap());
+    let kinds = ["xdp-", "tcx-", "clsact-"];
+    names
+        .filter(|name| kinds.iter().any(|kind| name.starts_with(kind)))
+        .collect()
+}
+
+#[test]
+fn the_link_of_a_removed_interface_is_forgotten_with_its_program_and_maps() {
+    let lab = Lab::new();
+    lab.apply(&at_xdp());
+    let before = pins_of_interfaces(&lab);
+    assert_eq!(before.len(), 4, "{before:?}");
+    let client = lab.namespace("client");
+    let remake = format!(
+        "ip link del eth0 && ip link add eth0 type veth peer name eth0 netns {client} && \
+         ip link set eth0 up"
+    );
+    lab.exec("director", &["sh", "-c", &remake]);
+    lab.exec("client", &["ip", "link", "set", "eth0", "up"]);
+    let plan = lab.apply(&at_xdp());
+    assert!(plan.contains("+ interface eth0 at XDP"), "{plan}");
+    let after = pins_of_interfaces(&lab);
+    assert_eq!(after.len(), 4, "{before:?} {after:?}");
+    assert_ne!(after, before);
+    // A new size replaces the programs and their maps too.
+    lab.exec("director", &["ip", "link", "del", "eth0"]);
+    let one = at_xdp()
+        .replace("\"eth0\", ", "")
+        .replace("10_000", "9_000");
+    let plan = lab.apply(&one);
+    assert!(
+        plan.contains("~ datapath for 10000 → 9000 sessions"),
+        "{plan}"
+    );
+    assert_eq!(pins_of_interfaces(&lab).len(), 2);
 }

@@ -49,6 +49,15 @@ pub fn program(lab: &Lab, interface: &str) -> Option<u64> {
     xdp["prog"]["id"].as_u64()
 }
 
+/// The pinned links of interfaces.
+pub fn links(lab: &Lab) -> Vec<String> {
+    let pins = fs::read_dir(pins(lab)).unwrap();
+    let names = pins.map(|pin| pin.unwrap().file_name().into_string().unwrap());
+    let mut links: Vec<String> = names.filter(|name| name.starts_with("xdp-")).collect();
+    links.sort();
+    links
+}
+
 /// Sends requests until both directions leave at XDP, or at tc where devices do not tell.
 fn warm_at_xdp(lab: &Lab, talk: &mut Talk) {
     warm_where(lab, talk, devices_announce_xdp());
@@ -120,14 +129,7 @@ fn programs_of_another_build_are_replaced_at_xdp_under_a_connection() {
     let first = talk.ask();
     warm_at_xdp(&lab, &mut talk);
     let ids = || ["eth0", "eth1"].map(|interface| program(&lab, interface).unwrap());
-    let links = || {
-        let pins = fs::read_dir(pins(&lab)).unwrap();
-        let names = pins.map(|pin| pin.unwrap().file_name().into_string().unwrap());
-        let mut links: Vec<String> = names.filter(|name| name.starts_with("xdp-")).collect();
-        links.sort();
-        links
-    };
-    let (before, pinned) = (ids(), links());
+    let (before, pinned) = (ids(), links(&lab));
     assert_eq!(pinned.len(), 2);
     let mark = fs::read_dir(pins(&lab)).unwrap().find_map(|pin| {
         let pin = pin.unwrap();
@@ -143,7 +145,7 @@ fn programs_of_another_build_are_replaced_at_xdp_under_a_connection() {
         before.iter().all(|id| !after.contains(id)),
         "{before:?} {after:?}"
     );
-    assert_eq!(links(), pinned);
+    assert_eq!(links(&lab), pinned);
     assert_eq!(lab.apply(&at_xdp()), "nothing to do\n");
     warm_at_xdp(&lab, &mut talk);
     assert_eq!(talk.ask(), first);
