@@ -136,6 +136,21 @@ impl Cards {
         cards
     }
 
+    /// The director has only eth1, and the client is behind the switch too.
+    pub fn one_armed() -> Self {
+        let cards = Cards::with(&["eth0", "eth1"]);
+        cards.place_eth1();
+        let namespace = cards.namespace("client");
+        let link = format!("link add client type veth peer name eth0 netns {namespace}");
+        let port = "link set client master switch up";
+        ip(&cards, "switch", &[&link, port]);
+        ip(&cards, "client", &["link set eth0 up"]);
+        let at_eth1 = TO_CLIENTS.map(|line| line.replace("eth0", "eth1"));
+        ip(&cards, "director", &at_eth1.each_ref().map(String::as_str));
+        ip(&cards, "client", &OF_CLIENT);
+        cards
+    }
+
     fn place_eth0(&self) {
         place(self, ETH0, "director", "eth0");
         ip(self, "director", &TO_CLIENTS);
@@ -144,5 +159,24 @@ impl Cards {
     fn place_eth1(&self) {
         place(self, ETH1, "director", "eth1");
         ip(self, "director", &TO_SERVERS);
+    }
+
+    /// Takes the director's interface from its driver, and gives it back. The new interface
+    /// gets the addresses of the old one.
+    pub fn rebind(&self, interface: &str) {
+        let device = format!("/sys/class/net/{interface}/device");
+        let path = |file: &str| {
+            let path = self.exec("director", &["readlink", "-f", file]);
+            Path::new(path.trim()).to_owned()
+        };
+        let driver = path(&format!("{device}/driver"));
+        let device = path(&device);
+        let name = device.file_name().unwrap().to_str().unwrap();
+        fs::write(driver.join("unbind"), name).unwrap();
+        fs::write(driver.join("bind"), name).unwrap();
+        match interface {
+            "eth0" => self.place_eth0(),
+            _ => self.place_eth1(),
+        }
     }
 }

@@ -12,6 +12,7 @@ mod doctor;
 mod documents;
 mod download;
 mod drain;
+mod drivers;
 mod everything;
 mod examples;
 mod exhaustion;

@@ -42,7 +42,7 @@ fn lab() -> Lab {
 }
 
 /// Sends 5 MB from the far client to the far server, and compares the data.
-fn upload(lab: &Lab, vip: &str) {
+pub fn upload(lab: &Lab, vip: &str) {
     let script = format!(
         "set -e; file=/dev/shm/$$; head -c 5000000 /dev/urandom >$file\n\
          here=$(sha256sum <$file | cut -d' ' -f1)\n\
@@ -52,7 +52,7 @@ fn upload(lab: &Lab, vip: &str) {
     lab.exec("farclient", &["sh", "-c", &script]);
 }
 
-fn download(lab: &Lab, vip: &str) {
+pub fn download(lab: &Lab, vip: &str) {
     let sum = |host: &str, address: &str| {
         let script =
             format!("curl -sS --fail --max-time 300 'http://{address}/bytes/5000000' | sha256sum");
@@ -67,7 +67,7 @@ pub fn learned(lab: &Lab, host: &str, address: &str) -> bool {
     route.contains("mtu 1280")
 }
 
-fn narrow_link(lab: &Lab, ends: [[&str; 2]; 2]) {
+pub fn narrow_link(lab: &Lab, ends: [[&str; 2]; 2]) {
     for [host, interface] in ends {
         lab.exec(host, &["ip", "link", "set", interface, "mtu", "1280"]);
     }

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Frames that are larger than the card of their way out sends, and cards whose frames are
+//! too large for XDP.
+
+use super::counted::{Counted, no_wrong_checksum};
+use super::{at_xdp, between_cards, file, talks};
+use crate::cards::Cards;
+use crate::lab::stderr;
+use crate::path_mtu::{self, FAMILIES, download, learned, narrow_link, upload};
+use crate::talk::Talk;
+use crate::xdp::program;
+
+/// Client and server are behind routers, whose links take larger packets.
+fn lab() -> Cards {
+    let mut cards = Cards::new();
+    cards.far();
+    let file = path_mtu::FILE.replace("[director]\n", "[director]\nxdp = true\nfast_path = true\n");
+    cards.apply(&file);
+    cards
+}
+
+/// 5 MB have at least as many packets of 1280 bytes.
+const PACKETS: u64 = 4000;
+
+#[test]
+#[ignore = "make test-drivers"]
+fn the_server_is_told_of_a_frame_that_is_too_large_for_the_card_to_the_client() {
+    let cards = lab();
+    narrow_link(&cards, [["director", "eth0"], ["client", "eth0"]]);
+    for (url, _, local_ip) in FAMILIES {
+        let (too_big, before) = (
+            cards.counter("drop_reply_too_big"),
+            Counted::of_all_so_far(&cards),
+        );
+        download(&cards, url);
+        assert!(cards.counter("drop_reply_too_big") > too_big);
+        assert!(learned(&cards, "farserver", local_ip), "{local_ip}");
+        before.all_at_xdp(&cards, PACKETS);
+        upload(&cards, url);
+    }
+    no_wrong_checksum(&cards);
+}
+
+#[test]
+#[ignore = "make test-drivers"]
+fn the_client_is_told_of_a_frame_that_is_too_large_for_the_card_to_the_server() {
+    let cards = lab();
+    narrow_link(&cards, [["director", "eth1"], ["switch", "director"]]);
+    for (url, vip, _) in FAMILIES {
+        let (too_big, before) = (
+            cards.counter("drop_too_big"),
+            Counted::of_all_so_far(&cards),
+        );
+        upload(&cards, url);
+        assert!(cards.counter("drop_too_big") > too_big);
+        assert!(learned(&cards, "farclient", vip), "{vip}");
+        before.all_at_xdp(&cards, PACKETS);
+        download(&cards, url);
+    }
+    no_wrong_checksum(&cards);
+}
+
+#[test]
+#[ignore = "make test-drivers"]
+fn a_card_whose_frames_need_several_pages_is_refused_and_taken_when_they_do_not() {
+    let cards = between_cards();
+    let mut talks = talks(&cards);
+    let first: Vec<_> = talks.iter_mut().map(Talk::ask).collect();
+    let without = file().replace("xdp = true\n", "");
+    cards.apply(&without);
+    let mtu = |mtu: &str| {
+        for (host, name) in [("director", "eth1"), ("switch", "director")] {
+            cards.exec(host, &["ip", "link", "set", name, "mtu", mtu]);
+        }
+    };
+    mtu("9000");
+    let output = cards.with_file(&["apply"], &file());
+    assert!(!output.status.success());
+    let text = stderr(&output);
+    assert!(
+        text.contains("interface eth1 at XDP") && text.contains("MTU"),
+        "{text}"
+    );
+    assert_eq!(program(&cards, "eth1"), None);
+    let now: Vec<_> = talks.iter_mut().map(Talk::ask).collect();
+    assert_eq!(now, first, "the connections continue");
+    mtu("1500");
+    cards.apply(&file());
+    at_xdp(&cards, &mut talks);
+    assert_eq!(talks.iter_mut().map(Talk::ask).collect::<Vec<_>>(), first);
+}
