@@ -55,7 +55,7 @@ test-machine: deps module ## the tests that check leaves out: those in the VM
 
 test-long: export TEST_TIMEOUT = 7200
 test-long: deps module ## what takes long: 100 000 connections and more, and all without the fast path
-	cargo test --test e2e -- --ignored --skip fail_nth --skip kubernetes
+	cargo test --test e2e -- --ignored --skip fail_nth --skip kubernetes --skip drivers::
 	FAST_PATH=off cargo test --test e2e
 
 MINUTES ?= 10
@@ -85,6 +85,16 @@ test-kubernetes: deps module ## kube-proxy and an API server, built on the first
 	lab/deps.sh kubernetes
 	lab/software/kubernetes.sh fetch
 	LAB=kubernetes cargo test --test e2e -- --ignored kubernetes
+
+test-drivers: DRIVERS ?= 6.1/virtio-net-pci 6.12/virtio-net-pci 6.12/vmxnet3
+test-drivers: ## the data plane at XDP, in the drivers of emulated cards (DRIVERS="6.1/virtio-net-pci": kernel and card)
+	failed=; for pair in $(DRIVERS); do \
+		KERNEL=$${pair%%/*} $(MAKE) test-driver CARD=$${pair#*/} || failed="$$failed $$pair"; \
+	done; [ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
+
+test-driver: export TEST_TIMEOUT = 7200
+test-driver: deps module
+	cargo test --test e2e -- --ignored drivers::
 
 bench-control: deps cli ## the speed of the control plane next to ipvsadm's: target/bench/control.json
 	mkdir -p target/bench
@@ -195,7 +205,7 @@ benchmark-svg: ## the picture and the table of docs/concepts/benchmark.md, from 
 bench-native: deps ## the fast path next to masquerade by conntrack: real time, on this host (needs root)
 	cargo bench --bench packets -- native
 
-DRIVERS ?= 6.1/virtio-net-pci 6.12/vmxnet3 7/vmxnet3
+bench-drivers: DRIVERS ?= 6.1/virtio-net-pci 6.12/vmxnet3 7/vmxnet3
 bench-drivers: deps ## the fast path at XDP next to other ways, between emulated cards (DRIVERS="6.1/virtio-net-pci": kernel and card)
 	lab/software/xdp-forward.sh fetch
 	for pair in $(DRIVERS); do \
@@ -208,7 +218,7 @@ bench-driver: deps module
 clean: ## remove target/
 	cargo clean
 
-.PHONY: help deps build cli module demo check test test-machine test-long soak test-kernels test-poisoned test-debug test-packages test-kubernetes bench bench-control bench-drivers bench-driver bench-native benchmark-svg lint fuzz fuzz-unpack fuzz-corpus fuzz-packets man install deb rpm clean
+.PHONY: help deps build cli module demo check test test-machine test-long soak test-kernels test-poisoned test-debug test-packages test-kubernetes test-drivers test-driver bench bench-control bench-drivers bench-driver bench-native benchmark-svg lint fuzz fuzz-unpack fuzz-corpus fuzz-packets man install deb rpm clean
 .DEFAULT_GOAL := help
 # The order of a target's prerequisites matters.
 .NOTPARALLEL:
