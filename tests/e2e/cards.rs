@@ -42,17 +42,14 @@ impl DerefMut for Cards {
     }
 }
 
-/// Loads the drivers of all network cards, as udev does.
+/// Loads the drivers of all network cards, as udev does. A card of virtio is a PCI device,
+/// whose driver makes a device of another bus.
 fn load_drivers() {
-    let network = |device: &Path| {
-        let class = fs::read_to_string(device.join("class"));
-        class.is_ok_and(|class| class.starts_with("0x02"))
-    };
-    for bus in ["pci", "virtio"] {
+    for (bus, file, network) in [("pci", "class", "0x02"), ("virtio", "device", "0x0001")] {
         for device in fs::read_dir(format!("/sys/bus/{bus}/devices")).unwrap() {
-            let device = device.unwrap().path();
-            if bus == "virtio" || network(&device) {
-                let alias = fs::read_to_string(device.join("modalias")).unwrap();
+            let read = |file| fs::read_to_string(device.as_ref().unwrap().path().join(file));
+            if read(file).unwrap().starts_with(network) {
+                let alias = read("modalias").unwrap();
                 run(Command::new("modprobe").arg(alias.trim()));
             }
         }
