@@ -70,6 +70,12 @@ fn ip(lab: &Lab, host: &str, line: &str) {
     lab.exec(host, &[&["ip"], &words[..]].concat());
 }
 
+/// vmxnet3 forgets its program when it frees its queues (`vmxnet3_rq_cleanup_all()`): when the
+/// link goes down, or the MTU changes. The kernel still names the program.
+fn driver_forgets_its_program() -> bool {
+    std::env::var("CARD").is_ok_and(|card| card.starts_with("vmxnet3"))
+}
+
 #[test]
 #[ignore = "make test-drivers"]
 fn links_go_down_and_up_during_transfers() {
@@ -90,9 +96,18 @@ fn links_go_down_and_up_during_transfers() {
         ip(&cards, host, &format!("link set {name} down"));
         sleep(Duration::from_secs(1));
         ip(&cards, host, &format!("link set {name} up"));
-        Counted::now(&cards).more_at_xdp(&cards);
+        let now = Counted::now(&cards);
+        if driver_forgets_its_program() {
+            now.more(&cards);
+        } else {
+            now.more_at_xdp(&cards);
+        }
     }
     assert_eq!(cards.apply(&file()), "nothing to do\n");
+    if driver_forgets_its_program() {
+        cards.apply(&file().replace("xdp = true", "xdp = false"));
+        cards.apply(&file());
+    }
     transfers.end();
     at_xdp(&cards, &mut talks);
     assert_eq!(talks.iter_mut().map(Talk::ask).collect::<Vec<_>>(), first);
