@@ -261,6 +261,20 @@ vm --timeout 120 -- bash -c 'echo before; echo c >/proc/sysrq-trigger; sleep 60'
 proves "a panic exits 125" test "$status" -eq 125
 proves "… and shows the console" err_has "Kernel panic"
 
+# shellcheck disable=SC2016 # for the guest's shell
+vm --cables 1 --card vmxnet3 -- bash -euc '
+	modprobe vmxnet3
+	ip netns add far
+	ip link set eth1 netns far
+	ip addr add 10.9.0.1/24 dev eth0
+	ip link set eth0 up
+	ip -n far addr add 10.9.0.2/24 dev eth1
+	ip -n far link set eth1 up
+	ping -qc 1 -W 60 10.9.0.2 >/dev/null
+	cat /sys/class/net/eth0/address
+	basename "$(readlink /sys/class/net/eth0/device/driver)"'
+proves "a cable joins two cards of a model" out_is $'52:54:00:ca:01:01\nvmxnet3'
+
 # A bridge joins two cards. Of four frames for it, one is multicast.
 # shellcheck disable=SC2016 # for the guest's shell
 vm --generator virtio-net-pci -- bash -euc '
