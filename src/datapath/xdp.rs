@@ -91,9 +91,11 @@ fn advice(error: &ProgramError, interface: &str) -> String {
         _ => None,
     };
     match errno {
-        Some(libc::EOPNOTSUPP) => {
-            "its driver has no native XDP: leave it out of [director] xdp".to_owned()
-        }
+        // vmxnet3 says so of a large MTU.
+        Some(libc::EOPNOTSUPP) => format!(
+            "its driver has no native XDP, or not with this MTU: `ip link set {interface} mtu 1500`, \
+             or leave it out of [director] xdp"
+        ),
         Some(libc::EBUSY | libc::EEXIST) => format!(
             "another XDP program is attached: `ip -details link show {interface}` names it; leave \
              one of them out"
