@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What directors and hosts have counted: packets that left at XDP, and wrong checksums.
+//! The counters of directors and hosts: packets that left at XDP, and wrong checksums.
 
 use std::collections::BTreeMap;
 

@@ -26,7 +26,7 @@ const PACKETS: u64 = 4000;
 
 #[test]
 #[ignore = "make test-drivers"]
-fn the_server_is_told_of_a_frame_that_is_too_large_for_the_card_to_the_client() {
+fn a_frame_too_large_for_the_card_to_clients_makes_an_icmp_error_for_the_server() {
     let cards = lab([["director", "eth0"], ["client", "eth0"]]);
     for (url, _, local_ip) in FAMILIES {
         let (too_big, before) = (
@@ -44,7 +44,7 @@ fn the_server_is_told_of_a_frame_that_is_too_large_for_the_card_to_the_client() 
 
 #[test]
 #[ignore = "make test-drivers"]
-fn the_client_is_told_of_a_frame_that_is_too_large_for_the_card_to_the_server() {
+fn a_frame_too_large_for_the_card_to_servers_makes_an_icmp_error_for_the_client() {
     let cards = lab([["director", "eth1"], ["switch", "director"]]);
     for (url, vip, _) in FAMILIES {
         let (too_big, before) = (
