@@ -42,13 +42,14 @@ impl DerefMut for Cards {
     }
 }
 
-/// Loads the drivers of all network cards, as udev does. A card of virtio is a PCI device,
+/// Loads the drivers that network cards lack, as udev does. A card of virtio is a PCI device,
 /// whose driver makes a device of another bus.
 fn load_drivers() {
     for (bus, file, network) in [("pci", "class", "0x02"), ("virtio", "device", "0x0001")] {
         for device in fs::read_dir(format!("/sys/bus/{bus}/devices")).unwrap() {
-            let read = |file| fs::read_to_string(device.as_ref().unwrap().path().join(file));
-            if read(file).unwrap().starts_with(network) {
+            let device = device.unwrap().path();
+            let read = |file| fs::read_to_string(device.join(file));
+            if !device.join("driver").exists() && read(file).unwrap().starts_with(network) {
                 let alias = read("modalias").unwrap();
                 run(Command::new("modprobe").arg(alias.trim()));
             }
