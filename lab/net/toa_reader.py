@@ -18,6 +18,7 @@ import socket
 import struct
 import sys
 
+SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 TCP, SYN, RST, ACK = 6, 2, 4, 16
 TOA, EOL, NOP = 254, 0, 1
 # The length of the option, by that of the address.
@@ -92,6 +93,8 @@ def read(connections, packet, port):
 
 def main(interface, port):
     packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+    # On a busy host this program may be late.
+    packets.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 26)
     packets.bind((interface, 3))
     packets.settimeout(0.2)
     connections, ended = {}, []

@@ -64,8 +64,9 @@ fn a_reader_of_the_handshakes_end_agrees_with_real_clients() {
         };
         assert!(seen.insert(format!("{address} {port}")), "{line}");
         let [told, late, total] = [told, late, total].map(|word| word.parse::<u32>().unwrap());
-        // The end of the handshake and the first data; but none after the answer.
-        assert!(told >= 2 && late == 0 && told < total, "{line}");
+        // The end of the handshake, or the first data where a busy host lost that; but none
+        // after the answer. `segments` has a test of each segment.
+        assert!(told >= 1 && late == 0 && told < total, "{line}");
     }
     assert_eq!(seen, clients);
     nothing_failed(&lab);
