@@ -82,10 +82,10 @@ struct session {
 	struct session_leases *leases; /* NULL: it never had one; READ_ONCE */
 	bool ended;
 	u8 toa;                  /* enum toa_state; READ_ONCE, as the next three */
-	bool toa_has_acked;      /* toa_acked is set */
+	bool toa_has_acked;      /* toa_acked is set; toa.c pairs the two */
 	bool toa_narrow;         /* a segment was too big for the path to the server */
-	u32 toa_acked;           /* what the server's SYN acknowledges, or its first
-				  * segment seen; host endianness */
+	u32 toa_acked;           /* the number that the server's SYN acknowledges, or
+				  * its first segment seen; host endianness */
 	struct kept_route route[2];
 };
 
