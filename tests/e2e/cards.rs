@@ -80,8 +80,8 @@ fn ip(lab: &Lab, host: &str, lines: &[&str]) {
     }
 }
 
-/// Gives a card to a host. The last user may have changed its MTU. Emulated vmxnet3 cuts the
-/// segments of TSO into IP fragments (QEMU before 8), so that is off.
+/// Gives a card to a host. The last user may have changed its MTU. The kernel makes the
+/// segments, so that it does not matter how a card is emulated there.
 fn place(lab: &Lab, card: End, host: &str, as_name: &str) {
     let (card, namespace) = (name(card), lab.namespace(host));
     let words = ["link", "set", &card, "netns", &namespace, "name", as_name];

@@ -70,8 +70,8 @@ fn ip(lab: &Lab, host: &str, line: &str) {
     lab.exec(host, &[&["ip"], &words[..]].concat());
 }
 
-/// vmxnet3 forgets its program when it frees its queues (`vmxnet3_rq_cleanup_all()`): when the
-/// link goes down, or the MTU changes. The kernel still names the program.
+/// vmxnet3 no longer runs its program after the link was down. The kernel still names the
+/// program.
 fn driver_forgets_its_program() -> bool {
     std::env::var("CARD").is_ok_and(|card| card.starts_with("vmxnet3"))
 }
