@@ -68,7 +68,9 @@ fn transfers_stay_whole_with_offloads_and_without() {
             let watch = Watch::begin(&lab);
             transfer(&lab, vip);
             let segments = watch.end();
-            assert!(lab.counter("toa_added") >= before + 4);
+            // If data overtakes the ACK of its handshake, that ACK is not told any more.
+            let connections = 2;
+            assert!(lab.counter("toa_added") >= before + connections);
             assert!(
                 segments
                     .iter()
