@@ -188,6 +188,8 @@ fn max_sessions_grows_and_shrinks_under_load_and_no_session_is_lost() {
         "2000",
         "3000",
     ];
+    // The flows last as long as the test on a slow machine.
+    lab.timeouts(["0", "0", "7200"]);
     lab.exec("client", &flows);
     eventually("the flows are there", || lab.counter("sessions") == 3000);
     let load = Load::begin_next_to(&lab, 3000);
