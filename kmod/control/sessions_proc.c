@@ -2,17 +2,19 @@
 /*
  * /proc/net/ip_vs_bpf/sessions, one session per line:
  *
- *     PROTOCOL CLIENT VIP LOCAL-IP SERVER FAST
+ *     PROTOCOL CLIENT VIP LOCAL-IP SERVER FAST XDP
  *
  * Each end is an ADDRESS:PORT. FAST is what the fast path forwards now: "both",
- * "original" (to the server), "reply", or "-". The table may be resized between two
- * reads: a session that exists all the time is listed, and may be listed twice.
+ * "original" (to the server), "reply", or "-". XDP is the part of that which leaves at
+ * XDP. The table may be resized between two reads: a session that exists all the time is
+ * listed, and may be listed twice.
  */
 #include <linux/seq_file.h>
 
 #include "control/proc.h"
 #include "control/text.h"
 #include "session/leases.h"
+#include "session/xdp.h"
 
 struct walk {
 	struct director *director;
@@ -72,12 +74,11 @@ static void show_end(struct seq_file *seq, u8 family, const union nf_inet_addr *
 		seq_printf(seq, " %pI4:%u", &addr->ip, ntohs(port));
 }
 
-static const char *fast_directions(const struct session *session)
+static const char *directions(bool original, bool reply)
 {
 	static const char *const names[] = { "-", "original", "reply", "both" };
 
-	return names[has_lease(session, IPVS_BPF_ORIGINAL) |
-		     has_lease(session, IPVS_BPF_REPLY) << 1];
+	return names[original | reply << 1];
 }
 
 static int show(struct seq_file *seq, void *object)
@@ -93,7 +94,10 @@ static int show(struct seq_file *seq, void *object)
 	show_end(seq, cp->af, &cp->vaddr, cp->vport);
 	show_end(seq, cp->af, &session->local_ip->addr, session->local_port);
 	show_end(seq, cp->af, &cp->daddr, cp->dport);
-	seq_printf(seq, " %s\n", fast_directions(session));
+	seq_printf(seq, " %s", directions(has_lease(session, IPVS_BPF_ORIGINAL),
+					  has_lease(session, IPVS_BPF_REPLY)));
+	seq_printf(seq, " %s\n", directions(ivb_xdp_leaves(session, IPVS_BPF_ORIGINAL),
+					    ivb_xdp_leaves(session, IPVS_BPF_REPLY)));
 	return 0;
 }
 

@@ -216,6 +216,7 @@ static bool give(const struct maps *maps, struct session *session, u8 direction,
 		return false;
 	}
 	WRITE_ONCE(leases->lease[direction].until, (u32)new->until);
+	WRITE_ONCE(leases->lease[direction].xdp_in, new->xdp ? new->iif : 0);
 	WRITE_ONCE(leases->lease[direction].generation, new->generation);
 	return true;
 }

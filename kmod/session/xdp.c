@@ -19,6 +19,7 @@
 #include <linux/string.h>
 #include <net/rtnetlink.h>
 
+#include "session/leases.h"
 #include "session/xdp.h"
 
 static bool is_veth(const struct net_device *dev)
@@ -50,6 +51,27 @@ void ivb_xdp_way(const struct director *director, const struct net_device *in,
 		return;
 	ether_addr_copy(lease->to, in->dev_addr);
 	lease->xdp = in == out ? sends_back(in) : takes_frames(out);
+}
+
+static bool runs_program(const struct net_device *dev)
+{
+	const struct bpf_xdp_entity *driver = &dev->xdp_state[XDP_MODE_DRV];
+
+	return READ_ONCE(driver->link) || READ_ONCE(driver->prog);
+}
+
+/* True if packets of that direction leave at XDP by their lease: the way out takes frames,
+ * and the input interface runs a program. Called under RCU.
+ */
+bool ivb_xdp_leaves(const struct session *session, u8 direction)
+{
+	const struct net_device *in;
+
+	if (!has_lease(session, direction))
+		return false;
+	in = dev_get_by_index_rcu(session->director->net,
+				  READ_ONCE(session->leases->lease[direction].xdp_in));
+	return in && runs_program(in);
 }
 
 /* True if other devices take frames than at the last call. Called by one work item. */

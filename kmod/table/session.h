@@ -40,11 +40,13 @@ struct unanswered {
 enum toa_state { TOA_OFF, TOA_TOLD, TOA_TELLING };
 
 /* The end of a direction's lease, in jiffies, and its generation. Without a lease the
- * generation is NO_GENERATION.
+ * generation is NO_GENERATION. xdp_in is the input interface of a lease whose way out
+ * takes frames from XDP, else 0.
  */
 struct session_lease {
 	u32 until;
 	u32 generation;
+	u32 xdp_in;
 };
 
 #define NO_GENERATION 0

@@ -79,7 +79,8 @@ pub struct View {
     /// The connections that IPVS knows
     #[arg(long)]
     pub connections: bool,
-    /// The full-NAT sessions: client, VIP, local IP, server
+    /// The full-NAT sessions: client, VIP, local IP, server, and which directions the
+    /// eBPF program forwards, at tc or at XDP
     #[arg(long)]
     pub sessions: bool,
     /// The local IPs with their sessions, and how many usable ports the server with

@@ -117,7 +117,7 @@ fn per_mille(sessions: u32, ports: u32) -> u64 {
 mod tests {
     use super::*;
     use crate::director::HostPorts;
-    use crate::kmod::FastPath;
+    use crate::kmod::Directions;
     use crate::model::{LocalIp, PortRange};
 
     fn line(first: u16, last: u16) -> LocalIpLine {
@@ -138,7 +138,8 @@ mod tests {
             vip: "10.0.0.1:80".parse().unwrap(),
             local_ip: ([10, 2, 0, 100], port).into(),
             server: server.parse().unwrap(),
-            fast_path: FastPath::None,
+            fast_path: Directions::None,
+            xdp: Directions::None,
         };
         (1..=number).map(session).collect()
     }

@@ -25,12 +25,15 @@ pub struct Session {
     pub local_ip: SocketAddr,
     pub server: SocketAddr,
     /// The directions that the eBPF program forwards at the moment.
-    pub fast_path: FastPath,
+    pub fast_path: Directions,
+    /// Those of them that leave at XDP; the others leave at tc.
+    pub xdp: Directions,
 }
 
+/// Directions of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum FastPath {
+pub enum Directions {
     None,
     /// From the client to the server.
     Original,
@@ -39,18 +42,18 @@ pub enum FastPath {
     Both,
 }
 
-impl FastPath {
+impl Directions {
     pub fn word(self) -> &'static str {
         match self {
-            FastPath::None => "-",
-            FastPath::Original => "original",
-            FastPath::Reply => "reply",
-            FastPath::Both => "both",
+            Directions::None => "-",
+            Directions::Original => "original",
+            Directions::Reply => "reply",
+            Directions::Both => "both",
         }
     }
 
     fn from_word(word: &str) -> Option<Self> {
-        use FastPath::{Both, None, Original, Reply};
+        use Directions::{Both, None, Original, Reply};
         [None, Original, Reply, Both]
             .into_iter()
             .find(|known| known.word() == word)
@@ -86,7 +89,7 @@ pub fn sessions() -> Result<Vec<Session>, Error> {
     Ok(found)
 }
 
-/// Parses "tcp 10.1.0.2:36284 10.0.0.1:80 10.2.0.100:36284 10.2.0.2:8080 both".
+/// Parses "tcp 10.1.0.2:36284 10.0.0.1:80 10.2.0.100:36284 10.2.0.2:8080 both original".
 fn session(line: &str) -> Option<Session> {
     let mut words = line.split(' ');
     let protocol = protocol(words.next()?)?;
@@ -97,7 +100,9 @@ fn session(line: &str) -> Option<Session> {
         vip: address()?,
         local_ip: address()?,
         server: address()?,
-        fast_path: FastPath::from_word(words.next()?)?,
+        fast_path: Directions::from_word(words.next()?)?,
+        // Modules of earlier builds do not say.
+        xdp: Directions::from_word(words.next().unwrap_or("-"))?,
     })
 }
 
@@ -107,11 +112,12 @@ mod tests {
 
     #[test]
     fn a_line_of_either_family_is_a_session() {
-        let line = "udp [fd00:1::2]:5 [fd00::1]:53 [fd00:2::100]:5 [fd00:2::2]:53 reply";
+        let line = "udp [fd00:1::2]:5 [fd00::1]:53 [fd00:2::100]:5 [fd00:2::2]:53 both reply";
         let read = session(line).unwrap();
         assert_eq!(read.client.to_string(), "[fd00:1::2]:5");
-        assert_eq!(read.fast_path, FastPath::Reply);
-        let line = "tcp 10.1.0.2:36284 10.0.0.1:80 10.2.0.100:36284 10.2.0.2:8080 -";
+        assert_eq!(read.fast_path, Directions::Both);
+        assert_eq!(read.xdp, Directions::Reply);
+        let line = "tcp 10.1.0.2:36284 10.0.0.1:80 10.2.0.100:36284 10.2.0.2:8080 - -";
         assert_eq!(session(line).unwrap().server.to_string(), "10.2.0.2:8080");
     }
 
@@ -120,8 +126,9 @@ mod tests {
         for line in [
             "",
             "tcp",
-            "tcp a b c d -",
-            "icmp 1.1.1.1:1 1.1.1.1:1 1.1.1.1:1 1.1.1.1:1 -",
+            "tcp a b c d - -",
+            "tcp 1.1.1.1:1 1.1.1.1:1 1.1.1.1:1 1.1.1.1:1 both fast",
+            "icmp 1.1.1.1:1 1.1.1.1:1 1.1.1.1:1 1.1.1.1:1 - -",
         ] {
             assert_eq!(session(line), None, "{line}");
         }

@@ -10,10 +10,11 @@ use crate::talk::{Talk, answer};
 
 fn sessions(lab: &Lab, director: &str) -> Vec<String> {
     let table = success(&on(lab, director, &["show", "--sessions"]));
-    // Skips the last column, the state of the director's fast path.
+    // Skips the last two columns, the state of the director's fast path.
     let lines = table.lines().skip(1);
     lines
         .filter_map(|line| line.rsplit_once("  "))
+        .filter_map(|(line, _)| line.trim_end().rsplit_once("  "))
         .map(|(line, _)| line.trim_end().to_owned())
         .collect()
 }

@@ -58,6 +58,20 @@ pub fn links(lab: &Lab) -> Vec<String> {
     links
 }
 
+/// Sends requests until the only session has these words in the columns Fast path and XDP.
+fn session_says(lab: &Lab, talk: &mut Talk, fast_path: &str, xdp: &str) {
+    let what = format!("the session says {fast_path} and {xdp}");
+    eventually(&what, || {
+        talk.ask();
+        let show = success(&lab.ipvs_bpf(&["show", "--sessions", "--json"]));
+        let show: serde_json::Value = serde_json::from_str(&show).unwrap();
+        let [session] = &show["sessions"].as_array().unwrap()[..] else {
+            panic!("{show}");
+        };
+        session["fast_path"] == fast_path && session["xdp"] == xdp
+    });
+}
+
 /// Sends requests until both directions leave at XDP, or at tc where devices do not tell.
 fn warm_at_xdp(lab: &Lab, talk: &mut Talk) {
     warm_where(lab, talk, devices_announce_xdp());
@@ -99,6 +113,43 @@ fn packets_of_udp_and_tcp_leave_at_xdp_and_come_back() {
         warm_at_xdp(&lab, &mut talk);
         assert_eq!(talk.ask(), first, "the same server sees the same peer");
     }
+}
+
+#[test]
+fn a_session_says_which_directions_leave_at_xdp_and_which_at_tc() {
+    let lab = Lab::new();
+    as_on_a_wire(&lab);
+    lab.apply(&fast());
+    let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
+    session_says(&lab, &mut talk, "both", "none");
+    let where_they_tell = |xdp| {
+        if devices_announce_xdp() { xdp } else { "none" }
+    };
+    lab.apply(&at_xdp());
+    session_says(&lab, &mut talk, "both", where_they_tell("both"));
+    // The way to the server no longer takes frames.
+    lab.exec("switch", &["ethtool", "-K", "director", "gro", "off"]);
+    session_says(&lab, &mut talk, "both", where_they_tell("reply"));
+    lab.exec("switch", &["ethtool", "-K", "director", "gro", "on"]);
+    session_says(&lab, &mut talk, "both", where_they_tell("both"));
+    // Where replies come in, no program runs.
+    lab.apply(&fast().replace("[director]\n", "[director]\nxdp = [\"eth0\"]\n"));
+    session_says(&lab, &mut talk, "both", where_they_tell("original"));
+    let table = lab.sessions();
+    let words: Vec<&str> = table[0].split_whitespace().rev().take(2).collect();
+    assert_eq!(
+        words,
+        [
+            if devices_announce_xdp() {
+                "original"
+            } else {
+                "-"
+            },
+            "both"
+        ]
+    );
+    lab.apply(&fast());
+    session_says(&lab, &mut talk, "both", "none");
 }
 
 #[test]

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
     use crate::director::{HostPorts, UsablePorts, utilisation};
     use crate::kmod::proc::LocalIpLine;
-    use crate::kmod::{FastPath, Session};
+    use crate::kmod::{Directions, Session};
     use crate::model::{LocalIp, PortRange, Protocol};
 
     fn line(address: &str, sessions: u32) -> LocalIpLine {
@@ -85,7 +85,8 @@ mod tests {
             vip: "10.0.0.1:80".parse().unwrap(),
             local_ip: SocketAddr::new([10, 2, 0, 100].into(), port),
             server: server.parse().unwrap(),
-            fast_path: FastPath::None,
+            fast_path: Directions::None,
+            xdp: Directions::None,
         }
     }
 

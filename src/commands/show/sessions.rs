@@ -40,6 +40,7 @@ pub(super) fn grid(sessions: &[Session]) -> Grid {
             address(session.local_ip),
             address(session.server),
             Value::text(session.fast_path.word()),
+            Value::text(session.xdp.word()),
         ])
     });
     Grid::new(
@@ -50,6 +51,7 @@ pub(super) fn grid(sessions: &[Session]) -> Grid {
             Column::text("Local IP"),
             Column::text("Server"),
             Column::text("Fast path"),
+            Column::text("XDP"),
         ],
         rows.collect(),
     )
@@ -59,7 +61,7 @@ pub(super) fn grid(sessions: &[Session]) -> Grid {
 mod tests {
     use super::super::tests::{json, text};
     use super::*;
-    use crate::kmod::FastPath;
+    use crate::kmod::Directions;
     use crate::model::Protocol;
 
     #[test]
@@ -71,13 +73,14 @@ mod tests {
             vip: address("10.0.0.1:80"),
             local_ip: address("10.2.0.100:36284"),
             server: address("10.2.0.2:8080"),
-            fast_path: FastPath::Both,
+            fast_path: Directions::Both,
+            xdp: Directions::Original,
         }];
         snapbox::assert_data_eq!(
             text(&grid(&sessions)),
             snapbox::str![[r#"
-Protocol  Client          VIP          Local IP          Server         Fast path
-tcp       10.1.0.2:36284  10.0.0.1:80  10.2.0.100:36284  10.2.0.2:8080  both
+Protocol  Client          VIP          Local IP          Server         Fast path  XDP
+tcp       10.1.0.2:36284  10.0.0.1:80  10.2.0.100:36284  10.2.0.2:8080  both       original
 
 "#]]
         );
