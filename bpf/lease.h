@@ -99,12 +99,33 @@ static __always_inline int can_leave(struct packet packet, const struct way *way
 	return !packet.xdp || quarter(way->to, 3);
 }
 
+/* True if the port is one of the bond's: a frame comes in there before the bond has it. */
+static __always_inline int is_port(__u32 port, __u32 bond)
+{
+	__u64 wanted = (__u64)bond << 32 | port;
+	int at;
+
+#pragma clang loop unroll(disable)
+	for (at = 0; at < IPVS_BPF_PORTS; at++) {
+		if (control.ports[at] == wanted)
+			return 1;
+	}
+	return 0;
+}
+
+static __always_inline int comes_in_at(struct packet packet, __u32 interface)
+{
+	__u32 in = ingress_interface(packet);
+
+	return __builtin_expect(in == interface, 1) || (packet.xdp && is_port(in, interface));
+}
+
 /* Packets that come in by another interface than the flow's are not forwarded. */
 static __always_inline int is_valid(struct packet packet, const void *frame,
 				    const struct way *way)
 {
 	return way->until > way->now && way->generation == control.generation &&
-	       way->iif == ingress_interface(packet) && is_for_us(packet, frame, way) &&
+	       comes_in_at(packet, way->iif) && is_for_us(packet, frame, way) &&
 	       can_leave(packet, way);
 }
 

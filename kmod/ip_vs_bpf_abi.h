@@ -109,11 +109,18 @@ struct ipvs_bpf_set6 {
 	struct ipvs_bpf_slot6 slot[IPVS_BPF_SLOTS];
 };
 
+/* The ports of bonds in the map "control", at most. Packets that come in at others pass. */
+#define IPVS_BPF_PORTS 16
+
 /* The only value of the array map "control", which the module writes. */
 struct ipvs_bpf_control {
 	__u64 seed; /* of the hash; secret */
 	__u32 sets; /* in each of the two maps; 0: not set yet */
 	__u32 generation; /* of leases; a new one ends all existing leases */
+	/* The ports of bonds where frames come in at XDP: the index of the bond, which
+	 * leases have, times 2^32, and that of the port. 0: none.
+	 */
+	__u64 ports[IPVS_BPF_PORTS];
 };
 
 /* Index into the per-CPU array map "counters": packets, by what the eBPF programs did

@@ -12,8 +12,8 @@ use std::process::Command;
 
 use aya::maps::lpm_trie::Key;
 use ipvs_bpf::datapath::abi::{
-    COUNTERS_ROOM, Control, Counter, Lease, ORIGINAL, PACKET_BITS, REPLY, SLOTS, Set4, Set6, Slot4,
-    Slot6, Tuple4, Tuple6,
+    COUNTERS_ROOM, Control, Counter, Lease, ORIGINAL, PACKET_BITS, PORTS, REPLY, SLOTS, Set4, Set6,
+    Slot4, Slot6, Tuple4, Tuple6,
 };
 use ipvs_bpf::toa::abi::{Client, Counts, OUTCOMES, Outcome, Prefix, Trusted, Tuple};
 
@@ -165,8 +165,9 @@ fn datapath() -> BTreeSet<String> {
     structure!(lines, "ipvs_bpf_slot6", Slot6: from saddr_be daddr_be sport_be dport_be last lease);
     structure!(lines, "ipvs_bpf_set4", Set4: sequence pad slot);
     structure!(lines, "ipvs_bpf_set6", Set6: sequence pad slot);
-    structure!(lines, "ipvs_bpf_control", Control: seed sets generation);
+    structure!(lines, "ipvs_bpf_control", Control: seed sets generation ports);
     lines.insert(format!("IPVS_BPF_SLOTS = {SLOTS}"));
+    lines.insert(format!("IPVS_BPF_PORTS = {PORTS}"));
     lines.insert(format!("IPVS_BPF_ORIGINAL = {ORIGINAL}"));
     lines.insert(format!("IPVS_BPF_REPLY = {REPLY}"));
     lines.insert(format!("IPVS_BPF_PACKET_BITS = {PACKET_BITS}"));

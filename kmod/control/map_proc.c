@@ -16,6 +16,7 @@
 
 #include "control/proc.h"
 #include "control/text.h"
+#include "session/bond_ports.h"
 #include "session/leases.h"
 #include "table/flow_table.h"
 
@@ -124,6 +125,7 @@ static void exchange(struct director *director, struct maps *maps)
 
 	ivb_leases_drain(director);
 	rcu_assign_pointer(director->maps, maps);
+	ivb_bond_ports_update(director);
 	ivb_leases_revoke(director);
 	/* A session that ends looks in the maps that it sees, so none may have a lease
 	 * in other maps.

@@ -2,7 +2,7 @@
 /*
  * Changes of network devices. A lease has the addresses, MTU and index of the device
  * that its packets leave by, and says if that takes frames from XDP, so any such change
- * ends all leases of the namespace.
+ * ends all leases of the namespace. Ports of bonds are not in leases (bond_ports.c).
  *
  * A route that a session keeps (routes.c) may hold a device that is being removed until
  * the session ends, and the removal would wait for that. So the sessions drop such
@@ -11,6 +11,7 @@
 #include <linux/netdevice.h>
 #include <linux/sched.h>
 
+#include "session/bond_ports.h"
 #include "session/devices.h"
 #include "session/leases.h"
 #include "session/routes.h"
@@ -36,13 +37,20 @@ static bool ends_leases(unsigned long event)
 	}
 }
 
+/* A port of a bond may have become a backup, or no longer be one. */
+static bool changes_bond_ports(unsigned long event)
+{
+	return event == NETDEV_CHANGELOWERSTATE || event == NETDEV_CHANGEUPPER ||
+	       event == NETDEV_UNREGISTER;
+}
+
 /* A device that moves to another namespace is also unregistered in its old one. */
 static int event(struct notifier_block *block, unsigned long event, void *info)
 {
 	const struct net_device *dev = netdev_notifier_info_to_dev(info);
 	struct director *director;
 
-	if (!ends_leases(event))
+	if (!ends_leases(event) && !changes_bond_ports(event))
 		return NOTIFY_DONE;
 	rcu_read_lock();
 	director = ivb_director_of(dev_net(dev));
@@ -51,7 +59,10 @@ static int event(struct notifier_block *block, unsigned long event, void *info)
 	rcu_read_unlock();
 	if (!director)
 		return NOTIFY_DONE;
-	ivb_leases_revoke(director);
+	if (changes_bond_ports(event))
+		ivb_bond_ports_update(director);
+	if (ends_leases(event))
+		ivb_leases_revoke(director);
 	/* Sessions that begin meanwhile do not keep such a route: see keep(). */
 	if (event == NETDEV_UNREGISTER)
 		ivb_session_for_each(director, forget_routes, dev);

@@ -286,6 +286,7 @@ void ivb_leases_init(struct director *director)
 
 	for (i = 0; i < SET_LOCKS; i++)
 		spin_lock_init(&director->set_locks[i]);
+	spin_lock_init(&director->ports_lock);
 	director->generation = NO_GENERATION + 1;
 	ivb_fold_init(director);
 }

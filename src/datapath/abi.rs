@@ -119,6 +119,9 @@ pub struct Set6 {
     pub slot: [Slot6; SLOTS],
 }
 
+/// `IPVS_BPF_PORTS`.
+pub const PORTS: usize = 16;
+
 /// `struct ipvs_bpf_control`: the value of the array map `control`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -128,6 +131,8 @@ pub struct Control {
     pub sets: u32,
     /// The generation of the valid leases.
     pub generation: u32,
+    /// The index of a bond in the upper half, that of one of its ports in the lower half.
+    pub ports: [u64; PORTS],
 }
 
 macro_rules! counters {

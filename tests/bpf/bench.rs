@@ -81,6 +81,7 @@ impl Bench {
             seed: 0x0123_4567_89ab_cdef,
             sets: 1,
             generation,
+            ..Control::default()
         };
         self.control.set(0, control, 0).unwrap();
     }
