@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Links, drivers and files change between cards under load, and no connection is lost.
 
+use std::io::Read;
 use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -12,11 +13,12 @@ use crate::lab::{Lab, success};
 use crate::talk::Talk;
 use crate::xdp::{links, program};
 
-/// Makes downloads and uploads over one connection until standard input ends. Prints how
-/// many there were. Each byte must be right.
+/// Makes downloads and uploads over one connection until standard input ends. Prints a line
+/// when it is established, and how many there were. Each byte must be right.
 const TRANSFERS: &str = r"
 import hashlib, os, select, socket, sys
 s = socket.create_connection((sys.argv[1], 80), timeout=600)
+print(flush=True)
 answers = s.makefile('rb')
 def head():
     while answers.readline().strip():
@@ -39,7 +41,8 @@ print(number)
 struct Transfers(Vec<Child>);
 
 impl Transfers {
-    /// Begins them in both families, and waits until their packets leave at XDP.
+    /// Begins them in both families, and waits until both are connected and packets leave at
+    /// XDP.
     fn begin(lab: &Lab) -> Self {
         let before = Counted::now(lab);
         let spawn = |vip: &str| {
@@ -51,7 +54,16 @@ impl Transfers {
                 .spawn()
                 .unwrap()
         };
-        let transfers = Transfers(VIPS.iter().map(|vip| spawn(vip)).collect());
+        let mut transfers = Transfers(VIPS.iter().map(|vip| spawn(vip)).collect());
+        for child in &mut transfers.0 {
+            let mut line = [0];
+            child
+                .stdout
+                .as_mut()
+                .unwrap()
+                .read_exact(&mut line)
+                .unwrap();
+        }
         before.more_at_xdp(lab);
         transfers
     }
