@@ -9,8 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+pub use netlink_packet_route::link::{BondMode, BondXmitHashPolicy};
 use netlink_packet_route::link::{
-    LinkAttribute, LinkInfo, LinkLayerType, LinkMessage, LinkXdp, XdpAttached,
+    InfoBond, InfoData, LinkAttribute, LinkInfo, LinkLayerType, LinkMessage, LinkXdp, XdpAttached,
 };
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteType,
@@ -47,6 +48,8 @@ pub struct Link {
     /// The bridge, bond or VRF that it is a port of. 0: none.
     pub master: u32,
     pub xdp: Option<XdpProgram>,
+    /// Of a bond: its mode, and how it chooses a port for a packet in some of them.
+    pub bond: (BondMode, BondXmitHashPolicy),
 }
 
 /// The XDP program of an interface.
@@ -82,8 +85,10 @@ fn link(message: &LinkMessage) -> Link {
             LinkAttribute::Controller(index) => link.master = *index,
             LinkAttribute::LinkInfo(infos) => {
                 for info in infos {
-                    if let LinkInfo::Kind(kind) = info {
-                        link.kind = kind.to_string();
+                    match info {
+                        LinkInfo::Kind(kind) => link.kind = kind.to_string(),
+                        LinkInfo::Data(InfoData::Bond(bond)) => link.bond = bond_mode(bond),
+                        _ => {}
                     }
                 }
             }
@@ -95,6 +100,18 @@ fn link(message: &LinkMessage) -> Link {
         link.lower = 0;
     }
     link
+}
+
+fn bond_mode(attributes: &[InfoBond]) -> (BondMode, BondXmitHashPolicy) {
+    let mut found = (BondMode::default(), BondXmitHashPolicy::default());
+    for attribute in attributes {
+        match attribute {
+            InfoBond::Mode(mode) => found.0 = *mode,
+            InfoBond::XmitHashPolicy(policy) => found.1 = *policy,
+            _ => {}
+        }
+    }
+    found
 }
 
 fn xdp_program(attributes: &[LinkXdp]) -> Option<XdpProgram> {

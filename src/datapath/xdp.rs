@@ -17,7 +17,7 @@ use nix::net::if_::if_nametoindex;
 use super::object::XDP;
 use super::{Error, Pins, ethtool};
 use crate::model::Unfit;
-use crate::rtnetlink::{self, Link};
+use crate::rtnetlink::{self, BondMode, BondXmitHashPolicy, Link};
 
 /// The name has the interface's index: the file system does not allow dots, which VLAN
 /// names have.
@@ -93,8 +93,8 @@ fn advice(error: &ProgramError, interface: &str) -> String {
     match errno {
         // vmxnet3 says so of a large MTU.
         Some(libc::EOPNOTSUPP) => format!(
-            "its driver has no native XDP, or not with this MTU: `ip link set {interface} mtu 1500`, \
-             or leave it out of [director] xdp"
+            "its driver, or that of a port of a bond, has no native XDP, or not with this MTU: \
+             `ip link set {interface} mtu 1500`, or leave it out of [director] xdp"
         ),
         Some(libc::EBUSY | libc::EEXIST) => format!(
             "another XDP program is attached: `ip -details link show {interface}` names it; leave \
@@ -170,25 +170,58 @@ pub fn unfit(interface: &str) -> Result<Option<Unfit>, Error> {
     if WITHOUT_XDP.contains(&link.kind.as_str()) {
         return Ok(Some(Unfit::Virtual(link.kind.clone())));
     }
-    if link.kind == "bond" {
-        return Ok(Some(Unfit::Bond));
-    }
     let master = links.iter().find(|other| other.index == link.master);
     let takes_over = |master: &&Link| ["bond", "bridge", "team"].contains(&&*master.kind);
     if let Some(master) = master.filter(takes_over) {
         return Ok(Some(Unfit::Port(master.name.clone())));
     }
-    let is_vlan = |other: &&Link| other.kind == "vlan" && other.lower == link.index;
-    let Some(vlan) = links.iter().find(is_vlan) else {
-        return Ok(None);
+    let ports: Vec<&Link> = links
+        .iter()
+        .filter(|other| link.kind == "bond" && other.master == link.index)
+        .collect();
+    if let Some(unfit) = bond(link, &ports) {
+        return Ok(Some(unfit));
+    }
+    Ok(tags(link, &ports, &links))
+}
+
+/// The kernel's own conditions for a bond (`bond_xdp_set()`, drivers/net/bonding). It tells
+/// only its log which of them is not met.
+fn bond(link: &Link, ports: &[&Link]) -> Option<Unfit> {
+    use BondMode::{ActiveBackup, BalanceRr, BalanceXor, Ieee8023Ad};
+    if link.kind != "bond" {
+        return None;
+    }
+    let (mode, policy) = link.bond;
+    let mode = match (mode, policy) {
+        (BalanceXor | Ieee8023Ad, BondXmitHashPolicy::VlanSrcMac) => {
+            format!("the hash policy {policy}")
+        }
+        (BalanceRr | ActiveBackup | BalanceXor | Ieee8023Ad, _) => {
+            // apply detaches ours first.
+            let taken = ports.iter().find(|port| other(port).is_some())?;
+            return Some(Unfit::PortTaken(taken.name.clone()));
+        }
+        _ => format!("the mode {mode}"),
     };
+    Some(Unfit::Bond { mode })
+}
+
+/// Tags that the program cannot see, of a VLAN on top of the interface or of one of its ports.
+fn tags(link: &Link, ports: &[&Link], links: &[Link]) -> Option<Unfit> {
+    let mut over = links.iter().filter(|other| other.kind == "vlan");
+    let vlan = over.find(|vlan| {
+        vlan.lower == link.index || ports.iter().any(|port| vlan.lower == port.index)
+    })?;
+    let devices: &[&Link] = if ports.is_empty() { &[link] } else { ports };
     // A veth hands tags over outside of the frame, whatever its offloads are.
-    let by_hardware = link.kind != "veth";
-    let hidden = !by_hardware || ethtool::strips_tags(interface);
-    Ok(hidden.then(|| Unfit::Tags {
+    let hides = |device: &&&Link| device.kind == "veth" || ethtool::strips_tags(&device.name);
+    let device = devices.iter().find(hides)?;
+    Some(Unfit::Tags {
         vlan: vlan.name.clone(),
-        by_hardware,
-    }))
+        device: device.name.clone(),
+        by_hardware: device.kind != "veth",
+    })
 }
 
 /// The XDP program of another tool at an interface, or ours in another mode.

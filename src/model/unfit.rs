@@ -8,10 +8,17 @@ pub enum Unfit {
     Taken { id: u32, name: String },
     /// Only the generic mode is possible: this kind of interface has no driver.
     Virtual(String),
-    /// Its packets come in by its members, so no flow comes in by it.
-    Bond,
+    /// The kernel has no native XDP for bonds of this mode.
+    Bond { mode: String },
+    /// An XDP program of its own is at this port of the bond.
+    PortTaken(String),
     /// Its packets come in by this bond or bridge.
     Port(String),
-    /// This VLAN is on top, and the program cannot see the tags of its frames.
-    Tags { vlan: String, by_hardware: bool },
+    /// This VLAN is on top, and the program cannot see the tags of its frames: the device,
+    /// which may be a port of a bond, removes them, or as a veth it never has them.
+    Tags {
+        vlan: String,
+        device: String,
+        by_hardware: bool,
+    },
 }

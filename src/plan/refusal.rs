@@ -60,14 +60,18 @@ pub enum Refusal {
     },
     /// The kind of interface has only the generic XDP, which gains nothing.
     XdpGeneric { interface: String, kind: String },
-    /// Its packets come in by its members.
-    XdpBond { interface: String },
+    /// A bond of this mode has no native XDP.
+    XdpBond { interface: String, mode: String },
+    /// That port of the bond has an XDP program of its own.
+    XdpPortTaken { interface: String, port: String },
     /// Its packets come in by that bond or bridge.
     XdpPort { interface: String, master: String },
-    /// Tags of that VLAN are removed before XDP, so its frames would look untagged.
+    /// Tags of that VLAN are removed before XDP, so its frames would look untagged. The
+    /// device is the interface, or a port of it.
     XdpTags {
         interface: String,
         vlan: String,
+        device: String,
         by_hardware: bool,
     },
     /// Another IPVS application uses the port of a full-NAT service.
@@ -91,11 +95,17 @@ impl Refusal {
                 name,
             },
             Unfit::Virtual(kind) => Refusal::XdpGeneric { interface, kind },
-            Unfit::Bond => Refusal::XdpBond { interface },
+            Unfit::Bond { mode } => Refusal::XdpBond { interface, mode },
+            Unfit::PortTaken(port) => Refusal::XdpPortTaken { interface, port },
             Unfit::Port(master) => Refusal::XdpPort { interface, master },
-            Unfit::Tags { vlan, by_hardware } => Refusal::XdpTags {
+            Unfit::Tags {
+                vlan,
+                device,
+                by_hardware,
+            } => Refusal::XdpTags {
                 interface,
                 vlan,
+                device,
                 by_hardware,
             },
         }
@@ -119,7 +129,8 @@ impl Refusal {
             Refusal::NotEthernet { interface }
             | Refusal::XdpTaken { interface, .. }
             | Refusal::XdpGeneric { interface, .. }
-            | Refusal::XdpBond { interface }
+            | Refusal::XdpBond { interface, .. }
+            | Refusal::XdpPortTaken { interface, .. }
             | Refusal::XdpPort { interface, .. }
             | Refusal::XdpTags { interface, .. } => interface.clone(),
         }
@@ -140,6 +151,7 @@ impl Refusal {
             Refusal::XdpTaken { .. } => "xdp_taken",
             Refusal::XdpGeneric { .. } => "xdp_generic",
             Refusal::XdpBond { .. } => "xdp_bond",
+            Refusal::XdpPortTaken { .. } => "xdp_port_taken",
             Refusal::XdpPort { .. } => "xdp_port",
             Refusal::XdpTags { .. } => "xdp_tags",
             Refusal::PortTaken { .. } => "port_taken",
@@ -245,10 +257,17 @@ impl fmt::Display for Refusal {
                 "the interface {interface} is a {kind}, which has only the generic XDP, and that \
                  is no faster than tc: leave it out of [director] xdp"
             ),
-            Refusal::XdpBond { interface } => write!(
+            Refusal::XdpBond { interface, mode } => write!(
                 f,
-                "the interface {interface} is a bond: XDP runs at its members, but flows arrive \
-                 at the bond: leave it out of [director] xdp"
+                "the interface {interface} is a bond with {mode}, for which the kernel has no \
+                 native XDP: use the mode balance-rr, active-backup, balance-xor or 802.3ad, or \
+                 leave {interface} out of [director] xdp"
+            ),
+            Refusal::XdpPortTaken { interface, port } => write!(
+                f,
+                "the interface {interface} is a bond, and its port {port} has an XDP program of \
+                 its own: `ip -details link show {port}` names it; detach it, or leave \
+                 {interface} out of [director] xdp"
             ),
             Refusal::XdpPort { interface, master } => write!(
                 f,
@@ -258,19 +277,24 @@ impl fmt::Display for Refusal {
             Refusal::XdpTags {
                 interface,
                 vlan,
+                device,
                 by_hardware: true,
             } => write!(
                 f,
-                "the interface {interface} removes the tags of {vlan} before XDP, so that its \
-                 frames would look untagged: `ethtool -K {interface} rxvlan off`, or leave it \
-                 out of [director] xdp"
+                "the interface {device} removes the tags of {vlan} before XDP, so that its \
+                 frames would look untagged: `ethtool -K {device} rxvlan off`, or leave \
+                 {interface} out of [director] xdp"
             ),
             Refusal::XdpTags {
-                interface, vlan, ..
+                interface,
+                vlan,
+                device,
+                ..
             } => write!(
                 f,
-                "the interface {interface} is a veth with the VLAN {vlan}, and hands tags over next \
-                 to the frame, where XDP does not see them: leave it out of [director] xdp"
+                "the interface {device} is a veth with the VLAN {vlan}, and hands tags over next \
+                 to the frame, where XDP does not see them: leave {interface} out of [director] \
+                 xdp"
             ),
             Refusal::PortTaken { service, app } => write!(
                 f,

@@ -73,7 +73,7 @@ fn name((cable, end): End) -> String {
 }
 
 /// Runs `ip` on a host once for each of these lines.
-fn ip(lab: &Lab, host: &str, lines: &[&str]) {
+pub fn ip(lab: &Lab, host: &str, lines: &[&str]) {
     for line in lines {
         let words: Vec<&str> = line.split(' ').collect();
         lab.exec(host, &[&["ip"], &words[..]].concat());
@@ -90,7 +90,8 @@ fn place(lab: &Lab, card: End, host: &str, as_name: &str) {
     ip(lab, host, &[&format!("link set {as_name} mtu 1500 up")]);
 }
 
-const TO_CLIENTS: [&str; 2] = [
+/// The addresses of the director's interface to clients, which is eth0.
+pub const TO_CLIENTS: [&str; 2] = [
     "addr add 10.1.0.1/24 dev eth0",
     "addr add fd00:1::1/64 dev eth0 nodad",
 ];
@@ -102,7 +103,8 @@ const TO_SERVERS: [&str; 4] = [
     "addr add fd00:2::1/64 dev eth1 nodad",
 ];
 
-const OF_CLIENT: [&str; 6] = [
+/// The addresses and routes of the client.
+pub const OF_CLIENT: [&str; 6] = [
     "addr add 10.1.0.2/24 dev eth0",
     "addr add 10.1.0.3/24 dev eth0",
     "addr add fd00:1::3/64 dev eth0 nodad",

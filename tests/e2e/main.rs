@@ -76,4 +76,5 @@ mod vlan;
 mod weight_and_zero;
 mod wide_services;
 mod xdp;
+mod xdp_bonds;
 mod xdp_leases;

@@ -12,10 +12,15 @@ use crate::talk::Talk;
 
 /// Linux 6.3 lets a device tell what it takes.
 pub fn devices_announce_xdp() -> bool {
+    kernel_is_since(6, 3)
+}
+
+/// True if the kernel is this version or a newer one.
+pub fn kernel_is_since(major: u32, minor: u32) -> bool {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut numbers = release.split('.').map(|number| number.parse().unwrap_or(0));
     let version: (u32, u32) = (numbers.next().unwrap(), numbers.next().unwrap());
-    version >= (6, 3)
+    version >= (major, minor)
 }
 
 pub fn switch(lab: &Lab, word: &str) {
