@@ -81,12 +81,15 @@ pub fn ip(lab: &Lab, host: &str, lines: &[&str]) {
 }
 
 /// Gives a card to a host. The last user may have changed its MTU. The kernel makes the
-/// segments, so that it does not matter how a card is emulated there.
+/// segments, so that it does not matter how a card is emulated there. Its queue drops nothing
+/// that waits for long: fq_codel would, where emulation is slow.
 fn place(lab: &Lab, card: End, host: &str, as_name: &str) {
     let (card, namespace) = (name(card), lab.namespace(host));
     let words = ["link", "set", &card, "netns", &namespace, "name", as_name];
     run(Command::new("ip").args(words));
     lab.exec(host, &["ethtool", "-K", as_name, "tso", "off"]);
+    let queue = ["tc", "qdisc", "replace", "dev", as_name, "root", "pfifo"];
+    lab.exec(host, &queue);
     ip(lab, host, &[&format!("link set {as_name} mtu 1500 up")]);
 }
 
