@@ -198,8 +198,8 @@ fn bond(link: &Link, ports: &[&Link]) -> Option<Unfit> {
             format!("the hash policy {policy}")
         }
         (BalanceRr | ActiveBackup | BalanceXor | Ieee8023Ad, _) => {
-            // apply detaches ours first.
-            let taken = ports.iter().find(|port| other(port).is_some())?;
+            // Also ours: apply attaches before it detaches.
+            let taken = ports.iter().find(|port| port.xdp.is_some())?;
             return Some(Unfit::PortTaken(taken.name.clone()));
         }
         _ => format!("the mode {mode}"),

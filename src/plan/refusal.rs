@@ -266,8 +266,9 @@ impl fmt::Display for Refusal {
             Refusal::XdpPortTaken { interface, port } => write!(
                 f,
                 "the interface {interface} is a bond, and its port {port} has an XDP program of \
-                 its own: `ip -details link show {port}` names it; detach it, or leave \
-                 {interface} out of [director] xdp"
+                 its own: `ip -details link show {port}` names it; detach it (ipvs_xdp is that \
+                 of ipvs-bpf: apply the file without {interface} first), or leave {interface} out \
+                 of [director] xdp"
             ),
             Refusal::XdpPort { interface, master } => write!(
                 f,
