@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Makes docs/concepts/benchmark.svg and the table in benchmark.md next to it from
-//! target/bench/report.json, the results of `make bench`.
+//! target/bench/report.json, the results of `make bench`. Its own table has the figures between
+//! cards, which the picture shows too.
 
+mod cards;
 mod plot;
 mod report;
 mod table;
@@ -21,7 +23,7 @@ fn main() -> ExitCode {
 
 fn write() -> Result<(), Box<dyn Error>> {
     let report = report::read()?;
-    plot::draw(&report)?;
+    plot::draw(&report, &cards::read()?)?;
     table::write(&report)?;
     Ok(())
 }
