@@ -48,7 +48,7 @@ pub struct Link {
     /// The bridge, bond or VRF that it is a port of. 0: none.
     pub master: u32,
     pub xdp: Option<XdpProgram>,
-    /// Of a bond: its mode, and how it chooses a port for a packet in some of them.
+    /// The mode of a bond, and how it chooses a port for a packet in some of them.
     pub bond: (BondMode, BondXmitHashPolicy),
 }
 
