@@ -23,7 +23,7 @@
 static const struct net_device *bond_of(struct net_device *dev)
 {
 	const struct net_device *bond = netdev_master_upper_dev_get_rcu(dev);
-	const struct slave *port;
+	struct slave *port;
 
 	if (!bond || !netif_is_bond_master(bond))
 		return NULL;
