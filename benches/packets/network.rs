@@ -4,6 +4,8 @@
 //!
 //!   client eth0 ── eth0 director eth1 ── eth0 server
 //!
+//! Client and server send from a device of their own, see `NIC`.
+//!
 //! Neighbours are static, since no host answers. A program at the client and at the
 //! server counts and drops all frames that arrive. On the path `drop`, it is at the
 //! director's interfaces.
@@ -15,7 +17,7 @@ use crate::flow::{
 use crate::namespace::Namespace;
 use crate::packet_socket::PacketSocket;
 use crate::path::Path;
-use crate::programs::{Arrivals, FIRST, attach};
+use crate::programs::{Arrivals, FIRST, attach, redirect};
 
 /// The director's interfaces have fixed numbers: see `programs.bpf.c`.
 pub const CLIENT_SIDE: u32 = 11;
@@ -39,7 +41,7 @@ struct Host {
 
 impl Host {
     fn at(namespace: Namespace) -> Self {
-        let socket = namespace.within(|| PacketSocket::at("eth0").expect("a packet socket"));
+        let socket = namespace.within(|| PacketSocket::at("nic").expect("a packet socket"));
         Host { socket, namespace }
     }
 }
@@ -155,6 +157,18 @@ pub fn full_nat_counter(director: &Namespace, name: &str) -> u64 {
     value.expect(name).expect("a number")
 }
 
+/// A device whose frames have 64 bytes free before them, as drivers of network cards leave
+/// (`NET_SKB_PAD`). A veth leaves none, so whatever makes a packet longer would have to copy it.
+/// A port of a bridge leaves as much as the bridge's other ports need, here a tunnel. Both stay
+/// down. From `wire` the frames are redirected to eth0, whose other end must not have this need.
+const NIC: &str = "link add nic type veth peer name wire
+     link add bridge type bridge
+     link add tunnel type vxlan id 1 dstport 4789
+     link set tunnel master bridge
+     link set nic master bridge
+     link set nic up
+     link set wire up";
+
 fn wire(client: &Namespace, director: &Namespace, server: &Namespace) {
     director.ip(&format!(
         "link set lo up
@@ -169,7 +183,10 @@ fn wire(client: &Namespace, director: &Namespace, server: &Namespace) {
     ));
     for end in [client, server] {
         end.sysctl("net.ipv6.conf.all.disable_ipv6=1");
+        end.ip(NIC);
         end.ip("link set eth0 up");
+        end.tc("qdisc add dev wire clsact");
+        end.within(|| redirect("wire", "eth0"));
     }
     configure(director, ["eth0", "eth1"]);
 }
