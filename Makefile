@@ -205,6 +205,9 @@ benchmark-svg: ## the picture and the table of docs/concepts/benchmark.md, from 
 bench-native: deps ## the fast path next to masquerade by conntrack: real time, on this host (needs root)
 	cargo bench --bench packets -- native
 
+bench-server: deps module ## a connection at a server that is told its client, with the receiver and without
+	cargo bench --bench packets -- server
+
 bench-drivers: DRIVERS ?= 6.1/virtio-net-pci 6.12/vmxnet3 7/vmxnet3
 bench-drivers: deps ## the fast path at XDP next to other ways, between emulated cards (DRIVERS="6.1/virtio-net-pci": kernel and card)
 	lab/software/xdp-forward.sh fetch
@@ -218,7 +221,7 @@ bench-driver: deps module
 clean: ## remove target/
 	cargo clean
 
-.PHONY: help deps build cli module demo check test test-machine test-long soak test-kernels test-poisoned test-debug test-packages test-kubernetes test-drivers test-driver bench bench-control bench-drivers bench-driver bench-native benchmark-svg lint fuzz fuzz-unpack fuzz-corpus fuzz-packets man install deb rpm clean
+.PHONY: help deps build cli module demo check test test-machine test-long soak test-kernels test-poisoned test-debug test-packages test-kubernetes test-drivers test-driver bench bench-control bench-drivers bench-driver bench-native bench-server benchmark-svg lint fuzz fuzz-unpack fuzz-corpus fuzz-packets man install deb rpm clean
 .DEFAULT_GOAL := help
 # The order of a target's prerequisites matters.
 .NOTPARALLEL:

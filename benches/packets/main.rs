@@ -11,6 +11,7 @@
 //!   cargo bench --bench packets -- drivers MODEL [PART…]
 //!                                             the whole director between two cards of that
 //!                                             model: `make bench-drivers`
+//!   cargo bench --bench packets -- server     a server that is told its clients: `make bench-server`
 //!   cargo bench --bench packets -- native     real time on this host: `make bench-native`
 //!
 //! `cargo test` runs a small part of `native`.
@@ -33,6 +34,7 @@ mod parts;
 mod path;
 mod programs;
 mod report;
+mod server;
 mod sparse;
 mod subjects;
 mod table;
@@ -54,6 +56,10 @@ fn main() -> ExitCode {
             table::print_native(report);
             report::write(report, "native.json");
         });
+    }
+    if names == ["server"] {
+        server::measure();
+        return ExitCode::SUCCESS;
     }
     if let [first, model, parts @ ..] = names.as_slice()
         && first == "drivers"
