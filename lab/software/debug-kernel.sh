@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Builds a debugging kernel (lab/software/debug.config) from a source archive. Puts into the current
-# folder the same files that lab/software/kernel.sh unpacks from a packaged kernel.
+# Builds a debugging kernel from a source archive: `debug` (debug.config of this folder), or
+# another one (debug.config, and what NAME.config changes). Puts into the current folder the
+# same files that lab/software/kernel.sh unpacks from a packaged kernel.
 #
-#   lab/software/debug-kernel.sh ARCHIVE RELEASE
+#   lab/software/debug-kernel.sh ARCHIVE RELEASE NAME
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin
 
-config=$(dirname "$(readlink -f "$0")")/debug.config
-archive=$1 release=$2
+software=$(dirname "$(readlink -f "$0")")
+archive=$1 release=$2 name=$3
 tree=usr/src/linux-headers-$release
 
 # BTF gets its types from two files that have what eBPF programs see: debugging
@@ -19,7 +20,11 @@ run() {
 
 mkdir -p "$tree" boot
 tar -xJf "$archive" -C "$tree" --strip-components 1
-make -s -C "$tree" KCONFIG_ALLCONFIG="$config" allnoconfig
+# The last value of an option counts; kconfig would warn of the others.
+cat "$software/debug.config" "$software/$name.config" |
+	awk -F = '/^CONFIG_/ { value[$1] = $0 } END { for (option in value) print value[option] }' >all.config
+make -s -C "$tree" KCONFIG_ALLCONFIG="$PWD/all.config" allnoconfig
+rm all.config
 [ "$(make -s -C "$tree" kernelrelease)" = "$release" ] || {
 	echo "lab/software/debug-kernel.sh: $archive is not the source of $release" >&2
 	exit 1

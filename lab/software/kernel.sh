@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Kernels for the lab: the distribution's own packages, unpacked into a cache, and
-# a debugging kernel, built there. Nothing is installed.
+# debugging kernels, built there. Nothing is installed.
 #
 #   lab/software/kernel.sh fetch [VERSION]     download and unpack or build it, unless it is there
 #   lab/software/kernel.sh folder [VERSION]    print where it is unpacked
@@ -10,9 +10,11 @@
 #   lab/software/kernel.sh tools [VERSION]     print the folder whose usr/ has the compiler that
 #                                              built it; nothing where the system has it
 #
-# VERSION is the beginning of a release; the default is KERNEL, or 6.1. `debug` is a 6.1
-# with KASAN, lockdep and the like (lab/software/debug.config); two idle processors build it in
-# half an hour. Its suite comes from the mirrors in the system's own apt sources. apt
+# VERSION is the beginning of a release; the default is KERNEL, or 6.1. The distribution's
+# other flavours have their name behind it: 6.1-rt (PREEMPT_RT) and 6.1-cloud. `debug` is a 6.1
+# with KASAN, lockdep and the like (lab/software/debug.config), `kcsan` one that reports data
+# races (lab/software/kcsan.config); two idle processors build one in half an hour. The suite of
+# a kernel comes from the mirrors in the system's own apt sources. apt
 # keeps the lists of that suite in the cache and does not change the system's lists. The
 # cache is never refreshed: remove a kernel's folder to fetch a newer release. The cache
 # is IPVS_BPF_LAB, or ipvs-bpf/lab in the user's cache folder.
@@ -25,6 +27,10 @@ software=$(dirname "$(readlink -f "$0")")
 lock=''
 action=${1:-}
 version=${2:-${KERNEL:-6.1}}
+base=$version flavour=''
+case $version in
+*-rt | *-cloud) base=${version%-*} flavour=${version##*-} ;;
+esac
 
 die() {
 	echo "lab/software/kernel.sh: $*" >&2
@@ -33,28 +39,43 @@ die() {
 
 # Prints the Debian suite that has that version.
 suite() {
-	case $version in
+	case $base in
 	5.10 | 5.10[.-]*) echo bullseye ;;
-	6.1 | 6.1[.-]* | debug) echo bookworm ;;
+	6.1 | 6.1[.-]* | debug | kcsan) echo bookworm ;;
 	6.12 | 6.12[.-]*) echo bookworm-backports ;;
 	7 | 7.*) echo trixie-backports ;;
-	*) die "no suite is known that has a kernel $version; there are 5.10, 6.1, 6.12, 7 and debug" ;;
+	*) die "no suite is known that has a kernel $version; there are 5.10, 6.1, 6.12, 7, debug and kcsan" ;;
 	esac
 }
 
 # shellcheck source=lab/software/suite.sh
 source "$software/suite.sh"
 
+# Succeeds if the lab builds that version itself, from the source package.
+built_here() {
+	[ "$version" = debug ] || [ "$version" = kcsan ]
+}
+
+# Succeeds if a release is one of that version.
+fits() {
+	case $version/$1 in
+	debug/*-debug | kcsan/*-kcsan) return 0 ;;
+	*-debug | *-kcsan) return 1 ;;
+	esac
+	case $1 in
+	*-rt-amd64) [ "$flavour" = rt ] || return 1 ;;
+	*-cloud-amd64) [ "$flavour" = cloud ] || return 1 ;;
+	*) [ -z "$flavour" ] || return 1 ;;
+	esac
+	[[ $1 = "$base" || $1 = "$base"[.-]* ]]
+}
+
 # Prints the newest release of that version in the cache. For `debug`, that is
-# 6.1.N-debug.
+# 6.1.N-debug, and for `kcsan` 6.1.N-kcsan.
 newest() {
 	local kernel
-	for kernel in "$cache/kernels/$version" "$cache/kernels/$version"[.-]* "$cache/kernels/"*-debug; do
-		case $version/$kernel in
-		debug/*-debug) ;;
-		debug/* | */*-debug) continue ;;
-		esac
-		[ ! -d "$kernel" ] || basename "$kernel"
+	for kernel in "$cache/kernels/"*; do
+		! fits "$(basename "$kernel")" || basename "$kernel"
 	done | sort -V | tail -n 1
 }
 
@@ -73,7 +94,7 @@ decompress() {
 }
 
 unpack() {
-	local release=$1 home=$cache/kernels/$1 headers=linux-headers-$1 packages package
+	local release=$1 home=$cache/kernels/$1 headers=linux-headers-$1 packages package common
 	mapfile -t packages < <(
 		depends "$headers" 'linux-(headers|kbuild)-[^ ]*'
 		# 7.x splits its image.
@@ -95,7 +116,8 @@ unpack() {
 	sed -i -E "s#([ =])/usr/src/#\1$home/usr/src/#" "usr/src/$headers/Makefile"
 	! grep -q '[ =]/usr/' "usr/src/$headers/Makefile" || die "$headers needs more of /usr than is known here"
 	ln -sfn "$home/usr/src/$headers" "lib/modules/$release/build"
-	ln -sfn "$home/usr/src/${headers%-*}-common" "lib/modules/$release/source"
+	common=$(echo usr/src/linux-headers-*-common*)
+	ln -sfn "$home/$common" "lib/modules/$release/source"
 	depmod -b . "$release"
 	decompress "boot/vmlinuz-$release" "boot/vmlinux-$release"
 }
@@ -116,16 +138,13 @@ make_folder() {
 }
 
 fetch_kernel() {
-	local image release suite
+	local image release suite package=linux-image-${flavour:+$flavour-}amd64
 	suite=$(suite)
 	know "$suite"
-	image=$(depends linux-image-amd64 'linux-image-[0-9][^ ]*')
-	[ -n "$image" ] || die "the mirror gives no package linux-image-amd64 of $suite"
+	image=$(depends "$package" 'linux-image-[0-9][^ ]*')
+	[ -n "$image" ] || die "the mirror gives no package $package of $suite"
 	release=${image#linux-image-}
-	case $release in
-	"$version" | "$version"[.-]*) ;;
-	*) die "the kernel of $suite is $release, not $version" ;;
-	esac
+	fits "$release" || die "the kernel of $suite is $release, not $version"
 	echo "fetching the kernel $release for the lab" >&2
 	make_folder "$cache/kernels/$release" unpack "$release"
 }
@@ -135,7 +154,7 @@ build() {
 	apt-get "${apt[@]}" -qq download linux-source-6.1
 	dpkg-deb --fsys-tarfile linux-source-6.1_*.deb | tar -x --wildcards '*.tar.xz'
 	rm linux-source-6.1_*.deb
-	"$software/debug-kernel.sh" usr/src/linux-source-6.1.tar.xz "$release"
+	"$software/debug-kernel.sh" usr/src/linux-source-6.1.tar.xz "$release" "$version"
 	rm usr/src/linux-source-6.1.tar.xz
 	rm -f "lib/modules/$release/source"
 	ln -sfn "$cache/kernels/$release/usr/src/linux-headers-$release" "lib/modules/$release/build"
@@ -146,7 +165,7 @@ build_kernel() {
 	know bookworm
 	source=$(LC_ALL=C apt-cache "${apt[@]}" show linux-source-6.1 | sed -n 's/^Version: //p' | sort -V | tail -n 1)
 	[ -n "$source" ] || die "the mirror gives no package linux-source-6.1 of bookworm"
-	release=${source%%-*}-debug
+	release=${source%%-*}-$version
 	echo "building the kernel $release for the lab, which takes long" >&2
 	make_folder "$cache/kernels/$release" build "$release"
 }
@@ -160,7 +179,7 @@ compiler() {
 # as building a module needs. Prints nothing if the system has that compiler.
 tools() {
 	local suite
-	[ "$version" != debug ] || return 0
+	! built_here || return 0
 	suite=$(suite)
 	command -v "$(compiler "$1")" >/dev/null || echo "$cache/tools/${suite%-backports}"
 }
@@ -194,14 +213,14 @@ fetch() {
 	local release tools
 	mkdir -p "$cache/kernels"
 	# A long build does not block a fetch.
-	[ "$version" != debug ] || lock=-debug
+	! built_here || lock=-$version
 	exec 8>"$cache/kernels/.lock$lock"
 	flock 8
 	for tool in apt-cache apt-get dpkg-deb depmod xz; do
 		command -v "$tool" >/dev/null || die "$tool is missing; kernels come from Debian's packages"
 	done
 	case $version/$(newest) in
-	debug/) build_kernel ;;
+	debug/ | kcsan/) build_kernel ;;
 	*/) fetch_kernel ;;
 	esac
 	release=$(newest)
