@@ -13,8 +13,51 @@
 #include "table/cover.h"
 #include "table/counters.h"
 
-/* True on a CPU where IPVS's hook is looking at a packet that is covered (cover.c). */
-static DEFINE_PER_CPU(bool, asking);
+/* IPVS's hook is looking at a packet that is covered (cover.c), for this task. Where soft
+ * interrupts may preempt one another (PREEMPT_RT, since 6.18), a CPU can have several
+ * questions of different tasks, which end in any order. A task that has one stays on its
+ * CPU.
+ */
+struct question {
+	const struct task_struct *asker;
+	struct question *next;
+};
+
+static DEFINE_PER_CPU(struct question *, questions);
+
+static void begin_question(struct question *question)
+{
+	question->asker = current;
+	preempt_disable();
+	question->next = __this_cpu_read(questions);
+	__this_cpu_write(questions, question);
+	preempt_enable();
+}
+
+static void end_question(const struct question *question)
+{
+	struct question **place;
+
+	preempt_disable();
+	place = this_cpu_ptr(&questions);
+	while (*place != question)
+		place = &(*place)->next;
+	*place = question->next;
+	preempt_enable();
+}
+
+/* Called with bottom halves off, as the two above. */
+static bool is_asking(void)
+{
+	const struct question *question;
+
+	preempt_disable();
+	question = __this_cpu_read(questions);
+	while (question && question->asker != current)
+		question = question->next;
+	preempt_enable();
+	return question;
+}
 
 /* Called under RCU: after the last put, only parts of the director that RCU frees are
  * touched.
@@ -149,7 +192,7 @@ static bool is_native(struct director *director, struct service *service,
 		return true;
 	}
 	/* A service by rule is only for packets that the rule covers. */
-	if (READ_ONCE(service->by_rule) && !__this_cpu_read(asking) &&
+	if (READ_ONCE(service->by_rule) && !is_asking() &&
 	    !(cp->flags & IP_VS_CONN_F_SYNC))
 		return true;
 	/* It ends when its packet is sent, so a reply would find nothing. */
@@ -240,14 +283,13 @@ void ivb_adopter_put(void)
 unsigned int ivb_ask_for_rule(nf_hookfn *hook, struct sk_buff *skb,
 			      const struct nf_hook_state *local_in)
 {
+	struct question question;
 	unsigned int verdict;
-	bool before;
 
 	local_bh_disable();
-	before = __this_cpu_read(asking);
-	__this_cpu_write(asking, true);
+	begin_question(&question);
 	verdict = hook(NULL, skb, local_in);
-	__this_cpu_write(asking, before);
+	end_question(&question);
 	local_bh_enable();
 	return verdict;
 }
