@@ -5,7 +5,7 @@ use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually};
 
 /// Connections, incoming and outgoing packets, incoming and outgoing bytes.
-type Counts = [u64; 5];
+pub type Counts = [u64; 5];
 
 /// The counts in the first line of `ipvsadm --stats` with this address. Servers have
 /// lines too.
@@ -21,7 +21,7 @@ fn ipvs(lab: &Lab, address: &str) -> Counts {
 }
 
 /// IPVS updates its counters every two seconds.
-fn becomes(lab: &Lab, address: &str, wanted: impl Fn() -> Counts) {
+pub fn becomes(lab: &Lab, address: &str, wanted: impl Fn() -> Counts) {
     let mut last = ([0; 5], [0; 5]);
     eventually(&format!("{address} has what went and came"), || {
         let now = (ipvs(lab, address), wanted());
@@ -34,7 +34,7 @@ fn becomes(lab: &Lab, address: &str, wanted: impl Fn() -> Counts) {
 }
 
 /// Keeps only one server for each service.
-fn one_server() -> String {
+pub fn one_server() -> String {
     FILE.replace("  [[service.server]]\n  address = \"10.2.0.3:8080\"\n", "")
         .replace("  [[service.server]]\n  address = \"10.2.0.3:7\"\n", "")
 }

@@ -68,11 +68,21 @@ impl Load {
 
     /// Begins the load when `others` sessions exist already.
     pub fn begin_next_to(lab: &Lab, others: usize) -> Self {
+        Load::of(lab, others, 2)
+    }
+
+    /// Begins only the downloads: TCP repeats what an outage loses.
+    pub fn of_downloads(lab: &Lab) -> Self {
+        Load::of(lab, 0, 0)
+    }
+
+    fn of(lab: &Lab, others: usize, echoes: usize) -> Self {
         let load = Load {
             downloads: (0..3).map(|_| spawn(lab, DOWNLOADS)).collect(),
-            echoes: (0..2).map(|_| spawn(lab, ECHOES)).collect(),
+            echoes: (0..echoes).map(|_| spawn(lab, ECHOES)).collect(),
         };
-        eventually("the load runs", || lab.sessions().len() == others + 5);
+        let sessions = others + load.downloads.len() + echoes;
+        eventually("the load runs", || lab.sessions().len() == sessions);
         load
     }
 

@@ -52,8 +52,8 @@ fn a_lease_of_a_session_that_nobody_answers_lasts_a_second() {
     assert!(before < 36, "{before} of 40 packets by one lease");
 }
 
-/// The seconds until IPVS ends the only connection.
-fn expires(lab: &Lab) -> u64 {
+/// The seconds until IPVS ends the first connection of its table.
+pub fn expires(lab: &Lab) -> u64 {
     let table = lab.exec("director", &["cat", "/proc/net/ip_vs_conn"]);
     let line = table.lines().nth(1).expect("a connection");
     let expires = line.split_whitespace().nth(8).expect("its timer");
