@@ -3,8 +3,8 @@
 
 # The lab's kernel, as the beginning of a release.
 export KERNEL ?= 6.1
-# The kernels on which the module is tested.
-KERNELS ?= 5.10 6.1 6.12 7
+# The kernels on which the module is tested; rt has PREEMPT_RT.
+KERNELS ?= 5.10 6.1 6.12 7 6.1-rt 7-rt 6.1-cloud
 # These kernels check their memory, or overwrite freed memory, which shows a use after free.
 POISONED = $(KERNEL):slub_debug=FZPU $(KERNEL):init_on_free=1
 # The module that `cargo test` and the demo load.
@@ -73,6 +73,10 @@ test-poisoned: deps ## the end-to-end tests with slub_debug=FZPU and with init_o
 test-debug: deps ## end-to-end tests under a kernel that watches itself, hours by emulation (NAMES=)
 	lab/deps.sh debug
 	lab/test-debug.sh $(NAMES)
+
+test-races: deps ## the same under a kernel that reports data races, which is faster (NAMES=)
+	lab/deps.sh debug
+	lab/test-debug.sh --kcsan $(NAMES)
 
 test-packages: deps ## the packages on a Debian with systemd: installed, upgraded, removed (needs root)
 	lab/deps.sh packages
@@ -221,7 +225,7 @@ bench-driver: deps module
 clean: ## remove target/
 	cargo clean
 
-.PHONY: help deps build cli module demo check test test-machine test-long soak test-kernels test-poisoned test-debug test-packages test-kubernetes test-drivers test-driver bench bench-control bench-drivers bench-driver bench-native bench-server benchmark-svg lint fuzz fuzz-unpack fuzz-corpus fuzz-packets man install deb rpm clean
+.PHONY: help deps build cli module demo check test test-machine test-long soak test-kernels test-poisoned test-debug test-races test-packages test-kubernetes test-drivers test-driver bench bench-control bench-drivers bench-driver bench-native bench-server benchmark-svg lint fuzz fuzz-unpack fuzz-corpus fuzz-packets man install deb rpm clean
 .DEFAULT_GOAL := help
 # The order of a target's prerequisites matters.
 .NOTPARALLEL:

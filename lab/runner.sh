@@ -38,8 +38,8 @@ e2e-*)
 	stays=()
 	[ ! -d target/soak ] || stays=(--writable target/soak)
 	native || case ${KERNEL:-} in
-	# KASAN needs memory, and under emulation the tests take hours.
-	debug)
+	# Their checks need memory, and under emulation the tests take hours.
+	debug | kcsan)
 		exec "$lab/vm/run.sh" --cables 2 --memory 4096 --timeout "${TEST_TIMEOUT:-86400}" \
 			"${stays[@]}" -- "$lab/vm/watched.sh" "$@"
 		;;

@@ -1,18 +1,29 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Runs a command in a machine with the debugging kernel, removes the module, and fails if
+# Runs a command in a machine with a debugging kernel and removes the module. Fails if
 # memory that was allocated meanwhile has leaked. Other findings are in the kernel's log,
-# which lab/vm/run.sh checks.
+# which lab/vm/run.sh checks: also data races, if the kernel has KCSAN.
 #
 #   lab/vm/watched.sh COMMAND [ARGUMENT…]
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin
 
 kmemleak=/sys/kernel/debug/kmemleak
-# The kernel's own scans every ten minutes would use much of an emulated processor.
-echo scan=off >$kmemleak
-echo scan >$kmemleak
-echo clear >$kmemleak
+if [ -e $kmemleak ]; then
+	# The kernel's own scans every ten minutes would use much of an emulated processor.
+	echo scan=off >$kmemleak
+	echo scan >$kmemleak
+	echo clear >$kmemleak
+fi
+
+# The functions of the kernel whose races are known are not reported.
+kcsan=/sys/kernel/debug/kcsan
+if [ -e $kcsan ]; then
+	sed '/^#/d; /^$/d; s/ .*//' "$(dirname "$0")/kernel-races" | while read -r name; do
+		echo "!$name" >$kcsan
+	done
+	echo on >$kcsan
+fi
 
 status=0
 "$@" || status=$?
@@ -27,6 +38,8 @@ if [ -e /sys/module/ip_vs_bpf ]; then
 	exit 1
 fi
 
+[ ! -e $kcsan ] || echo off >$kcsan
+[ -e $kmemleak ] || exit "$status"
 # kmemleak reports only objects older than five seconds that two scans have found without
 # a pointer.
 for _ in 1 2; do
