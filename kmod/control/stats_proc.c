@@ -145,7 +145,7 @@ void ivb_stats_show(struct director *director, struct seq_file *seq)
 		u64 sum = 0;
 
 		for_each_possible_cpu(cpu)
-			sum += per_cpu_ptr(director->stats, cpu)->value[counter];
+			sum += READ_ONCE(per_cpu_ptr(director->stats, cpu)->value[counter]);
 		seq_printf(seq, "%s %llu\n", names[counter], sum);
 	}
 }

@@ -80,10 +80,12 @@ static void unbind(struct director *director, struct service *service)
 bool ivb_session_transmit(struct ip_vs_conn *cp)
 {
 	const struct session *session = READ_ONCE(cp->app_data);
+	conn_xmit *transmit;
 
 	if (!session)
 		return false;
-	cp->packet_xmit = session->local_ip ? ivb_request_transmit : ivb_request_refuse;
+	transmit = session->local_ip ? ivb_request_transmit : ivb_request_refuse;
+	WRITE_ONCE(cp->packet_xmit, transmit);
 	return true;
 }
 

@@ -15,8 +15,10 @@ conn_xmit ivb_request_refuse;
 /* True if the connection is bound to our application. */
 static inline bool is_ours(const struct ip_vs_conn *cp)
 {
-	return cp->packet_xmit == ivb_request_transmit ||
-	       cp->packet_xmit == ivb_request_refuse;
+	/* On a backup, IPVS may bind it again meanwhile. */
+	conn_xmit *transmit = READ_ONCE(cp->packet_xmit);
+
+	return transmit == ivb_request_transmit || transmit == ivb_request_refuse;
 }
 
 #endif

@@ -89,7 +89,7 @@ static void visit(struct session_leases *leases, bool folds)
 	struct session *session = leases->session;
 	struct director *director = session->director;
 	struct maps *maps = rcu_dereference(director->maps);
-	const struct ip_vs_dest *dest = session->conn->dest;
+	const struct ip_vs_dest *dest = READ_ONCE(session->conn->dest);
 	bool over = true;
 
 	spin_lock(&session->lock);

@@ -236,6 +236,7 @@ void ivb_lease_renew(struct session *session, struct ip_vs_conn *cp, u8 directio
 	};
 	struct director *director = session->director;
 	struct maps *maps = rcu_dereference(director->maps);
+	const struct ip_vs_dest *dest = READ_ONCE(cp->dest);
 	struct flow from, to;
 	bool given;
 
@@ -243,8 +244,8 @@ void ivb_lease_renew(struct session *session, struct ip_vs_conn *cp, u8 directio
 	 * by IPsec must continue to do so. A reply of a removed server passes, as in
 	 * native IPVS.
 	 */
-	if (!maps || !skb->dev || secpath_exists(skb) || !cp->dest ||
-	    !compat_dest_available(cp->dest) ||
+	if (!maps || !skb->dev || secpath_exists(skb) || !dest ||
+	    !compat_dest_available(dest) ||
 	    !find_way_out(maps, skb_dst(skb), daddr, &new))
 		return;
 	new.iif = skb->dev->ifindex;

@@ -185,9 +185,10 @@ static struct rtable *look_up_server4(struct net *net, const struct ip_vs_conn *
 		.flowi4_flags = FLOWI_FLAG_ANYSRC,
 	};
 	struct rtable *rt = __ip_route_output_key(net, &fl4);
+	struct ip_vs_dest *dest = READ_ONCE(cp->dest);
 
-	if (cp->dest && !IS_ERR(rt) && !routes_by_rules4(net))
-		keep_for_server(cp->dest, &rt->dst);
+	if (dest && !IS_ERR(rt) && !routes_by_rules4(net))
+		keep_for_server(dest, &rt->dst);
 	return rt;
 }
 
@@ -196,7 +197,8 @@ static struct rtable *look_up_server4(struct net *net, const struct ip_vs_conn *
  */
 static struct rtable *server_route4(struct net *net, const struct ip_vs_conn *cp)
 {
-	struct dst_entry *dst = cp->dest ? kept_for_server(cp->dest) : NULL;
+	struct ip_vs_dest *dest = READ_ONCE(cp->dest);
+	struct dst_entry *dst = dest ? kept_for_server(dest) : NULL;
 
 	return likely(dst) ? (struct rtable *)dst : look_up_server4(net, cp);
 }

@@ -28,7 +28,7 @@ static void add(struct ip_vs_cpu_stats __percpu *cpustats, u8 direction,
  */
 void ivb_account(struct ip_vs_conn *cp, u8 direction, u64 packets, u64 bytes)
 {
-	struct ip_vs_dest *dest = cp->dest;
+	struct ip_vs_dest *dest = READ_ONCE(cp->dest);
 	struct ip_vs_service *svc;
 
 	if (!dest || !compat_dest_available(dest))
