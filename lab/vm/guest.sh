@@ -9,7 +9,7 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 echo "lab: the guest begins" >/dev/console
 # /run/lab has the files from lab/vm/run.sh. The command must not see the token.
 kernel=$(</run/lab/kernel) token=$(</run/lab/token) folder=$(</run/lab/folder)
-limit=$(</run/lab/limit)
+limit=$(</run/lab/limit) share=$(</run/lab/share)
 mapfile -d '' -t environment </run/lab/environment
 mapfile -d '' -t command </run/lab/command
 mapfile -d '' -t writable </run/lab/writable
@@ -30,7 +30,10 @@ release=$(uname -r)
 mkdir -p "/lib/modules/$release"
 mount --bind "$kernel/lib/modules/$release" "/lib/modules/$release"
 for i in "${!writable[@]}"; do
-	mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=mmap "writable$i" "${writable[$i]}"
+	case $share in
+	9p) mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=mmap "writable$i" "${writable[$i]}" ;;
+	*) mount -t "$share" "writable$i" "${writable[$i]}" ;;
+	esac
 done
 ip link set lo up
 hostname lab

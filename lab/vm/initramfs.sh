@@ -16,7 +16,11 @@ cp "$run"/job/* "$root/lab/"
 
 # Each module comes after those that it needs. Built-in modules have no files.
 touch "$root/modules/order"
-for module in virtio_pci virtio_console 9pnet_virtio 9p overlay; do
+case $(<"$run/job/share") in
+9p) files=(9pnet_virtio 9p) ;;
+*) files=(virtiofs) ;;
+esac
+for module in virtio_pci virtio_console "${files[@]}" overlay; do
 	modprobe -d "$kernel" -S "$(basename "$kernel")" --show-depends "$module" 2>/dev/null |
 		sed -n 's/^insmod \(.*\.ko[^ ]*\).*/\1/p'
 done | awk '!seen[$0]++' | while read -r file; do
@@ -58,7 +62,10 @@ mount -t devtmpfs dev /dev
 for module in $(cat /modules/order); do
 	insmod "/modules/$module"
 done
-mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=loose,noxattr,ro root /host
+case $(cat /lab/share) in
+9p) mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=loose,noxattr,ro root /host ;;
+*) mount -t virtiofs -o ro root /host ;;
+esac
 mount -t tmpfs -o size=75% memory /memory
 mkdir /memory/upper /memory/work
 mount -t overlay -o lowerdir=/host,upperdir=/memory/upper,workdir=/memory/work root /root

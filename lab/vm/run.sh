@@ -122,7 +122,7 @@ exec 9<"$run"
 flock 9
 exec 8>&-
 
-qemu='' relay='' generator='' watch=''
+qemu='' relay='' generator='' watch='' daemons=()
 # shellcheck disable=SC2317 # called by the traps
 cleanup() {
 	trap '' INT TERM HUP
@@ -130,6 +130,7 @@ cleanup() {
 	[ -z "$qemu" ] || kill "$qemu" 2>/dev/null || true
 	[ -z "$watch" ] || kill "$watch" 2>/dev/null || true
 	[ -z "$generator" ] || kill "$generator" 2>/dev/null || true
+	[ ${#daemons[@]} -eq 0 ] || kill "${daemons[@]}" 2>/dev/null || true
 	wait
 	rm -rf "$run"
 }
@@ -149,6 +150,10 @@ touch "$run/job/writable"
 pwd >"$run/job/folder"
 echo "$kernel" >"$run/job/kernel"
 echo "$limit" >"$run/job/limit"
+share=9p
+# The cloud flavour has no 9p.
+[[ $release != *-cloud-* ]] || share=virtiofs
+echo "$share" >"$run/job/share"
 "$lab/vm/initramfs.sh" "$kernel" "$run" >"$run/initrd"
 
 # A hub of QEMU with two ports is a cable.
@@ -212,15 +217,56 @@ case ${accel[*]} in
 esac
 
 # In QEMU's options a comma is doubled.
-shares=(
-	-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"
-	-device "virtio-9p-pci,fsdev=root,mount_tag=root"
-)
-for i in "${!writable[@]}"; do
+share_by_9p() {
 	shares+=(
-		-fsdev "local,id=writable$i,path=${writable[$i]//,/,,},security_model=none,multidevs=remap"
-		-device "virtio-9p-pci,fsdev=writable$i,mount_tag=writable$i"
+		-fsdev "local,id=$1,path=${2//,/,,},security_model=none,$3multidevs=remap"
+		-device "virtio-9p-pci,fsdev=$1,mount_tag=$1"
 	)
+}
+
+# A daemon serves the folder, from a mount namespace of its own, in which a folder can be made
+# read-only. It came with QEMU before 8.0.
+share_by_virtiofs() {
+	local source=$2 socket=$run/$1.socket daemon
+	daemon=$(PATH=/usr/libexec:/usr/lib/qemu type -P virtiofsd) ||
+		die "virtiofsd is missing, which a kernel without 9p needs"
+	if [ -n "$3" ]; then
+		source=$run/$1.folder
+		mkdir "$source"
+	fi
+	# shellcheck disable=SC2016 # for the inner shell
+	setpriv --pdeathsig KILL unshare --mount --propagation private bash -euc '
+		[ "$2" = "$1" ] || { mount --rbind "$1" "$2" && mount -o remount,bind,ro "$2"; }
+		exec "$4" --socket-path="$3" -o source="$2" -o cache=always
+		' "$0" "$2" "$source" "$socket" "$daemon" >"$run/$1.log" 2>&1 9>&- &
+	daemons+=($!)
+	for _ in {1..100}; do
+		[ ! -S "$socket" ] || break
+		sleep 0.1
+	done
+	[ -S "$socket" ] || die "no virtiofsd: $(<"$run/$1.log")"
+	shares+=(
+		-chardev "socket,id=$1,path=${socket//,/,,}"
+		-device "vhost-user-fs-pci,chardev=$1,tag=$1"
+	)
+}
+
+shares=()
+if [ "$share" = virtiofs ]; then
+	[ "$(id -u)" -eq 0 ] || die "virtiofsd, which a kernel without 9p needs, needs root"
+	shares+=(-object "memory-backend-memfd,id=memory,size=${memory}M,share=on" -numa "node,memdev=memory")
+fi
+# share_folder TAG FOLDER readonly=on,|''
+share_folder() {
+	case $share in
+	9p) share_by_9p "$@" ;;
+	*) share_by_virtiofs "$@" ;;
+	esac
+}
+
+share_folder root / readonly=on,
+for i in "${!writable[@]}"; do
+	share_folder "writable$i" "${writable[$i]}" ''
 done
 
 # QEMU always writes to our pipes: it makes its descriptors non-blocking, and our output
@@ -236,9 +282,9 @@ append+=" watchdog_thresh=60 softlockup_panic=1 rcupdate.rcu_cpu_stall_timeout=6
 # QEMU reuses translated code only at the same address: without randomization a program
 # starts in half the time.
 append+=" norandmaps"
-# Under emulation, the debugging kernel interprets ACPI so slowly that ACPI's time limits
+# Under emulation, the debugging kernels interpret ACPI so slowly that ACPI's time limits
 # expire, and devices have no interrupts. The BIOS also routes them.
-[[ $release != *-debug ]] || append+=" noapic pci=noacpi"
+[[ $release != *-debug && $release != *-kcsan ]] || append+=" noapic pci=noacpi"
 # tests/e2e/fail_nth makes allocations from these slabs fail.
 [[ $release != *-debug ]] || append+=" slub_debug=A,session,kmalloc-64"
 append+=" $kernel_args"
