@@ -58,6 +58,7 @@ built_here() {
 
 # Succeeds if a release is one of that version.
 fits() {
+	[ "$1" != "$version" ] || return 0
 	case $version/$1 in
 	debug/*-debug | kcsan/*-kcsan) return 0 ;;
 	*-debug | *-kcsan) return 1 ;;
@@ -67,7 +68,7 @@ fits() {
 	*-cloud-amd64) [ "$flavour" = cloud ] || return 1 ;;
 	*) [ -z "$flavour" ] || return 1 ;;
 	esac
-	[[ $1 = "$base" || $1 = "$base"[.-]* ]]
+	[[ $1 = "$base"[.-]* ]]
 }
 
 # Prints the newest release of that version in the cache. For `debug`, that is
