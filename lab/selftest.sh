@@ -175,6 +175,13 @@ proves "… and names the option" err_has "--cpus"
 vm --kernel 1.0 -- true
 proves "a kernel that is not there: run make deps" err_has "make deps"
 
+# A version is of one flavour: 6.1 is not a kernel for real time or for clouds.
+mkdir -p "$scratch/flavours/kernels/"{6.1.0-9-amd64,6.1.0-10-amd64,6.1.0-10-{rt,cloud}-amd64,6.1.99-{debug,kcsan},6.12.1-amd64}
+release_is() { [ "$(IPVS_BPF_LAB=$scratch/flavours lab/software/kernel.sh release "$1")" = "$2" ]; }
+for pair in 6.1=6.1.0-10-amd64 6.1-rt=6.1.0-10-rt-amd64 6.1-cloud=6.1.0-10-cloud-amd64 debug=6.1.99-debug kcsan=6.1.99-kcsan 6.1.0-9=6.1.0-9-amd64; do
+	proves "kernel ${pair%=*} is ${pair#*=}" release_is "${pair%=*}" "${pair#*=}"
+done
+
 # Many promises share this machine.
 export LAB_SELFTEST=$'a "value"\nof two lines'
 seq 1 100000 >"$scratch/many"
