@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Full NAT by rule, of services that ipvsadm adds to IPVS and removes again.
 
+mod at_once;
 mod end;
 mod exceptions;
 

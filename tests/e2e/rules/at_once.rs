@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Packets that a rule covers, and packets that none covers, at the same time on one
+//! processor. On a kernel for real time (PREEMPT_RT) they preempt one another.
+
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::{begin, ipvsadm, peer, route_servers, write};
+use crate::lab::{Lab, success};
+
+/// Sends datagrams from one port until standard input ends.
+const ONE_FLOW: &str = r"
+import select, socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+while not select.select([sys.stdin], [], [], 0)[0]:
+    for _ in range(50):
+        s.sendto(b'x', ('10.0.0.1', 7))
+";
+
+/// Sends each datagram from another port, until standard input ends. Prints how many.
+const MANY_FLOWS: &str = r"
+import select, socket, sys
+number = 0
+while not select.select([sys.stdin], [], [], 0)[0]:
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(('10.2.0.3', 2000 + number % 60000))
+    s.sendto(b'x', ('10.0.0.1', 7))
+    s.close()
+    number += 1
+print(number)
+";
+
+fn start(lab: &Lab, host: &str, script: &str) -> Child {
+    lab.command(host, &["/usr/bin/python3", "-ISc", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn what_one_packet_asks_ipvs_makes_no_session_of_another_ones_connection() {
+    let lab = Lab::new();
+    begin(&lab, "10.0.0.0/24 * * eth0 default\n");
+    write(&lab, "director", "fast_path", "off\n");
+    route_servers(&lab);
+    ipvsadm(&lab, "-A -u 10.0.0.1:7 -s rr");
+    ipvsadm(&lab, "-a -u 10.0.0.1:7 -r 10.2.0.2:7 -m");
+    assert_eq!(peer(&lab.udp("10.0.0.1", 7, "x")), "10.2.0.100");
+    // Each interface gets a thread that handles its packets, on the same processor.
+    let threads = "for i in eth0 eth1; do\n\
+                   ethtool -K $i gro on\n\
+                   echo 1 >/sys/class/net/$i/threaded\n\
+                   done\n\
+                   for pid in $(pgrep ^napi/eth); do taskset -cp 0 $pid; done";
+    let pinned = lab.exec("director", &["sh", "-ec", threads]);
+    assert!(pinned.lines().count() >= 2, "{pinned}");
+
+    let covered = start(&lab, "client", ONE_FLOW);
+    let others = start(&lab, "server2", MANY_FLOWS);
+    sleep(Duration::from_secs(20));
+    let number = success(&others.wait_with_output().unwrap());
+    success(&covered.wait_with_output().unwrap());
+    assert!(number.trim().parse::<u32>().unwrap() > 100, "{number}");
+    assert_eq!(lab.counter("sessions_created"), 2);
+}
