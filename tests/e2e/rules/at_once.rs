@@ -41,7 +41,7 @@ fn start(lab: &Lab, host: &str, script: &str) -> Child {
 }
 
 #[test]
-fn what_one_packet_asks_ipvs_makes_no_session_of_another_ones_connection() {
+fn a_packet_that_preempts_another_one_gets_a_session_only_by_a_rule_of_its_own() {
     let lab = Lab::new();
     begin(&lab, "10.0.0.0/24 * * eth0 default\n");
     write(&lab, "director", "fast_path", "off\n");
