@@ -38,7 +38,10 @@ if [ -e /sys/module/ip_vs_bpf ]; then
 	exit 1
 fi
 
-[ ! -e $kcsan ] || echo off >$kcsan
+if [ -e $kcsan ]; then
+	echo off >$kcsan
+	echo "KCSAN: $(sed -nE '/^(setup_watchpoints|data_races):/p' $kcsan | tr '\n' ' ')"
+fi
 [ -e $kmemleak ] || exit "$status"
 # kmemleak reports only objects older than five seconds that two scans have found without
 # a pointer.
