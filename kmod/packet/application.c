@@ -15,48 +15,47 @@
 
 /* IPVS's hook is looking at a packet that is covered (cover.c), for this task. Where soft
  * interrupts may preempt one another (PREEMPT_RT, since 6.18), a CPU can have several
- * questions of different tasks, which end in any order. A task that has one stays on its
- * CPU.
+ * askers, which end in any order. An asker stays on its CPU.
  */
-struct question {
-	const struct task_struct *asker;
-	struct question *next;
+struct asker {
+	const struct task_struct *task;
+	struct asker *next;
 };
 
-static DEFINE_PER_CPU(struct question *, questions);
+static DEFINE_PER_CPU(struct asker *, askers);
 
-static void begin_question(struct question *question)
+static void begin_asking(struct asker *asker)
 {
-	question->asker = current;
+	asker->task = current;
 	preempt_disable();
-	question->next = __this_cpu_read(questions);
-	__this_cpu_write(questions, question);
+	asker->next = __this_cpu_read(askers);
+	__this_cpu_write(askers, asker);
 	preempt_enable();
 }
 
-static void end_question(const struct question *question)
+static void end_asking(const struct asker *asker)
 {
-	struct question **place;
+	struct asker **place;
 
 	preempt_disable();
-	place = this_cpu_ptr(&questions);
-	while (*place != question)
+	place = this_cpu_ptr(&askers);
+	while (*place != asker)
 		place = &(*place)->next;
-	*place = question->next;
+	*place = asker->next;
 	preempt_enable();
 }
 
 /* Called with bottom halves off, as the two above. */
 static bool is_asking(void)
 {
-	const struct question *question;
+	const struct asker *asker;
 
 	preempt_disable();
-	question = __this_cpu_read(questions);
-	while (question && question->asker != current)
-		question = question->next;
+	asker = __this_cpu_read(askers);
+	while (asker && asker->task != current)
+		asker = asker->next;
 	preempt_enable();
-	return question;
+	return asker;
 }
 
 /* Called under RCU: after the last put, only parts of the director that RCU frees are
@@ -285,13 +284,13 @@ void ivb_adopter_put(void)
 unsigned int ivb_ask_for_rule(nf_hookfn *hook, struct sk_buff *skb,
 			      const struct nf_hook_state *local_in)
 {
-	struct question question;
+	struct asker asker;
 	unsigned int verdict;
 
 	local_bh_disable();
-	begin_question(&question);
+	begin_asking(&asker);
 	verdict = hook(NULL, skb, local_in);
-	end_question(&question);
+	end_asking(&asker);
 	local_bh_enable();
 	return verdict;
 }
