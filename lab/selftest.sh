@@ -243,6 +243,10 @@ lab/vm/run.sh --timeout 300 -- yes 2>"$scratch/err" | head -n 1 >"$scratch/out" 
 proves "a reader that goes away ends the machine" test "$SECONDS" -lt 120
 proves "… and got what it read" out_is y
 
+vm --cpus 2 -- nproc
+proves "a machine has as many processors as it is given" out_is 2
+vm --cpus 2 --kernel-args maxcpus=1 -- true
+proves "… and says if its kernel uses fewer" err_has "^lab: the kernel runs on 1 of 2 processors"
 vm --timeout 8 -- sleep 100
 proves "the time limit exits 124" test "$status" -eq 124
 proves "… and says so" err_has "ended after 8 s"

@@ -9,7 +9,7 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 echo "lab: the guest begins" >/dev/console
 # /run/lab has the files from lab/vm/run.sh. The command must not see the token.
 kernel=$(</run/lab/kernel) token=$(</run/lab/token) folder=$(</run/lab/folder)
-limit=$(</run/lab/limit) share=$(</run/lab/share)
+limit=$(</run/lab/limit) share=$(</run/lab/share) cpus=$(</run/lab/cpus)
 mapfile -d '' -t environment </run/lab/environment
 mapfile -d '' -t command </run/lab/command
 mapfile -d '' -t writable </run/lab/writable
@@ -61,6 +61,8 @@ exec {out}> >(exec cat >"$(port 1)")
 out_cat=$!
 exec {err}> >(exec cat >"$(port 2)")
 err_cat=$!
+# Some races need a second one, so that tests under a debugging kernel mean less without it.
+[ "$(nproc)" -eq "$cpus" ] || echo "lab: the kernel runs on $(nproc) of $cpus processors" >&"$err"
 
 # Shortly before the time is up, print running processes and kernel wait states.
 (
