@@ -158,7 +158,7 @@ fn sessions_leases_and_timers_ignore_the_time_of_day() {
 }
 
 /// The part of a suspend that the lab's machine survives: its files come over a device
-/// (9p) whose driver cannot be suspended. For five seconds no process runs, but packets and
+/// (9p) whose driver cannot be suspended. For about five seconds no process runs, but packets and
 /// timers do.
 #[test]
 fn every_process_is_frozen_for_a_while_and_transfers_go_on() {
@@ -169,10 +169,14 @@ fn every_process_is_frozen_for_a_while_and_transfers_go_on() {
     let mut talks = [("udp", ECHO), ("tcp", WEB)].map(|(kind, to)| Talk::new(&lab, kind, to));
     let first = talks.each_mut().map(Talk::ask);
     fs::write("/sys/power/pm_test", "freezer").unwrap();
+    // Twenty seconds are short for a busy host.
+    fs::write("/sys/power/pm_freeze_timeout", "600000").unwrap();
     for _ in 0..2 {
         let begin = Instant::now();
         fs::write("/sys/power/state", "freeze").unwrap();
-        assert!(begin.elapsed() >= Duration::from_secs(5));
+        // The kernel counts the five seconds by loops, which an emulated processor may
+        // execute faster than it should.
+        assert!(begin.elapsed() >= Duration::from_secs(1));
         assert_eq!(talks.each_mut().map(Talk::ask), first);
         warm(&lab, &mut talks[0]);
         lab.get(&["http://10.0.0.1/"]);
