@@ -78,7 +78,7 @@ struct director {
 	bool port_key_is_random; /* under config */
 	bool fast_path;    /* requested; under config */
 	bool gives_leases; /* READ_ONCE */
-	spinlock_t ports_lock; /* of the ports of bonds in the maps: bond_ports.c */
+	spinlock_t ports_lock; /* see session/bond_ports.c */
 	bool xdp;          /* leases are for XDP, too; written under config, READ_ONCE */
 	u32 generation;    /* of the leases that are valid; written under leased_lock */
 	bool neighbour_changed; /* READ_ONCE */
