@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use etherparse::{PacketBuilder, TcpHeader};
+use etherparse::{IpHeaders, PacketBuilder, PacketBuilderStep, TcpHeader};
 
 use crate::path::Path;
 
@@ -152,12 +152,7 @@ impl Flow {
                 path.peer(self.family, self.client()),
             ),
         };
-        let builder = PacketBuilder::ethernet2(macs.0, macs.1);
-        let builder = match (from.0, to.0) {
-            (IpAddr::V4(from), IpAddr::V4(to)) => builder.ipv4(from.octets(), to.octets(), 64),
-            (IpAddr::V6(from), IpAddr::V6(to)) => builder.ipv6(from.octets(), to.octets(), 64),
-            _ => unreachable!("both are of the flow's family"),
-        };
+        let builder = packet(macs, from.0, to.0);
         match self.protocol {
             Protocol::Udp => {
                 let builder = builder.udp(from.1, to.1);
@@ -177,6 +172,16 @@ impl Flow {
                 frame
             }
         }
+    }
+}
+
+/// A frame up to its IP header. The MACs and the addresses are those of source and destination.
+pub fn packet(macs: ([u8; 6], [u8; 6]), from: IpAddr, to: IpAddr) -> PacketBuilderStep<IpHeaders> {
+    let builder = PacketBuilder::ethernet2(macs.0, macs.1);
+    match (from, to) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => builder.ipv4(from.octets(), to.octets(), 64),
+        (IpAddr::V6(from), IpAddr::V6(to)) => builder.ipv6(from.octets(), to.octets(), 64),
+        _ => unreachable!("both are of one family"),
     }
 }
 

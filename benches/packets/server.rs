@@ -11,7 +11,7 @@ use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use comfy_table::Cell;
-use etherparse::{PacketBuilder, SlicedPacket, TcpHeader, TransportSlice};
+use etherparse::{SlicedPacket, TcpHeader, TransportSlice};
 use ipvs_bpf::model::Network as Prefix;
 use ipvs_bpf::toa::{self, Loaded, cgroup};
 
@@ -238,12 +238,8 @@ fn frames(family: Family, first: u16, kind: Kind, acknowledged: &[u32]) -> Vec<V
                 }
                 Kind::Rst => header.rst = true,
             }
-            let builder = PacketBuilder::ethernet2(DIRECTOR_SERVER_MAC, SERVER_MAC);
-            let builder = match (flow::local_ip(family, 0), flow::server(family)) {
-                (IpAddr::V4(from), IpAddr::V4(to)) => builder.ipv4(from.octets(), to.octets(), 64),
-                (IpAddr::V6(from), IpAddr::V6(to)) => builder.ipv6(from.octets(), to.octets(), 64),
-                _ => unreachable!("both are of one family"),
-            };
+            let macs = (DIRECTOR_SERVER_MAC, SERVER_MAC);
+            let builder = flow::packet(macs, flow::local_ip(family, 0), flow::server(family));
             let mut frame = Vec::new();
             let builder = builder.tcp_header(header);
             builder.write(&mut frame, &[]).expect("a frame");
