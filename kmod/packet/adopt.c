@@ -22,21 +22,11 @@
 #include "packet/adopt.h"
 #include "packet/application.h"
 #include "packet/checks.h"
+#include "packet/conn.h"
 #include "packet/request.h"
 #include "packet/send.h"
 #include "session/routes.h"
 #include "session/rule_services.h"
-
-/* Returns a reference, or NULL. */
-static struct ip_vs_conn *conn_get(struct director *director, const struct flow *flow)
-{
-	struct ip_vs_conn_param param;
-
-	ip_vs_conn_fill_param(net_ipvs(director->net), flow->family, flow->protocol,
-			      &flow->saddr, flow->sport, &flow->daddr, flow->dport,
-			      &param);
-	return ip_vs_conn_in_get(&param);
-}
 
 static bool is_masqueraded(const struct ip_vs_conn *cp)
 {

@@ -8,9 +8,8 @@
  * server alone. If two virtual services share a server and have the same client address
  * and port, it would take either. The reply flow of a session is unique.
  */
-#include <net/ip_vs.h>
-
 #include "packet/checks.h"
+#include "packet/conn.h"
 #include "packet/reply.h"
 #include "packet/send.h"
 #include "packet/toa.h"
@@ -18,24 +17,12 @@
 #include "session/leases.h"
 #include "session/sessions.h"
 #include "session/unanswered.h"
-#include "table/accounting.h"
-
-static void advance(struct ip_vs_conn *cp, struct sk_buff *skb,
-		    const struct packet *packet)
-{
-	struct ip_vs_proto_data *pd = ip_vs_proto_data_get(cp->ipvs, cp->protocol);
-
-	if (pd && pd->pp->state_transition)
-		compat_state_transition(pd->pp, cp, IP_VS_DIR_OUTPUT, skb, pd,
-					packet->transport);
-}
 
 /* Lets IPVS count and track the translated reply, which has its route. */
 static void pass(struct session *session, struct ip_vs_conn *cp, struct sk_buff *skb,
 		 const struct packet *packet, u32 generation)
 {
-	ivb_account(cp, IPVS_BPF_REPLY, 1, skb->len);
-	advance(cp, skb, packet);
+	conn_advance(cp, IPVS_BPF_REPLY, skb, packet->transport);
 	if (is_unanswered(session))
 		ivb_unanswered_reply(session, cp, skb, packet->transport);
 	toa_reply(session, skb, packet->transport);
