@@ -16,10 +16,10 @@
  */
 #include <linux/delay.h>
 #include <linux/string.h>
-#include <net/ip6_fib.h>
 
 #include "session/fold.h"
 #include "session/leases.h"
+#include "session/routes.h"
 #include "session/xdp.h"
 #include "table/flow_table.h"
 
@@ -105,30 +105,18 @@ static void visit(struct session_leases *leases, bool folds)
 		list_move_tail(&leases->leased, &director->leased);
 }
 
-/* The kernel has no number that every change of IPv6 routes changes. An addition
- * changes the first number here, a deletion alone only the second.
- */
-static void read_routes(struct net *net, struct route_numbers *numbers)
-{
-	numbers->ipv4 = rt_genid_ipv4(net);
-#if IS_ENABLED(CONFIG_IPV6)
-	numbers->ipv6 = rt_genid_ipv6(net);
-	numbers->ipv6_entries = net->ipv6.rt6_stats ?
-		READ_ONCE(net->ipv6.rt6_stats->fib_rt_entries) : 0;
-#endif
-}
-
 /* True if a lease may no longer have the best way out, or its device no longer takes what
  * XDP sends.
  */
 static bool routes_changed(struct director *director)
 {
-	struct route_numbers now = {};
-	bool changed;
+	u32 now[FAMILIES] = {
+		[IPV4] = route_number(director->net, AF_INET),
+		[IPV6] = route_number(director->net, AF_INET6),
+	};
+	bool changed = memcmp(now, director->route_numbers, sizeof(now));
 
-	read_routes(director->net, &now);
-	changed = memcmp(&now, &director->routes, sizeof(now));
-	director->routes = now;
+	memcpy(director->route_numbers, now, sizeof(now));
 	if (READ_ONCE(director->neighbour_changed)) {
 		WRITE_ONCE(director->neighbour_changed, false);
 		changed = true;

@@ -12,7 +12,6 @@
  * freed (dst_release()).
  */
 #include <net/addrconf.h>
-#include <net/inet_ecn.h>
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
 #include <net/l3mdev.h>
@@ -207,7 +206,7 @@ static struct rtable *server_route4(struct net *net, const struct ip_vs_conn *cp
 static struct dst_entry *session_route4(struct session *session, u8 direction,
 					const struct sk_buff *skb, const struct flow *to)
 {
-	bool plain = !skb->mark && !(ip_hdr(skb)->tos & ~INET_ECN_MASK);
+	bool plain = is_plain(skb, AF_INET);
 	struct dst_entry *dst = plain ? kept(session, direction) : NULL;
 	struct rtable *rt;
 
@@ -250,9 +249,8 @@ static struct dst_entry *route6(struct net *net, const struct sk_buff *skb,
 static struct dst_entry *session_route6(struct session *session, u8 direction,
 					const struct sk_buff *skb, const struct flow *to)
 {
-	const struct ipv6hdr *iph = ipv6_hdr(skb);
-	__be32 label = ip6_flowlabel(iph);
-	bool plain = !skb->mark && !(ipv6_get_dsfield(iph) & ~INET_ECN_MASK);
+	__be32 label = ip6_flowlabel(ipv6_hdr(skb));
+	bool plain = is_plain(skb, AF_INET6);
 	struct dst_entry *dst = NULL;
 
 	if (plain && label == READ_ONCE(session->route[direction].label))

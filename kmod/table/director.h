@@ -31,13 +31,6 @@ struct unanswered_bucket {
 #define UNANSWERED_BUCKETS 256
 #define UNANSWERED_PROTOCOLS 3
 
-/* Numbers that change when routes change (session/fold.c). */
-struct route_numbers {
-	u32 ipv4;
-	u32 ipv6;
-	u32 ipv6_entries;
-};
-
 #define SET_LOCKS 256
 #define ADOPTION_LOCKS 64
 #define DESTINATION_BITS 12
@@ -82,7 +75,7 @@ struct director {
 	bool xdp;          /* leases are for XDP, too; written under config, READ_ONCE */
 	u32 generation;    /* of the leases that are valid; written under leased_lock */
 	bool neighbour_changed; /* READ_ONCE */
-	struct route_numbers routes; /* only for fold.c, as the next two */
+	u32 route_numbers[FAMILIES]; /* only for fold.c, as the next two */
 	u32 xdp_devices;   /* those that take frames: xdp.c */
 	bool folds;        /* the next pass adds up counts */
 	bool ending;       /* under leased_lock: no more passes */
