@@ -16,6 +16,7 @@
 #include <net/ip6_route.h>
 #include <net/route.h>
 
+#include "packet/admitted.h"
 #include "packet/adopt.h"
 #include "packet/checks.h"
 #include "packet/defrag.h"
@@ -94,6 +95,8 @@ static unsigned int prerouting4(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 	if (!question.adopts && is_forbidden(skb, &packet, &why))
 		return ivb_drop(director, skb, why);
+	if (!question.by_rule && ivb_admitted_in(director, skb, &packet, &verdict))
+		return verdict;
 	return request_in4(director, skb, state, &packet, &question);
 }
 
@@ -191,6 +194,8 @@ static unsigned int prerouting6(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 	if (!question.adopts && is_forbidden(skb, &packet, &why))
 		return ivb_drop(director, skb, why);
+	if (!question.by_rule && ivb_admitted_in(director, skb, &packet, &verdict))
+		return verdict;
 	return request_in6(director, skb, state, &packet, &question);
 }
 

@@ -12,6 +12,7 @@
 #include "packet/send.h"
 #include "packet/toa.h"
 #include "packet/translate.h"
+#include "session/admission.h"
 #include "session/leases.h"
 #include "session/sessions.h"
 #include "session/unanswered.h"
@@ -46,6 +47,30 @@ static bool read(const struct sk_buff *skb, const struct ip_vs_iphdr *iph, u8 fa
 	return true;
 }
 
+/* Translates and sends the packet, which is counted and has advanced the connection's
+ * state. generation is leases_generation() from before. Called under RCU.
+ */
+int ivb_request_send(struct session *session, struct ip_vs_conn *cp, struct sk_buff *skb,
+		     const struct packet *packet, u32 generation)
+{
+	struct director *director = session->director;
+
+	if (is_unanswered(session)) {
+		if (is_ipv6(cp->af) && ivb_source_is_own6(cp->ipvs->net, skb)) {
+			cp->timeout = 0; /* as in ivb_request_refuse() */
+			return ivb_drop(director, skb, COUNT_DROP_OWN_SOURCE);
+		}
+		ivb_unanswered_request(session, cp, skb, packet->transport);
+	}
+	if (!ivb_translate(session, cp, IPVS_BPF_ORIGINAL, skb, packet))
+		return NF_STOLEN;
+	if (!toa_request(session, cp, skb, packet))
+		return ivb_drop(director, skb, COUNT_DROP_REWRITE);
+	if (lease_due(session, cp, IPVS_BPF_ORIGINAL))
+		ivb_lease_renew(session, cp, IPVS_BPF_ORIGINAL, skb, generation);
+	return ivb_send(director, skb, packet->family);
+}
+
 int ivb_request_transmit(struct sk_buff *skb, struct ip_vs_conn *cp,
 			 struct ip_vs_protocol *pp, struct ip_vs_iphdr *iph)
 {
@@ -65,20 +90,9 @@ int ivb_request_transmit(struct sk_buff *skb, struct ip_vs_conn *cp,
 	generation = leases_generation(director);
 	if (!read(skb, iph, cp->af, &packet))
 		return ivb_drop(director, skb, COUNT_DROP_EXTENSION_HEADERS);
-	if (is_unanswered(session)) {
-		if (is_ipv6(cp->af) && ivb_source_is_own6(cp->ipvs->net, skb)) {
-			cp->timeout = 0; /* as in ivb_request_refuse() */
-			return ivb_drop(director, skb, COUNT_DROP_OWN_SOURCE);
-		}
-		ivb_unanswered_request(session, cp, skb, packet.transport);
-	}
-	if (!ivb_translate(session, cp, IPVS_BPF_ORIGINAL, skb, &packet))
-		return NF_STOLEN;
-	if (!toa_request(session, cp, skb, &packet))
-		return ivb_drop(director, skb, COUNT_DROP_REWRITE);
-	if (lease_due(session, cp, IPVS_BPF_ORIGINAL))
-		ivb_lease_renew(session, cp, IPVS_BPF_ORIGINAL, skb, generation);
-	return ivb_send(director, skb, packet.family);
+	if (cp->protocol == IPPROTO_TCP)
+		ivb_admit(session, skb, cp->af);
+	return ivb_request_send(session, cp, skb, &packet, generation);
 }
 
 /* SCTP gives up on a protocol unreachable error, not on port unreachable (RFC 9260,

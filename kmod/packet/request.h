@@ -3,6 +3,7 @@
 #ifndef IP_VS_BPF_PACKET_REQUEST
 #define IP_VS_BPF_PACKET_REQUEST
 
+#include "packet/packet.h"
 #include "table/session.h"
 
 /* The type of cp->packet_xmit. */
@@ -11,6 +12,9 @@ typedef int conn_xmit(struct sk_buff *skb, struct ip_vs_conn *cp,
 
 conn_xmit ivb_request_transmit;
 conn_xmit ivb_request_refuse;
+
+int ivb_request_send(struct session *session, struct ip_vs_conn *cp, struct sk_buff *skb,
+		     const struct packet *packet, u32 generation);
 
 /* True if the connection is bound to our application. */
 static inline bool is_ours(const struct ip_vs_conn *cp)

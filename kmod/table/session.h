@@ -88,6 +88,7 @@ struct session {
 	bool toa_narrow;         /* a segment was too big for the path to the server */
 	u32 toa_acked;           /* the number that the server's SYN acknowledges, or
 				  * its first segment seen; host endianness */
+	u64 admission;           /* see session/admission.c; READ_ONCE */
 	struct kept_route route[2];
 };
 

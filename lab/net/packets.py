@@ -18,7 +18,8 @@ usage: lab/net/packets.py ask FROM:PORT TO:PORT SIZE    a UDP datagram in fragme
                                                         the inner packet
        lab/net/packets.py first FROM:PORT TO:PORT PROTOCOL COUNT
                                                         the first packet of a flow: udp, tcp
-                                                        (a SYN) or sctp (ports and zeros)
+                                                        (a SYN) or sctp (ports and zeros);
+                                                        tcp-ack is a later segment
        lab/net/packets.py get FROM:PORT TO:PORT [CLIENT:PORT]
                                                         GET / over TCP, from an address that
                                                         this host need not have; each segment
@@ -224,10 +225,11 @@ def error(source, to, inner_source, inner_to, broken="", kind=None, patch="", vi
 
 def first(source, to, protocol, count, via=None):
     source, to = endpoint(source), endpoint(to)
-    number = {"udp": UDP, "tcp": 6, "sctp": 132}[protocol]
+    number = {"udp": UDP, "tcp": TCP, "tcp-ack": TCP, "sctp": 132}[protocol]
     payload = datagram(source, to, b"x")
     if protocol != "udp":
-        payload = struct.pack("!HHIIBBHI", source[1], to[1], 1, 0, 0x50, 2, 8192, 0)
+        flags = ACK if protocol == "tcp-ack" else SYN
+        payload = struct.pack("!HHIIBBHI", source[1], to[1], 1, 0, 0x50, flags, 8192, 0)
         check = checksum(pseudo(source[0], to[0], number, len(payload)) + payload)
         payload = payload[:16] + struct.pack("!H", check) + payload[18:]
     wire = Wire(to[0], via)

@@ -15,7 +15,7 @@ pub fn fast() -> String {
     FILE.replace("[director]\n", "[director]\nfast_path = true\n")
 }
 
-fn slow() -> String {
+pub fn slow() -> String {
     FILE.replace("[director]\n", "[director]\nfast_path = false\n")
 }
 

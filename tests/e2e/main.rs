@@ -2,6 +2,7 @@
 //! End-to-end tests in a kernel with IPVS. `lab/runner.sh` boots one for this binary.
 
 mod accounting;
+mod admission;
 mod attached;
 mod balance;
 mod cards;

@@ -4,6 +4,7 @@
 
 use std::process::Command;
 
+use crate::fast_path::slow;
 use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually, run};
 use crate::talk::{Talk, answer};
@@ -26,12 +27,9 @@ fn filtered(lab: &Lab) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// Sends forged packets of a flow from a host.
-fn forge(lab: &Lab, host: &str, from: &str, to: &str) {
-    lab.exec(
-        host,
-        &["lab/net/packets.py", "first", from, to, "udp", "20"],
-    );
+/// Sends forged packets of a flow from a host: datagrams, or segments (`tcp-ack`).
+fn forge(lab: &Lab, host: &str, from: &str, to: &str, kind: &str) {
+    lab.exec(host, &["lab/net/packets.py", "first", from, to, kind, "20"]);
 }
 
 fn replies(lab: &Lab) -> u64 {
@@ -61,7 +59,7 @@ fn answers_that_a_client_forges_are_dropped_where_reverse_paths_are_strict() {
     };
     let local = format!("10.2.0.100:{}", answer.port);
     let before = filtered(&lab);
-    forge(&lab, "client", server, &local);
+    forge(&lab, "client", server, &local, "udp");
     eventually("the host drops each", || filtered(&lab) == before + 20);
     // The same while the fast path forwards the real packets.
     eventually("answers take the fast path", || {
@@ -69,7 +67,7 @@ fn answers_that_a_client_forges_are_dropped_where_reverse_paths_are_strict() {
         asked += 1;
         lab.counter("fast_packets_reply") > 0
     });
-    forge(&lab, "client", server, &local);
+    forge(&lab, "client", server, &local, "udp");
     eventually("the host drops each", || filtered(&lab) == before + 40);
     eventually("IPVS counts the true ones alone", || replies(&lab) == asked);
 }
@@ -87,7 +85,25 @@ fn requests_that_a_server_forges_are_dropped_where_reverse_paths_are_strict() {
         lab.counter("fast_packets_original") > 0
     });
     let before = filtered(&lab);
-    forge(&lab, "server2", "10.1.0.2:5555", "10.0.0.1:7");
+    forge(&lab, "server2", "10.1.0.2:5555", "10.0.0.1:7", "udp");
+    eventually("the host drops each", || filtered(&lab) == before + 20);
+    talk.ask();
+}
+
+/// The module routes no request of a connection that IPVS knows, if it comes in where the
+/// others did.
+#[test]
+fn segments_that_a_server_forges_are_dropped_where_reverse_paths_are_strict() {
+    let lab = Lab::new();
+    lab.apply(&slow());
+    script(&lab, "director", STRICT);
+    script(&lab, "server2", "ip route replace default via 10.2.0.1");
+    let source = ("10.1.0.2", 5556);
+    let mut talk = Talk::from(&lab, "client", "tcp", source, ("10.0.0.1", 80));
+    talk.ask();
+    talk.ask();
+    let before = filtered(&lab);
+    forge(&lab, "server2", "10.1.0.2:5556", "10.0.0.1:80", "tcp-ack");
     eventually("the host drops each", || filtered(&lab) == before + 20);
     talk.ask();
 }
