@@ -12,6 +12,7 @@
 #include "session/sessions.h"
 #include "table/cover.h"
 #include "table/counters.h"
+#include "table/services.h"
 
 /* IPVS's hook is looking at a packet that is covered (cover.c), for this task. Where soft
  * interrupts may preempt one another (PREEMPT_RT, since 6.18), a CPU can have several
@@ -246,7 +247,7 @@ int ivb_session_done_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp)
 	if (!session)
 		return 0;
 	WRITE_ONCE(cp->app_data, NULL);
-	director = session->director;
+	director = session_director(session);
 	service = session->service;
 	rcu_read_lock();
 	local_bh_disable();

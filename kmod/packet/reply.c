@@ -33,7 +33,7 @@ static void pass(struct session *session, struct ip_vs_conn *cp, struct sk_buff 
 static unsigned int answer(struct session *session, struct sk_buff *skb,
 			   const struct packet *packet)
 {
-	struct director *director = session->director;
+	struct director *director = session_director(session);
 	u32 generation = leases_generation(director);
 	struct ip_vs_conn *cp;
 

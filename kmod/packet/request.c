@@ -53,7 +53,7 @@ static bool read(const struct sk_buff *skb, const struct ip_vs_iphdr *iph, u8 fa
 int ivb_request_send(struct session *session, struct ip_vs_conn *cp, struct sk_buff *skb,
 		     const struct packet *packet, u32 generation)
 {
-	struct director *director = session->director;
+	struct director *director = session_director(session);
 
 	if (is_unanswered(session)) {
 		if (is_ipv6(cp->af) && ivb_source_is_own6(cp->ipvs->net, skb)) {
@@ -81,7 +81,7 @@ int ivb_request_transmit(struct sk_buff *skb, struct ip_vs_conn *cp,
 
 	if (!session)
 		return drop_lost(skb, cp);
-	director = session->director;
+	director = session_director(session);
 	/* IPVS takes ESP and AH for packets of the connection of UDP port 500
 	 * (ip_vs_proto_ah_esp.c). They have no ports, and an answer would have none.
 	 */
@@ -123,7 +123,7 @@ int ivb_request_refuse(struct sk_buff *skb, struct ip_vs_conn *cp,
 	send_unreachable(skb, cp);
 	cp->timeout = 0;
 	if (refused)
-		count(refused->director, COUNT_DROP_REFUSED);
+		count(session_director(refused), COUNT_DROP_REFUSED);
 	kfree_skb(skb);
 	return NF_STOLEN;
 }

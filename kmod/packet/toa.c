@@ -111,7 +111,7 @@ static bool make_one(struct sk_buff *skb)
 static void add(const struct session *session, const struct ip_vs_conn *cp,
 		struct sk_buff *skb, const struct packet *packet)
 {
-	struct director *director = session->director;
+	struct director *director = session_director(session);
 	struct toa_option option;
 
 	make_option(cp, &option);
@@ -142,7 +142,7 @@ static void begin(struct session *session)
 bool ivb_toa_request(struct session *session, const struct ip_vs_conn *cp,
 		     struct sk_buff *skb, const struct packet *packet)
 {
-	struct director *director = session->director;
+	struct director *director = session_director(session);
 	struct found found = {};
 	struct tcphdr *tcp = toa_tcp(skb, packet);
 	unsigned int header = tcp->doff * 4;

@@ -13,6 +13,7 @@
 #include "packet/send.h"
 #include "packet/translate.h"
 #include "session/routes.h"
+#include "table/services.h"
 
 /* The reason why a packet cannot go on. */
 enum obstacle { TTL, NO_ROUTE, TOO_BIG, REWRITE, POLICY, OBSTACLES };
@@ -65,7 +66,7 @@ static bool reject(struct session *session, u8 direction, struct sk_buff *skb,
 		else
 			send_error4(skb, obstacle, mtu);
 	}
-	ivb_drop(session->director, skb, obstacles[obstacle].counter[direction]);
+	ivb_drop(session_director(session), skb, obstacles[obstacle].counter[direction]);
 	return false;
 }
 

@@ -12,10 +12,11 @@
 #include "session/admission.h"
 #include "session/routes.h"
 #include "table/director.h"
+#include "table/services.h"
 
 static u64 admission(const struct session *session, const struct sk_buff *skb, u8 family)
 {
-	return (u64)route_number(session->director->net, family) << 32 |
+	return (u64)route_number(session_director(session)->net, family) << 32 |
 	       skb->dev->ifindex;
 }
 

@@ -68,7 +68,6 @@ struct session *ivb_session_create(struct director *director, struct service *se
 		count(director, COUNT_REFUSED_NO_MEMORY);
 		return NULL;
 	}
-	session->director = director;
 	session->service = service;
 	session->conn = cp;
 	session->route[IPVS_BPF_ORIGINAL].dst = route;

@@ -87,7 +87,7 @@ static bool clear_leases(struct session *session, const struct maps *maps, bool 
 static void visit(struct session_leases *leases, bool folds)
 {
 	struct session *session = leases->session;
-	struct director *director = session->director;
+	struct director *director = session_director(session);
 	struct maps *maps = rcu_dereference(director->maps);
 	const struct ip_vs_dest *dest = READ_ONCE(session->conn->dest);
 	bool over = true;
@@ -156,7 +156,7 @@ static void fold_work(struct work_struct *work)
 /* Called under RCU, when the session has got a lease. */
 void ivb_fold_begin(struct session *session)
 {
-	struct director *director = session->director;
+	struct director *director = session_director(session);
 
 	spin_lock_bh(&director->leased_lock);
 	/* If the session has ended meanwhile, its ivb_leases_end() has already been
@@ -173,9 +173,9 @@ void ivb_fold_begin(struct session *session)
 /* Called when a session that had leases ends and has none any more. */
 void ivb_fold_end(struct session *session)
 {
-	spin_lock_bh(&session->director->leased_lock);
+	spin_lock_bh(&session_director(session)->leased_lock);
 	list_del_init(&session->leases->leased);
-	spin_unlock_bh(&session->director->leased_lock);
+	spin_unlock_bh(&session_director(session)->leased_lock);
 }
 
 /* Called when no lease is valid and none is given. All counts are folded when this

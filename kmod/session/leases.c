@@ -119,7 +119,7 @@ static void read_flow(const struct session *session, u8 direction, struct flow *
 /* Called under RCU and the session's lock. */
 static void remove_both(struct session *session)
 {
-	struct maps *maps = rcu_dereference(session->director->maps);
+	struct maps *maps = rcu_dereference(session_director(session)->maps);
 	u8 direction;
 
 	for (direction = 0; maps && direction < 2; direction++)
@@ -160,13 +160,13 @@ void ivb_leases_take(struct session *session)
  */
 void ivb_lease_end_old(const struct session *session)
 {
-	const struct maps *maps = rcu_dereference(session->director->maps);
+	const struct maps *maps = rcu_dereference(session_director(session)->maps);
 	struct flow flow;
 
-	if (!maps || !READ_ONCE(session->director->gives_leases))
+	if (!maps || !READ_ONCE(session_director(session)->gives_leases))
 		return;
 	read_flow(session, IPVS_BPF_ORIGINAL, &flow);
-	ivb_flow_table_end(session->director, maps, &flow);
+	ivb_flow_table_end(session_director(session), maps, &flow);
 }
 
 static unsigned long duration(const struct session *session, const struct ip_vs_conn *cp)
@@ -208,11 +208,11 @@ static bool give(const struct maps *maps, struct session *session, u8 direction,
 		return false;
 	leases = leases_of(session);
 	if (!leases) {
-		count(session->director, COUNT_FLOWS_NO_MEMORY);
+		count(session_director(session), COUNT_FLOWS_NO_MEMORY);
 		return false;
 	}
 	if (!ivb_flow_table_put(maps, session, direction, from, to, new)) {
-		count(session->director, COUNT_FLOWS_FULL);
+		count(session_director(session), COUNT_FLOWS_FULL);
 		return false;
 	}
 	WRITE_ONCE(leases->lease[direction].until, (u32)new->until);
@@ -234,7 +234,7 @@ void ivb_lease_renew(struct session *session, struct ip_vs_conn *cp, u8 directio
 		.until = get_jiffies_64() + duration(session, cp),
 		.generation = generation,
 	};
-	struct director *director = session->director;
+	struct director *director = session_director(session);
 	struct maps *maps = rcu_dereference(director->maps);
 	const struct ip_vs_dest *dest = READ_ONCE(cp->dest);
 	struct flow from, to;

@@ -6,7 +6,7 @@
 #include <linux/jiffies.h>
 
 #include "table/director.h"
-#include "table/session.h"
+#include "table/services.h"
 
 /* The longest duration of a lease. */
 #define LEASE_MAX (10 * HZ)
@@ -34,7 +34,7 @@ static inline bool has_lease(const struct session *session, u8 direction)
 	const struct session_leases *leases = READ_ONCE(session->leases);
 	const struct session_lease *lease = &leases->lease[direction];
 
-	return leases && READ_ONCE(lease->generation) == READ_ONCE(session->director->generation) &&
+	return leases && READ_ONCE(lease->generation) == READ_ONCE(session_director(session)->generation) &&
 	       time_before32((u32)jiffies, READ_ONCE(lease->until));
 }
 
@@ -49,7 +49,7 @@ static inline bool lease_due(struct session *session,
 {
 	u8 packets, needed = cp->protocol == IPPROTO_UDP ? 2 : 4;
 
-	if (!READ_ONCE(session->director->gives_leases) || has_lease(session, direction))
+	if (!READ_ONCE(session_director(session)->gives_leases) || has_lease(session, direction))
 		return false;
 	if (cp->protocol != IPPROTO_UDP &&
 	    (cp->protocol != IPPROTO_TCP || cp->state != IP_VS_TCP_S_ESTABLISHED))

@@ -100,7 +100,7 @@ static bool choice(const struct lip_array *ips, const struct ip_vs_conn *cp,
  */
 static int try_port(struct session *session, struct local_ip *ip, __be16 port)
 {
-	struct director *director = session->director;
+	struct director *director = session_director(session);
 	const struct ip_vs_conn *cp = session->conn;
 	int err;
 
@@ -132,7 +132,7 @@ static int take_from_oldest(const struct lip_array *ips, const struct basis *bas
 
 	for (i = 0; i < min_t(unsigned int, ips->count, TAKE_OVERS); i++) {
 		struct local_ip *ip = ips->ip[(basis->first + i) % ips->count];
-		struct session *oldest = ivb_unanswered_take(session->director, cp, ip);
+		struct session *oldest = ivb_unanswered_take(session_director(session), cp, ip);
 		u32 ports = READ_ONCE(ip->ports);
 		u16 port;
 		int err;
@@ -160,7 +160,7 @@ int ivb_local_port_choose(const struct lip_array *ips, struct session *session)
 	__be16 port;
 	int err;
 
-	find_basis(session->director, ips, session->conn, &basis);
+	find_basis(session_director(session), ips, session->conn, &basis);
 	for (try = 0; try < TRIES && probes < PROBES; try++) {
 		if (!choice(ips, session->conn, &basis, try, &ip, &port))
 			continue;
@@ -170,7 +170,7 @@ int ivb_local_port_choose(const struct lip_array *ips, struct session *session)
 		if (err != -EEXIST)
 			return err;
 		probes++;
-		count(session->director, COUNT_PORT_COLLISIONS);
+		count(session_director(session), COUNT_PORT_COLLISIONS);
 	}
 	return probes ? take_from_oldest(ips, &basis, session) : -EADDRNOTAVAIL;
 }

@@ -19,6 +19,7 @@
 
 #include "session/routes.h"
 #include "table/director.h"
+#include "table/services.h"
 
 /* Stored instead of a route: the session has ended and keeps none. */
 #define NO_MORE ERR_PTR(-ESHUTDOWN)
@@ -212,7 +213,7 @@ static struct dst_entry *session_route4(struct session *session, u8 direction,
 
 	if (likely(dst))
 		return dst;
-	rt = route4(session->director->net, skb, to);
+	rt = route4(session_director(session)->net, skb, to);
 	if (IS_ERR(rt))
 		return NULL;
 	if (plain)
@@ -257,7 +258,7 @@ static struct dst_entry *session_route6(struct session *session, u8 direction,
 		dst = kept(session, direction);
 	if (likely(dst))
 		return dst;
-	dst = route6(session->director->net, skb, to);
+	dst = route6(session_director(session)->net, skb, to);
 	if (plain && dst) {
 		WRITE_ONCE(session->route[direction].label, label);
 		keep(session, direction, dst, rt6_get_cookie((struct rt6_info *)dst));

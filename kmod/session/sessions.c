@@ -10,6 +10,7 @@
 #include "session/sessions.h"
 #include "session/unanswered.h"
 #include "table/counters.h"
+#include "table/services.h"
 
 static struct kmem_cache *session_cache;
 
@@ -31,7 +32,7 @@ void ivb_session_discard(struct session *session)
  */
 static void unlink_session(struct session *session)
 {
-	struct director *director = session->director;
+	struct director *director = session_director(session);
 
 	ivb_session_remove(session);
 	ivb_session_routes_end(session);
@@ -51,7 +52,7 @@ void ivb_session_give_up(struct session *session)
 {
 	struct ip_vs_conn *cp = session->conn;
 
-	count(session->director, COUNT_SESSIONS_GIVEN_UP);
+	count(session_director(session), COUNT_SESSIONS_GIVEN_UP);
 	unlink_session(session);
 	if (!__ip_vs_conn_get(cp))
 		return; /* it is ending */
@@ -73,7 +74,7 @@ void ivb_session_end(struct session *session)
 	/* A session that was given up has nothing left that others could see. */
 	if (ivb_unanswered_end(session))
 		unlink_session(session);
-	ivb_local_ip_put(session->director, session->local_ip);
+	ivb_local_ip_put(session_director(session), session->local_ip);
 	/* It has left its ring. */
 	call_rcu(&session->rcu, session_free);
 }

@@ -27,6 +27,7 @@
 #include <net/ipv6.h>
 
 #include "session/unanswered.h"
+#include "table/services.h"
 
 /* A server may send this much before its SYN is acknowledged (TCP Fast Open). A blind
  * guess succeeds once in 2^32 / UNACKNOWLEDGED_MAX.
@@ -120,7 +121,7 @@ void ivb_unanswered_begin(struct session *session)
 		session->unanswered.state = SESSION_ANSWERED;
 		return;
 	}
-	bucket = bucket_of(session->director, cp, session->local_ip,
+	bucket = bucket_of(session_director(session), cp, session->local_ip,
 			   session->local_port);
 	spin_lock(&bucket->lock);
 	oldest = find_oldest(bucket, cp, session->local_ip, session->local_port);
@@ -135,7 +136,7 @@ void ivb_unanswered_begin(struct session *session)
 static bool leave(struct session *session)
 {
 	struct unanswered_bucket *bucket =
-		bucket_of(session->director, session->conn, session->local_ip,
+		bucket_of(session_director(session), session->conn, session->local_ip,
 			  session->local_port);
 	bool given_up;
 
@@ -182,7 +183,7 @@ struct session *ivb_unanswered_take(struct director *director,
 static void bound(struct session *session, struct ip_vs_conn *cp)
 {
 	unsigned long limit =
-		READ_ONCE(*limit_of(session->director, cp->protocol)) * HZ;
+		READ_ONCE(*limit_of(session_director(session), cp->protocol)) * HZ;
 
 	if (cp->timeout > limit)
 		cp->timeout = limit;

@@ -69,7 +69,7 @@ bool ivb_xdp_leaves(const struct session *session, u8 direction)
 
 	if (!has_lease(session, direction))
 		return false;
-	in = dev_get_by_index_rcu(session->director->net,
+	in = dev_get_by_index_rcu(session_director(session)->net,
 				  READ_ONCE(session->leases->lease[direction].xdp_in));
 	return in && runs_program(in);
 }

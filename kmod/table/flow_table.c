@@ -29,6 +29,7 @@
 #include "table/accounting.h"
 #include "table/counters.h"
 #include "table/flow_table.h"
+#include "table/services.h"
 
 /* How long after the end of a lease another flow may take its slot. */
 #define SETTLED (2 * HZ)
@@ -147,7 +148,7 @@ static bool fold(struct session *session, u8 direction, const struct slot *slot)
 		return false;
 	session->leases->folded[direction] = now;
 	ivb_account(session->conn, direction, packets, since >> IPVS_BPF_PACKET_BITS);
-	count_many(session->director, direction == IPVS_BPF_ORIGINAL ?
+	count_many(session_director(session), direction == IPVS_BPF_ORIGINAL ?
 		   COUNT_FAST_ORIGINAL : COUNT_FAST_REPLY, packets);
 	return true;
 }
@@ -248,7 +249,7 @@ bool ivb_flow_table_put(const struct maps *maps, struct session *session, u8 dir
 
 	make_key(from, &key);
 	set = find_set(maps, from, &key);
-	spin_lock(lock_of(session->director, set * IPVS_BPF_SLOTS));
+	spin_lock(lock_of(session_director(session), set * IPVS_BPF_SLOTS));
 	found = choose(maps, from, &key, set, owner, &slot);
 	if (found) {
 		write_begin(&slot);
@@ -260,7 +261,7 @@ bool ivb_flow_table_put(const struct maps *maps, struct session *session, u8 dir
 		write_lease(slot.lease, lease);
 		write_end(&slot);
 	}
-	spin_unlock(lock_of(session->director, set * IPVS_BPF_SLOTS));
+	spin_unlock(lock_of(session_director(session), set * IPVS_BPF_SLOTS));
 	return found;
 }
 
@@ -275,11 +276,11 @@ static bool lock_own(const struct maps *maps, const struct session *session,
 
 	if (number / IPVS_BPF_SLOTS >= maps->flows[family_index(family)]->max_entries)
 		return false;
-	spin_lock(lock_of(session->director, number));
+	spin_lock(lock_of(session_director(session), number));
 	read_slot(maps, family, number, slot);
 	if (*slot->owner == owner_of(session, direction))
 		return true;
-	spin_unlock(lock_of(session->director, number));
+	spin_unlock(lock_of(session_director(session), number));
 	return false;
 }
 
@@ -296,7 +297,7 @@ bool ivb_flow_table_fold(const struct maps *maps, struct session *session, u8 di
 		return false;
 	forwarded = fold(session, direction, &slot);
 	*last = READ_ONCE(*slot.last);
-	spin_unlock(lock_of(session->director, slot.number));
+	spin_unlock(lock_of(session_director(session), slot.number));
 	return forwarded;
 }
 
@@ -338,7 +339,7 @@ void ivb_flow_table_remove(const struct maps *maps, struct session *session, u8 
 	write_end(&slot);
 	*slot.owner = 0;
 	session->leases->slot[direction] = NO_SLOT;
-	spin_unlock(lock_of(session->director, slot.number));
+	spin_unlock(lock_of(session_director(session), slot.number));
 }
 
 /* Prepares maps for registration. The random seed hides where a flow will be. */

@@ -175,7 +175,7 @@ struct service *ivb_service_new(struct director *director, const struct service_
 	service->vaddr = key->vaddr;
 	service->vport = key->vport;
 	service->mark = key->mark;
-	service->refused.director = director;
+	service->director = director;
 	service->refused.service = service;
 	INIT_LIST_HEAD(&service->arrival);
 	return service;

@@ -38,6 +38,7 @@ struct port_app {
  */
 struct service {
 	struct hlist_node node; /* director->services */
+	struct director *director;
 	union nf_inet_addr vaddr;
 	__be16 vport;
 	u8 protocol;
@@ -61,6 +62,11 @@ struct service {
 	bool next_toa;
 	enum { SERVICE_UNTOUCHED, SERVICE_SET, SERVICE_REMOVE } pending;
 };
+
+static inline struct director *session_director(const struct session *session)
+{
+	return session->service->director;
+}
 
 struct service *ivb_service_find4(struct director *director, u8 protocol,
 				  __be32 vaddr, __be16 vport);

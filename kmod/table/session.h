@@ -73,7 +73,6 @@ struct session {
 		struct unanswered unanswered;
 		struct rcu_head rcu; /* in place of the ring, after the end */
 	};
-	struct director *director;
 	struct service *service;
 	struct local_ip *local_ip;
 	struct ip_vs_conn *conn; /* freed a grace period after the session ended */

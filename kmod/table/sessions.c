@@ -10,6 +10,7 @@
 #include <linux/sched.h>
 
 #include "table/director.h"
+#include "table/services.h"
 
 void ivb_session_reply_flow(const struct session *session, struct flow *flow)
 {
@@ -89,13 +90,13 @@ int ivb_session_insert(struct session *session)
 	struct flow flow;
 
 	ivb_session_reply_flow(session, &flow);
-	return rhashtable_lookup_insert_key(&session->director->sessions, &flow,
+	return rhashtable_lookup_insert_key(&session_director(session)->sessions, &flow,
 					    &session->node, params);
 }
 
 void ivb_session_remove(struct session *session)
 {
-	rhashtable_remove_fast(&session->director->sessions, &session->node, params);
+	rhashtable_remove_fast(&session_director(session)->sessions, &session->node, params);
 }
 
 /* The flow after full NAT, for one direction of the session. */
