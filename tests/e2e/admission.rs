@@ -44,12 +44,12 @@ fn packets_of_a_known_connection_that_get_a_mark_are_routed_by_it() {
     let lab = Lab::new();
     lab.apply(&without_fast_path());
     for (vip, option, family) in [("10.0.0.1", "-4", "ip"), ("fd00::1", "-6", "ip6")] {
-        // Routing by this mark comes before that of local addresses.
+        // This rule comes before that of local addresses.
         director(
             &lab,
             &format!(
                 "ip {option} route add blackhole default table 100\n\
-                 ip {option} rule add pref 10 fwmark 7 lookup 100\n\
+                 ip {option} rule add pref 10 fwmark 7 to {vip} lookup 100\n\
                  ip {option} rule add pref 20 lookup local\n\
                  ip {option} rule del pref 0"
             ),
