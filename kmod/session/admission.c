@@ -38,8 +38,10 @@ void ivb_admit(struct session *session, const struct sk_buff *skb, u8 family)
 {
 	u64 now;
 
-	/* A packet that this host sends has an output route. */
-	if (!skb->dev || !is_plain(skb, family))
+	/* A packet that this host sends has an output route, and came in nowhere; that
+	 * of a VRF has the VRF as its device.
+	 */
+	if (!skb->skb_iif || !is_plain(skb, family))
 		return;
 	now = admission(session, skb, family);
 	smp_rmb();
