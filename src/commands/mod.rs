@@ -101,6 +101,10 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Error> {
     if let Some(name) = &cli.global.netns {
         director::enter(name)?;
     }
+    // Only these two can do something with an older module.
+    if !matches!(cli.command, Command::Apply(_) | Command::Down(_)) {
+        director::refuse_older_module()?;
+    }
     match &cli.command {
         Command::Apply(args) => apply::run(args, &cli.global),
         Command::Plan(args) => plan::run(&args.reconcile, &cli.global),

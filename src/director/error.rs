@@ -53,9 +53,8 @@ pub enum Error {
     #[error("{0} sessions are left after their services were removed; run `ipvs-bpf down` again")]
     SessionsRemain(u32),
     #[error(
-        "the loaded module has version {version}, which this ipvs-bpf cannot work with, and has \
-         {sessions} sessions: `ipvs-bpf apply` replaces it when it has none, and `ipvs-bpf down` \
-         ends them"
+        "the loaded module has version {version}, which this ipvs-bpf cannot work with{}",
+        way_out(*.sessions)
     )]
     OlderModule { version: String, sessions: u64 },
     #[error(
@@ -63,4 +62,15 @@ pub enum Error {
          and another network namespace uses it: run `ipvs-bpf down` there, then repeat this command"
     )]
     OlderModuleInUse { version: String },
+}
+
+/// How to get rid of an older module.
+fn way_out(sessions: u64) -> String {
+    match sessions {
+        0 => ": `ipvs-bpf apply` replaces it".to_owned(),
+        _ => format!(
+            ", and has {sessions} sessions: `ipvs-bpf apply` replaces it when it has none, and \
+             `ipvs-bpf down` ends them"
+        ),
+    }
 }

@@ -34,7 +34,7 @@ pub use local_addresses::LocalAddresses;
 pub use lock::Lock;
 pub use namespace::{NAMESPACES, enter};
 pub use observe::{interfaces, observe, observe_again, observe_loaded, observe_receiver};
-pub use older::remove_older_module;
+pub use older::{refuse_older_module, remove_older_module};
 pub use running::{
     RunningDataPlane, RunningService, has_ipvs, pins_are_lost, running_daemons, running_data_plane,
     running_service_keys, running_services, running_services_named, running_state,

@@ -72,7 +72,7 @@ pub fn observe_again(before: State, touched: &BTreeSet<&ServiceKey>) -> Result<S
 fn observe_with(
     services: impl FnOnce(&mut Ipvs) -> Result<BTreeMap<ServiceKey, Service>, Error>,
 ) -> Result<State, Error> {
-    older::refuse()?;
+    older::refuse_older_module()?;
     let mut state = module_state()?;
     // Asking for IPVS loads it, and its sysctls appear with it.
     if let Some(mut ipvs) = ipvs()? {

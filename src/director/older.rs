@@ -7,7 +7,7 @@ use super::{Error, teardown};
 use crate::kmod::{module, proc};
 
 /// Fails if an older module is loaded.
-pub(super) fn refuse() -> Result<(), Error> {
+pub fn refuse_older_module() -> Result<(), Error> {
     match proc::is_of_older_module() {
         true => Err(error()?),
         false => Ok(()),
