@@ -28,10 +28,10 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
     let _lock = lock()?;
     // Read only once: standard input cannot be read again.
     let desired = desired::read(&args.reconcile.file.file)?;
-    let warnings = desired.warnings();
     if !desired.is_of_server {
         remove_older_module(global)?;
     }
+    let warnings = desired.warnings();
     let options = planning::options(&args.reconcile);
     let before = desired.observe()?;
     let mut plan = planning::on_this_host(&before, &desired.state, &options, global)?;
