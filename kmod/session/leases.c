@@ -81,6 +81,12 @@ static __wsum sum_ports(const struct flow *flow)
 	return csum_add((__force __wsum)flow->sport, (__force __wsum)flow->dport);
 }
 
+/* The sum in 16 bits, which csum_fold() also complements. */
+static u16 in_16_bits(__wsum sum)
+{
+	return ~(__force u16)csum_fold(sum);
+}
+
 /* Finds how the sums in a packet change when one flow becomes the other. */
 static void find_sums(const struct flow *from, const struct flow *to,
 		      struct ipvs_bpf_lease *lease)
@@ -90,13 +96,13 @@ static void find_sums(const struct flow *from, const struct flow *to,
 	__wsum ports = csum_sub(sum_ports(to), sum_ports(from));
 	__wsum pseudo, transport = csum_add(header, ports);
 
-	lease->header = ~csum_fold(csum_sub(header, (__force __wsum)htons(1 << 8)));
-	lease->transport = ~csum_fold(transport);
+	lease->header = in_16_bits(csum_sub(header, (__force __wsum)htons(1 << 8)));
+	lease->transport = in_16_bits(transport);
 	pseudo = csum_add(old, (__force __wsum)htons(from->protocol));
 	/* The length in the IPv6 header is also that of the pseudo-header. */
 	if (from->family == AF_INET)
 		pseudo = csum_sub(pseudo, (__force __wsum)htons(sizeof(struct iphdr)));
-	lease->pseudo = ~csum_fold(pseudo);
+	lease->pseudo = in_16_bits(pseudo);
 }
 
 /* The incoming flow of one direction of a session. */
