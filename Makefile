@@ -105,7 +105,7 @@ bench-control: deps cli ## the speed of the control plane next to ipvsadm's: tar
 	lab/vm/run.sh --timeout 7200 --icount --writable target/bench -- \
 		benches/control.py target/release/ipvs-bpf target/bench/control.json $(BENCH_SERVICES)
 
-lint: deps ## formatting, clippy, shellcheck, ruff, man pages, the module with W=1 and who calls whom in it, words, links
+lint: deps ## formatting, clippy, shellcheck, ruff, man pages, the module with W=1, sparse and who calls whom in it, words, links
 	cargo fmt --all --check
 	cargo clippy --all-targets -- -D warnings
 	cargo run --quiet -- man --dir target/man && diff -r -x '*.5' man target/man # else: make man

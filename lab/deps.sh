@@ -19,7 +19,7 @@ packages=(
 	iproute2 iputils-ping procps curl iperf3 python3 ipvsadm nftables conntrack tcpdump
 	ethtool strace socat netcat-openbsd openssh-client bpftool tmux bash zsh fish python3-prometheus-client keepalived
 	# make lint
-	shellcheck mandoc python3-venv
+	shellcheck mandoc python3-venv sparse
 )
 
 case ${1:-} in
