@@ -18,17 +18,15 @@
 #include "session/leases.h"
 #include "session/sessions.h"
 
-/* True if the packet is of TCP and is not a SYN, for which IPVS may make a connection
- * in place of an old one.
+/* True if the segment is not a SYN, for which IPVS may make a connection in place of an
+ * old one.
  */
 static bool may_belong(const struct sk_buff *skb, const struct packet *packet)
 {
 	struct tcphdr buffer;
-	const struct tcphdr *tcp;
+	const struct tcphdr *tcp =
+		skb_header_pointer(skb, packet->transport, sizeof(buffer), &buffer);
 
-	if (packet->protocol != IPPROTO_TCP || skb->ipvs_property)
-		return false;
-	tcp = skb_header_pointer(skb, packet->transport, sizeof(buffer), &buffer);
 	return tcp && !tcp->syn;
 }
 
@@ -45,8 +43,8 @@ static struct session *session_of(const struct ip_vs_conn *cp, const struct sk_b
 	return session && ivb_is_admitted(session, skb, cp->af) ? session : NULL;
 }
 
-/* Called from the hook at PREROUTING, under RCU, for a packet to a service. Returns false
- * if IPVS's hook is to decide; else verdict says what to do with the packet.
+/* Called from the hook at PREROUTING, under RCU, for a TCP packet to a service. Returns
+ * false if IPVS's hook is to decide; else verdict says what to do with the packet.
  */
 bool ivb_admitted_in(struct director *director, struct sk_buff *skb,
 		     const struct packet *packet, unsigned int *verdict)
@@ -57,8 +55,8 @@ bool ivb_admitted_in(struct director *director, struct sk_buff *skb,
 	struct ip_vs_conn *cp;
 	struct flow flow;
 
-	if (!may_belong(skb, packet) || READ_ONCE(ipvs->sync_state) ||
-	    !READ_ONCE(ipvs->enable))
+	if (skb->ipvs_property || !READ_ONCE(ipvs->enable) ||
+	    READ_ONCE(ipvs->sync_state) || !may_belong(skb, packet))
 		return false;
 	packet_flow(skb, packet, &flow);
 	cp = conn_get(director, &flow);

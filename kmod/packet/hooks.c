@@ -136,10 +136,13 @@ static __always_inline unsigned int packet_in(struct director *director,
 		return verdict;
 	if (!is_request(director, skb, packet, service, &question))
 		return NF_ACCEPT;
-	if (!question.adopts && is_forbidden(skb, packet, &why))
-		return ivb_drop(director, skb, why);
-	if (!question.by_rule && ivb_admitted_in(director, skb, packet, &verdict))
-		return verdict;
+	if (!question.adopts) {
+		if (is_forbidden(skb, packet, &why))
+			return ivb_drop(director, skb, why);
+		if (packet->protocol == IPPROTO_TCP &&
+		    ivb_admitted_in(director, skb, packet, &verdict))
+			return verdict;
+	}
 	return request_in(director, skb, state, packet, &question);
 }
 

@@ -47,11 +47,10 @@ static bool read(const struct sk_buff *skb, const struct ip_vs_iphdr *iph, u8 fa
 	return true;
 }
 
-/* Translates and sends the packet, which is counted and has advanced the connection's
- * state. generation is leases_generation() from before. Called under RCU.
- */
-int ivb_request_send(struct session *session, struct ip_vs_conn *cp, struct sk_buff *skb,
-		     const struct packet *packet, u32 generation)
+/* Inlined in the transmitter, which most packets of UDP take. */
+static __always_inline int request_send(struct session *session, struct ip_vs_conn *cp,
+					struct sk_buff *skb, const struct packet *packet,
+					u32 generation)
 {
 	struct director *director = session_director(session);
 
@@ -69,6 +68,15 @@ int ivb_request_send(struct session *session, struct ip_vs_conn *cp, struct sk_b
 	if (lease_due(session, cp, IPVS_BPF_ORIGINAL))
 		ivb_lease_renew(session, cp, IPVS_BPF_ORIGINAL, skb, generation);
 	return ivb_send(director, skb, packet->family);
+}
+
+/* Translates and sends the packet, which is counted and has advanced the connection's
+ * state. generation is leases_generation() from before. Called under RCU.
+ */
+int ivb_request_send(struct session *session, struct ip_vs_conn *cp, struct sk_buff *skb,
+		     const struct packet *packet, u32 generation)
+{
+	return request_send(session, cp, skb, packet, generation);
 }
 
 int ivb_request_transmit(struct sk_buff *skb, struct ip_vs_conn *cp,
@@ -92,7 +100,7 @@ int ivb_request_transmit(struct sk_buff *skb, struct ip_vs_conn *cp,
 		return ivb_drop(director, skb, COUNT_DROP_EXTENSION_HEADERS);
 	if (cp->protocol == IPPROTO_TCP)
 		ivb_admit(session, skb, cp->af);
-	return ivb_request_send(session, cp, skb, &packet, generation);
+	return request_send(session, cp, skb, &packet, generation);
 }
 
 /* SCTP gives up on a protocol unreachable error, not on port unreachable (RFC 9260,
