@@ -6,6 +6,7 @@
  * other packets by these. The kernel spares the packets of its own sockets the input
  * route in the same way (net/ipv4/tcp_ipv4.c: tcp_v4_early_demux()).
  */
+#include <linux/hash.h>
 #include <net/ip6_fib.h>
 #include <net/route.h>
 
@@ -14,9 +15,12 @@
 #include "table/director.h"
 #include "table/services.h"
 
-static u64 admission(const struct session *session, const struct sk_buff *skb, u8 family)
+/* A number for the routes and the interface of now. Near numbers of routes differ by more
+ * than interfaces do, so two such pairs have the same one only by a rare chance.
+ */
+static u32 admission(const struct session *session, const struct sk_buff *skb, u8 family)
 {
-	return (u64)route_number(session_director(session)->net, family) << 32 |
+	return hash_32(route_number(session_director(session)->net, family), 32) ^
 	       skb->dev->ifindex;
 }
 
@@ -36,7 +40,7 @@ static bool has_current_route(const struct sk_buff *skb, u8 family)
  */
 void ivb_admit(struct session *session, const struct sk_buff *skb, u8 family)
 {
-	u64 now;
+	u32 now;
 
 	/* A packet that this host sends has an output route, and came in nowhere; that
 	 * of a VRF has the VRF as its device.
@@ -51,6 +55,8 @@ void ivb_admit(struct session *session, const struct sk_buff *skb, u8 family)
 
 bool ivb_is_admitted(const struct session *session, const struct sk_buff *skb, u8 family)
 {
-	return READ_ONCE(session->admission) == admission(session, skb, family) &&
+	u32 noted = READ_ONCE(session->admission);
+
+	return noted && noted == admission(session, skb, family) &&
 	       is_plain(skb, family);
 }

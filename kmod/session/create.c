@@ -63,15 +63,14 @@ struct session *ivb_session_create(struct director *director, struct service *se
 		count(director, COUNT_REFUSED_EMPTY_POOL);
 		return NULL;
 	}
-	session = ivb_session_alloc();
+	session = ivb_session_alloc(cp->af);
 	if (!session) {
 		count(director, COUNT_REFUSED_NO_MEMORY);
 		return NULL;
 	}
 	session->service = service;
 	session->conn = cp;
-	session->route[IPVS_BPF_ORIGINAL].dst = route;
-	spin_lock_init(&session->lock);
+	session->route[IPVS_BPF_ORIGINAL] = route;
 	session->toa = READ_ONCE(service->toa) ? TOA_TELLING : TOA_OFF;
 	err = ivb_local_port_choose(ips, session);
 	if (err) {

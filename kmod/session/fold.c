@@ -92,13 +92,13 @@ static void visit(struct session_leases *leases, bool folds)
 	const struct ip_vs_dest *dest = READ_ONCE(session->conn->dest);
 	bool over = true;
 
-	spin_lock(&session->lock);
+	spin_lock(session_lock(session));
 	if (!session->ended && maps) {
 		over = clear_leases(session, maps, !dest || !compat_dest_available(dest));
 		if (folds || over)
 			fold(session, maps);
 	}
-	spin_unlock(&session->lock);
+	spin_unlock(session_lock(session));
 	if (over)
 		list_del_init(&leases->leased);
 	else

@@ -21,7 +21,8 @@
  * A session enters the table of flows with its first lease, one direction at a time
  * (flow_table.c).
  *
- * Locking. A session's lock serializes all changes of its leases.
+ * Locking. session_lock() serializes all changes of a session's leases. Nobody holds it
+ * for two sessions at once.
  */
 #include <linux/if_arp.h>
 #include <linux/ip.h>
@@ -135,11 +136,11 @@ static void remove_both(struct session *session)
 /* Called when the session ends, under RCU, with bottom halves off. */
 void ivb_leases_end(struct session *session)
 {
-	spin_lock(&session->lock);
+	spin_lock(session_lock(session));
 	WRITE_ONCE(session->ended, true);
 	if (session->leases)
 		remove_both(session);
-	spin_unlock(&session->lock);
+	spin_unlock(session_lock(session));
 	if (session->leases)
 		ivb_fold_end(session);
 }
@@ -149,12 +150,12 @@ void ivb_leases_take(struct session *session)
 {
 	u8 direction;
 
-	spin_lock_bh(&session->lock);
+	spin_lock_bh(session_lock(session));
 	if (session->leases)
 		remove_both(session);
 	for (direction = 0; session->leases && direction < 2; direction++)
 		WRITE_ONCE(session->leases->lease[direction].generation, NO_GENERATION);
-	spin_unlock_bh(&session->lock);
+	spin_unlock_bh(session_lock(session));
 }
 
 /* Ends the lease that an older TCP connection of the same client, port and service may
@@ -259,9 +260,9 @@ void ivb_lease_renew(struct session *session, struct ip_vs_conn *cp, u8 directio
 	read_flow(session, direction, &from);
 	ivb_session_translate(session, cp, direction, &to);
 	find_sums(&from, &to, &new);
-	spin_lock_bh(&session->lock);
+	spin_lock_bh(session_lock(session));
 	given = give(maps, session, direction, &from, &to, &new);
-	spin_unlock_bh(&session->lock);
+	spin_unlock_bh(session_lock(session));
 	/* Also if it is listed: it may be about to leave the list. */
 	if (given)
 		ivb_fold_begin(session);
@@ -293,6 +294,8 @@ void ivb_leases_init(struct director *director)
 
 	for (i = 0; i < SET_LOCKS; i++)
 		spin_lock_init(&director->set_locks[i]);
+	for (i = 0; i < ARRAY_SIZE(director->session_locks); i++)
+		spin_lock_init(&director->session_locks[i]);
 	spin_lock_init(&director->ports_lock);
 	director->generation = NO_GENERATION + 1;
 	ivb_fold_init(director);

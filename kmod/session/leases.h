@@ -3,6 +3,7 @@
 #ifndef IP_VS_BPF_LEASES_H
 #define IP_VS_BPF_LEASES_H
 
+#include <linux/hash.h>
 #include <linux/jiffies.h>
 
 #include "table/director.h"
@@ -20,6 +21,14 @@ void ivb_leases_allow(struct director *director);
 void ivb_leases_drain(struct director *director);
 void ivb_leases_revoke(struct director *director);
 void ivb_leases_init(struct director *director);
+
+/* The lock of a session's leases, which it shares with other sessions. */
+static inline spinlock_t *session_lock(const struct session *session)
+{
+	struct director *director = session_director(session);
+
+	return &director->session_locks[hash_ptr(session, SESSION_LOCK_BITS)];
+}
 
 /* The generation of a lease that is given for a packet. Read it before anything is
  * looked up for the packet.

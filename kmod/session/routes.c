@@ -24,16 +24,14 @@
 /* Stored instead of a route: the session has ended and keeps none. */
 #define NO_MORE ERR_PTR(-ESHUTDOWN)
 
-static struct dst_entry *kept(const struct session *session, u8 direction)
+static struct dst_entry *kept(const struct session *session, u8 direction, u32 cookie)
 {
-	struct dst_entry *dst = READ_ONCE(session->route[direction].dst);
+	struct dst_entry *dst = READ_ONCE(session->route[direction]);
 
 	/* The cookie may be that of another route. Then it makes this route invalid, or
 	 * the check is true of both.
 	 */
-	if (IS_ERR_OR_NULL(dst) ||
-	    !dst_check(dst, READ_ONCE(session->route[direction].cookie)) ||
-	    !dst_hold_safe(dst))
+	if (IS_ERR_OR_NULL(dst) || !dst_check(dst, cookie) || !dst_hold_safe(dst))
 		return NULL;
 	return dst;
 }
@@ -42,15 +40,13 @@ static struct dst_entry *kept(const struct session *session, u8 direction)
  * first, and devices.c looks at the sessions only after all readers under RCU: if the
  * device is seen running here, the kept route is seen there.
  */
-static void keep(struct session *session, u8 direction, struct dst_entry *dst,
-		 u32 cookie)
+static void keep(struct session *session, u8 direction, struct dst_entry *dst)
 {
-	struct dst_entry *old = READ_ONCE(session->route[direction].dst);
+	struct dst_entry *old = READ_ONCE(session->route[direction]);
 
 	if (old == NO_MORE || !netif_running(dst->dev) || !dst_hold_safe(dst))
 		return;
-	WRITE_ONCE(session->route[direction].cookie, cookie);
-	if (cmpxchg(&session->route[direction].dst, old, dst) != old)
+	if (cmpxchg(&session->route[direction], old, dst) != old)
 		old = dst; /* another CPU was first */
 	dst_release(old);
 }
@@ -61,10 +57,10 @@ void ivb_session_routes_forget(struct session *session, const struct net_device 
 	u8 direction;
 
 	for (direction = 0; direction < 2; direction++) {
-		struct dst_entry *dst = READ_ONCE(session->route[direction].dst);
+		struct dst_entry *dst = READ_ONCE(session->route[direction]);
 
 		if (!IS_ERR_OR_NULL(dst) && dst->dev == dev &&
-		    cmpxchg(&session->route[direction].dst, dst, NULL) == dst)
+		    cmpxchg(&session->route[direction], dst, NULL) == dst)
 			dst_release(dst);
 	}
 }
@@ -75,7 +71,7 @@ void ivb_session_routes_end(struct session *session)
 	u8 direction;
 
 	for (direction = 0; direction < 2; direction++)
-		dst_release(xchg(&session->route[direction].dst, NO_MORE));
+		dst_release(xchg(&session->route[direction], NO_MORE));
 }
 
 /* A packet in a VRF stays there (l3mdev). A packet that this host sends has no incoming
@@ -208,7 +204,7 @@ static struct dst_entry *session_route4(struct session *session, u8 direction,
 					const struct sk_buff *skb, const struct flow *to)
 {
 	bool plain = is_plain(skb, AF_INET);
-	struct dst_entry *dst = plain ? kept(session, direction) : NULL;
+	struct dst_entry *dst = plain ? kept(session, direction, 0) : NULL;
 	struct rtable *rt;
 
 	if (likely(dst))
@@ -217,7 +213,7 @@ static struct dst_entry *session_route4(struct session *session, u8 direction,
 	if (IS_ERR(rt))
 		return NULL;
 	if (plain)
-		keep(session, direction, &rt->dst, 0);
+		keep(session, direction, &rt->dst);
 	return &rt->dst;
 }
 
@@ -250,18 +246,20 @@ static struct dst_entry *route6(struct net *net, const struct sk_buff *skb,
 static struct dst_entry *session_route6(struct session *session, u8 direction,
 					const struct sk_buff *skb, const struct flow *to)
 {
+	struct kept_route6 *valid = &session->route6[direction];
 	__be32 label = ip6_flowlabel(ipv6_hdr(skb));
 	bool plain = is_plain(skb, AF_INET6);
 	struct dst_entry *dst = NULL;
 
-	if (plain && label == READ_ONCE(session->route[direction].label))
-		dst = kept(session, direction);
+	if (plain && label == READ_ONCE(valid->label))
+		dst = kept(session, direction, READ_ONCE(valid->cookie));
 	if (likely(dst))
 		return dst;
 	dst = route6(session_director(session)->net, skb, to);
 	if (plain && dst) {
-		WRITE_ONCE(session->route[direction].label, label);
-		keep(session, direction, dst, rt6_get_cookie((struct rt6_info *)dst));
+		WRITE_ONCE(valid->label, label);
+		WRITE_ONCE(valid->cookie, rt6_get_cookie((struct rt6_info *)dst));
+		keep(session, direction, dst);
 	}
 	return dst;
 }

@@ -12,18 +12,18 @@
 #include "table/counters.h"
 #include "table/services.h"
 
-static struct kmem_cache *session_cache;
+static struct kmem_cache *session_caches[FAMILIES];
 
 /* Returns NULL if there is no memory. */
-struct session *ivb_session_alloc(void)
+struct session *ivb_session_alloc(u8 family)
 {
-	return kmem_cache_zalloc(session_cache, GFP_ATOMIC);
+	return kmem_cache_zalloc(session_caches[family_index(family)], GFP_ATOMIC);
 }
 
 /* Frees a session that nobody has seen. */
 void ivb_session_discard(struct session *session)
 {
-	kmem_cache_free(session_cache, session);
+	kfree(session);
 }
 
 /* Removes everything by which others could find the session. It keeps its local IP
@@ -65,7 +65,7 @@ static void session_free(struct rcu_head *rcu)
 	struct session *session = container_of(rcu, struct session, rcu);
 
 	kfree(session->leases);
-	kmem_cache_free(session_cache, session);
+	kfree(session);
 }
 
 /* Under RCU, with bottom halves off. */
@@ -109,11 +109,20 @@ struct ip_vs_conn *ivb_session_conn_get(const struct session *session)
 
 int ivb_sessions_module_init(void)
 {
-	session_cache = KMEM_CACHE(session, 0);
-	return session_cache ? 0 : -ENOMEM;
+	session_caches[IPV4] = kmem_cache_create("session4",
+						 offsetof(struct session, route6),
+						 __alignof__(struct session), 0, NULL);
+	session_caches[IPV6] = kmem_cache_create("session6", sizeof(struct session),
+						 __alignof__(struct session), 0, NULL);
+	if (session_caches[IPV4] && session_caches[IPV6])
+		return 0;
+	ivb_sessions_module_exit();
+	return -ENOMEM;
 }
 
+/* The caches that there are. */
 void ivb_sessions_module_exit(void)
 {
-	kmem_cache_destroy(session_cache);
+	kmem_cache_destroy(session_caches[IPV4]);
+	kmem_cache_destroy(session_caches[IPV6]);
 }

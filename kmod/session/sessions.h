@@ -13,7 +13,7 @@ struct session *ivb_session_create(struct director *director, struct service *se
 				   struct ip_vs_conn *cp, struct dst_entry *route);
 
 /* sessions.c */
-struct session *ivb_session_alloc(void);
+struct session *ivb_session_alloc(u8 family);
 void ivb_session_discard(struct session *session);
 void ivb_session_give_up(struct session *session);
 void ivb_session_end(struct session *session);

@@ -32,6 +32,7 @@ struct unanswered_bucket {
 #define UNANSWERED_PROTOCOLS 3
 
 #define SET_LOCKS 256
+#define SESSION_LOCK_BITS 8
 #define ADOPTION_LOCKS 64
 #define DESTINATION_BITS 12
 #define ERROR_SIZE 192
@@ -65,6 +66,7 @@ struct director {
 	DECLARE_HASHTABLE(pool_names, 10);
 	struct work_struct reap; /* frees services whose last session ended */
 	spinlock_t set_locks[SET_LOCKS]; /* of the maps' sets: flow_table.c */
+	spinlock_t session_locks[1 << SESSION_LOCK_BITS]; /* see session_lock() */
 	struct unanswered_bucket unanswered[UNANSWERED_BUCKETS];
 	u32 unanswered_limit[UNANSWERED_PROTOCOLS]; /* of TCP, UDP, SCTP; in seconds; READ_ONCE */
 	siphash_key_t port_key;  /* local_ports.c; written under config, READ_ONCE */

@@ -11,11 +11,10 @@
 
 struct service;
 
-/* See session/routes.c. */
-struct kept_route {
-	struct dst_entry *dst;
+/* What the kept route of an IPv6 session is valid for: see session/routes.c. */
+struct kept_route6 {
 	u32 cookie;
-	__be32 label; /* of IPv6 */
+	__be32 label;
 };
 
 /* The part of a session that session/unanswered.c uses. Unless noted otherwise, it is
@@ -60,7 +59,7 @@ struct session_leases {
 	u32 slot[2];             /* in the maps, or NO_SLOT; under the set's lock too */
 	u64 folded[2];           /* the part of each lease's "forwarded" that IPVS has
 				  * counted; also under the set's lock */
-	struct session_lease lease[2]; /* written under the session's lock */
+	struct session_lease lease[2]; /* written under session_lock() */
 };
 
 /* A full-NAT connection. cp->app_data points at it while the connection is bound to our
@@ -78,8 +77,8 @@ struct session {
 	struct ip_vs_conn *conn; /* freed a grace period after the session ended */
 	__be16 local_port;
 	u8 packets[2];           /* by enum ipvs_bpf_direction; see lease_due() */
-	spinlock_t lock;
-	/* Under the lock: */
+	u32 admission;           /* see session/admission.c; READ_ONCE */
+	/* Under session_lock(): */
 	struct session_leases *leases; /* NULL: it never had one; READ_ONCE */
 	bool ended;
 	u8 toa;                  /* enum toa_state; READ_ONCE, as the next three */
@@ -87,8 +86,8 @@ struct session {
 	bool toa_narrow;         /* a segment was too big for the path to the server */
 	u32 toa_acked;           /* the number that the server's SYN acknowledges, or
 				  * its first segment seen; host endianness */
-	u64 admission;           /* see session/admission.c; READ_ONCE */
-	struct kept_route route[2];
+	struct dst_entry *route[2];   /* see session/routes.c */
+	struct kept_route6 route6[2]; /* absent in a session of IPv4 */
 };
 
 /* True while the server's handshake is not known to be over. The session gets no lease

@@ -288,7 +288,7 @@ append+=" norandmaps"
 # processors, which the kernel needs CONFIG_X86_MPPARSE to read.
 [[ $release != *-debug ]] || append+=" noapic pci=noacpi"
 # tests/e2e/fail_nth makes allocations from these slabs fail.
-[[ $release != *-debug ]] || append+=" slub_debug=A,session,kmalloc-64"
+[[ $release != *-debug ]] || append+=" slub_debug=A,session4,kmalloc-64"
 append+=" $kernel_args"
 setpriv --pdeathsig KILL timeout --kill-after 5 "$limit" \
 	setpriv --pdeathsig KILL qemu-system-x86_64 \

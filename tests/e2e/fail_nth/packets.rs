@@ -9,8 +9,8 @@ use crate::fast_path::{fast, warm};
 use crate::lab::{Lab, eventually};
 use crate::talk::Talk;
 
-/// The slabs of `struct session` and `struct session_leases`.
-const SLABS: [&str; 2] = ["session", "kmalloc-64"];
+/// The slabs of `struct session` of IPv4 and `struct session_leases`.
+const SLABS: [&str; 2] = ["session4", "kmalloc-64"];
 
 /// While it exists, a third of the allocations from these slabs that may not sleep fail.
 struct Failing;
