@@ -73,6 +73,10 @@ pub fn open(
             in_use,
             bytes_a_session: slab().saturating_sub(before) / sessions as u64,
         };
+        // The array of sessions has grown: the old one is about to be freed.
+        if sessions > 1 {
+            settle();
+        }
         memory.push(now_takes(false));
         // A flowtable has its entries since the answers.
         if network.path.has_leases() {
