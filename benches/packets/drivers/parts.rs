@@ -144,7 +144,8 @@ impl Part {
         })
     }
 
-    /// Opens the connections, so that both directions are known.
+    /// Opens the connections, so that both directions are known, and the next packet of each
+    /// gets its lease: of TCP that is the fourth one (kmod/session/leases.h: lease_due()).
     fn open(&self, cards: &Cards, of: &dyn Fn(Direction) -> Subject) {
         let script: &[_] = match self.protocol {
             Protocol::Udp => &[(Original, Segment::Data), (Reply, Segment::Data)],
@@ -152,6 +153,10 @@ impl Part {
                 (Original, Segment::Syn),
                 (Reply, Segment::SynAck),
                 (Original, Segment::Ack),
+                (Reply, Segment::Data),
+                (Original, Segment::Data),
+                (Reply, Segment::Data),
+                (Original, Segment::Data),
                 (Reply, Segment::Data),
             ],
         };
