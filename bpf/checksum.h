@@ -108,15 +108,15 @@ static __always_inline int may_be_partial(struct packet packet, __sum16 check,
 /* Changes a whole checksum. change is added to the sum. */
 static __always_inline void change_whole(__sum16 *check, __u8 protocol, __u16 change)
 {
-	__sum16 new;
-
-	/* 0 means no checksum (RFC 768; RFC 6935 for IPv6). */
-	if (protocol == IPPROTO_UDP && !*check)
+	if (protocol == IPPROTO_TCP) {
+		*check = ~add16(~*check, change);
 		return;
-	new = ~add16(~*check, change);
-	if (protocol == IPPROTO_UDP && !new)
-		new = 0xffff;
-	*check = new;
+	}
+	/* 0 means no checksum (RFC 768; RFC 6935 for IPv6), so a sum of 0 is sent as 0xffff.
+	 * That is what this addition makes: it has no result 0, unless both are 0.
+	 */
+	if (*check)
+		*check = add16(*check, ~change);
 }
 
 /* Writes new ports and updates the checksum for them and for the new addresses. */
