@@ -8,20 +8,12 @@
 #include "lease.h"
 #include "packet4.h"
 
-/* A flow with a lease: the new addresses and ports of its packets, and their way out.
- */
+/* A flow with a lease, in a set that is being read. */
 struct flow4 {
-	__u64 addresses;
-	__be32 ports;
-	struct way way;
+	struct ipvs_bpf_slot4 *slot;
+	struct reading reading;
+	__u64 now;
 };
-
-static __always_inline void read4(struct flow4 *flow, struct ipvs_bpf_slot4 *slot)
-{
-	flow->addresses = load(&slot->saddr);
-	flow->ports = *(const __be32 *)&slot->sport;
-	read_lease(&flow->way, &slot->lease, &slot->last);
-}
 
 /* The priorities of rt_tos2priority() (net/route.h), four bits for each type of service:
  * TC_PRIO_INTERACTIVE_BULK, TC_PRIO_INTERACTIVE, TC_PRIO_BULK; FILLER and BESTEFFORT.
@@ -40,7 +32,11 @@ static __always_inline void prioritize(struct packet packet, __u8 tos)
 static __always_inline int forward4(struct packet packet, struct headers4 *headers,
 				    const struct flow4 *flow, const __u8 protocol)
 {
-	const struct way *way = &flow->way;
+	struct ipvs_bpf_slot4 *slot = flow->slot;
+	const __u64 sums = load(&slot->lease.mtu);
+	__u64 addresses;
+	__be32 ports;
+	struct way way;
 	__u32 size;
 	__sum16 *check;
 	void *frame;
@@ -50,29 +46,34 @@ static __always_inline int forward4(struct packet packet, struct headers4 *heade
 		return pass(packet);
 	size = bpf_ntohs(headers->tot_len);
 	if (headers->ttl <= 1 || !is_for_fast_path(packet, headers, protocol,
-						   sizeof(struct iphdr), size, way))
+						   sizeof(struct iphdr), size, sums))
+		return pass(packet);
+	addresses = load(&slot->saddr);
+	ports = *(const __be32 *)&slot->sport;
+	way = way_out(&slot->lease, &slot->last, flow->now);
+	if (!is_whole(&flow->reading))
 		return pass(packet);
 	prioritize(packet, headers->tos);
 	check = (void *)headers + checksum_at(sizeof(struct iphdr), protocol);
-	if (may_be_partial(packet, *check, add16(pseudo_sum(way), headers->tot_len))) {
+	if (may_be_partial(packet, *check, add16(pseudo_sum(sums), headers->tot_len))) {
 		/* No helper at XDP knows more. */
 		if (packet.xdp)
 			return pass(packet);
-		if (!rewrite4(skb_of(packet), protocol, flow->addresses, flow->ports))
+		if (!rewrite4(skb_of(packet), protocol, addresses, ports))
 			return rewrite_failed();
 		return linear(packet, 0, MACS_SIZE, &frame) ?
-			leave(packet, frame, size, way) : rewrite_failed();
+			leave(packet, frame, size, &way) : rewrite_failed();
 	}
-	headers->check = ~add16(~headers->check, header_sum(way));
+	headers->check = ~add16(~headers->check, header_sum(sums));
 	headers->ttl--;
-	store(&headers->saddr, flow->addresses);
-	headers->ports.both = flow->ports;
-	change_whole(check, protocol, transport_sum(way));
+	store(&headers->saddr, addresses);
+	headers->ports.both = ports;
+	change_whole(check, protocol, transport_sum(sums));
 	/* See rewrite4(). Subtracts the change of the addresses, which is that of the
 	 * header without the TTL.
 	 */
-	update_device_sum(packet, ~((__u32)header_sum(way) + bpf_htons(1 << 8)));
-	return leave(packet, (void *)headers - NETWORK, size, way);
+	update_device_sum(packet, ~((__u32)header_sum(sums) + bpf_htons(1 << 8)));
+	return leave(packet, (void *)headers - NETWORK, size, &way);
 }
 
 /* Returns pass() if the packet is unchanged and left to the module. Instantiated per

@@ -16,27 +16,23 @@
 static __always_inline int ingress4(struct packet packet)
 {
 	__u64 words[IPVS_BPF_WORDS4];
-	struct ipvs_bpf_slot4 *slot;
 	struct ipvs_bpf_set4 *set;
 	struct headers4 *headers;
 	struct flow4 flow;
-	__u32 key, begun;
+	__u32 key;
 
 	if (!parse4(packet, &headers, words))
 		return pass(packet);
 	key = ipvs_bpf_set(&control, words, IPVS_BPF_WORDS4);
 	/* Called early: a call spills registers, and few are in use yet. */
-	flow.way.now = bpf_jiffies64();
+	flow.now = bpf_jiffies64();
 	set = bpf_map_lookup_elem(&flows4, &key);
 	if (!set)
 		return pass(packet);
-	begun = begin(&set->sequence);
-	slot = find4(set, words);
-	if (!slot)
-		return pass(packet);
-	read4(&flow, slot);
-	if (!is_whole(&set->sequence, begun) ||
-	    !is_valid(packet, (void *)headers - NETWORK, &flow.way))
+	flow.reading = begin(&set->sequence);
+	flow.slot = find4(set, words);
+	if (!flow.slot ||
+	    !is_valid(packet, (void *)headers - NETWORK, &flow.slot->lease, flow.now))
 		return pass(packet);
 	return fast4(packet, headers, &flow);
 }
@@ -44,27 +40,23 @@ static __always_inline int ingress4(struct packet packet)
 static __always_inline int ingress6(struct packet packet)
 {
 	__u64 words[IPVS_BPF_WORDS6];
-	struct ipvs_bpf_slot6 *slot;
 	struct ipvs_bpf_set6 *set;
 	struct headers6 *headers;
 	struct flow6 flow;
-	__u32 key, begun;
+	__u32 key;
 
 	if (!parse6(packet, &headers, words))
 		return pass(packet);
 	key = ipvs_bpf_set(&control, words, IPVS_BPF_WORDS6);
 	/* Called early: a call spills registers, and few are in use yet. */
-	flow.way.now = bpf_jiffies64();
+	flow.now = bpf_jiffies64();
 	set = bpf_map_lookup_elem(&flows6, &key);
 	if (!set)
 		return pass(packet);
-	begun = begin(&set->sequence);
-	slot = find6(set, words);
-	if (!slot)
-		return pass(packet);
-	read6(&flow, slot);
-	if (!is_whole(&set->sequence, begun) ||
-	    !is_valid(packet, (void *)headers - NETWORK, &flow.way))
+	flow.reading = begin(&set->sequence);
+	flow.slot = find6(set, words);
+	if (!flow.slot ||
+	    !is_valid(packet, (void *)headers - NETWORK, &flow.slot->lease, flow.now))
 		return pass(packet);
 	return fast6(packet, headers, &flow);
 }

@@ -26,54 +26,47 @@
 #define TCP_SIZE_AT 12
 #define TCP_FLAGS_AT 13
 
-/* A snapshot of a lease, and the counters of its packets. */
+/* How a packet leaves, a snapshot of its lease, and where it is counted. */
 struct way {
-	__u64 until;
-	__u32 generation;
-	__u32 iif;
-	__u32 ifindex;
-	__u64 macs; /* the first 8 bytes; macs_rest has the last 4 */
+	__u64 interfaces; /* iif, ifindex */
+	__u64 macs;       /* the first 8 bytes; macs_rest has the last 4 */
 	__u32 macs_rest;
-	__u64 sums; /* mtu, header, transport, pseudo */
-	__u64 to;   /* only read at XDP: the 6 bytes of to, and xdp */
 	__u64 *forwarded;
 	__u32 *last;
 	__u64 now;
 };
 
-static __always_inline void read_lease(struct way *way, struct ipvs_bpf_lease *lease,
-				       __u32 *last)
+static __always_inline struct way way_out(struct ipvs_bpf_lease *lease, __u32 *last, __u64 now)
 {
-	way->until = lease->until;
-	way->generation = lease->generation;
-	way->iif = lease->iif;
-	way->ifindex = lease->ifindex;
-	way->macs = load(&lease->macs[0]);
-	way->macs_rest = lease->macs[2];
-	way->sums = load(&lease->mtu);
-	way->to = load(&lease->to);
-	way->forwarded = &lease->forwarded;
-	way->last = last;
+	return (struct way){
+		.interfaces = load(&lease->iif),
+		.macs = load(&lease->macs[0]),
+		.macs_rest = lease->macs[2],
+		.forwarded = &lease->forwarded,
+		.last = last,
+		.now = now,
+	};
 }
 
-static __always_inline __u16 mtu(const struct way *way)
+/* The MTU and the sums of a lease are read as one word. */
+static __always_inline __u16 mtu(__u64 sums)
 {
-	return quarter(way->sums, 0);
+	return quarter(sums, 0);
 }
 
-static __always_inline __u16 header_sum(const struct way *way)
+static __always_inline __u16 header_sum(__u64 sums)
 {
-	return quarter(way->sums, 1);
+	return quarter(sums, 1);
 }
 
-static __always_inline __u16 transport_sum(const struct way *way)
+static __always_inline __u16 transport_sum(__u64 sums)
 {
-	return quarter(way->sums, 2);
+	return quarter(sums, 2);
 }
 
-static __always_inline __u16 pseudo_sum(const struct way *way)
+static __always_inline __u16 pseudo_sum(__u64 sums)
 {
-	return quarter(way->sums, 3);
+	return quarter(sums, 3);
 }
 
 /* The bytes of a link-layer address in a word. */
@@ -86,17 +79,16 @@ static __always_inline __u16 pseudo_sum(const struct way *way)
 /* A promiscuous interface also receives frames for other hosts: these are not
  * forwarded. frame is the beginning of the frame.
  */
-static __always_inline int is_for_us(struct packet packet, const void *frame,
-				     const struct way *way)
+static __always_inline int is_for_us(struct packet packet, const void *frame, __u64 to)
 {
-	return packet.xdp ? !((load(frame) ^ way->to) & MAC_MASK) :
+	return packet.xdp ? !((load(frame) ^ to) & MAC_MASK) :
 			    skb_of(packet)->pkt_type == PACKET_HOST;
 }
 
 /* Some devices lose what a program at XDP sends them, see kmod/session/xdp.c. */
-static __always_inline int can_leave(struct packet packet, const struct way *way)
+static __always_inline int can_leave(struct packet packet, __u64 to)
 {
-	return !packet.xdp || quarter(way->to, 3);
+	return !packet.xdp || quarter(to, 3);
 }
 
 /* True if the port is one of the bond's: a frame comes in there before the bond has it. */
@@ -122,22 +114,26 @@ static __always_inline int comes_in_at(struct packet packet, __u32 interface)
 
 /* Packets that come in by another interface than the flow's are not forwarded. */
 static __always_inline int is_valid(struct packet packet, const void *frame,
-				    const struct way *way)
+				    const struct ipvs_bpf_lease *lease, __u64 now)
 {
-	return way->until > way->now && way->generation == control.generation &&
-	       comes_in_at(packet, way->iif) && is_for_us(packet, frame, way) &&
-	       can_leave(packet, way);
+	__u64 to;
+
+	if (lease->until <= now || lease->generation != control.generation ||
+	    !comes_in_at(packet, lease->iif))
+		return 0;
+	/* The address, and xdp. */
+	to = load(&lease->to);
+	return is_for_us(packet, frame, to) && can_leave(packet, to);
 }
 
 /* True if a packet that exceeds the MTU will be cut into segments that fit. headers is
  * the size of the IP and transport headers.
  */
-static __always_inline int fits_cut(struct packet packet, __u32 headers,
-				    const struct way *way)
+static __always_inline int fits_cut(struct packet packet, __u32 headers, __u64 sums)
 {
 	__u32 segment = segment_size(packet);
 
-	return segment && headers + segment <= mtu(way);
+	return segment && headers + segment <= mtu(sums);
 }
 
 /* True if the program alone can forward the packet: the packet advances no state of
@@ -147,8 +143,7 @@ static __always_inline int fits_cut(struct packet packet, __u32 headers,
  */
 static __always_inline int is_for_fast_path(struct packet packet,
 					    const void *iph, __u8 protocol,
-					    __u32 network, __u32 size,
-					    const struct way *way)
+					    __u32 network, __u32 size, __u64 sums)
 {
 	const __u8 *transport = iph + network;
 	__u32 headers = network + sizeof(struct udphdr);
@@ -163,7 +158,7 @@ static __always_inline int is_for_fast_path(struct packet packet,
 	}
 	if (size > length || size < headers)
 		return 0;
-	return length <= mtu(way) || fits_cut(packet, headers, way);
+	return length <= mtu(sums) || fits_cut(packet, headers, sums);
 }
 
 /* Drops a packet that is already half translated. */
@@ -185,10 +180,10 @@ static __always_inline int leave(struct packet packet, __u32 *frame, __u32 size,
 			     ((__u64)size << IPVS_BPF_PACKET_BITS) + 1);
 	if (packet.xdp) {
 		count(IPVS_BPF_XDP_PACKETS);
-		if (way->ifindex == way->iif)
+		if (second_half(way->interfaces) == first_half(way->interfaces))
 			return XDP_TX;
 	}
-	return bpf_redirect(way->ifindex, 0);
+	return bpf_redirect(second_half(way->interfaces), 0);
 }
 
 #endif

@@ -84,22 +84,31 @@ static __always_inline void order_loads(void)
 #endif
 }
 
+/* A set that is being read. */
+struct reading {
+	const __u32 *sequence;
+	__u32 begun;
+};
+
 /* Reads the sequence of a set, before anything else in the set is read. */
-static __always_inline __u32 begin(const __u32 *sequence)
+static __always_inline struct reading begin(const __u32 *sequence)
 {
-	__u32 now = *(const volatile __u32 *)sequence;
+	struct reading reading = {
+		.sequence = sequence,
+		.begun = *(const volatile __u32 *)sequence,
+	};
 
 	order_loads();
-	return now;
+	return reading;
 }
 
 /* True if everything read since begin() belongs together. If the number was odd then,
  * the set was being written, and the sequence never returns to the number before it.
  */
-static __always_inline int is_whole(const __u32 *sequence, __u32 begun)
+static __always_inline int is_whole(const struct reading *reading)
 {
 	order_loads();
-	return *(const volatile __u32 *)sequence == (begun & ~1U);
+	return *(const volatile __u32 *)reading->sequence == (reading->begun & ~1U);
 }
 
 static __always_inline struct ipvs_bpf_slot4 *find4(struct ipvs_bpf_set4 *set,
