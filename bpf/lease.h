@@ -147,7 +147,7 @@ static __always_inline int is_for_fast_path(struct packet packet,
 {
 	const __u8 *transport = iph + network;
 	__u32 headers = network + sizeof(struct udphdr);
-	__u32 length = frame_size(packet) - NETWORK;
+	__u32 length = length_of(packet, iph);
 
 	if (protocol == IPPROTO_TCP) {
 		if (transport[TCP_FLAGS_AT] & (TCP_FIN | TCP_SYN | TCP_RST))

@@ -31,18 +31,11 @@ struct headers4 {
 	__u8 rest[sizeof(struct udphdr) - sizeof(union ports)];
 };
 
-/* Finds the headers and the words of the packet's tuple. Returns false if the packet
- * cannot have a lease: it is neither TCP nor UDP, is a fragment, or has options or a
- * VLAN tag.
+/* Finds the words of the packet's tuple. Returns false if the packet cannot have a lease:
+ * it is neither TCP nor UDP, is a fragment, or has options.
  */
-static __always_inline bool parse4(struct packet packet, struct headers4 **found,
-				   __u64 *words)
+static __always_inline bool parse4(const struct headers4 *headers, __u64 *words)
 {
-	const struct headers4 *headers;
-
-	if (has_removed_tag(packet) || !at(packet, NETWORK, sizeof(*headers), (void **)found))
-		return false;
-	headers = *found;
 	if (headers->version_and_ihl != IP_VERSION_4_WITHOUT_OPTIONS ||
 	    !has_lease(headers->protocol) ||
 	    headers->frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET))

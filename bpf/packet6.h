@@ -25,15 +25,14 @@ struct headers6 {
 };
 
 /* Finds the headers and the words of the packet's tuple. Returns false if the packet
- * cannot have a lease: it is neither TCP nor UDP, or has extension headers or a VLAN
- * tag.
+ * cannot have a lease: it is neither TCP nor UDP, or has extension headers.
  */
 static __always_inline bool parse6(struct packet packet, struct headers6 **found,
 				   __u64 *words)
 {
 	const struct headers6 *headers;
 
-	if (has_removed_tag(packet) || !at(packet, NETWORK, sizeof(*headers), (void **)found))
+	if (!at(packet, NETWORK, sizeof(*headers), (void **)found))
 		return false;
 	headers = *found;
 	if (headers->traffic[0] >> 4 != 6 || !has_lease(headers->nexthdr))

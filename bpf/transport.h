@@ -81,10 +81,11 @@ static __always_inline void *data_end(struct packet packet)
 			    POINTER(packet, struct __sk_buff, data_end);
 }
 
-/* The size of the frame. */
-static __always_inline __u32 frame_size(struct packet packet)
+/* The size of the packet in its frame, from the network header on. */
+static __always_inline __u32 length_of(struct packet packet, const void *network_header)
 {
-	return packet.xdp ? data_end(packet) - data(packet) : skb_of(packet)->len;
+	return packet.xdp ? data_end(packet) - (void *)network_header :
+			    skb_of(packet)->len - NETWORK;
 }
 
 /* The size of the segments that the kernel has joined, or 0. At XDP it has joined none. */
