@@ -289,6 +289,8 @@ append+=" norandmaps"
 [[ $release != *-debug ]] || append+=" noapic pci=noacpi"
 # tests/e2e/fail_nth makes allocations from these slabs fail.
 [[ $release != *-debug ]] || append+=" slub_debug=A,session4,kmalloc-64"
+# A clock of instructions runs ahead while the machine waits for the host.
+[ ${#icount[@]} -eq 0 ] || append+=" sysctl.kernel.hung_task_timeout_secs=0"
 append+=" $kernel_args"
 setpriv --pdeathsig KILL timeout --kill-after 5 "$limit" \
 	setpriv --pdeathsig KILL qemu-system-x86_64 \
