@@ -164,6 +164,16 @@ impl Cards {
         ip(self, "director", &TO_SERVERS);
     }
 
+    /// Moves the interface to the servers to the machine's own namespace.
+    pub fn move_eth1_away(&self) {
+        ip(self, "director", &["link set eth1 netns 1 name away"]);
+    }
+
+    /// Moves it back, with its addresses.
+    pub fn move_eth1_back(&self) {
+        self.place_eth1();
+    }
+
     /// Takes the director's interface from its driver, and gives it back. The new interface
     /// gets the addresses of the old one.
     pub fn rebind(&self, interface: &str) {

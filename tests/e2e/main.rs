@@ -81,3 +81,4 @@ mod wide_services;
 mod xdp;
 mod xdp_bonds;
 mod xdp_leases;
+mod xdp_ways;

@@ -101,6 +101,52 @@ fn a_lease_is_for_xdp_where_that_is_on_and_the_way_out_takes_frames() {
     });
 }
 
+/// Puts a bridge, a bond or a VLAN on top of eth1, as the way to the servers.
+pub fn way_over(lab: &Lab, kind: &str) {
+    let over: &[&str] = match kind {
+        "vlan" => &["link add link eth1 name over0 type vlan id 7"],
+        "bond" => &[
+            "link set eth1 down",
+            "link add over0 type bond mode active-backup",
+            "link set eth1 master over0",
+        ],
+        _ => &[
+            "link add over0 type bridge forward_delay 0",
+            "link set eth1 master over0",
+        ],
+    };
+    for words in over {
+        let words: Vec<&str> = words.split(' ').collect();
+        lab.exec("director", &[&["ip"], &words[..]].concat());
+    }
+    if kind == "vlan" {
+        for server in ["server1", "server2"] {
+            for words in [
+                "link add link eth0 name tagged type vlan id 7",
+                "addr flush dev eth0",
+                "link set tagged up",
+                if server == "server1" {
+                    "addr add 10.2.0.2/24 dev tagged"
+                } else {
+                    "addr add 10.2.0.3/24 dev tagged"
+                },
+            ] {
+                let words: Vec<&str> = words.split(' ').collect();
+                lab.exec(server, &[&["ip"], &words[..]].concat());
+            }
+        }
+    }
+    for words in [
+        "addr flush dev eth1",
+        "link set over0 up",
+        "addr add 10.2.0.1/24 dev over0",
+        "addr add 10.2.0.100/24 dev over0",
+    ] {
+        let words: Vec<&str> = words.split(' ').collect();
+        lab.exec("director", &[&["ip"], &words[..]].concat());
+    }
+}
+
 #[test]
 fn a_lease_out_of_a_bridge_a_bond_or_a_vlan_is_not_for_xdp() {
     for kind in ["bridge", "bond", "vlan"] {
@@ -108,49 +154,7 @@ fn a_lease_out_of_a_bridge_a_bond_or_a_vlan_is_not_for_xdp() {
         lab.apply(&fast());
         peer_polls(&lab, true);
         switch(&lab, "on");
-        // The way to the servers gets another interface on top of eth1.
-        let over: &[&str] = match kind {
-            "vlan" => &["link add link eth1 name over0 type vlan id 7"],
-            "bond" => &[
-                "link set eth1 down",
-                "link add over0 type bond mode active-backup",
-                "link set eth1 master over0",
-            ],
-            _ => &[
-                "link add over0 type bridge forward_delay 0",
-                "link set eth1 master over0",
-            ],
-        };
-        for words in over {
-            let words: Vec<&str> = words.split(' ').collect();
-            lab.exec("director", &[&["ip"], &words[..]].concat());
-        }
-        if kind == "vlan" {
-            for server in ["server1", "server2"] {
-                for words in [
-                    "link add link eth0 name tagged type vlan id 7",
-                    "addr flush dev eth0",
-                    "link set tagged up",
-                    if server == "server1" {
-                        "addr add 10.2.0.2/24 dev tagged"
-                    } else {
-                        "addr add 10.2.0.3/24 dev tagged"
-                    },
-                ] {
-                    let words: Vec<&str> = words.split(' ').collect();
-                    lab.exec(server, &[&["ip"], &words[..]].concat());
-                }
-            }
-        }
-        for words in [
-            "addr flush dev eth1",
-            "link set over0 up",
-            "addr add 10.2.0.1/24 dev over0",
-            "addr add 10.2.0.100/24 dev over0",
-        ] {
-            let words: Vec<&str> = words.split(' ').collect();
-            lab.exec("director", &[&["ip"], &words[..]].concat());
-        }
+        way_over(&lab, kind);
         let us = mac(&lab, "eth0");
         let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
         renewed(&lab, &mut talk, "a lease", |lease| {
