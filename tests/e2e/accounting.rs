@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The counters of IPVS are exact to the packet and the byte, in both directions.
 
+use crate::cards::Cards;
 use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually};
+use crate::xdp::sent_at_xdp;
 
 /// Connections, incoming and outgoing packets, incoming and outgoing bytes.
 pub type Counts = [u64; 5];
@@ -87,9 +89,8 @@ fn counter(lab: &Lab, name: &str) -> [u64; 2] {
     ["packets", "bytes"].map(|field| counter.unwrap()[field].as_u64().unwrap())
 }
 
-fn connections_are_counted_exactly(offloads: &str) {
-    let lab = Lab::new();
-    lab.apply(&one_server());
+/// The devices make and join segments, or do not.
+fn connections_are_counted_exactly(lab: &Lab, offloads: &str) {
     for (host, device) in [
         ("client", "eth0"),
         ("director", "eth0"),
@@ -107,22 +108,36 @@ fn connections_are_counted_exactly(offloads: &str) {
         lab.get(&["--output", "/dev/null", &url]);
     }
     let wanted = || {
-        let [sent, sent_bytes] = counter(&lab, "sent");
-        let [came, came_bytes] = counter(&lab, "came");
+        let [sent, sent_bytes] = counter(lab, "sent");
+        let [came, came_bytes] = counter(lab, "came");
         [3, sent, came, sent_bytes, came_bytes]
     };
     assert!(wanted()[4] > 500_000);
     // The last packets of a connection may still be on their way.
-    becomes(&lab, "10.0.0.1:80 ", wanted);
-    becomes(&lab, "10.2.0.2:8080 ", wanted);
+    becomes(lab, "10.0.0.1:80 ", wanted);
+    becomes(lab, "10.2.0.2:8080 ", wanted);
 }
 
 #[test]
 fn tcp_connections_are_counted_as_the_client_counts_them() {
-    connections_are_counted_exactly("off");
+    let lab = Lab::new();
+    lab.apply(&one_server());
+    connections_are_counted_exactly(&lab, "off");
+}
+
+#[test]
+fn packets_that_leave_at_xdp_are_counted_as_the_client_counts_them() {
+    let lab = Cards::new();
+    let xdp = "[director]\nfast_path = true\nxdp = true\n";
+    lab.apply(&one_server().replace("[director]\n", xdp));
+    connections_are_counted_exactly(&lab, "off");
+    // Most segments of the largest answer.
+    assert!(sent_at_xdp(&lab) > 300);
 }
 
 #[test]
 fn segments_that_travel_together_are_counted_as_the_client_counts_them() {
-    connections_are_counted_exactly("on");
+    let lab = Lab::new();
+    lab.apply(&one_server());
+    connections_are_counted_exactly(&lab, "on");
 }
