@@ -4,6 +4,7 @@
 
 mod changes;
 mod counted;
+mod failover;
 mod mtu;
 mod transfers;
 

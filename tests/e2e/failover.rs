@@ -8,7 +8,7 @@ use crate::pair::{DIRECTORS, both_families, fail, file_on_page, on, pair};
 use crate::rules::write;
 use crate::talk::{Talk, answer};
 
-fn sessions(lab: &Lab, director: &str) -> Vec<String> {
+pub fn sessions(lab: &Lab, director: &str) -> Vec<String> {
     let table = success(&on(lab, director, &["show", "--sessions"]));
     // Skips the last two columns, the state of the director's fast path.
     let lines = table.lines().skip(1);
@@ -48,8 +48,8 @@ fn a_connection_outlives_its_director_with_the_same_local_ip_and_port() {
     success(&on(&lab, "director2", &["down"]));
 }
 
-/// A service of each kind that the file of the page does not have.
-fn all_kinds() -> String {
+/// The file of the page, and a service of each kind that it does not have.
+pub fn all_kinds() -> String {
     let service = |address: &str, more: &str, servers: [&str; 2]| {
         let [first, second] = servers;
         format!(

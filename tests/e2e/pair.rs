@@ -42,6 +42,12 @@ fn start_keepalived(lab: &mut Lab, director: &str, folder: &Path) {
 /// Two directors with the same file. The first has the VIP and the local IP.
 pub fn pair(folder: &Path, toml: &str, conf: &str) -> Lab {
     let mut lab = Lab::new();
+    pair_in(&mut lab, folder, toml, conf);
+    lab
+}
+
+/// The same with the first director of this lab.
+pub fn pair_in(lab: &mut Lab, folder: &Path, toml: &str, conf: &str) {
     lab.pair();
     let file = folder.join("lb.toml");
     fs::write(&file, toml).unwrap();
@@ -51,18 +57,13 @@ pub fn pair(folder: &Path, toml: &str, conf: &str) -> Lab {
         let namespace = format!("--net=/run/netns/{}", lab.namespace(director));
         let mut sysctl = Command::new("nsenter");
         run(sysctl.args([&*namespace, "sysctl", "-qw", range]));
-        success(&on(
-            &lab,
-            director,
-            &["apply", "-f", file.to_str().unwrap()],
-        ));
+        success(&on(lab, director, &["apply", "-f", file.to_str().unwrap()]));
     }
-    start_keepalived(&mut lab, "director", folder);
+    start_keepalived(lab, "director", folder);
     eventually("the first director has the VIP", || {
-        has_vip(&lab, "director")
+        has_vip(lab, "director")
     });
-    start_keepalived(&mut lab, "director2", folder);
-    lab
+    start_keepalived(lab, "director2", folder);
 }
 
 /// Stops the first director, and waits until keepalived has reacted.
