@@ -6,6 +6,7 @@ mod changes;
 mod counted;
 mod failover;
 mod mtu;
+mod tags;
 mod transfers;
 
 use crate::cards::Cards;
