@@ -11,7 +11,7 @@
 
 struct service;
 
-/* What the kept route of an IPv6 session is valid for: see session/routes.c. */
+/* A kept route of IPv6 is valid for this cookie and flow label: see session/routes.c. */
 struct kept_route6 {
 	u32 cookie;
 	__be32 label;
