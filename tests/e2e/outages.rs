@@ -90,9 +90,8 @@ fn the_interface_to_the_servers_moves_to_another_namespace_and_back() {
                  ip addr add 10.2.0.1/24 dev eth1\n\
                  ip addr add 10.2.0.100/24 dev eth1",
             );
-            // The program at the interface was lost.
-            let plan = lab.apply(&fast());
-            assert!(plan.contains("eth1"), "{plan}");
+            // A tc filter is lost. A program at tcx has moved with the interface.
+            lab.apply(&fast());
         },
     );
 }
