@@ -51,12 +51,12 @@ fn no_fast_path(desired: &State) -> Option<String> {
     })
 }
 
-/// Other tools can remove pins. Programs and sessions do not need them.
+/// Other tools can remove pins. Sessions and programs in tc filters do not need them.
 fn lost_pins() -> Option<String> {
     let lost = director::pins_are_lost().unwrap_or(false);
     lost.then(|| {
-        "the eBPF programs work, but their pins are gone from /sys/fs/bpf, and with them their \
-         counters: `ipvs-bpf apply` replaces them with pinned programs"
+        "the eBPF programs' pins are gone from /sys/fs/bpf: programs at tcx and XDP ended with \
+         them, and the counters cannot be read; `ipvs-bpf apply` attaches and pins new ones"
             .to_owned()
     })
 }

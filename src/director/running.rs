@@ -83,7 +83,7 @@ pub fn running_service_keys() -> Result<BTreeSet<ServiceKey>, Error> {
     })
 }
 
-/// True if the programs work but their pins are gone. The pins are needed to find the
+/// True if the pins of the programs are gone. The pins are needed to find the
 /// programs and their counters.
 pub fn pins_are_lost() -> Result<bool, Error> {
     Ok(proc::registered_maps()?.is_some() && !datapath::is_pinned(&Pins::of_this_namespace()?))

@@ -11,7 +11,7 @@ use crate::model::ServiceKey;
 pub struct Running {
     /// The services that the module has listed and IPVS does not have.
     pub unserved: BTreeSet<ServiceKey>,
-    /// True if pins are lost. The programs work without them.
+    /// True if pins are lost. Programs in tc filters work without them.
     pub lost_pins: bool,
     /// The number of services that exist because of a rule.
     pub by_rule: usize,
@@ -44,8 +44,8 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
         findings.push(Finding::new(
             Warning,
             "pins-missing",
-            "the eBPF programs work, but their pins are gone from /sys/fs/bpf",
-            "their counters cannot be read",
+            "the eBPF programs' pins are gone from /sys/fs/bpf",
+            "programs at tcx and XDP ended with them, and the counters cannot be read",
             "ipvs-bpf apply",
         ));
     }

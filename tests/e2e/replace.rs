@@ -296,7 +296,7 @@ fn pins_that_were_removed_are_made_again() {
     let mut talk = Talk::new(&lab, "tcp", ("10.0.0.1", 80));
     talk.ask();
     std::fs::remove_dir_all(pins(&lab)).unwrap();
-    let gone = "their pins are gone";
+    let gone = "pins are gone";
     let plan = lab.with_file(&["plan"], FILE);
     assert!(stderr(&plan).contains(gone), "{plan:?}");
     for words in [&["show", "--counters"][..], &["metrics"]] {
