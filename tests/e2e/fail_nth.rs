@@ -21,8 +21,8 @@ use crate::lab::{Lab, eventually, module_is_loaded};
 /// The number of allocations at the end of an operation that the module makes itself,
 /// directly or in functions that it calls. Earlier ones are made by the kernel for any
 /// module or namespace, and are not tested. When a module loads, its first own ones make the
-/// slab of sessions, up to the 68th from the end. They are not tested either: Linux 6.1 loses
-/// the name of a slab that it cannot make, and prints its stack.
+/// slabs of sessions. They are not tested either: Linux 6.1 loses the name of a slab that it
+/// cannot make, and prints its stack.
 const OF_A_MODULE: u64 = 60;
 const OF_A_NAMESPACE: u64 = 120;
 /// More allocations than any operation makes.
