@@ -10,7 +10,7 @@ use crate::lab::{Lab, eventually};
 use crate::talk::Talk;
 
 /// The slabs of `struct session` of IPv4 and `struct session_leases`.
-const SLABS: [&str; 2] = ["session4", "kmalloc-64"];
+const SLABS: [&str; 2] = ["session4", "kmalloc-96"];
 
 /// While it exists, a third of the allocations from these slabs that may not sleep fail.
 struct Failing;
