@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Requests of TCP connections that IPVS knows. They need neither an input route nor
- * IPVS's hook: the connection's admission says where the route would lead, and this does
- * what the hook does for such a packet (ip_vs_core.c: ip_vs_in_hook()): count, advance
- * the connection's state, and transmit.
+ * IPVS's hook: the connection's admission says where the route would lead. The rest of
+ * what ip_vs_in_hook() does (ip_vs_core.c) is done here: count, advance the connection's
+ * state, and transmit.
  *
  * IPVS's hook decides about every other packet: that of a new connection, of one whose
- * server was removed, and of a namespace with a sync daemon. Of UDP, any packet may be
- * the first of its connection, and would be looked up twice.
+ * server was removed, and of a namespace with a sync daemon. Any packet of UDP may be the
+ * first of its connection, and would be looked up twice.
  */
 #include <linux/tcp.h>
 
