@@ -8,6 +8,7 @@
 #include "control/port_apps.h"
 #include "control/services.h"
 #include "packet/hooks.h"
+#include "session/unanswered.h"
 #include "table/director.h"
 
 /* After this, IPVS calls us for new connections to the service's port. Called under
@@ -53,6 +54,9 @@ int ivb_services_hook(struct director *director)
 
 	if (director->hooked)
 		return 0;
+	err = ivb_unanswered_allocate(director);
+	if (err)
+		return err;
 	if (!try_module_get(THIS_MODULE))
 		return -ENOENT;
 	err = ivb_hooks_register(director->net);

@@ -19,8 +19,11 @@
  *
  * The sessions of one server and local IP are in a ring, in the order of their
  * creation. The oldest of each ring is in a hash table, so that it is found at once;
- * nothing is allocated. Whichever CPU takes a session out of its ring, under the
- * bucket's lock, decides its fate: answered, ended or given up.
+ * nothing is allocated for a session. Whichever CPU takes a session out of its ring,
+ * under the bucket's lock, decides its fate: answered, ended or given up.
+ *
+ * The number of rings is also the client's choice where the service has every port, and
+ * with SCTP. So the table has many buckets.
  */
 #include <linux/hash.h>
 #include <linux/tcp.h>
@@ -55,30 +58,33 @@ static __be16 needed(u8 protocol, __be16 port)
 	return protocol == IPPROTO_SCTP ? port : 0;
 }
 
-static struct unanswered_bucket *bucket_of(struct director *director,
-					   const struct ip_vs_conn *cp,
-					   const struct local_ip *ip, __be16 port)
+static u32 bucket_of(const struct ip_vs_conn *cp, const struct local_ip *ip, __be16 port)
 {
 	u32 ports = (__force u32)cp->dport << 16 |
 		    (__force u32)needed(cp->protocol, port);
 	u32 server = cp->af == AF_INET6 ? ipv6_addr_hash(&cp->daddr.in6) :
 					  (__force u32)cp->daddr.ip;
-	/* Not keyed: the administrator chooses servers and local IPs, not a client. */
-	u32 hash = hash_64((unsigned long)ip ^ ((u64)server << 32 | ports), 32);
 
-	return &director->unanswered[hash % UNANSWERED_BUCKETS];
+	/* Not keyed: a client chooses ports at most. Few ports share a bucket. */
+	return hash_64((unsigned long)ip ^ ((u64)server << 32 | ports), UNANSWERED_BITS);
+}
+
+static spinlock_t *lock_of(struct director *director, u32 bucket)
+{
+	return &director->unanswered_locks[bucket % UNANSWERED_LOCKS];
 }
 
 /* The oldest session of that server and local IP; or NULL. Called under the bucket's
  * lock, which keeps the connections of its sessions.
  */
-static struct session *find_oldest(struct unanswered_bucket *bucket,
+static struct session *find_oldest(const struct director *director, u32 bucket,
 				   const struct ip_vs_conn *cp,
 				   const struct local_ip *ip, __be16 port)
 {
 	struct session *session;
 
-	hlist_for_each_entry(session, &bucket->oldest, unanswered.oldest) {
+	for (session = director->unanswered[bucket]; session;
+	     session = session->unanswered.next) {
 		const struct ip_vs_conn *other = session->conn;
 
 		if (session->local_ip == ip && other->protocol == cp->protocol &&
@@ -94,17 +100,18 @@ static struct session *find_oldest(struct unanswered_bucket *bucket,
 /* Takes the session out of its ring; the next one becomes the oldest. Called under the
  * bucket's lock.
  */
-static void leave_ring(struct unanswered_bucket *bucket, struct session *session)
+static void leave_ring(struct director *director, u32 bucket, struct session *session)
 {
+	struct session **place = &director->unanswered[bucket];
 	struct unanswered *unanswered = &session->unanswered;
-	struct session *next;
 
-	if (!hlist_unhashed(&unanswered->oldest)) {
-		hlist_del_init(&unanswered->oldest);
-		if (!list_empty(&unanswered->ring)) {
-			next = list_next_entry(session, unanswered.ring);
-			hlist_add_head(&next->unanswered.oldest, &bucket->oldest);
-		}
+	while (*place && *place != session)
+		place = &(*place)->unanswered.next;
+	if (*place && list_empty(&unanswered->ring)) {
+		*place = unanswered->next;
+	} else if (*place) {
+		*place = list_next_entry(session, unanswered.ring);
+		(*place)->unanswered.next = unanswered->next;
 	}
 	list_del_init(&unanswered->ring);
 }
@@ -112,41 +119,42 @@ static void leave_ring(struct unanswered_bucket *bucket, struct session *session
 /* Adds a new session, before a packet can find it. Called with bottom halves off. */
 void ivb_unanswered_begin(struct session *session)
 {
-	struct ip_vs_conn *cp = session->conn;
-	struct unanswered_bucket *bucket;
+	struct director *director = session_director(session);
+	const struct ip_vs_conn *cp = session->conn;
 	struct session *oldest;
+	u32 bucket;
 
 	INIT_LIST_HEAD(&session->unanswered.ring);
 	if (cp->flags & IP_VS_CONN_F_SYNC) {
 		session->unanswered.state = SESSION_ANSWERED;
 		return;
 	}
-	bucket = bucket_of(session_director(session), cp, session->local_ip,
-			   session->local_port);
-	spin_lock(&bucket->lock);
-	oldest = find_oldest(bucket, cp, session->local_ip, session->local_port);
-	if (oldest)
+	bucket = bucket_of(cp, session->local_ip, session->local_port);
+	spin_lock(lock_of(director, bucket));
+	oldest = find_oldest(director, bucket, cp, session->local_ip, session->local_port);
+	if (oldest) {
 		list_add_tail(&session->unanswered.ring, &oldest->unanswered.ring);
-	else
-		hlist_add_head(&session->unanswered.oldest, &bucket->oldest);
-	spin_unlock(&bucket->lock);
+	} else {
+		session->unanswered.next = director->unanswered[bucket];
+		director->unanswered[bucket] = session;
+	}
+	spin_unlock(lock_of(director, bucket));
 }
 
 /* Returns false if the session was given up. */
 static bool leave(struct session *session)
 {
-	struct unanswered_bucket *bucket =
-		bucket_of(session_director(session), session->conn, session->local_ip,
-			  session->local_port);
+	struct director *director = session_director(session);
+	u32 bucket = bucket_of(session->conn, session->local_ip, session->local_port);
 	bool given_up;
 
-	spin_lock_bh(&bucket->lock);
+	spin_lock_bh(lock_of(director, bucket));
 	given_up = session->unanswered.state == SESSION_GIVEN_UP;
 	if (session->unanswered.state == SESSION_UNANSWERED) {
-		leave_ring(bucket, session);
+		leave_ring(director, bucket, session);
 		WRITE_ONCE(session->unanswered.state, SESSION_ANSWERED);
 	}
-	spin_unlock_bh(&bucket->lock);
+	spin_unlock_bh(lock_of(director, bucket));
 	return !given_up;
 }
 
@@ -166,16 +174,16 @@ bool ivb_unanswered_end(struct session *session)
 struct session *ivb_unanswered_take(struct director *director,
 				    const struct ip_vs_conn *cp, struct local_ip *ip)
 {
-	struct unanswered_bucket *bucket = bucket_of(director, cp, ip, cp->cport);
+	u32 bucket = bucket_of(cp, ip, cp->cport);
 	struct session *session;
 
-	spin_lock_bh(&bucket->lock);
-	session = find_oldest(bucket, cp, ip, cp->cport);
+	spin_lock_bh(lock_of(director, bucket));
+	session = find_oldest(director, bucket, cp, ip, cp->cport);
 	if (session) {
-		leave_ring(bucket, session);
+		leave_ring(director, bucket, session);
 		WRITE_ONCE(session->unanswered.state, SESSION_GIVEN_UP);
 	}
-	spin_unlock_bh(&bucket->lock);
+	spin_unlock_bh(lock_of(director, bucket));
 	return session;
 }
 
@@ -263,6 +271,16 @@ void ivb_unanswered_init(struct director *director)
 
 	for (i = 0; i < UNANSWERED_PROTOCOLS; i++)
 		director->unanswered_limit[i] = limits[i];
-	for (i = 0; i < UNANSWERED_BUCKETS; i++)
-		spin_lock_init(&director->unanswered[i].lock);
+	for (i = 0; i < UNANSWERED_LOCKS; i++)
+		spin_lock_init(&director->unanswered_locks[i]);
+}
+
+/* Called before the first packet can begin a session. Returns 0, or -ENOMEM. */
+int ivb_unanswered_allocate(struct director *director)
+{
+	if (!director->unanswered)
+		director->unanswered = kvcalloc(1 << UNANSWERED_BITS,
+						sizeof(*director->unanswered),
+						GFP_KERNEL_ACCOUNT);
+	return director->unanswered ? 0 : -ENOMEM;
 }

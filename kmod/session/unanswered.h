@@ -7,6 +7,7 @@
 #include "table/session.h"
 
 void ivb_unanswered_init(struct director *director);
+int ivb_unanswered_allocate(struct director *director);
 
 void ivb_unanswered_begin(struct session *session);
 void ivb_unanswered_request(struct session *session, struct ip_vs_conn *cp,

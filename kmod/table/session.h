@@ -23,8 +23,8 @@ struct kept_route6 {
 enum session_answer { SESSION_UNANSWERED, SESSION_ANSWERED, SESSION_GIVEN_UP };
 
 struct unanswered {
-	struct list_head ring;    /* sessions of one server and local IP, by age */
-	struct hlist_node oldest; /* in the bucket, if it is the oldest of the ring */
+	struct list_head ring;   /* sessions of one server and local IP, by age */
+	struct session *next;    /* in the bucket, if this is the oldest of its ring */
 	u32 expected;    /* what acknowledges the server's SYN; host endianness */
 	u8 state;        /* enum session_answer; READ_ONCE */
 	bool server_syn; /* the server's SYN was seen; READ_ONCE, as expected */

@@ -9,8 +9,8 @@ use crate::talk::Talk;
 const WEB: (&str, u16) = ("10.0.0.1", 80);
 const ECHO: (&str, u16) = ("10.0.0.1", 7);
 
-/// Sends segments without a socket of the client: `segment(number, flags, seq, ack)`.
-/// Each number is from another address and port. They go to port 80 of the VIP.
+/// Sends segments without a socket of the client: `segment(number, flags, seq, ack, port)`.
+/// Each number is from another address and port. They go to that port of the VIP.
 const FORGER: &str = r"
 import socket, struct
 raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
@@ -19,10 +19,10 @@ def checksum(data):
     total = sum(struct.unpack('!%dH' % (len(data) // 2), data))
     total = (total & 0xffff) + (total >> 16)
     return ~(total + (total >> 16)) & 0xffff
-def segment(number, flags, seq=0, ack=0):
+def segment(number, flags, seq=0, ack=0, port=80):
     source = socket.inet_aton('198.18.%d.%d' % (number // 250, number % 250 + 1))
     def tcp(sum):
-        return struct.pack('!HHIIBBHHH', 1024 + number, 80, seq, ack, 0x50, flags, 8192, sum, 0)
+        return struct.pack('!HHIIBBHHH', 1024 + number, port, seq, ack, 0x50, flags, 8192, sum, 0)
     sum = checksum(source + to + struct.pack('!HH', 6, 20) + tcp(0))
     ip = struct.pack('!BBHHHBBH', 0x45, 0, 40, 0, 0, 64, 6, 0) + source + to
     raw.sendto(ip + tcp(sum), ('10.0.0.1', 0))
@@ -165,6 +165,42 @@ fn a_session_that_is_answered_gives_way_to_nobody() {
     assert_eq!(lab.counter("refused_ports_exhausted"), 0);
     forge(&lab, "segment(100, SYN)");
     assert_eq!(lab.counter("refused_ports_exhausted"), 1);
+}
+
+/// The module finds the oldest session of a server by a hash table, in which some of these
+/// ports collide.
+#[test]
+fn of_each_port_of_a_service_of_every_port_the_oldest_session_gives_way() {
+    let lab = Lab::new();
+    forged_sources_are_routed(&lab);
+    let file = few_ports("4000-4002").replace(
+        "10.0.0.1:80\"",
+        "10.0.0.1:0\"\npersistence = { timeout = \"1h\" }",
+    );
+    let file = file.replace("10.2.0.2:8080", "10.2.0.2:0");
+    // Even on a slow host, no session ends before it gives way.
+    lab.apply(&(file + "[timeouts]\ntcp_unanswered = \"1h\"\n"));
+    // No RST comes back.
+    let silent = ["ip", "route", "add", "blackhole", "10.2.0.100"];
+    lab.exec("server1", &silent);
+    forge(
+        &lab,
+        r"
+for number in range(5):
+    for port in range(1, 2001):
+        segment(number, SYN, port=port)
+",
+    );
+    assert_eq!(lab.counter("sessions_given_up"), 2 * 2000);
+    assert_eq!(lab.counter("refused_ports_exhausted"), 0);
+    assert_eq!(lab.counter("sessions"), 3 * 2000);
+    let sessions = lab.sessions();
+    for client in ["198.18.0.3", "198.18.0.4", "198.18.0.5"] {
+        let its = sessions.iter().filter(|session| session.contains(client));
+        assert_eq!(its.count(), 2000, "{client}");
+    }
+    // This fails if a session remains.
+    success(&lab.ipvs_bpf(&["down"]));
 }
 
 #[test]
