@@ -4,8 +4,7 @@
 
 use std::process::Command;
 
-use crate::fast_path::slow;
-use crate::full_nat::FILE;
+use crate::fast_path::{fast, slow};
 use crate::lab::{Lab, eventually, run};
 use crate::talk::{Talk, answer};
 
@@ -47,7 +46,7 @@ fn replies(lab: &Lab) -> u64 {
 #[test]
 fn answers_that_a_client_forges_are_dropped_where_reverse_paths_are_strict() {
     let lab = Lab::new();
-    lab.apply(FILE);
+    lab.apply(&fast());
     script(&lab, "director", STRICT);
     let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
     let answer = talk.ask();
@@ -75,7 +74,7 @@ fn answers_that_a_client_forges_are_dropped_where_reverse_paths_are_strict() {
 #[test]
 fn requests_that_a_server_forges_are_dropped_where_reverse_paths_are_strict() {
     let lab = Lab::new();
-    lab.apply(FILE);
+    lab.apply(&fast());
     script(&lab, "director", STRICT);
     script(&lab, "server2", "ip route replace default via 10.2.0.1");
     let source = ("10.1.0.2", 5555);
@@ -113,7 +112,7 @@ fn segments_that_a_server_forges_are_dropped_where_reverse_paths_are_strict() {
 fn full_nat_works_where_reverse_paths_are_strict() {
     let lab = Lab::new();
     script(&lab, "director", STRICT);
-    lab.apply(FILE);
+    lab.apply(&fast());
     assert_eq!(answer(&lab.get(&["http://10.0.0.1/"])).peer, "10.2.0.100");
     let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
     eventually("both directions take the fast path", || {
@@ -132,7 +131,7 @@ fn served(lab: &Lab) -> bool {
 fn ipsec_policies_are_obeyed_in_both_directions_and_no_lease_is_given_under_one() {
     let lab = Lab::new();
     run(Command::new("modprobe").arg("xfrm_user"));
-    lab.apply(FILE);
+    lab.apply(&fast());
     assert!(served(&lab));
     let no_association = "tmpl src 10.1.0.1 dst 10.1.0.2 proto esp mode tunnel";
     for policy in [
@@ -185,7 +184,7 @@ fn protect(lab: &Lab, host: &str, number: u8, directions: (&str, &str)) {
 fn full_nat_goes_on_through_ipsec_to_the_servers() {
     let lab = Lab::new();
     run(Command::new("modprobe").arg("xfrm_user"));
-    lab.apply(FILE);
+    lab.apply(&fast());
     for (host, number) in [("server1", 2), ("server2", 3)] {
         protect(&lab, "director", number, ("out", "in"));
         protect(&lab, host, number, ("in", "out"));

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use crate::attached::{by_filter, by_tcx, kernel_has_tcx};
 use crate::balance::{balanced, none_left, pins};
 use crate::changes::Load;
+use crate::fast_path::fast;
 use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually, run, stderr, success};
 use crate::many;
@@ -238,7 +239,7 @@ fn sessions_of_maps_that_were_replaced_end_and_leave_nothing() {
 #[test]
 fn counts_of_replaced_maps_are_not_lost() {
     let lab = Lab::new();
-    lab.apply(FILE);
+    lab.apply(&fast());
     let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
     let mut asked = 0;
     eventually("packets take the fast path", || {
@@ -246,7 +247,7 @@ fn counts_of_replaced_maps_are_not_lost() {
         asked += 1;
         lab.counter("fast_packets_original") > 5
     });
-    lab.apply(&sized("500"));
+    lab.apply(&fast().replace("max_sessions = 10_000", "max_sessions = 500"));
     for _ in 0..10 {
         talk.ask();
         asked += 1;
