@@ -12,7 +12,7 @@ use crate::talk::Talk;
 
 /// Opens pins, the second one read-only if asked, and offers them to the module.
 const OFFER: &str = r"
-import ctypes, errno, os, struct, sys
+import ctypes, errno, os, resource, struct, sys
 libc = ctypes.CDLL(None, use_errno=True)
 BPF_OBJ_GET, BPF_F_RDONLY = 7, 8
 def descriptor(pin, flags):
@@ -21,12 +21,28 @@ def descriptor(pin, flags):
     fd = libc.syscall(321, BPF_OBJ_GET, attr, len(attr))
     assert fd >= 0, os.strerror(ctypes.get_errno())
     return fd
+# Kernels before 5.18 take a map by a socket filter that uses it.
+BPF_PROG_LOAD, SOCKET_FILTER = 5, 1
+resource.setrlimit(resource.RLIMIT_MEMLOCK, (-1, -1))
+def filter_of(map):
+    use = struct.pack('BBhiBBhi', 0x18, 0x11, 0, map, 0, 0, 0, 0)
+    leave = struct.pack('BBhiBBhi', 0xb7, 0, 0, 0, 0x95, 0, 0, 0)
+    text = ctypes.create_string_buffer(use + leave, 32)
+    license = ctypes.create_string_buffer(b'GPL')
+    attr = struct.pack('IIQQ104x', SOCKET_FILTER, 4, ctypes.addressof(text),
+                       ctypes.addressof(license))
+    fd = libc.syscall(321, BPF_PROG_LOAD, attr, len(attr))
+    assert fd >= 0, os.strerror(ctypes.get_errno())
+    return fd
 flags = BPF_F_RDONLY if sys.argv[4] == 'read-only' else 0
 maps = descriptor(sys.argv[1], 0), descriptor(sys.argv[2], flags), descriptor(sys.argv[3], 0)
+release = tuple(int(part) for part in os.uname().release.split('.')[:2])
+# A filter says nothing of the descriptor that it was loaded with.
+if release < (5, 18) and sys.argv[4] != 'read-only':
+    maps = tuple(filter_of(map) for map in maps)
 try:
     os.write(os.open('/proc/net/ip_vs_bpf/map', os.O_WRONLY), b'flows4 %d flows6 %d control %d' % maps)
 except OSError as error:
-    # Kernels before 5.18 take no map by its descriptor.
     assert error.errno in (errno.EINVAL, errno.EPERM, errno.EOPNOTSUPP), error
 else:
     sys.exit('they were taken')
