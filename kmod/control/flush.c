@@ -13,7 +13,7 @@ static void end_left_over(struct session *session, const void *unused)
 {
 	struct ip_vs_conn *cp;
 
-	if (smp_load_acquire(&session->service->listed))
+	if (service_is_listed(session->service))
 		return;
 	cp = ivb_session_conn_get(session);
 	if (!cp)

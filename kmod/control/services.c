@@ -27,6 +27,7 @@ int ivb_service_register(struct director *director, struct service *service)
 	app = ivb_port_app_get(director, service->protocol, service->vport);
 	if (IS_ERR(app))
 		return PTR_ERR(app);
+	/* Pairs with service_is_registered(). */
 	smp_store_release(&service->app, app);
 	return 0;
 }

@@ -90,9 +90,9 @@ bool ivb_adopt_asks_ipvs(struct director *director, const struct sk_buff *skb,
 					     &flow.daddr, flow.dport);
 	if (!service && !covered)
 		return false;
-	listed = service && smp_load_acquire(&service->listed);
+	listed = service && service_is_listed(service);
 	/* IPVS calls us for each new connection. */
-	registered = service && smp_load_acquire(&service->app);
+	registered = service && service_is_registered(service);
 	question->by_rule = true;
 	if (service && READ_ONCE(service->by_rule))
 		rule_service_used(service);

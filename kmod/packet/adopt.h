@@ -58,7 +58,7 @@ static inline bool is_request(struct director *director, const struct sk_buff *s
 {
 	question->by_rule = false;
 	question->adopts = false;
-	if (service && likely(smp_load_acquire(&service->listed) &&
+	if (service && likely(service_is_listed(service) &&
 			      !READ_ONCE(service->by_rule) &&
 			      !service_is_wide(service) &&
 			      !has_listed_mark(director, skb, packet->family)))

@@ -67,8 +67,7 @@ static void unbind(struct director *director, struct service *service)
 	/* Once the namespace's exit has begun (no director is found there any more), no
 	 * work may be queued: it has been cancelled for good.
 	 */
-	if (atomic_dec_and_test(&service->bound) &&
-	    !smp_load_acquire(&service->listed) &&
+	if (atomic_dec_and_test(&service->bound) && !service_is_listed(service) &&
 	    ivb_director_of(director->net) == director)
 		schedule_work(&director->reap);
 	ivb_director_put(director);
@@ -183,8 +182,7 @@ static bool is_native(struct director *director, struct service *service,
 	if (cp->flags & IP_VS_CONN_F_TEMPLATE)
 		return true;
 	/* adopt.c binds the first connections of a service by rule. */
-	if (!service || !smp_load_acquire(&service->listed) ||
-	    !smp_load_acquire(&service->app)) {
+	if (!service || !service_is_listed(service) || !service_is_registered(service)) {
 		if (!is_covered(director, cp))
 			count(director, COUNT_OTHER_SERVICE);
 		return true;

@@ -195,7 +195,7 @@ static bool is_lost(struct director *director, const struct flow *flow)
 			      &flow->daddr, flow->dport, &param);
 	cp = ip_vs_conn_in_get(&param);
 	if (!cp)
-		return smp_load_acquire(&service->listed) && !service->mark;
+		return service_is_listed(service) && !service->mark;
 	lost = is_ours(cp);
 	/* This put does not change the timer. */
 	__ip_vs_conn_put(cp);

@@ -167,15 +167,17 @@ bool ivb_toa_request(struct session *session, const struct ip_vs_conn *cp,
 	return true;
 }
 
-/* Two replies of a connection may be on two CPUs. Pairs with has_acked_more(). */
+/* Two replies of a connection may be on two CPUs. */
 static void set_acked(struct session *session, u32 acked)
 {
 	WRITE_ONCE(session->toa_acked, acked);
+	/* Pairs with has_acked_more(). */
 	smp_store_release(&session->toa_has_acked, true);
 }
 
 static bool has_acked_more(const struct session *session, u32 acked)
 {
+	/* Pairs with set_acked(). */
 	return smp_load_acquire(&session->toa_has_acked) &&
 	       after(acked, READ_ONCE(session->toa_acked));
 }

@@ -48,6 +48,7 @@ void ivb_admit(struct session *session, const struct sk_buff *skb, u8 family)
 	if (!skb->skb_iif || !is_plain(skb, family))
 		return;
 	now = admission(session, skb, family);
+	/* Whoever changes a route also changes the number, after it. */
 	smp_rmb();
 	if (has_current_route(skb, family))
 		WRITE_ONCE(session->admission, now);

@@ -35,6 +35,7 @@ static inline spinlock_t *session_lock(const struct session *session)
  */
 static inline u32 leases_generation(const struct director *director)
 {
+	/* Pairs with the release in generation.c. */
 	return smp_load_acquire(&director->generation);
 }
 
@@ -42,8 +43,9 @@ static inline bool has_lease(const struct session *session, u8 direction)
 {
 	const struct session_leases *leases = READ_ONCE(session->leases);
 	const struct session_lease *lease = &leases->lease[direction];
+	u32 generation = READ_ONCE(session_director(session)->generation);
 
-	return leases && READ_ONCE(lease->generation) == READ_ONCE(session_director(session)->generation) &&
+	return leases && READ_ONCE(lease->generation) == generation &&
 	       time_before32((u32)jiffies, READ_ONCE(lease->until));
 }
 

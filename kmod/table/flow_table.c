@@ -126,11 +126,13 @@ static unsigned long owner_of(const struct session *session, u8 direction)
 static void write_begin(const struct slot *slot)
 {
 	WRITE_ONCE(*slot->sequence, *slot->sequence + 1);
+	/* Pairs with is_whole() of the program. */
 	smp_wmb();
 }
 
 static void write_end(const struct slot *slot)
 {
+	/* Pairs with begin() of the program. */
 	smp_wmb();
 	WRITE_ONCE(*slot->sequence, *slot->sequence + 1);
 }

@@ -120,7 +120,7 @@ struct service *ivb_service_of_mark(struct director *director, u8 family, u32 ma
 	if (likely(!mark || !READ_ONCE(director->marks)))
 		return NULL;
 	service = ivb_service_find_key(director, &key);
-	return service && smp_load_acquire(&service->listed) ? service : NULL;
+	return service && service_is_listed(service) ? service : NULL;
 }
 
 /* The listed service of every port of the address, or NULL. */
@@ -137,7 +137,7 @@ struct service *ivb_service_of_every_port(struct director *director, u8 family,
 	if (likely(!READ_ONCE(director->every_ports)))
 		return NULL;
 	service = ivb_service_find_key(director, &key);
-	return service && smp_load_acquire(&service->listed) ? service : NULL;
+	return service && service_is_listed(service) ? service : NULL;
 }
 
 /* Calls the function for each service, under services_lock. Sleeps in between. Called

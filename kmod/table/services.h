@@ -44,12 +44,12 @@ struct service {
 	u8 protocol;
 	u8 family;
 	u32 mark;    /* see struct service_key */
-	bool listed; /* new connections become sessions; load with acquire */
+	bool listed; /* new connections become sessions; see service_is_listed() */
 	bool by_rule; /* a rule listed it, or a wide service; READ_ONCE */
 	bool every_port; /* that is a wide service of every port; READ_ONCE */
 	bool toa;     /* servers are told the client's address; READ_ONCE */
 	struct pool __rcu *pool;
-	struct port_app *app; /* NULL: not registered yet; load with acquire */
+	struct port_app *app; /* NULL: see service_is_registered() */
 	atomic_t sessions;
 	atomic_t bound; /* connections bound to our application: with a session, or
 			 * refused */
@@ -66,6 +66,19 @@ struct service {
 static inline struct director *session_director(const struct session *session)
 {
 	return session->service->director;
+}
+
+static inline bool service_is_listed(const struct service *service)
+{
+	/* Pairs with the release of what lists it: its pool is seen, too. */
+	return smp_load_acquire(&service->listed);
+}
+
+/* True if IPVS calls us for new connections to the service's port. */
+static inline bool service_is_registered(const struct service *service)
+{
+	/* Pairs with the release in ivb_service_register(). */
+	return smp_load_acquire(&service->app);
 }
 
 struct service *ivb_service_find4(struct director *director, u8 protocol,
