@@ -45,13 +45,16 @@ fn connections_end_by_their_timers_and_their_sessions_with_them() {
     lab.apply(FILE);
     // Reset connections end after ten seconds, regardless of these timeouts.
     ipvsadm(&lab, "--set 1 1 1");
+    // Open sockets have different ports.
     let reset = "import socket, struct\n\
+        opened = []\n\
         for _ in range(50):\n    \
             s = socket.create_connection(('10.0.0.1', 80), timeout=120)\n    \
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))\n    \
             s.close()\n    \
             u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n    \
-            u.sendto(b'x', ('10.0.0.1', 7))\n";
+            u.sendto(b'x', ('10.0.0.1', 7))\n    \
+            opened.append(u)\n";
     lab.exec("client", &["/usr/bin/python3", "-ISc", reset]);
     eventually("the last datagram has arrived", || {
         lab.counter("sessions_created") >= 100
