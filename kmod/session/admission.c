@@ -48,7 +48,7 @@ void ivb_admit(struct session *session, const struct sk_buff *skb, u8 family)
 	if (!skb->skb_iif || !is_plain(skb, family))
 		return;
 	now = admission(session, skb, family);
-	/* Whoever changes a route also changes the number, after it. */
+	/* The number is read before the route is checked: see above. */
 	smp_rmb();
 	if (has_current_route(skb, family))
 		WRITE_ONCE(session->admission, now);
