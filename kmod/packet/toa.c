@@ -170,7 +170,7 @@ bool ivb_toa_request(struct session *session, const struct ip_vs_conn *cp,
 /* Two replies of a connection may be on two CPUs. */
 static void set_acked(struct session *session, u32 acked)
 {
-	WRITE_ONCE(session->toa_acked, acked);
+	WRITE_ONCE(session->conn->in_seq.init_seq, acked);
 	/* Pairs with has_acked_more(). */
 	smp_store_release(&session->toa_has_acked, true);
 }
@@ -179,7 +179,7 @@ static bool has_acked_more(const struct session *session, u32 acked)
 {
 	/* Pairs with set_acked(). */
 	return smp_load_acquire(&session->toa_has_acked) &&
-	       after(acked, READ_ONCE(session->toa_acked));
+	       after(acked, READ_ONCE(session->conn->in_seq.init_seq));
 }
 
 /* Called for a packet of the server. */

@@ -75,7 +75,7 @@ void ivb_session_end(struct session *session)
 	if (ivb_unanswered_end(session))
 		unlink_session(session);
 	ivb_local_ip_put(session_director(session), session->local_ip);
-	/* It has left its ring. */
+	/* It has left its queue. */
 	call_rcu(&session->rcu, session_free);
 }
 

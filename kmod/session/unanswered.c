@@ -17,12 +17,17 @@
  * - SCTP: when the association is established and the server has sent something;
  * - if another director said so: the session comes from IPVS's sync daemon.
  *
- * The sessions of one server and local IP are in a ring, in the order of their
- * creation. The oldest of each ring is in a hash table, so that it is found at once;
- * nothing is allocated for a session. Whichever CPU takes a session out of its ring,
- * under the bucket's lock, decides its fate: answered, ended or given up.
+ * These sessions are in a hash table by server and local IP. Those of one server and
+ * local IP are a queue, in the order of their creation. The queues of a bucket are one
+ * list, and the oldest session of each has the newest as its older one:
  *
- * The number of rings is also the client's choice where the service has every port, and
+ *     bucket -> oldest <-> ... <-> newest -> oldest <-> ... <-> newest -> NULL
+ *
+ * So the oldest is found at once, and nothing is allocated for a session. Whichever CPU
+ * takes a session out of its queue, under the bucket's lock, decides its fate: answered,
+ * ended or given up.
+ *
+ * The number of queues is also the client's choice where the service has every port, and
  * with SCTP. So the table has many buckets.
  */
 #include <linux/hash.h>
@@ -84,7 +89,7 @@ static struct session *find_oldest(const struct director *director, u32 bucket,
 	struct session *session;
 
 	for (session = director->unanswered[bucket]; session;
-	     session = session->unanswered.next) {
+	     session = session->older->newer) {
 		const struct ip_vs_conn *other = session->conn;
 
 		if (session->local_ip == ip && other->protocol == cp->protocol &&
@@ -97,23 +102,46 @@ static struct session *find_oldest(const struct director *director, u32 bucket,
 	return NULL;
 }
 
-/* Takes the session out of its ring; the next one becomes the oldest. Called under the
- * bucket's lock.
+/* Adds a session behind the oldest one of its queue; or as a queue, if that is NULL.
+ * Called under the bucket's lock.
  */
-static void leave_ring(struct director *director, u32 bucket, struct session *session)
+static void join_queue(struct session **bucket, struct session *oldest,
+		       struct session *session)
 {
-	struct session **place = &director->unanswered[bucket];
-	struct unanswered *unanswered = &session->unanswered;
-
-	while (*place && *place != session)
-		place = &(*place)->unanswered.next;
-	if (*place && list_empty(&unanswered->ring)) {
-		*place = unanswered->next;
-	} else if (*place) {
-		*place = list_next_entry(session, unanswered.ring);
-		(*place)->unanswered.next = unanswered->next;
+	if (oldest) {
+		session->older = oldest->older;
+		session->newer = session->older->newer;
+		session->older->newer = session;
+		oldest->older = session;
+	} else {
+		session->older = session;
+		session->newer = *bucket;
+		*bucket = session;
 	}
-	list_del_init(&unanswered->ring);
+}
+
+/* Takes a session out of its queue. Called under the bucket's lock. */
+static void leave_queue(struct session **bucket, struct session *session)
+{
+	struct session *older = session->older, *newer = session->newer;
+	struct session **place = bucket;
+
+	if (older->newer == session && newer && newer->older == session) {
+		older->newer = newer;
+		newer->older = older;
+		return;
+	}
+	/* It is the oldest or the newest of a queue of the bucket. */
+	while (*place != session && (*place)->older != session)
+		place = &(*place)->older->newer;
+	if (*place != session) {
+		(*place)->older = older;
+		older->newer = newer;
+	} else {
+		*place = newer;
+		if (older != session)
+			newer->older = older;
+	}
 }
 
 /* Adds a new session, before a packet can find it. Called with bottom halves off. */
@@ -124,20 +152,14 @@ void ivb_unanswered_begin(struct session *session)
 	struct session *oldest;
 	u32 bucket;
 
-	INIT_LIST_HEAD(&session->unanswered.ring);
 	if (cp->flags & IP_VS_CONN_F_SYNC) {
-		session->unanswered.state = SESSION_ANSWERED;
+		session->answer = SESSION_ANSWERED;
 		return;
 	}
 	bucket = bucket_of(cp, session->local_ip, session->local_port);
 	spin_lock(lock_of(director, bucket));
 	oldest = find_oldest(director, bucket, cp, session->local_ip, session->local_port);
-	if (oldest) {
-		list_add_tail(&session->unanswered.ring, &oldest->unanswered.ring);
-	} else {
-		session->unanswered.next = director->unanswered[bucket];
-		director->unanswered[bucket] = session;
-	}
+	join_queue(&director->unanswered[bucket], oldest, session);
 	spin_unlock(lock_of(director, bucket));
 }
 
@@ -149,10 +171,10 @@ static bool leave(struct session *session)
 	bool given_up;
 
 	spin_lock_bh(lock_of(director, bucket));
-	given_up = session->unanswered.state == SESSION_GIVEN_UP;
-	if (session->unanswered.state == SESSION_UNANSWERED) {
-		leave_ring(director, bucket, session);
-		WRITE_ONCE(session->unanswered.state, SESSION_ANSWERED);
+	given_up = session->answer == SESSION_GIVEN_UP;
+	if (session->answer == SESSION_UNANSWERED) {
+		leave_queue(&director->unanswered[bucket], session);
+		WRITE_ONCE(session->answer, SESSION_ANSWERED);
 	}
 	spin_unlock_bh(lock_of(director, bucket));
 	return !given_up;
@@ -163,7 +185,7 @@ static bool leave(struct session *session)
  */
 bool ivb_unanswered_end(struct session *session)
 {
-	return READ_ONCE(session->unanswered.state) == SESSION_ANSWERED ||
+	return READ_ONCE(session->answer) == SESSION_ANSWERED ||
 	       leave(session);
 }
 
@@ -180,8 +202,8 @@ struct session *ivb_unanswered_take(struct director *director,
 	spin_lock_bh(lock_of(director, bucket));
 	session = find_oldest(director, bucket, cp, ip, cp->cport);
 	if (session) {
-		leave_ring(director, bucket, session);
-		WRITE_ONCE(session->unanswered.state, SESSION_GIVEN_UP);
+		leave_queue(&director->unanswered[bucket], session);
+		WRITE_ONCE(session->answer, SESSION_GIVEN_UP);
 	}
 	spin_unlock_bh(lock_of(director, bucket));
 	return session;
@@ -211,10 +233,10 @@ static bool acknowledges(struct session *session, const struct sk_buff *skb,
 	const struct tcphdr *tcp = tcp_header(skb, transport, &buffer);
 
 	if (tcp && tcp->syn)
-		WRITE_ONCE(session->unanswered.syn, true);
-	return tcp && tcp->ack && !tcp->rst &&
-	       READ_ONCE(session->unanswered.server_syn) &&
-	       ntohl(tcp->ack_seq) - READ_ONCE(session->unanswered.expected) <
+		WRITE_ONCE(session->syn, true);
+	/* Pairs with follows_handshake(). */
+	return tcp && tcp->ack && !tcp->rst && smp_load_acquire(&session->server_syn) &&
+	       ntohl(tcp->ack_seq) - READ_ONCE(session->conn->out_seq.init_seq) <
 		       UNACKNOWLEDGED_MAX;
 }
 
@@ -239,12 +261,13 @@ static bool follows_handshake(struct session *session, const struct sk_buff *skb
 	if (!tcp || tcp->rst)
 		return false;
 	if (tcp->syn) {
-		WRITE_ONCE(session->unanswered.expected, ntohl(tcp->seq) + 1);
-		WRITE_ONCE(session->unanswered.server_syn, true);
-		WRITE_ONCE(session->unanswered.syn, true);
+		WRITE_ONCE(session->conn->out_seq.init_seq, ntohl(tcp->seq) + 1);
+		/* Pairs with acknowledges(). */
+		smp_store_release(&session->server_syn, true);
+		WRITE_ONCE(session->syn, true);
 		return false;
 	}
-	return !READ_ONCE(session->unanswered.syn) || tcp->fin ||
+	return !READ_ONCE(session->syn) || tcp->fin ||
 	       skb->len > transport + tcp->doff * 4;
 }
 

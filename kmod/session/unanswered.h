@@ -20,12 +20,12 @@ struct session *ivb_unanswered_take(struct director *director,
 
 static inline bool is_unanswered(const struct session *session)
 {
-	return READ_ONCE(session->unanswered.state) == SESSION_UNANSWERED;
+	return READ_ONCE(session->answer) == SESSION_UNANSWERED;
 }
 
 static inline bool is_given_up(const struct session *session)
 {
-	return READ_ONCE(session->unanswered.state) == SESSION_GIVEN_UP;
+	return READ_ONCE(session->answer) == SESSION_GIVEN_UP;
 }
 
 #endif

@@ -17,19 +17,7 @@ struct kept_route6 {
 	__be32 label;
 };
 
-/* The part of a session that session/unanswered.c uses. Unless noted otherwise, it is
- * protected by the lock of its bucket.
- */
 enum session_answer { SESSION_UNANSWERED, SESSION_ANSWERED, SESSION_GIVEN_UP };
-
-struct unanswered {
-	struct list_head ring;   /* sessions of one server and local IP, by age */
-	struct session *next;    /* in the bucket, if this is the oldest of its ring */
-	u32 expected;    /* what acknowledges the server's SYN; host endianness */
-	u8 state;        /* enum session_answer; READ_ONCE */
-	bool server_syn; /* the server's SYN was seen; READ_ONCE, as expected */
-	bool syn;        /* a SYN of either side was seen; READ_ONCE */
-};
 
 #define NO_SLOT U32_MAX
 
@@ -65,12 +53,22 @@ struct session_leases {
 /* A full-NAT connection. cp->app_data points at it while the connection is bound to our
  * application. It is freed a grace period later, because a packet may have read the
  * pointer.
+ *
+ * IPVS keeps two sequence numbers in each connection for its application. They are ours,
+ * in host endianness, and hold nothing until the flag is set:
+ *
+ * - conn->out_seq.init_seq acknowledges the server's SYN (server_syn);
+ * - conn->in_seq.init_seq was acknowledged by the server's SYN, or by its first segment
+ *   that was seen (toa_has_acked).
  */
 struct session {
 	struct rhash_head node; /* director->sessions, by its reply flow */
 	union {
-		struct unanswered unanswered;
-		struct rcu_head rcu; /* in place of the ring, after the end */
+		struct { /* while it is not answered: see session/unanswered.c */
+			struct session *older;
+			struct session *newer;
+		};
+		struct rcu_head rcu; /* after the end */
 	};
 	struct service *service;
 	struct local_ip *local_ip;
@@ -81,11 +79,13 @@ struct session {
 	/* Under session_lock(): */
 	struct session_leases *leases; /* NULL: it never had one; READ_ONCE */
 	bool ended;
-	u8 toa;                  /* enum toa_state; READ_ONCE, as the next three */
-	bool toa_has_acked;      /* toa_acked is set; toa.c pairs the two */
+	/* READ_ONCE: */
+	u8 answer;               /* enum session_answer; under the bucket's lock */
+	bool syn;                /* a SYN of either side was seen */
+	bool server_syn;         /* the server's SYN was seen; see unanswered.c */
+	u8 toa;                  /* enum toa_state */
+	bool toa_has_acked;      /* see toa.c */
 	bool toa_narrow;         /* a segment was too big for the path to the server */
-	u32 toa_acked;           /* the number that the server's SYN acknowledges, or
-				  * its first segment seen; host endianness */
 	struct dst_entry *route[2];   /* see session/routes.c */
 	struct kept_route6 route6[2]; /* absent in a session of IPv4 */
 };
