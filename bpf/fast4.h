@@ -22,7 +22,8 @@ struct flow4 {
 #define TOS_MASK 0x1e
 
 /* Sets the priority as ip_forward() does, which is 0 for most packets. A frame at XDP has
- * none. */
+ * none.
+ */
 static __always_inline void prioritize(struct packet packet, __u8 tos)
 {
 	if (!packet.xdp && tos & TOS_MASK)

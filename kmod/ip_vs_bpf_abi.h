@@ -58,8 +58,7 @@ struct ipvs_bpf_lease {
 	__u16 mtu;       /* host endianness; a larger packet goes to the module */
 	__u16 header;    /* added to the IPv4 header sum: addresses, TTL less 1 */
 	__u16 transport; /* added to the transport's sum: addresses and ports */
-	__u16 pseudo;    /* sum of the incoming pseudo-header, without the length that
-			  * the IP header has */
+	__u16 pseudo;    /* incoming pseudo-header's sum less the length in the IP header */
 	__u32 macs[3];   /* the first 12 bytes of the frame: its addresses */
 	__u32 generation; /* valid while equal to that of ipvs_bpf_control */
 	__u8 to[6]; /* the destination of frames on arrival: XDP knows no packet type */
@@ -75,8 +74,8 @@ struct ipvs_bpf_slot4 {
 	__be32 daddr;
 	__be16 sport;
 	__be16 dport;
-	__u32 last; /* low half of bpf_jiffies64() of the last packet; the program
-		     * writes it */
+	/* The low half of bpf_jiffies64() of the last packet. The program writes it. */
+	__u32 last;
 	struct ipvs_bpf_lease lease;
 };
 
@@ -86,8 +85,8 @@ struct ipvs_bpf_slot6 {
 	__be32 daddr[4];
 	__be16 sport;
 	__be16 dport;
-	__u32 last; /* low half of bpf_jiffies64() of the last packet; the program
-		     * writes it */
+	/* The low half of bpf_jiffies64() of the last packet. The program writes it. */
+	__u32 last;
 	struct ipvs_bpf_lease lease;
 };
 

@@ -39,6 +39,9 @@ static void extend(struct ip_vs_conn *cp, u32 last)
 		return;
 	/* The reference keeps ip_vs_conn_expire() from ending the connection. */
 	mod_timer_pending(&cp->timer, expires);
+	/* The timeout is read after that: either the CPU that set it sets the timer last, or
+	 * this one sees the timeout.
+	 */
 	smp_mb();
 	if (!READ_ONCE(cp->timeout))
 		mod_timer_pending(&cp->timer, jiffies);

@@ -51,8 +51,7 @@ struct service {
 	struct pool __rcu *pool;
 	struct port_app *app; /* NULL: see service_is_registered() */
 	atomic_t sessions;
-	atomic_t bound; /* connections bound to our application: with a session, or
-			 * refused */
+	atomic_t bound;  /* connections bound to our application, also refused ones */
 	struct session refused; /* represents all refused ones */
 	unsigned long used;     /* by rule: time of the last packet; READ_ONCE */
 	struct list_head arrival; /* director->arrivals, until app is set */

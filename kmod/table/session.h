@@ -44,9 +44,9 @@ struct session_lease {
 struct session_leases {
 	struct session *session;
 	struct list_head leased; /* director->leased, under leased_lock */
-	u32 slot[2];             /* in the maps, or NO_SLOT; under the set's lock too */
-	u64 folded[2];           /* the part of each lease's "forwarded" that IPVS has
-				  * counted; also under the set's lock */
+	/* Also under the set's lock: */
+	u32 slot[2];             /* in the maps, or NO_SLOT */
+	u64 folded[2];           /* what IPVS has counted of each lease's "forwarded" */
 	struct session_lease lease[2]; /* written under session_lock() */
 };
 
