@@ -105,7 +105,7 @@ bench-control: deps cli ## the speed of the control plane next to ipvsadm's: tar
 	lab/vm/run.sh --timeout 7200 --icount --writable target/bench -- \
 		benches/control.py target/release/ipvs-bpf target/bench/control.json $(BENCH_SERVICES)
 
-lint: deps ## formatting, clippy, shellcheck, ruff, man pages, the module with W=1, sparse and who calls whom in it, words, links
+lint: deps ## formatting, clippy, shellcheck, ruff, man pages, the module with W=1, sparse, checkpatch and who calls whom in it, words, links
 	cargo fmt --all --check
 	cargo clippy --all-targets -- -D warnings
 	cargo run --quiet -- man --dir target/man && diff -r -x '*.5' man target/man # else: make man
@@ -113,6 +113,7 @@ lint: deps ## formatting, clippy, shellcheck, ruff, man pages, the module with W
 	shellcheck -x .ci/run $$(grep -rlE '^#!.*bash' lab tests/packages)
 	lab/lint/ruff.sh check
 	lab/module.sh --strict
+	lab/lint/checkpatch.sh check
 	lab/lint/rooms.sh target/lint/$$(lab/software/kernel.sh release)
 	lab/lint/words.sh
 	cargo test --quiet --test documents names::

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Installs what building and testing need, by the system's package manager, and fetches
-# the lab's kernel, promtool, stock servers and ruff. Does nothing, silently, if everything
-# is installed.
+# the lab's kernel, promtool, stock servers, ruff and checkpatch. Does nothing, silently, if
+# everything is installed.
 #
 #   lab/deps.sh             what `make test` needs
 #   lab/deps.sh debug       what `make test-debug` also needs
@@ -93,3 +93,4 @@ ruff=$(dirname "$0")/lint/ruff.sh
 	"$promtool" fetch
 	"$stock" fetch
 }
+"$(dirname "$0")/lint/checkpatch.sh" fetch
