@@ -55,7 +55,7 @@ test-machine: deps module ## the tests that check leaves out: those in the VM
 
 test-long: export TEST_TIMEOUT = 7200
 test-long: deps module ## what takes long: 100 000 connections and more, and all without the fast path
-	cargo test --test e2e -- --ignored --skip fail_nth --skip kubernetes --skip drivers::
+	cargo test --test e2e -- --ignored --skip fail_nth --skip kubernetes --skip drivers:: --skip upgrade::
 	FAST_PATH=off cargo test --test e2e
 
 MINUTES ?= 10
@@ -84,6 +84,9 @@ test-packages: deps ## the packages on a Debian with systemd: installed, upgrade
 	mkdir -p target
 	tests/packages/build.sh >target/packages.log 2>&1 || { tail -n 40 target/packages.log; exit 1; }
 	tests/packages/run.sh
+
+test-upgrade: deps module ## version 0.1, built from the history, is replaced without harm
+	lab/test-upgrade.sh
 
 test-kubernetes: deps module ## kube-proxy and an API server, built on the first run, drive full NAT in the VM
 	lab/deps.sh kubernetes

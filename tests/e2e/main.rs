@@ -74,6 +74,7 @@ mod soak;
 mod talk;
 mod toa;
 mod unanswered;
+mod upgrade;
 mod upheaval;
 mod vlan;
 mod weight_and_zero;
