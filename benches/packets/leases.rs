@@ -14,7 +14,7 @@ use crate::flow::{
 use crate::namespace::Namespace;
 use crate::network::{CLIENT_SIDE, SERVER_SIDE};
 use crate::path::Path;
-use crate::programs::{at, leave};
+use crate::programs::{Place, at, leave};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
 
@@ -29,7 +29,7 @@ pub fn set_up(director: &Namespace, flows: u32) {
         .expect(ALLOWED);
     director.within(|| {
         for interface in ["eth0", "eth1"] {
-            at(&mut object, "ipvs_ingress", interface, 0);
+            at(&mut object, "ipvs_ingress", interface, Place::Last);
         }
     });
     let mut control: Array<_, Control> = array(&mut object, ".data.control");

@@ -17,7 +17,7 @@ use crate::flow::{
 use crate::namespace::Namespace;
 use crate::packet_socket::PacketSocket;
 use crate::path::Path;
-use crate::programs::{Arrivals, FIRST, attach, redirect};
+use crate::programs::{self, Arrivals, make_room, redirect};
 
 /// The director's interfaces have fixed numbers: see `programs.bpf.c`.
 pub const CLIENT_SIDE: u32 = 11;
@@ -57,7 +57,7 @@ impl Network {
             (&director, "eth1"),
             (&server, "eth0"),
         ] {
-            namespace.tc(&format!("qdisc add dev {interface} clsact"));
+            make_room(namespace, interface);
         }
         set_up(&director);
         let arrivals = |end: &Namespace, interface| end.within(|| Arrivals::at(interface));
@@ -134,17 +134,18 @@ impl Network {
         full_nat_counter(&self.director, name)
     }
 
-    /// Sets whether frames reach the director with verified checksums, as from a device
-    /// that verifies them.
-    pub fn verify_checksums(&self, verified: bool) {
-        for interface in ["eth0", "eth1"] {
-            if verified {
-                self.director
-                    .within(|| attach("verified", interface, FIRST));
-            } else {
-                let filter = format!("filter del dev {interface} ingress prio {FIRST}");
-                self.director.tc(&filter);
-            }
+    /// Runs the job while frames reach the director with verified checksums, as from a
+    /// device that verifies them.
+    pub fn with_verified_checksums(networks: &[&Network], job: impl FnOnce()) {
+        let verify = |network: &&Network| {
+            network
+                .director
+                .within(|| ["eth0", "eth1"].map(programs::verified))
+        };
+        let programs: Vec<_> = networks.iter().map(verify).collect();
+        job();
+        for (network, programs) in networks.iter().zip(programs) {
+            network.director.within(|| drop(programs));
         }
     }
 }
@@ -185,7 +186,7 @@ fn wire(client: &Namespace, director: &Namespace, server: &Namespace) {
         end.sysctl("net.ipv6.conf.all.disable_ipv6=1");
         end.ip(NIC);
         end.ip("link set eth0 up");
-        end.tc("qdisc add dev wire clsact");
+        make_room(end, "wire");
         end.within(|| redirect("wire", "eth0"));
     }
     configure(director, ["eth0", "eth1"]);

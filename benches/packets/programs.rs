@@ -9,25 +9,43 @@ use std::sync::OnceLock;
 
 use aya::maps::{Array, MapData};
 use aya::programs::tc::{NlOptions, TcAttachOptions, TcAttachType};
-use aya::programs::{SchedClassifier, Xdp, XdpMode};
+use aya::programs::{LinkOrder, SchedClassifier, Xdp, XdpMode};
+use aya::util::KernelVersion;
 use aya::{Ebpf, EbpfLoader};
 use nix::net::if_::if_nametoindex;
 
-/// The priorities of the benchmark's filters. Those of ipvs-bpf are between them.
-pub const FIRST: u16 = 1;
-pub const LAST: u16 = 60_000;
+use crate::namespace::Namespace;
 
-/// Attaches one of the programs in `programs.bpf.c` at ingress.
-pub fn attach(program: &str, interface: &str, priority: u16) {
+/// The place of a program among those of an interface. ipvs-bpf's own is between them.
+#[derive(Clone, Copy)]
+pub enum Place {
+    First,
+    Last,
+}
+
+/// Makes room for programs at ingress of an interface. tcx needs none.
+pub fn make_room(namespace: &Namespace, interface: &str) {
+    if !has_tcx() {
+        namespace.tc(&format!("qdisc add dev {interface} clsact"));
+    }
+}
+
+fn has_tcx() -> bool {
+    KernelVersion::current().expect("its version") >= KernelVersion::new(6, 6, 0)
+}
+
+/// Marks all frames that come in at an interface as verified, before any other program. The
+/// value must be dropped in the same network namespace, which ends this.
+pub fn verified(interface: &str) -> Ebpf {
     let mut object = Ebpf::load(object()).expect("root may load eBPF programs");
-    at(&mut object, program, interface, priority);
-    leave(object);
+    at(&mut object, "verified", interface, Place::First);
+    object
 }
 
 /// Attaches the program that sends all frames of an interface out of another one.
 pub fn redirect(interface: &str, way_out: &str) {
     let mut object = redirecting(way_out);
-    at(&mut object, "redirect", interface, LAST);
+    at(&mut object, "redirect", interface, Place::Last);
     leave(object);
 }
 
@@ -53,7 +71,7 @@ impl Arrivals {
     /// Attaches it in the caller's network namespace.
     pub fn at(interface: &str) -> Self {
         let mut object = Ebpf::load(object()).expect("root may load eBPF programs");
-        at(&mut object, "count_and_drop", interface, LAST);
+        at(&mut object, "count_and_drop", interface, Place::Last);
         let map = object.take_map("arrived").expect("it is in programs.bpf.c");
         leave(object);
         Arrivals(Array::try_from(map).expect("an array of numbers"))
@@ -75,9 +93,9 @@ impl Arrivals {
     }
 }
 
-/// Attaches at ingress of an interface with a clsact qdisc. Priority 0: the kernel
-/// chooses.
-pub fn at(object: &mut Ebpf, program: &str, interface: &str, priority: u16) {
+/// Attaches at ingress of an interface with room for it, as ipvs-bpf attaches: by tcx where
+/// the kernel has it.
+pub fn at(object: &mut Ebpf, program: &str, interface: &str, place: Place) {
     let program: &mut SchedClassifier = object
         .program_mut(program)
         .and_then(|program| program.try_into().ok())
@@ -85,10 +103,18 @@ pub fn at(object: &mut Ebpf, program: &str, interface: &str, priority: u16) {
     if program.fd().is_err() {
         program.load().expect("the kernel's verifier accepts it");
     }
-    let options = TcAttachOptions::Netlink(NlOptions {
-        priority,
-        ..NlOptions::default()
-    });
+    let (order, priority) = match place {
+        Place::First => (LinkOrder::first(), 1),
+        Place::Last => (LinkOrder::last(), 60_000),
+    };
+    let options = if has_tcx() {
+        TcAttachOptions::TcxOrder(order)
+    } else {
+        TcAttachOptions::Netlink(NlOptions {
+            priority,
+            ..NlOptions::default()
+        })
+    };
     program
         .attach_with_options(interface, TcAttachType::Ingress, options)
         .expect(interface);
@@ -106,8 +132,8 @@ fn at_xdp(object: &mut Ebpf, program: &str, interface: &str) {
         .expect("a driver with native XDP");
 }
 
-/// Leaves the programs to the filters, which end with their namespace. aya would detach
-/// them in the namespace where the process is at that time.
+/// Leaves the programs where they are, until their namespace ends. aya would detach them in
+/// the namespace where the process is at that time.
 pub fn leave(object: Ebpf) {
     std::mem::forget(object);
 }

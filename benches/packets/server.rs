@@ -20,7 +20,7 @@ use crate::measure::{median, now};
 use crate::namespace::Namespace;
 use crate::network::mac;
 use crate::packet_socket::PacketSocket;
-use crate::programs::Arrivals;
+use crate::programs::{Arrivals, make_room};
 use crate::report::release;
 use crate::table::{number, right, table};
 
@@ -128,7 +128,7 @@ impl Network {
         }
         // The director only listens.
         for end in [&director, &server] {
-            end.tc("qdisc add dev eth0 clsact");
+            make_room(end, "eth0");
         }
         director.within(|| Arrivals::at("eth0"));
         let socket = director.within(|| PacketSocket::at("eth0").expect("a packet socket"));

@@ -113,12 +113,7 @@ pub fn one_flow(networks: &[&Network], family: Family, protocol: Protocol) -> Ve
         }
     }
     let mut rows = Vec::new();
-    for verified in [true, false] {
-        if verified {
-            networks
-                .iter()
-                .for_each(|network| network.verify_checksums(true));
-        }
+    let mut measure = |verified| {
         for direction in [Original, Reply] {
             for size in [SMALL, 1_400] {
                 let subject = Subject {
@@ -133,12 +128,9 @@ pub fn one_flow(networks: &[&Network], family: Family, protocol: Protocol) -> Ve
                 }));
             }
         }
-        if verified {
-            networks
-                .iter()
-                .for_each(|network| network.verify_checksums(false));
-        }
-    }
+    };
+    Network::with_verified_checksums(networks, || measure(true));
+    measure(false);
     rows
 }
 
