@@ -79,7 +79,7 @@ static void make_key(const struct flow *flow, union flow_key *key)
 static u32 find_set(const struct maps *maps, const struct flow *flow,
 		    const union flow_key *key)
 {
-	return ipvs_bpf_set(maps->control_value, key->words, key_size(flow->family) / sizeof(u64));
+	return ipvs_bpf_set(&maps->hashing, key->words, key_size(flow->family) / sizeof(u64));
 }
 
 static void read_slot(const struct maps *maps, u8 family, u32 number, struct slot *slot)
@@ -358,7 +358,9 @@ int ivb_flow_table_init(struct maps *maps)
 			return -ENOMEM;
 	}
 	maps->control_value = maps->control->ops->map_lookup_elem(maps->control, &first);
-	maps->control_value->seed = get_random_u64();
+	maps->hashing.seed = get_random_u64();
+	maps->hashing.sets = sets;
+	maps->control_value->seed = maps->hashing.seed;
 	/* The program finds no flow before this. */
 	WRITE_ONCE(maps->control_value->sets, sets);
 	return 0;

@@ -15,7 +15,8 @@ struct director;
 struct maps {
 	struct bpf_map *flows[2]; /* by family_index(): their values are sets */
 	struct bpf_map *control;
-	struct ipvs_bpf_control *control_value; /* the value of control */
+	struct ipvs_bpf_control *control_value; /* the value of control; only written */
+	struct ipvs_bpf_control hashing; /* our seed and sets: userspace can write control */
 	unsigned long *owners[2];      /* of each slot: flow_table.c */
 	u32 neighbours[NEIGHBOUR_SLOTS]; /* session/neighbours.c */
 };

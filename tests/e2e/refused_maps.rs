@@ -5,6 +5,7 @@
 use std::process::Command;
 
 use crate::balance::pins;
+use crate::fast_path::{fast, warm};
 use crate::full_nat::FILE;
 use crate::lab::{Lab, run};
 use crate::replace::map_file;
@@ -96,6 +97,32 @@ fn maps_that_nobody_may_write_are_refused() {
         "read-only",
     );
     Talk::new(&lab, "udp", ("10.0.0.1", 7)).ask();
+}
+
+/// The module keeps what it needs to find a flow. A number of sets that is too large would
+/// otherwise lead it out of the map.
+#[test]
+fn nonsense_that_root_writes_into_the_map_control_costs_speed_alone() {
+    let lab = Lab::new();
+    lab.apply(&fast());
+    let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
+    warm(&lab, &mut talk);
+    let words = map_file(&lab);
+    let line = words.lines().find(|line| line.starts_with("control "));
+    let size: usize = line.unwrap().split(' ').nth(8).unwrap().parse().unwrap();
+    let mut update = Command::new("bpftool");
+    update.args(["map", "update", "pinned"]);
+    update.arg(pins(&lab).join("control"));
+    update.args(["key", "hex", "0", "0", "0", "0", "value", "hex"]);
+    run(update.args(vec!["ff"; size]));
+    for kind in ["udp", "tcp"] {
+        let port = if kind == "udp" { 7 } else { 80 };
+        let mut talk = Talk::new(&lab, kind, ("10.0.0.1", port));
+        for _ in 0..8 {
+            assert_eq!(talk.ask().peer, "10.2.0.100");
+        }
+    }
+    talk.ask();
 }
 
 #[test]
