@@ -322,6 +322,8 @@ static unsigned int pass(struct director *director, struct sk_buff *skb,
 
 	if (family == AF_INET && !ivb_options_pass4(skb))
 		return ivb_drop(director, skb, COUNT_DROP_IP_OPTIONS);
+	if (error->hook == NF_INET_PRE_ROUTING && !policy_lets_in(skb, family))
+		return ivb_drop(director, skb, COUNT_DROP_POLICY);
 	if (!is_whole(skb, error))
 		return ivb_drop(director, skb, COUNT_ERROR_CHECKSUM);
 	if (hop_limit(skb, family) <= 1)

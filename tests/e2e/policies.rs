@@ -162,6 +162,30 @@ fn ipsec_policies_are_obeyed_in_both_directions_and_no_lease_is_given_under_one(
     }
 }
 
+/// A server's error in plain text is no better than its answer.
+#[test]
+fn errors_of_a_server_obey_ipsec_policies() {
+    let mut lab = Lab::new();
+    run(Command::new("modprobe").arg("xfrm_user"));
+    lab.apply(&slow());
+    for server in ["server1", "server2"] {
+        lab.stop_serving(server);
+    }
+    let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
+    let translated = || lab.counter("icmp_errors_to_client");
+    let dropped = || lab.counter("drop_xfrm_policy");
+    eventually("the server's error comes", || {
+        talk.try_ask(1).is_err() && translated() > 0
+    });
+    let policy = "src 10.2.0.0/24 dst 10.2.0.100/32 dir in tmpl proto esp mode transport";
+    script(&lab, "director", &format!("ip xfrm policy add {policy}"));
+    let (passed, before) = (translated(), dropped());
+    eventually("the error is dropped", || {
+        talk.try_ask(1).is_err() && dropped() > before
+    });
+    assert_eq!(translated(), passed);
+}
+
 /// Adds the associations of both hosts. Only this test uses these keys.
 fn protect(lab: &Lab, host: &str, number: u8, directions: (&str, &str)) {
     let keys = "auth 'hmac(sha256)' 0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f \
