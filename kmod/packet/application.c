@@ -112,13 +112,18 @@ bool ivb_session_bind(struct director *director, struct service *service,
 	return true;
 }
 
-/* Leaves the connection exactly as native IPVS makes it. Gives back what
+/* Leaves the connection exactly as native IPVS makes it. On a backup, adopt.c may have
+ * bound it just before IPVS set its application: then it remains bound. Gives back what
  * tcp_app_conn_bind() took: the incarnation's use count and the reference to this
  * module.
  */
 static void stay_native(struct ip_vs_app *inc, struct ip_vs_conn *cp)
 {
-	cp->app = NULL;
+	/* adopt.c binds under this lock. */
+	spin_lock(&cp->lock);
+	cp->app = cp->app_data ? &ivb_adopter : NULL;
+	spin_unlock(&cp->lock);
+	ivb_session_transmit(cp);
 	atomic_dec(&inc->usecnt);
 	module_put(THIS_MODULE);
 }
