@@ -183,8 +183,10 @@ static bool is_of_other_service(const struct service *service, const struct ip_v
 static bool is_native(struct director *director, struct service *service,
 		      const struct ip_vs_conn *cp, struct dst_entry **route)
 {
-	/* A persistence template has no packets. */
-	if (cp->flags & IP_VS_CONN_F_TEMPLATE)
+	/* A persistence template has no packets. IPVS's own transmitter finds the port of
+	 * a client that is not known yet.
+	 */
+	if (cp->flags & (IP_VS_CONN_F_TEMPLATE | IP_VS_CONN_F_NO_CPORT))
 		return true;
 	/* adopt.c binds the first connections of a service by rule. */
 	if (!service || !service_is_listed(service) || !service_is_registered(service)) {
