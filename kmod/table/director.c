@@ -65,6 +65,7 @@ struct director *ivb_director_new(struct net *net)
 	director->port_key_is_random = true;
 	mutex_init(&director->config);
 	hash_init(director->services);
+	director->services_seed = get_random_u32();
 	hash_init(director->local_ips);
 	hash_init(director->pool_names);
 	INIT_LIST_HEAD(&director->pools);

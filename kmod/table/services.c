@@ -14,14 +14,20 @@
 #include "table/destinations.h"
 #include "table/services.h"
 
-static u32 hash4(u8 protocol, __be32 vaddr, __be16 vport)
+/* The hashes are keyed: where a rule or a mark covers many destinations, clients choose
+ * which of them become services.
+ */
+static u32 hash4(const struct director *director, u8 protocol, __be32 vaddr, __be16 vport)
 {
-	return jhash_3words((__force u32)vaddr, (__force u32)vport, protocol, 0);
+	return jhash_3words((__force u32)vaddr, (__force u32)vport, protocol,
+			    director->services_seed);
 }
 
-static u32 hash6(u8 protocol, const struct in6_addr *vaddr, __be16 vport)
+static u32 hash6(const struct director *director, u8 protocol,
+		 const struct in6_addr *vaddr, __be16 vport)
 {
-	return jhash2((const u32 *)vaddr, 4, (__force u32)vport << 8 | protocol);
+	return jhash2((const u32 *)vaddr, 4, ((__force u32)vport << 8 | protocol) ^
+						     director->services_seed);
 }
 
 /* Called under RCU, director->config or services_lock, as the other functions that find.
@@ -34,7 +40,7 @@ struct service *ivb_service_find4(struct director *director, u8 protocol,
 	struct service *service;
 
 	hash_for_each_possible_rcu(director->services, service, node,
-				   hash4(protocol, vaddr, vport),
+				   hash4(director, protocol, vaddr, vport),
 				   lockdep_is_held(&director->config))
 		if (service->vaddr.ip == vaddr && service->vport == vport &&
 		    service->protocol == protocol && service->family == AF_INET &&
@@ -49,7 +55,7 @@ struct service *ivb_service_find6(struct director *director, u8 protocol,
 	struct service *service;
 
 	hash_for_each_possible_rcu(director->services, service, node,
-				   hash6(protocol, vaddr, vport),
+				   hash6(director, protocol, vaddr, vport),
 				   lockdep_is_held(&director->config))
 		if (service->vport == vport && service->protocol == protocol &&
 		    service->family == AF_INET6 &&
@@ -58,11 +64,11 @@ struct service *ivb_service_find6(struct director *director, u8 protocol,
 	return NULL;
 }
 
-static u32 hash(const struct service_key *key)
+static u32 hash(const struct director *director, const struct service_key *key)
 {
 	if (key->family == AF_INET6)
-		return hash6(key->protocol, &key->vaddr.in6, key->vport);
-	return hash4(key->protocol, key->vaddr.ip, key->vport);
+		return hash6(director, key->protocol, &key->vaddr.in6, key->vport);
+	return hash4(director, key->protocol, key->vaddr.ip, key->vport);
 }
 
 /* True if they are of the same destination, whatever mark made them. */
@@ -78,7 +84,7 @@ struct service *ivb_service_find_key(struct director *director,
 {
 	struct service *service;
 
-	hash_for_each_possible_rcu(director->services, service, node, hash(key),
+	hash_for_each_possible_rcu(director->services, service, node, hash(director, key),
 				   lockdep_is_held(&director->config))
 		if (service->mark == key->mark && has_destination(service, key))
 			return service;
@@ -97,7 +103,7 @@ struct service *ivb_service_find(struct director *director, u8 family, u8 protoc
 	};
 	struct service *service, *marked = NULL;
 
-	hash_for_each_possible_rcu(director->services, service, node, hash(&key),
+	hash_for_each_possible_rcu(director->services, service, node, hash(director, &key),
 				   lockdep_is_held(&director->config)) {
 		if (!has_destination(service, &key))
 			continue;
@@ -203,7 +209,7 @@ void ivb_service_insert(struct director *director, struct service *service)
 	if (!service_is_of_mark(service))
 		destination_comes(director, service->family, &service->vaddr);
 	count_wide(director, service, 1);
-	hash_add_rcu(director->services, &service->node, hash(&key));
+	hash_add_rcu(director->services, &service->node, hash(director, &key));
 }
 
 /* Called under services_lock and config. */
