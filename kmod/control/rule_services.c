@@ -41,6 +41,7 @@ static void arrive(struct work_struct *work)
 {
 	struct director *director = container_of(work, struct director, arrive);
 	struct service *service;
+	bool unlisted = false;
 
 	mutex_lock(&director->config);
 	while (!is_ending(director) && (service = first_arrival(director))) {
@@ -49,10 +50,16 @@ static void arrive(struct work_struct *work)
 		 */
 		if (ivb_service_register(director, service)) {
 			count(director, COUNT_RULE_SERVICE_UNREGISTERED);
+			spin_lock_bh(&director->services_lock);
 			WRITE_ONCE(service->listed, false);
+			spin_unlock_bh(&director->services_lock);
+			unlisted = true;
 		}
 		cond_resched();
 	}
+	/* See ivb_services_reap(). */
+	if (unlisted)
+		synchronize_rcu();
 	mutex_unlock(&director->config);
 }
 
