@@ -34,13 +34,27 @@ static const struct ip_vs_app template = {
 	.done_conn = ivb_session_done_conn,
 };
 
-static struct port_app *find(struct director *director, u8 protocol, __be16 port)
+/* The list of IPVS that has the port: tcp_app_hashkey(), and the same for UDP and SCTP. */
+static u16 list_of(__be16 port)
+{
+	return ((__force u16)port >> TCP_APP_TAB_BITS ^ (__force u16)port) &
+	       TCP_APP_TAB_MASK;
+}
+
+/* Returns NULL if there is none. Then neighbours is the number of those in its list. */
+static struct port_app *find(struct director *director, u8 protocol, __be16 port,
+			     u32 *neighbours)
 {
 	struct port_app *app;
 
-	list_for_each_entry(app, &director->port_apps, list)
-		if (app->protocol == protocol && app->port == port)
+	*neighbours = 0;
+	list_for_each_entry(app, &director->port_apps, list) {
+		if (app->protocol != protocol)
+			continue;
+		if (app->port == port)
 			return app;
+		*neighbours += list_of(app->port) == list_of(port);
+	}
 	return NULL;
 }
 
@@ -76,17 +90,22 @@ static int register_app(struct director *director, struct port_app *app)
 }
 
 /* Returns the port's application for one more service that needs it, and registers it
- * if necessary. Returns -EEXIST if another application has the port.
+ * if necessary. Returns -EEXIST if another application has the port, -ENOSPC if its list
+ * in IPVS has most applications of ours or more.
  */
-struct port_app *ivb_port_app_get(struct director *director, u8 protocol, __be16 port)
+struct port_app *ivb_port_app_get(struct director *director, u8 protocol, __be16 port,
+				  u32 most)
 {
-	struct port_app *app = find(director, protocol, port);
+	u32 neighbours;
+	struct port_app *app = find(director, protocol, port, &neighbours);
 	int err;
 
 	if (app) {
 		app->services++;
 		return app;
 	}
+	if (neighbours >= most)
+		return ERR_PTR(-ENOSPC);
 	app = kzalloc(sizeof(*app), GFP_KERNEL);
 	if (!app)
 		return ERR_PTR(-ENOMEM);

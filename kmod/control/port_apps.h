@@ -5,8 +5,8 @@
 
 #include "table/services.h"
 
-struct port_app *ivb_port_app_get(struct director *director, u8 protocol,
-				  __be16 port);
+struct port_app *ivb_port_app_get(struct director *director, u8 protocol, __be16 port,
+				  u32 most);
 void ivb_port_app_put(struct director *director, struct port_app *app);
 void ivb_port_apps_purge(struct director *director);
 void ivb_port_apps_leave(struct director *director);

@@ -45,10 +45,13 @@ static void arrive(struct work_struct *work)
 
 	mutex_lock(&director->config);
 	while (!is_ending(director) && (service = first_arrival(director))) {
-		/* The next connection tries again, or finds another application and
-		 * stays native.
+		int err = ivb_service_register(director, service);
+
+		/* -ENOSPC: adopt.c binds its connections as long as it is listed. Else the
+		 * next connection tries again, or finds another application and stays
+		 * native.
 		 */
-		if (ivb_service_register(director, service)) {
+		if (err && err != -ENOSPC) {
 			count(director, COUNT_RULE_SERVICE_UNREGISTERED);
 			spin_lock_bh(&director->services_lock);
 			WRITE_ONCE(service->listed, false);

@@ -287,3 +287,32 @@ fn port_0_itself_is_one_of_every_port() {
     counted(&lab);
     success(&lab.ipvs_bpf(&["down"]));
 }
+
+/// IPVS walks one of 16 lists of applications for each new connection. Clients choose the
+/// ports here; those with the same upper half are in one list.
+#[test]
+fn clients_cannot_fill_a_list_of_applications_of_ipvs() {
+    let lab = Lab::new();
+    begin(&lab);
+    let send = "import socket\n\
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
+        for high in (0x11, 0x22, 0x33):\n    \
+            for low in range(256): s.sendto(b'x', ('10.0.0.1', high << 8 | low))\n";
+    lab.exec("client", &["python3", "-c", send]);
+    eventually("each has a session", || lab.counter("sessions") == 768);
+    assert_eq!(native(&lab), 0, "{}", read(&lab, "stats"));
+    let registered = || {
+        let text = lab.exec("director", &["cat", "/proc/net/ip_vs_app"]);
+        let ours = |line: &&str| line.contains("ip_vs_bpf_17_");
+        text.lines().filter(ours).count()
+    };
+    eventually("a list is as long as it may be", || registered() >= 512);
+    assert_eq!(registered(), 512);
+    // A port that is not registered remains full NAT.
+    lab.exec("client", &["python3", "-c", send]);
+    let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 0x33ff));
+    assert!(talk.try_ask(1).is_err());
+    counted(&lab);
+    assert_eq!(lab.counter("sessions"), 768 * 2 + 1);
+    assert_eq!(native(&lab), 0, "{}", read(&lab, "stats"));
+}
