@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Finds the existing network namespaces, by their inode numbers.
 //!
-//! The kernel has no list of them. This finds a namespace if a process is in it or a file
-//! of it is mounted (`ip netns add`, container runtimes). It misses one that only an open
-//! file or a socket keeps alive.
+//! The kernel has no list of them. This finds a namespace if a process or a thread is in it,
+//! if a file of it is mounted (`ip netns add`, container runtimes), or if a process has such a
+//! file open. It misses one that only a socket keeps alive.
 
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// `PROC_PID_INIT_INO` (linux/proc_ns.h).
 const INITIAL_PID_NAMESPACE: u64 = 0xeffffffc;
 
-/// `None` if this process cannot see every process of the host.
+/// The namespaces of processes and mounts. `None` if this process cannot see every process of
+/// the host.
 pub fn network_namespaces() -> Option<HashSet<u64>> {
     if fs::metadata("/proc/self/ns/pid").ok()?.ino() != INITIAL_PID_NAMESPACE {
         return None;
@@ -30,13 +32,32 @@ pub fn network_namespaces() -> Option<HashSet<u64>> {
     Some(live)
 }
 
-/// The fourth field of a line is the root of the mount (proc_pid_mountinfo(5)). For a
-/// namespace it is `net:[4026532286]`.
+/// The namespaces of threads and open files. This reads much more of /proc.
+pub fn held_network_namespaces() -> HashSet<u64> {
+    let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut held = HashSet::new();
+    for process in entries(Path::new("/proc")) {
+        for thread in entries(&process.path().join("task")) {
+            let namespace = fs::metadata(thread.path().join("ns/net"));
+            held.extend(namespace.map(|namespace| namespace.ino()));
+        }
+        for file in entries(&process.path().join("fd")) {
+            let target = fs::read_link(file.path()).ok();
+            held.extend(target.as_deref().and_then(Path::to_str).and_then(named));
+        }
+    }
+    held
+}
+
+/// The fourth field of a line is the root of the mount (proc_pid_mountinfo(5)).
 fn mounted(mountinfo: &str) -> impl Iterator<Item = u64> {
-    mountinfo.lines().filter_map(|line| {
-        let root = line.split(' ').nth(3)?;
-        root.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
-    })
+    let roots = mountinfo.lines().filter_map(|line| line.split(' ').nth(3));
+    roots.filter_map(named)
+}
+
+/// The inode in the name of a namespace, for example `net:[4026532286]`.
+fn named(text: &str) -> Option<u64> {
+    text.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
 }
 
 #[cfg(test)]

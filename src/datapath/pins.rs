@@ -151,14 +151,22 @@ fn sweep(parent: &Path) {
     else {
         return;
     };
-    for folder in folders.flatten() {
-        let inode = folder
-            .file_name()
-            .to_str()
-            .and_then(|name| name.strip_prefix(RECEIVER).unwrap_or(name).parse().ok());
-        if inode.is_some_and(|inode: u64| !live.contains(&inode)) {
-            let _ = fs::remove_dir_all(folder.path());
-        }
+    let inode = |folder: &fs::DirEntry| -> Option<u64> {
+        let name = folder.file_name();
+        let name = name.to_str()?;
+        name.strip_prefix(RECEIVER).unwrap_or(name).parse().ok()
+    };
+    let mut ended: Vec<_> = folders
+        .flatten()
+        .filter_map(|folder| Some((inode(&folder)?, folder.path())))
+        .filter(|(inode, _)| !live.contains(inode))
+        .collect();
+    if !ended.is_empty() {
+        let held = live_namespaces::held_network_namespaces();
+        ended.retain(|(inode, _)| !held.contains(inode));
+    }
+    for (_, folder) in ended {
+        let _ = fs::remove_dir_all(folder);
     }
 }
 

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Starting and stopping: which parts are loaded, and that nothing is left behind.
 
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
+
+use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::attached::kernel_has_tcx;
 use crate::full_nat::FILE;
-use crate::lab::{Lab, module_is_loaded, stderr, success};
+use crate::lab::{Lab, ipvs_bpf, module_is_loaded, run, stderr, success};
 
 #[test]
 fn down_leaves_no_module_filter_qdisc_pin_or_proc_file() {
@@ -76,7 +81,7 @@ fn a_namespace_that_ends_while_sessions_live_takes_them_along() {
     lab.apply(FILE);
     lab.get(&["http://10.0.0.1/"]);
     lab.udp("10.0.0.1", 7, "hello");
-    crate::lab::run(Command::new("ip").args(["netns", "del", &lab.namespace("director")]));
+    run(Command::new("ip").args(["netns", "del", &lab.namespace("director")]));
     // Namespaces are removed in the background. Nothing else uses the module, so it can
     // be unloaded as soon as the last session has ended.
     crate::lab::eventually("the module can be unloaded", || {
@@ -89,10 +94,45 @@ fn a_namespace_that_ends_while_sessions_live_takes_them_along() {
     });
     // The end of the test needs this namespace. The next run finds the pins of the old
     // one.
-    crate::lab::run(Command::new("ip").args(["netns", "add", &lab.namespace("director")]));
+    run(Command::new("ip").args(["netns", "add", &lab.namespace("director")]));
     assert!(Path::new("/sys/fs/bpf/ipvs-bpf").exists());
     success(&lab.ipvs_bpf(&["down"]));
     assert!(!Path::new("/sys/fs/bpf/ipvs-bpf").exists());
+}
+
+/// Runs `apply` in a namespace of its own, which only the returned file keeps alive.
+fn apply_in_a_hidden_namespace() -> File {
+    let begin = || {
+        unshare(CloneFlags::CLONE_NEWNET).unwrap();
+        let set_up = "ip link set lo up\n\
+                      ip link add eth0 type veth peer name eth1\n\
+                      ip link set eth1 up\n\
+                      ip address add 10.2.0.1/24 dev eth1";
+        run(Command::new("sh").args(["-ec", set_up]));
+        let file = std::env::temp_dir().join("hidden.toml");
+        fs::write(&file, FILE).unwrap();
+        run(ipvs_bpf().args(["apply", "-f"]).arg(&file));
+        fs::remove_file(file).unwrap();
+        File::open("/proc/thread-self/ns/net").unwrap()
+    };
+    thread::spawn(begin).join().unwrap()
+}
+
+#[test]
+fn the_pins_of_a_namespace_that_only_an_open_file_keeps_are_spared() {
+    let namespace = apply_in_a_hidden_namespace();
+    let inode = namespace.metadata().unwrap().ino();
+    let pins = format!("/sys/fs/bpf/ipvs-bpf/{inode}");
+    assert!(Path::new(&pins).exists());
+    let lab = Lab::new();
+    lab.apply(FILE);
+    assert!(Path::new(&pins).exists());
+    let down = move || {
+        setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
+        run(ipvs_bpf().arg("down"));
+    };
+    thread::spawn(down).join().unwrap();
+    assert!(!Path::new(&pins).exists());
 }
 
 #[test]
