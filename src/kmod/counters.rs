@@ -13,7 +13,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "port_collisions",
-        "the first port was in use, and another one was tried",
+        "local ports that were tried and that another session has",
     ),
     (
         "native_server_is_local",
@@ -25,7 +25,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "native_other_service",
-        "connections of native services on the port of a full-NAT service",
+        "connections of native services on the port of a full-NAT service (packets, where a rule or a mark covers them)",
     ),
     (
         "rule_native_not_masqueraded",
@@ -82,7 +82,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "flows_full",
-        "directions of sessions without the fast path: its map is full (max_sessions)",
+        "packets that could not bring their session to the fast path: no slot of its map is free for the flow",
     ),
     (
         "flows_no_memory",
