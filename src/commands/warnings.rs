@@ -44,7 +44,8 @@ fn other_version() -> Option<String> {
 
 /// Without the eBPF program, full NAT works but is slower.
 fn no_fast_path(desired: &State) -> Option<String> {
-    (!desired.full_nat.is_empty() && desired.datapath.is_none()).then(|| {
+    let has_full_nat = !desired.full_nat.is_empty() || !desired.rules.is_empty();
+    (has_full_nat && desired.datapath.is_none()).then(|| {
         "there is no fast path, so every packet passes through IPVS: list the interfaces to \
          clients and to servers as [director] `interfaces`"
             .to_owned()
@@ -171,5 +172,25 @@ pub(super) fn print(warnings: &[String]) {
     }
     if let Some(more) = warnings.len().checked_sub(MOST).filter(|more| *more > 0) {
         output::say(format_args!("ipvs-bpf: warning: {more} more of these"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    fn desired(toml: &str) -> State {
+        config::parse("lb.toml", toml).unwrap().on_any_host()
+    }
+
+    #[test]
+    fn full_nat_by_rule_alone_without_interfaces_has_no_fast_path() {
+        let rule = "[[full_nat]]\naddresses = [\"10.0.0.0/24\"]\nsnat = \"default\"\n\
+                    [local_ips.default]\naddresses = [\"10.2.0.100\"]\n";
+        let interfaces = "[director]\ninterfaces = [\"eth0\"]\n";
+        assert!(no_fast_path(&desired(rule)).is_some());
+        assert_eq!(no_fast_path(&desired(&format!("{rule}{interfaces}"))), None);
+        assert_eq!(no_fast_path(&desired(interfaces)), None);
     }
 }
