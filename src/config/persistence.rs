@@ -11,7 +11,7 @@ use super::spelling::quoted;
 use super::value;
 use crate::model::{Family, Netmask, Persistence};
 
-/// The default timeout in seconds, as for `ipvsadm -p`.
+/// The default timeout in seconds. That of `ipvsadm -p` is 360.
 const TIMEOUT: u32 = 300;
 /// `IP_VS_PENAME_MAXLEN`, without the NUL.
 const LONGEST_NAME: usize = 15;
