@@ -17,7 +17,9 @@ static const char *const names[COUNTERS] = {
 	 */
 	[COUNT_SERVER_IS_LOCAL] = "native_server_is_local",
 	[COUNT_ONE_PACKET] = "native_one_packet",
-	/* Connections of native services on the port of a full-NAT service. */
+	/* Connections of native services on the port of a full-NAT service; packets where a
+	 * rule or a mark covers them.
+	 */
 	[COUNT_OTHER_SERVICE] = "native_other_service",
 	/* Connections that got no session. Each of their packets is then counted in
 	 * drop_refused_connection.

@@ -119,7 +119,7 @@ static __always_inline unsigned int request_in(struct director *director,
 	return verdict;
 }
 
-/* service is the listed one of the packet's destination, or NULL. Inlined, as the
+/* service is that of the packet's destination, listed or not, or NULL. Inlined, as the
  * function above, because the family is known then: 27 instructions a packet.
  */
 static __always_inline unsigned int packet_in(struct director *director,
