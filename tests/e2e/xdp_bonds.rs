@@ -102,7 +102,7 @@ fn requests_that_come_in_at_any_port_of_a_bond_leave_at_xdp() {
     for mode in [
         "balance-rr",
         "balance-xor xmit_hash_policy layer3+4",
-        "802.3ad lacp_rate fast",
+        "802.3ad lacp_rate slow",
     ] {
         let lab = bonded(mode, mode);
         if !bonds_have_xdp() {
