@@ -110,7 +110,7 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         option: "`--persistent` `-p`",
-        ours: "`persistence = { timeout = \"6m\" }` (6 minutes are its default); port 0 for every port",
+        ours: "`persistence = { timeout = \"6m\" }`: without a timeout, ipvsadm takes 6 minutes, and the file 5. Port 0 for every port",
         proof: Same {
             begin: &[],
             theirs: &["-A -t 10.0.0.1:80 -s rr -p", "-A -t 10.0.0.2:0 -s rr -p 61"],
