@@ -41,7 +41,7 @@ struct director {
 	struct maps __rcu *maps; /* NULL: no fast path */
 	bool hooked;             /* under config: services.c */
 	DECLARE_HASHTABLE(services, 10);
-	u32 services_seed;          /* of their hash; secret */
+	u32 services_seed;          /* the secret key of their hash */
 	spinlock_t services_lock;   /* see services.c */
 	unsigned int marks; /* wide services of a mark; written under services_lock */
 	unsigned int every_ports; /* wide services of every port; as marks */

@@ -65,7 +65,7 @@ check)
 	# The name of an IPVS application is not const. The program reads what the module writes, and
 	# has no READ_ONCE().
 	check STATIC_CONST_CHAR_ARRAY,VOLATILE,PREFER_DEFINED_ATTRIBUTE_MACRO "${files[@]}" || status=1
-	# What a module of several kernels needs, and _Generic().
+	# A module of several kernels needs these, and checkpatch does not know _Generic().
 	check LINUX_VERSION_CODE,CONSTANT_COMPARISON,COMPLEX_MACRO,INDENTED_LABEL,SPACING kmod/compat.h || status=1
 	exit "$status"
 	;;
