@@ -113,6 +113,14 @@ fn full_nat(
         return;
     };
     if !facts.interfaces().any(|name| *name == link.name) {
+        let cure = if link.ethernet {
+            format!(
+                "add {} to [director] interfaces, then: ipvs-bpf apply",
+                link.name
+            )
+        } else {
+            "nothing: the fast path needs Ethernet, and full NAT works without it".to_owned()
+        };
         findings.push(Finding::about(
             server,
             Note,
@@ -122,10 +130,7 @@ fn full_nat(
                 link.name
             ),
             "its answers arrive there and do not take the fast path",
-            format!(
-                "add {} to [director] interfaces, then: ipvs-bpf apply",
-                link.name
-            ),
+            cure,
         ));
     }
     let mtu = way.mtu.unwrap_or(link.mtu);
