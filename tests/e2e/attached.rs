@@ -15,13 +15,11 @@ use crate::full_nat::FILE;
 use crate::lab::{Lab, run, success};
 use crate::talk::Talk;
 use crate::xdp::at_xdp;
+use crate::xdp_leases::kernel_is_since;
 
 /// Linux 6.6 and newer have tcx.
 pub fn kernel_has_tcx() -> bool {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let mut numbers = release.split(['.', '-']).map(|word| word.parse::<u32>());
-    let mut next = || numbers.next().unwrap().unwrap();
-    (next(), next()) >= (6, 6)
+    kernel_is_since(6, 6)
 }
 
 /// The ids of our programs that are attached by tcx at ingress of a director's interface.
