@@ -115,9 +115,15 @@ static struct rtable *route4(struct net *net, const struct sk_buff *skb,
 	return rt;
 }
 
-/* True if the administrator or a VRF has added routing rules. */
-static bool routes_by_rules4(const struct net *net)
+/* True if sessions of one server may have different routes: the administrator or a VRF
+ * has added rules, or several next hops are chosen by more than the addresses.
+ */
+static bool differ4(const struct net *net)
 {
+#ifdef CONFIG_IP_ROUTE_MULTIPATH
+	if (READ_ONCE(net->ipv4.sysctl_fib_multipath_hash_policy))
+		return true;
+#endif
 #ifdef CONFIG_IP_MULTIPLE_TABLES
 	return net->ipv4.fib_has_custom_rules;
 #else
@@ -173,7 +179,7 @@ static void keep_for_server(struct ip_vs_dest *dest, struct dst_entry *dst)
 		call_rcu(&old->rcu_head, forget);
 }
 
-/* Rules may match on more than is known here: then the route is not kept. */
+/* Where routes differ by more than is known here, this one is not kept. */
 static struct rtable *look_up_server4(struct net *net, const struct ip_vs_conn *cp)
 {
 	struct flowi4 fl4 = {
@@ -183,7 +189,7 @@ static struct rtable *look_up_server4(struct net *net, const struct ip_vs_conn *
 	struct rtable *rt = __ip_route_output_key(net, &fl4);
 	struct ip_vs_dest *dest = READ_ONCE(cp->dest);
 
-	if (dest && !IS_ERR(rt) && !routes_by_rules4(net))
+	if (dest && !IS_ERR(rt) && !differ4(net))
 		keep_for_server(dest, &rt->dst);
 	return rt;
 }
@@ -304,7 +310,7 @@ bool ivb_server_is_local(struct net *net, const struct ip_vs_conn *cp,
 		ip_rt_put(rt);
 		return true;
 	}
-	if (routes_by_rules4(net))
+	if (differ4(net))
 		ip_rt_put(rt);
 	else
 		*route = &rt->dst;
