@@ -14,6 +14,7 @@ mod module;
 mod ports;
 pub mod read;
 mod routes;
+mod routing_rules;
 mod rules;
 mod running;
 mod sysctls;
@@ -42,6 +43,7 @@ pub struct Facts {
     pub attachments: interfaces::Attachments,
     pub local: LocalAddresses,
     pub routes: routes::Routes,
+    pub routing_rules: routing_rules::Rules,
     pub firewall: firewall::Rules,
     pub apps: Vec<apps::App>,
     pub receiver: toa::Receiver,
@@ -65,6 +67,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     interfaces::findings(facts, &mut findings);
     addresses::findings(facts, &mut findings);
     routes::findings(facts, &mut findings);
+    routing_rules::findings(facts, &mut findings);
     ports::findings(facts, &mut findings);
     firewall::findings(facts, &mut findings);
     apps::findings(facts, &mut findings);

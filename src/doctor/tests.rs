@@ -135,6 +135,7 @@ fn healthy() -> Facts {
             .map(|text| (ip(text), 32))
             .into_iter()
             .collect(),
+        routing_rules: Vec::new(),
         routes: [(
             ip(SERVER),
             Route::Via(Way {

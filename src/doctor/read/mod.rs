@@ -10,6 +10,7 @@ mod kernel;
 mod links;
 mod module;
 mod routes;
+mod routing_rules;
 mod sysctls;
 
 pub use apps::read as apps;
@@ -41,6 +42,7 @@ pub fn facts(file: Option<(State, Compared)>, module: Option<&Path>) -> Result<F
         attachments,
         local: LocalAddresses::observe()?,
         routes: routes::read(&wanted),
+        routing_rules: routing_rules::read(),
         firewall: firewall::read(),
         apps: apps::read(),
         receiver: receiver()?,

@@ -268,3 +268,27 @@ fn a_port_that_another_application_of_ipvs_holds() {
     assert!(cure.starts_with("modprobe -r ip_vs_ftp"), "{cure}");
     assert_eq!(lab.with_file(&["apply"], &file).status.code(), Some(1));
 }
+
+/// Full NAT works as if the rule were not there.
+#[test]
+fn rules_for_the_interface_that_packets_came_in_at() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    script(
+        &lab,
+        "ip rule add iif lo lookup main pref 100\n\
+         ip route add table 101 blackhole 10.2.0.0/24\n\
+         ip rule add iif eth0 lookup 101 pref 101\n\
+         ip -6 rule add iif eth1 lookup 101 pref 102",
+    );
+    let found = running(&lab);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    only(
+        &found,
+        "note",
+        "rule-iif",
+        "the rule 101 of `ip rule` is for packets that came in at eth0",
+    );
+    only(&found, "note", "rule-iif", "the rule 102 of `ip -6 rule`");
+    assert!(lab.get(&["http://10.0.0.1/"]).contains(" 10.2.0.100 "));
+}
