@@ -3,6 +3,7 @@
  * Addresses and protocols of both families, in the format of the proc files:
  * 10.0.0.1:80, [fd00::1]:80.
  */
+#include <linux/ctype.h>
 #include <linux/inet.h>
 #include <linux/string.h>
 #include <net/ipv6.h>
@@ -98,17 +99,22 @@ const char *ivb_protocol_name(u8 protocol)
 }
 
 /* Notes why a write is refused, and returns the code. line 0: no particular line caused
- * it.
+ * it. The words that the reason quotes may have any byte; a reader of text gets none that
+ * a terminal or UTF-8 gives a meaning.
  */
 int ivb_refuse(char *error, int code, unsigned int line, const char *format, ...)
 {
 	size_t used = 0;
 	va_list args;
+	char *byte;
 
 	if (line)
 		used = scnprintf(error, ERROR_SIZE, "line %u: ", line);
 	va_start(args, format);
 	vscnprintf(error + used, ERROR_SIZE - used, format, args);
 	va_end(args);
+	for (byte = error; *byte; byte++)
+		if (!isascii(*byte) || !isprint(*byte))
+			*byte = '?';
 	return code;
 }
