@@ -81,7 +81,8 @@ static int prepare(struct director *director, char *line, unsigned int number)
 				  "expected \"+ POOL ADDRESS FIRST-LAST\" or \"- ADDRESS\"");
 	if (set && !ivb_is_pool_name(pool))
 		return ivb_refuse(error, -EINVAL, number,
-				  "a pool's name has 1 to %u characters", POOL_NAME_SIZE - 1);
+				  "a pool's name has 1 to %u letters, digits, \"-\" and \"_\"",
+				  POOL_NAME_SIZE - 1);
 	ip = ivb_local_ip_find(director, family, &addr);
 	if (ip && ip->pending != LIP_UNTOUCHED)
 		return ivb_refuse(error, -EINVAL, number, "%s is named twice", address);

@@ -4,6 +4,7 @@
  * an address of either family. Its addresses of one family do not serve services of the
  * other.
  */
+#include <linux/ctype.h>
 #include <linux/jhash.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -57,10 +58,15 @@ struct pool *ivb_pool_find(struct director *director, const char *name)
 	return NULL;
 }
 
+/* The names that the file of the CLI allows. */
 bool ivb_is_pool_name(const char *name)
 {
-	size_t length = strlen(name);
+	size_t length = strlen(name), i;
 
+	for (i = 0; i < length; i++)
+		if (!isascii(name[i]) ||
+		    (!isalnum(name[i]) && name[i] != '-' && name[i] != '_'))
+			return false;
 	return length && length < POOL_NAME_SIZE && strcmp(name, "-");
 }
 
