@@ -14,8 +14,10 @@
  *
  *     NETWORKS PROTOCOLS PORTS INTERFACES POOL [toa] services N
  */
+#include <linux/ctype.h>
 #include <linux/inet.h>
 #include <linux/inetdevice.h>
+#include <linux/netdevice.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/string.h>
@@ -137,6 +139,17 @@ static bool parse_ports(char *text, struct rule *rule)
 	return true;
 }
 
+/* True if an interface may have that name, or one that begins so. */
+static bool is_interface(const char *name)
+{
+	const char *byte;
+
+	for (byte = name; *byte; byte++)
+		if (iscntrl(*byte))
+			return false;
+	return dev_valid_name(name);
+}
+
 static bool parse_interfaces(char *text, struct rule *rule)
 {
 	char *word;
@@ -144,7 +157,7 @@ static bool parse_interfaces(char *text, struct rule *rule)
 	if (is_all(text))
 		return true;
 	while ((word = strsep(&text, ","))) {
-		if (rule->interfaces == RULE_INTERFACES_MAX || !*word ||
+		if (rule->interfaces == RULE_INTERFACES_MAX || !is_interface(word) ||
 		    strscpy(rule->interface[rule->interfaces], word,
 			    sizeof(rule->interface[0])) < 0)
 			return false;
