@@ -34,10 +34,15 @@ fn file_error(path: PathBuf) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::File { path, source }
 }
 
+/// The text of a file. An interface of a rule can have a name that is not UTF-8.
+fn text_of(path: &Path) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&fs::read(path)?).into_owned())
+}
+
 /// The lines of a file without the comments. Empty if the module is not loaded.
 fn lines(name: &str) -> Result<Vec<String>, Error> {
     let path = path(name);
-    match fs::read_to_string(&path) {
+    match text_of(&path) {
         Ok(text) => Ok(text
             .lines()
             .filter(|line| !line.starts_with('#'))
@@ -84,7 +89,7 @@ fn refused(path: PathBuf, error: io::Error) -> Error {
 }
 
 fn reason(path: &Path) -> Option<String> {
-    let text = fs::read_to_string(path).ok()?;
+    let text = text_of(path).ok()?;
     let reason = text.lines().next()?.strip_prefix(ERROR_PREFIX)?;
     Some(reason.to_owned())
 }
