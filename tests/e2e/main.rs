@@ -59,6 +59,7 @@ mod policies;
 mod port_reuse;
 mod port_secret;
 mod proc_files;
+mod proc_fuzz;
 mod reconcile;
 mod reconcile_options;
 mod refused_maps;
