@@ -148,6 +148,11 @@ fuzz-packets: deps module ## mutated packets through program and module (MUTATIO
 	MUTATIONS=$(MUTATIONS) SEED=$(SEED) cargo test --test bpf no_mutated_packet -- --nocapture
 	MUTATIONS_VM=$(MUTATIONS_VM) SEED=$(SEED) cargo test --test e2e -- no_mutated_packet
 
+COUNT ?= 20000
+fuzz-proc: export TEST_TIMEOUT = 14400
+fuzz-proc: deps module ## mutated writes to the module's proc files (COUNT=, SEED=; docs/dev/fuzzing.md)
+	COUNT=$(COUNT) SEED=$(SEED) cargo test --test e2e -- --nocapture proc_fuzz::
+
 man: ## write the man pages into man/
 	cargo run --quiet -- man --dir man
 
@@ -229,7 +234,7 @@ bench-driver: deps module
 clean: ## remove target/
 	cargo clean
 
-.PHONY: help deps build cli module demo check test test-machine test-long soak test-kernels test-poisoned test-debug test-races test-packages test-kubernetes test-drivers test-driver bench bench-control bench-drivers bench-driver bench-native bench-server benchmark-svg lint fuzz fuzz-unpack fuzz-corpus fuzz-packets man install deb rpm clean
+.PHONY: help deps build cli module demo check test test-machine test-long soak test-kernels test-poisoned test-debug test-races test-packages test-kubernetes test-drivers test-driver bench bench-control bench-drivers bench-driver bench-native bench-server benchmark-svg lint fuzz fuzz-unpack fuzz-corpus fuzz-packets fuzz-proc man install deb rpm clean
 .DEFAULT_GOAL := help
 # The order of a target's prerequisites matters.
 .NOTPARALLEL:
