@@ -23,9 +23,14 @@ fn read(lab: &Lab, file: &str) -> String {
 fn error(lab: &Lab, file: &str) -> String {
     let path = format!("/proc/net/ip_vs_bpf/{file}");
     let text = lab.exec("director", &["head", "-n", "1", &path]);
-    text.strip_prefix("# error: ")
-        .unwrap_or_default()
-        .to_owned()
+    let error = text.strip_prefix("# error: ").unwrap_or_default();
+    assert!(
+        error
+            .bytes()
+            .all(|byte| byte == b'\n' || (b' '..0x7f).contains(&byte)),
+        "{error:?}"
+    );
+    error.to_owned()
 }
 
 const FILES: [&str; 7] = [
@@ -67,6 +72,10 @@ fn a_write_that_the_module_does_not_understand_changes_nothing_and_is_explained(
         ("local_ips", "- fd00:2::9\n"),
         ("local_ips", "+ a-name-of-16-byte 10.2.0.9 1-2\n"),
         ("local_ips", "+ - 10.2.0.9 1-2\n"),
+        // The file of the CLI does not allow these names.
+        ("local_ips", "+ a.b 10.2.0.9 1-2\n"),
+        ("local_ips", "+ # 10.2.0.9 1-2\n"),
+        ("local_ips", "+ é 10.2.0.9 1-2\n"),
         ("local_ips", "- 10.2.0.9\n"),
         ("local_ips", "- 10.2.0.100\n"), // its pool would become empty
         ("local_ips", "- default 10.2.0.100\n"),
@@ -100,6 +109,8 @@ fn a_write_that_the_module_does_not_understand_changes_nothing_and_is_explained(
         // The pool has no address of this family.
         ("services", "+ tcp [fd00::1]:81 default\n"),
         ("services", "+ tcp 10.0.0.1:81 nowhere\n"),
+        // The reason quotes half of a letter.
+        ("services", "+ tcp 10.0.0.1:81 éééééééé\n"),
         ("services", "+ tcp 10.0.0.1:81 default x\n"),
         ("services", "+ icmp 10.0.0.1:81 default\n"),
         ("services", "- tcp 10.0.0.1:81\n"),
@@ -152,6 +163,8 @@ fn a_write_that_the_module_does_not_understand_changes_nothing_and_is_explained(
         ("rules", "10.0.0.0/24 * 80, * default\n"),
         ("rules", "10.0.0.0/24 * * , default\n"),
         ("rules", "10.0.0.0/24 * * seventeen-letters default\n"),
+        ("rules", "10.0.0.0/24 * * eth0\teth1 default\n"),
+        ("rules", "10.0.0.0/24 * * eth/0 default\n"),
         // The same destination twice.
         (
             "rules",
