@@ -3,7 +3,7 @@
 //! by network namespace. A file counts only while the follower holds the lock next to it,
 //! so a killed follower leaves no state behind.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::lock::FOLDER;
+use super::lock::{self, FOLDER};
 
 /// The state of a follower.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,21 +44,15 @@ pub struct Claim {
 impl Claim {
     /// `None`: another follower holds it.
     pub fn take() -> Result<Option<Self>, Error> {
-        let (lock, record) = paths()?;
-        fs::create_dir_all(FOLDER).map_err(fail(Path::new(FOLDER)))?;
-        let open = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&lock);
-        let file = open.map_err(fail(&lock))?;
+        let (path, record) = paths()?;
+        let file = lock::open(&path).map_err(fail(&path))?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(held) => Ok(Some(Claim {
                 _lock: held,
                 record,
             })),
             Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
-            Err((_, errno)) => Err(fail(&lock)(errno.into())),
+            Err((_, errno)) => Err(fail(&path)(errno.into())),
         }
     }
 

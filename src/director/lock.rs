@@ -2,8 +2,10 @@
 //! Serializes changes on this host. Network namespaces share the module, so one could
 //! unload it just after another has loaded it.
 
-use std::fs::{self, File};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -40,13 +42,30 @@ impl Lock {
 
 /// The lock, or the open file if another process holds it.
 fn attempt() -> Result<Result<Lock, File>, Error> {
-    fs::create_dir_all(FOLDER).map_err(fail)?;
-    let file = File::create(FILE).map_err(fail)?;
+    let file = open(FILE.as_ref()).map_err(fail)?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => Ok(Ok(Lock { _file: lock })),
         Err((file, Errno::EWOULDBLOCK)) => Ok(Err(file)),
         Err((_, errno)) => Err(fail(errno.into())),
     }
+}
+
+/// Opens a file to be locked, in the folder, which it makes if it does not exist. A user who
+/// can open a file can also lock it forever, so only root can.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(FOLDER)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)?;
+    // An earlier build may have made it for all to read.
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
 }
 
 fn fail(source: io::Error) -> Error {
