@@ -31,7 +31,10 @@ fn path(name: &str) -> PathBuf {
 }
 
 fn file_error(path: PathBuf) -> impl FnOnce(io::Error) -> Error {
-    move |source| Error::File { path, source }
+    move |source| match source.kind() {
+        io::ErrorKind::NotFound => Error::Unloaded { path },
+        _ => Error::File { path, source },
+    }
 }
 
 /// The text of a file. An interface of a rule can have a name that is not UTF-8.
