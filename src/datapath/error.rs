@@ -27,6 +27,11 @@ pub enum Error {
     },
     #[error("{path}: {source}")]
     File { path: PathBuf, source: io::Error },
+    #[error(
+        "{path} is not a folder of this user: another user made it, who could replace pins; \
+         remove it, and mount the BPF file system with mode=0700"
+    )]
+    ForeignFolder { path: PathBuf },
     #[error("interface {interface}: {source}")]
     Interface {
         interface: String,

@@ -7,14 +7,15 @@
 //! programs.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
 use nix::net::if_::if_nameindex;
 use nix::sys::statfs::statfs;
+use nix::unistd::geteuid;
 
 use super::Error;
 use super::live_namespaces;
@@ -87,6 +88,9 @@ impl Pins {
         if bpf_fs().is_none() {
             mount_bpf_fs()?;
         }
+        if let Some(parent) = self.folder.parent() {
+            make_parent(parent)?;
+        }
         fs::create_dir_all(&self.folder).map_err(Error::file(&self.folder))
     }
 
@@ -128,19 +132,40 @@ impl Pins {
     /// Removes every pin and the folders that are empty then. If there is none, this is
     /// not an error.
     pub fn remove(&self) -> Result<(), Error> {
+        // Ours are not below a folder of another user.
+        let Some(parent) = self.folder.parent().filter(|parent| is_ours(parent)) else {
+            return Ok(());
+        };
         match fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(Error::file(&self.folder)(error));
             }
             _ => {}
         }
-        if let Some(parent) = self.folder.parent() {
-            sweep(parent);
-            // Other namespaces may have their folders in it.
-            let _ = fs::remove_dir(parent);
-        }
+        sweep(parent);
+        // Other namespaces may have their folders in it.
+        let _ = fs::remove_dir(parent);
         Ok(())
     }
+}
+
+/// Makes the folder of the folders of all namespaces. Where everyone can write the BPF file
+/// system (its mode is 1777 unless the mount says otherwise), another user may have made it, or
+/// a symbolic link of that name.
+fn make_parent(path: &Path) -> Result<(), Error> {
+    match DirBuilder::new().mode(0o755).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Error::file(path)(error)),
+        _ if is_ours(path) => Ok(()),
+        _ => Err(Error::ForeignFolder {
+            path: path.to_owned(),
+        }),
+    }
+}
+
+/// True for a folder, not a link to one, of the calling user.
+fn is_ours(path: &Path) -> bool {
+    fs::symlink_metadata(path)
+        .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == geteuid().as_raw())
 }
 
 /// Removes the folders of namespaces that ended without a `down`: their maps would use
