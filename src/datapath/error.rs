@@ -37,6 +37,11 @@ pub enum Error {
         interface: String,
         source: aya::programs::tc::TcError,
     },
+    #[error("the programs at interface {interface} cannot be listed: {source}{}", cure(.source))]
+    List {
+        interface: String,
+        source: io::Error,
+    },
     #[error("interface {interface}: {source}")]
     Attach {
         interface: String,
@@ -59,6 +64,15 @@ pub enum Error {
     Filters(io::Error),
     #[error(transparent)]
     Module(#[from] crate::kmod::Error),
+}
+
+fn cure(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; it needs the capability CAP_NET_ADMIN of the host: run it as root"
+        }
+        _ => "",
+    }
 }
 
 impl Error {

@@ -32,6 +32,10 @@ pub(super) fn programs(interface: &str) -> Result<Option<Vec<ProgramInfo>>, Erro
         }
         // The interface or the program was removed in the meantime.
         Err(ProgramError::SyscallError(error)) if gone(&error.io_error) => Ok(Some(Vec::new())),
+        Err(ProgramError::SyscallError(error)) => Err(Error::List {
+            interface: interface.to_owned(),
+            source: error.io_error,
+        }),
         Err(source) => Err(Error::Attach {
             interface: interface.to_owned(),
             source,
