@@ -75,6 +75,7 @@ mod soak;
 mod talk;
 mod toa;
 mod unanswered;
+mod unloading;
 mod upgrade;
 mod upheaval;
 mod vlan;

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The module is unloaded at any time: while a director is set up, used and removed.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use nix::kmod::{DeleteModuleFlags, delete_module};
+use packet_fixtures::mutate::Random;
+
+use crate::full_nat::FILE;
+use crate::lab::{Lab, eventually, module_is_loaded, run, stderr, success};
+
+const FILES: [&str; 10] = [
+    "map",
+    "local_ips",
+    "services",
+    "rules",
+    "fast_path",
+    "xdp",
+    "port_secret",
+    "unanswered",
+    "sessions",
+    "stats",
+];
+
+/// Another network namespace with a full-NAT service, which ends with it. The module may go
+/// between any two lines.
+const NEIGHBOUR: &str = r"
+ip netns del NAME 2>/dev/null || true
+ip netns add NAME
+nsenter --net=/run/netns/NAME sh -c '
+ip link set lo up
+ipvsadm -A -t 10.0.0.7:80 -s rr
+cd /proc/thread-self/net/ip_vs_bpf || exit 0
+echo + p 10.9.0.1 1-2 >local_ips
+echo + tcp 10.0.0.7:80 p >services
+' 2>/dev/null || true
+";
+
+/// Unloads the module again and again, with pauses in which an `apply` gets further. Returns
+/// how often the kernel did.
+fn unload(ended: &AtomicBool) -> u32 {
+    let (mut random, mut unloaded) = (Random::new(2, 0), 0);
+    while !ended.load(Ordering::Relaxed) {
+        if delete_module(c"ip_vs_bpf", DeleteModuleFlags::O_NONBLOCK).is_ok() {
+            unloaded += 1;
+        }
+        let pause = [1, 1, 1, 30, 300, 3000][random.below(6)];
+        thread::sleep(Duration::from_millis(random.below(pause) as u64));
+    }
+    unloaded
+}
+
+/// Opens each file, reads a little, and closes it later. Returns how many it could open.
+fn read(ended: &AtomicBool) -> u32 {
+    let (mut random, mut opened) = (Random::new(1, 0), 0);
+    while !ended.load(Ordering::Relaxed) {
+        for file in FILES {
+            let path = format!("/proc/thread-self/net/ip_vs_bpf/{file}");
+            if let Ok(mut open) = File::open(path) {
+                opened += 1;
+                let _ = open.read(&mut [0; 1]);
+                thread::sleep(Duration::from_millis(random.below(20) as u64));
+                let _ = open.read(&mut [0; 100]);
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+    opened
+}
+
+fn neighbour(lab: &Lab, ended: &AtomicBool) {
+    let name = lab.namespace("neighbour");
+    while !ended.load(Ordering::Relaxed) {
+        let script = NEIGHBOUR.replace("NAME", &name);
+        run(Command::new("sh").args(["-ec", &script]));
+    }
+    run(Command::new("ip").args(["netns", "del", &name]));
+}
+
+/// An `apply` that loses its module says so in one error.
+fn assert_is_a_clear_error(text: &str) {
+    let errors = text.lines().filter(|line| line.starts_with("ipvs-bpf: "));
+    assert_eq!(errors.count(), 1, "{text}");
+    let names_the_module = text.contains("the module ip_vs_bpf");
+    assert!(names_the_module && !text.contains("panicked"), "{text}");
+}
+
+/// Sets a director up and removes it, twenty times. Returns how often it was complete.
+fn rounds(lab: &Lab) -> u32 {
+    let mut complete = 0;
+    for round in 0..20 {
+        let apply = lab.with_file(&["apply"], FILE);
+        if apply.status.success() {
+            // With a service the module stays.
+            complete += 1;
+            lab.get(&["http://10.0.0.1/"]);
+        } else {
+            let text = stderr(&apply);
+            println!("{round}: {}", text.lines().next().unwrap_or_default());
+            assert_is_a_clear_error(&text);
+        }
+        success(&lab.ipvs_bpf(&["down"]));
+    }
+    complete
+}
+
+#[test]
+fn the_module_may_be_unloaded_at_any_time() {
+    let lab = Lab::alone();
+    let ended = AtomicBool::new(false);
+    let (unloaded, opened) = (AtomicU32::new(0), AtomicU32::new(0));
+    let complete = thread::scope(|scope| {
+        scope.spawn(|| unloaded.store(unload(&ended), Ordering::Relaxed));
+        scope.spawn(|| {
+            let count = lab.inside("director", || read(&ended));
+            opened.store(count, Ordering::Relaxed);
+        });
+        scope.spawn(|| neighbour(&lab, &ended));
+        let rounds = scope.spawn(|| rounds(&lab)).join();
+        ended.store(true, Ordering::Relaxed);
+        rounds.unwrap()
+    });
+    let counts = (unloaded.into_inner(), opened.into_inner());
+    println!("{complete} of 20 rounds were complete; (unloaded, opened) = {counts:?}");
+    assert!(counts.0 > 0 && counts.1 > 0);
+    lab.apply(FILE);
+    lab.get(&["http://10.0.0.1/"]);
+    // The other namespace ends in the background.
+    eventually("the module is unloaded", || {
+        success(&lab.ipvs_bpf(&["down"]));
+        !module_is_loaded()
+    });
+    assert!(!Path::new("/sys/fs/bpf/ipvs-bpf").exists());
+}
