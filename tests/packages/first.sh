@@ -17,6 +17,24 @@ proves "no unit failed" [ -z "$(systemctl --failed --no-legend)" ]
 proves "nothing is enabled by the installation" [ "$(systemctl is-enabled ipvs-bpf ipvs-bpf-metrics.timer | uniq)" = disabled ]
 proves "the manual is there" test -s /usr/share/man/man8/ipvs-bpf.8.gz -a -s /usr/share/man/man5/ipvs-bpf.toml.5.gz
 
+# Only the order of Debian's frr.service matters: after network-pre.target, before network.target.
+mkdir -p /run/announcers
+cat >/run/announcers/frr.service <<'UNIT'
+[Unit]
+After=network-pre.target
+Before=network.target
+Wants=network.target
+
+[Service]
+ExecStart=/bin/true
+UNIT
+cat >/run/announcers/announcers.target <<'UNIT'
+[Unit]
+Requires=ipvs-bpf.service frr.service
+UNIT
+order=$(SYSTEMD_UNIT_PATH=/run/announcers: systemd-analyze verify announcers.target 2>&1 || true)
+refuses "the unit and FRR's are no ordering cycle" grep "ordering cycle" <<<"$order"
+
 cat >/run/others.toml <<'TOML'
 [[service]]
 address = "tcp://10.0.0.1:99"
