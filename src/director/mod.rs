@@ -36,9 +36,9 @@ pub use namespace::{NAMESPACES, enter};
 pub use observe::{interfaces, observe, observe_again, observe_loaded, observe_receiver};
 pub use older::{refuse_older_module, remove_older_module};
 pub use running::{
-    RunningDataPlane, RunningService, has_ipvs, pins_are_lost, running_daemons, running_data_plane,
-    running_service_keys, running_services, running_services_named, running_state,
-    running_timeouts, services_by_rule, syncs_with_random_secret, unserved_services,
+    RunningDataPlane, RunningService, has_ipvs, has_random_secret, pins_are_lost, running_daemons,
+    running_data_plane, running_service_keys, running_services, running_services_named,
+    running_state, running_timeouts, services_by_rule, syncs, unserved_services,
 };
 pub use teardown::teardown;
 pub use usable_ports::UsablePorts;

@@ -105,11 +105,15 @@ pub fn services_by_rule() -> Result<usize, Error> {
     Ok(made.count())
 }
 
-/// True if a sync daemon runs, and the module chooses ports by a random key.
-pub fn syncs_with_random_secret() -> Result<bool, Error> {
+/// True if a sync daemon runs.
+pub fn syncs() -> Result<bool, Error> {
     let daemons = running_daemons()?;
-    let runs = daemons.master.is_some() || daemons.backup.is_some();
-    Ok(runs && proc::port_secret()?.is_none())
+    Ok(daemons.master.is_some() || daemons.backup.is_some())
+}
+
+/// True unless the module has a secret of the operator's, by which it chooses local ports.
+pub fn has_random_secret() -> Result<bool, Error> {
+    Ok(proc::port_secret()?.is_none())
 }
 
 fn with_full_nat(

@@ -19,14 +19,14 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
         })
         .collect();
     for vip in vips.iter().filter(|vip| !facts.local.contains(**vip)) {
-        findings.push(Finding::about(
-            vip,
-            Error,
-            "vip-not-local",
-            format!("the VIP {vip} is not an address of this host"),
-            "its services receive no packets",
-            format!("ip address add {vip}/{} dev lo", bits(*vip)),
-        ));
+        let what = format!("the VIP {vip} is not an address of this host");
+        findings.push(if facts.is_of_pair() {
+            of_standby(*vip, "vip-not-local", what)
+        } else {
+            let cure = format!("ip address add {vip}/{} dev lo", bits(*vip));
+            let why = "its services receive no packets";
+            Finding::about(vip, Error, "vip-not-local", what, why, cure)
+        });
     }
     for address in facts
         .wanted
@@ -38,9 +38,22 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
     }
 }
 
+/// An address that VRRP assigns to one of two directors at a time.
+fn of_standby(address: IpAddr, check: &'static str, what: String) -> Finding {
+    Finding::about(
+        address,
+        Note,
+        check,
+        what,
+        "this is expected on the standby director of a pair, and wrong on the active one",
+        "check VRRP",
+    )
+}
+
 fn local_ip(facts: &Facts, address: IpAddr, findings: &mut Vec<Finding>) {
     let links = &facts.links;
     let is_local = facts.local.contains(address);
+    let is_standby = facts.is_of_pair() && !is_local;
     let elsewhere = links
         .neighbours
         .iter()
@@ -50,47 +63,61 @@ fn local_ip(facts: &Facts, address: IpAddr, findings: &mut Vec<Finding>) {
         .iter()
         .any(|own| own.address == address && own.duplicate);
     if duplicate || (elsewhere && !is_local) {
-        findings.push(Finding::about(
-            address,
-            Error,
-            "local-ip-not-unique",
-            format!("the local IP {address} is in use by another host"),
-            "the servers' answers go there",
-            "give one of the two another address",
-        ));
+        let check = "local-ip-not-unique";
+        let what = format!("the local IP {address} is in use by another host");
+        findings.push(if is_standby && !duplicate {
+            of_standby(address, check, what)
+        } else {
+            let why = "the servers' answers go there";
+            let cure = "give one of the two another address";
+            Finding::about(address, Error, check, what, why, cure)
+        });
         return;
     }
     if is_local {
         return;
     }
-    match links.on_link(address).and_then(|link| links.by_index(link)) {
-        Some(link) => findings.push(Finding::about(
-            address,
-            Error,
-            "local-ip-not-local",
-            format!("the local IP {address} is not an address of this host"),
-            format!(
-                "it is in the network of {}, where no host answers for it: servers cannot reply",
-                link.name
-            ),
-            format!(
-                "ip address add {address}/{} dev {}",
-                bits(address),
-                link.name
-            ),
-        )),
-        None => findings.push(Finding::about(
-            address,
-            Note,
-            "local-ip-routed",
-            format!("the local IP {address} is neither an address nor in a network of this host"),
-            "the servers' answers arrive only if their router routes it here",
-            format!(
-                "check the router, or: ip address add {address}/{} dev lo",
-                bits(address)
-            ),
-        )),
-    }
+    let link = links.on_link(address).and_then(|link| links.by_index(link));
+    findings.push(match link {
+        Some(link) => {
+            let what = format!("the local IP {address} is not an address of this host");
+            if is_standby {
+                of_standby(address, "local-ip-not-local", what)
+            } else {
+                Finding::about(
+                    address,
+                    Error,
+                    "local-ip-not-local",
+                    what,
+                    format!(
+                        "servers look for it in the network of {}, where this host does not \
+                         answer: they cannot reply",
+                        link.name
+                    ),
+                    format!(
+                        "ip address add {address}/{} dev {}",
+                        bits(address),
+                        link.name
+                    ),
+                )
+            }
+        }
+        None => {
+            let what = format!(
+                "the local IP {address} is neither an address nor in a network of this host"
+            );
+            if is_standby {
+                of_standby(address, "local-ip-routed", what)
+            } else {
+                let why = "the servers' answers arrive only if their router routes it here";
+                let cure = format!(
+                    "check the router, or: ip address add {address}/{} dev lo",
+                    bits(address)
+                );
+                Finding::about(address, Note, "local-ip-routed", what, why, cure)
+            }
+        }
+    });
 }
 
 fn bits(address: IpAddr) -> u8 {

@@ -80,6 +80,14 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
 }
 
 impl Facts {
+    /// True if IPVS synchronises connections with another director, or will by the file.
+    /// VRRP then assigns addresses to one of the two.
+    fn is_of_pair(&self) -> bool {
+        let by_file = self.wanted.sync.as_ref();
+        let by_file = by_file.is_some_and(|sync| sync.master.is_some() || sync.backup.is_some());
+        by_file || self.running.syncs
+    }
+
     fn has_full_nat(&self) -> bool {
         !self.wanted.full_nat.is_empty() || !self.wanted.rules.is_empty()
     }

@@ -15,8 +15,10 @@ pub struct Running {
     pub lost_pins: bool,
     /// The number of services that exist because of a rule.
     pub by_rule: usize,
-    /// True if a sync daemon runs, and the port secret is random.
-    pub syncs_with_random_secret: bool,
+    /// True if a sync daemon runs.
+    pub syncs: bool,
+    /// True if the module chooses local ports by a random secret.
+    pub has_random_secret: bool,
 }
 
 pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
@@ -30,7 +32,12 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             "ipvs-bpf apply",
         ));
     }
-    if facts.running.syncs_with_random_secret && facts.has_full_nat() {
+    let Running {
+        syncs,
+        has_random_secret,
+        ..
+    } = facts.running;
+    if syncs && has_random_secret && facts.has_full_nat() {
         findings.push(Finding::new(
             Warning,
             "sync-port-secret",

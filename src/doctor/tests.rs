@@ -7,7 +7,10 @@ use super::links::{Address, Link, Links, Neighbour};
 use super::routes::{Route, Way};
 use super::*;
 use crate::director::HostPorts;
-use crate::model::{Datapath, LocalIp, PortRange, Protocol, Server, Service, ServiceKey, Tunnel};
+use crate::model::{
+    Datapath, LocalIp, PortRange, Protocol, Server, Service, ServiceKey, SyncDaemon, SyncDaemons,
+    Tunnel,
+};
 use crate::plan::Refusal;
 
 const SERVER: &str = "10.2.0.2";
@@ -413,6 +416,74 @@ fn each_break_is_found_and_nothing_else() {
         let checks: Vec<&str> = found.iter().map(|finding| finding.check).collect();
         assert_eq!(checks, *expected, "case {number}: {found:#?}");
     }
+}
+
+/// The standby director of a pair: the other one has the VIP and the local IP.
+fn standby() -> Facts {
+    let mut facts = healthy();
+    facts.local = [(ip("10.1.0.1"), 32), (ip("10.2.0.1"), 32)]
+        .into_iter()
+        .collect();
+    facts.links.addresses.pop();
+    facts
+}
+
+#[test]
+fn addresses_that_a_standby_director_lacks_are_notes_and_nothing_adds_them() {
+    let by_file: fn(&mut Facts) = |facts| {
+        facts.wanted.sync = Some(SyncDaemons {
+            master: None,
+            backup: Some(SyncDaemon {
+                interface: "eth1".to_owned(),
+                id: 51,
+                group: ip("224.0.0.81"),
+                port: 8848,
+                ttl: 1,
+                sync_maxlen: None,
+            }),
+        });
+    };
+    let by_daemon: fn(&mut Facts) = |facts| facts.running.syncs = true;
+    let answers: fn(&mut Facts) = |facts| {
+        facts.links.neighbours.push(Neighbour {
+            link: 3,
+            address: ip(LOCAL_IP),
+            answers: true,
+        });
+    };
+    let no_network: fn(&mut Facts) = |facts| facts.links.addresses.clear();
+    for pair in [by_file, by_daemon] {
+        for (change, check) in [
+            ((|_| {}) as fn(&mut Facts), "local-ip-not-local"),
+            (answers, "local-ip-not-unique"),
+            (no_network, "local-ip-routed"),
+        ] {
+            let mut facts = standby();
+            change(&mut facts);
+            let alone = findings(&facts);
+            let has_error = alone.iter().any(|of| of.severity == Severity::Error);
+            assert!(has_error, "{alone:#?}");
+            pair(&mut facts);
+            let found = findings(&facts);
+            for check in ["vip-not-local", check] {
+                assert!(found.iter().any(|of| of.check == check), "{found:#?}");
+            }
+            for finding in &found {
+                assert_eq!(finding.severity, Severity::Note, "{finding:#?}");
+                assert!(!finding.cure.contains("address add"), "{finding:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_local_ip_that_both_directors_have_is_an_error() {
+    let mut facts = healthy();
+    facts.running.syncs = true;
+    facts.links.addresses[2].duplicate = true;
+    let found = findings(&facts);
+    assert_eq!(found[0].check, "local-ip-not-unique");
+    assert_eq!(found[0].severity, Severity::Error);
 }
 
 #[test]

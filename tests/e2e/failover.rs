@@ -2,6 +2,8 @@
 //! Two directors with the files of docs/guides/failover.md. keepalived moves the VIP and the
 //! local IP, and IPVS's sync daemon transfers the connections.
 
+use serde_json::Value;
+
 use crate::documents;
 use crate::lab::{Lab, eventually, success};
 use crate::pair::{DIRECTORS, both_families, fail, file_on_page, on, pair};
@@ -45,6 +47,33 @@ fn a_connection_outlives_its_director_with_the_same_local_ip_and_port() {
     assert_eq!(sessions(&lab, "director2"), sessions(&lab, "director"));
     fail(&lab);
     assert_eq!(talks.each_mut().map(Talk::ask), before);
+    success(&on(&lab, "director2", &["down"]));
+}
+
+#[test]
+fn doctor_finds_nothing_wrong_with_a_standby_director() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = pair(
+        folder.path(),
+        &file_on_page("lb.toml"),
+        &file_on_page("keepalived.conf"),
+    );
+    // Both ways to see the local IP: the kernel knows no neighbour there, and it knows one.
+    for ping in ["true", "ping -qc 1 -W 10 10.2.0.100"] {
+        lab.exec("director2", &["sh", "-c", ping]);
+        let file = folder.path().join("lb.toml");
+        let words = ["doctor", "--json", "-f", file.to_str().unwrap()];
+        let report = success(&on(&lab, "director2", &words));
+        let report: Value = serde_json::from_str(&report).unwrap();
+        let findings = report["findings"].as_array().unwrap();
+        for finding in findings {
+            assert_ne!(finding["severity"], "error", "{finding:#?}");
+            let cure = finding["cure"].as_str().unwrap();
+            assert!(!cure.contains("address add"), "{finding:#?}");
+        }
+        let vip = |finding: &Value| finding["check"] == "vip-not-local";
+        assert!(findings.iter().any(vip), "{report:#?}");
+    }
     success(&on(&lab, "director2", &["down"]));
 }
 

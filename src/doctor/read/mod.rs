@@ -53,7 +53,8 @@ pub fn facts(file: Option<(State, Compared)>, module: Option<&Path>) -> Result<F
             unserved: director::unserved_services()?,
             lost_pins: director::pins_are_lost()?,
             by_rule: director::services_by_rule()?,
-            syncs_with_random_secret: director::syncs_with_random_secret()?,
+            syncs: director::syncs()?,
+            has_random_secret: director::has_random_secret()?,
         },
     })
 }
