@@ -215,6 +215,13 @@ pub struct File {
 pub struct Reconcile {
     #[command(flatten)]
     pub file: File,
+    #[command(flatten)]
+    pub kept: Kept,
+}
+
+/// The differences from the file that stay.
+#[derive(Args, Debug)]
+pub struct Kept {
     /// Keep the kernel's weights of existing servers
     ///
     /// A server that was drained by hand stays drained. A new server gets the
@@ -234,6 +241,20 @@ pub struct Reconcile {
     /// Interfaces and the eBPF programs stay.
     #[arg(long, conflicts_with = "no_prune")]
     pub only_listed: bool,
+}
+
+impl Kept {
+    /// The options as words of a command.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> {
+        let words = [
+            (self.keep_weights, "--keep-weights"),
+            (self.no_prune, "--no-prune"),
+            (self.only_listed, "--only-listed"),
+        ];
+        words
+            .into_iter()
+            .filter_map(|(given, word)| given.then_some(word))
+    }
 }
 
 #[derive(Args, Debug)]

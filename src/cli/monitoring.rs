@@ -5,12 +5,16 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 
+use super::Kept;
+
 #[derive(Args, Debug)]
 pub struct Doctor {
     /// Check the host for this file, not for the running configuration; `-` is
     /// standard input
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub kept: Kept,
 }
 
 #[derive(Args, Debug)]

@@ -32,7 +32,7 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
         remove_older_module(global)?;
     }
     let warnings = desired.warnings();
-    let options = planning::options(&args.reconcile);
+    let options = planning::options(&args.reconcile.kept);
     let before = desired.observe()?;
     let mut plan = planning::on_this_host(&before, &desired.state, &options, global)?;
     plan.places = desired.places.clone();

@@ -8,12 +8,12 @@ use serde::Serialize;
 
 use super::desired::{self, Desired};
 use super::{Error, FINDINGS, plan};
-use crate::cli::{Doctor, Global};
+use crate::cli::{Doctor, Global, Kept};
 use crate::director;
 use crate::doctor::{self, Compared, Finding, Severity};
 use crate::model::{State, Toa};
 use crate::output;
-use crate::plan::{Options, with_others};
+use crate::plan::with_others;
 
 /// The output of `--json`.
 #[derive(Serialize)]
@@ -26,7 +26,7 @@ struct Json<'a> {
 
 /// Returns the state that the file asks for, and its comparison with the
 /// kernel, as in `plan`.
-fn compared(path: &Path, global: &Global) -> Result<(State, Compared), Error> {
+fn compared(path: &Path, kept: &Kept, global: &Global) -> Result<(State, Compared), Error> {
     let Desired {
         state,
         absent,
@@ -37,9 +37,9 @@ fn compared(path: &Path, global: &Global) -> Result<(State, Compared), Error> {
         true => director::observe_receiver()?,
         false => director::observe_loaded()?,
     };
-    let plan = plan::on_this_host(&actual, &state, &Options::default(), global)?;
+    let plan = plan::on_this_host(&actual, &state, &plan::options(kept), global)?;
     let compared = Compared {
-        name: path.display().to_string(),
+        apply: apply(path, kept),
         absent,
         changes: plan.changes(),
         refusals: plan.refusals,
@@ -50,8 +50,24 @@ fn compared(path: &Path, global: &Global) -> Result<(State, Compared), Error> {
     Ok((with_others(&state, &actual), compared))
 }
 
+/// The command that applies the file with the same options.
+fn apply(path: &Path, kept: &Kept) -> String {
+    let mut command = "ipvs-bpf apply".to_owned();
+    for word in kept.words() {
+        command.push(' ');
+        command.push_str(word);
+    }
+    format!("{command} -f {}", path.display())
+}
+
 pub(super) fn run(args: &Doctor, global: &Global) -> Result<ExitCode, Error> {
-    let file = args.file.as_deref().map(|path| compared(path, global));
+    if let (None, Some(option)) = (&args.file, args.kept.words().next()) {
+        return Err(Error::Usage(format!(
+            "{option} is about the comparison with a file: name it with -f"
+        )));
+    }
+    let file = args.file.as_deref();
+    let file = file.map(|path| compared(path, &args.kept, global));
     let facts = doctor::read::facts(file.transpose()?, global.module().as_deref())?;
     let findings = doctor::findings(&facts);
     let count = |severity| {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::{CHANGES, Error, desired, obstacles, warnings};
-use crate::cli::{Global, Reconcile};
+use crate::cli::{Global, Kept, Reconcile};
 use crate::model::State;
 use crate::output;
 use crate::plan::{Options, Plan, Prune, plan};
@@ -16,7 +16,8 @@ use crate::plan::{Options, Plan, Prune, plan};
 pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> {
     let desired = desired::read(&args.file.file)?;
     let warnings = desired.warnings();
-    let mut plan = on_this_host(&desired.observe()?, &desired.state, &options(args), global)?;
+    let options = options(&args.kept);
+    let mut plan = on_this_host(&desired.observe()?, &desired.state, &options, global)?;
     plan.places = desired.places;
     if global.json {
         print_json(&plan, &warnings, &desired.absent, None)?;
@@ -47,7 +48,7 @@ pub(super) fn on_this_host(
     Ok(plan)
 }
 
-pub(super) fn options(args: &Reconcile) -> Options {
+pub(super) fn options(args: &Kept) -> Options {
     Options {
         keep_weights: args.keep_weights,
         prune: match (args.no_prune, args.only_listed) {

@@ -10,8 +10,8 @@ use crate::plan::Refusal;
 /// A file, compared with this host.
 #[derive(Clone, Debug, Default)]
 pub struct Compared {
-    /// The name of the file, as the user gave it.
-    pub name: String,
+    /// The command that applies the file, with the options of the comparison.
+    pub apply: String,
     /// The interfaces that the file lists and the host lacks. The wanted state
     /// lacks them too.
     pub absent: BTreeSet<String>,
@@ -52,7 +52,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             "kernel-differs",
             format!("the kernel differs from the file: {changes}"),
             "traffic is not served as the file says",
-            format!("ipvs-bpf apply -f {}", file.name),
+            &file.apply,
         ));
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             "interface-missing",
             format!("this host has no interface {name}"),
             "the file lists it: apply carries out everything else, and fails",
-            "correct its name, or once it exists: ipvs-bpf apply",
+            format!("correct its name, or once it exists: {}", facts.apply()),
         ));
     }
     for name in facts.interfaces() {
@@ -93,7 +93,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
                 "interface-not-attached",
                 format!("the interface {name} does not carry the eBPF program"),
                 "packets that come in there are forwarded without the fast path",
-                "ipvs-bpf apply",
+                facts.apply(),
             ));
         }
     }
@@ -157,7 +157,7 @@ fn xdp(facts: &Facts, findings: &mut Vec<Finding>) {
                 "xdp-not-attached",
                 format!("the interface {name} does not carry the eBPF program at XDP"),
                 "its packets are forwarded at tc, which costs more",
-                "ipvs-bpf apply",
+                facts.apply(),
             ));
         }
     }

@@ -80,6 +80,12 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
 }
 
 impl Facts {
+    /// The command that applies the file, or the default one.
+    fn apply(&self) -> &str {
+        let file = self.file.as_ref();
+        file.map_or("ipvs-bpf apply", |file| &file.apply)
+    }
+
     /// True if IPVS synchronises connections with another director, or will by the file.
     /// VRRP then assigns addresses to one of the two.
     fn is_of_pair(&self) -> bool {

@@ -115,8 +115,9 @@ fn full_nat(
     if !facts.interfaces().any(|name| *name == link.name) {
         let cure = if link.ethernet {
             format!(
-                "add {} to [director] interfaces, then: ipvs-bpf apply",
-                link.name
+                "add {} to [director] interfaces, then: {}",
+                link.name,
+                facts.apply()
             )
         } else {
             "nothing: the fast path needs Ethernet, and full NAT works without it".to_owned()

@@ -29,7 +29,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             "service-missing",
             format!("{service} is registered for full NAT, and IPVS has no such service"),
             "its clients are refused",
-            "ipvs-bpf apply",
+            facts.apply(),
         ));
     }
     let Running {
@@ -43,8 +43,11 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             "sync-port-secret",
             "a sync daemon runs, and this director chooses local ports by a secret of its own",
             "the other director chooses other ports, so full-NAT connections break at a failover",
-            "write port_secret into [director], the same on both directors (openssl rand -hex \
-             16), then: ipvs-bpf apply",
+            format!(
+                "write port_secret into [director], the same on both directors (openssl rand -hex \
+                 16), then: {}",
+                facts.apply()
+            ),
         ));
     }
     if facts.running.lost_pins {
@@ -53,7 +56,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             "pins-missing",
             "the eBPF programs' pins are gone from /sys/fs/bpf",
             "programs at tcx and XDP ended with them, and the counters cannot be read",
-            "ipvs-bpf apply",
+            facts.apply(),
         ));
     }
 }

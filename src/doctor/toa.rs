@@ -53,7 +53,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
     kernel(facts, findings);
     cgroup(&facts.receiver, findings);
     others(&facts.receiver, findings);
-    pins(&facts.receiver, findings);
+    pins(&facts.receiver, facts.apply(), findings);
     if let Some(counted) = &facts.receiver.counted {
         let trust = facts.wanted.toa.iter().flat_map(|toa| &toa.trust);
         let trust: Vec<Network> = trust.copied().collect();
@@ -142,7 +142,7 @@ fn others(receiver: &Receiver, findings: &mut Vec<Finding>) {
     }
 }
 
-fn pins(receiver: &Receiver, findings: &mut Vec<Finding>) {
+fn pins(receiver: &Receiver, apply: &str, findings: &mut Vec<Finding>) {
     if !receiver.missing_pins.is_empty() {
         let names = receiver.missing_pins.join(", ");
         findings.push(Finding::new(
@@ -151,7 +151,7 @@ fn pins(receiver: &Receiver, findings: &mut Vec<Finding>) {
             format!("pins of the receiver are gone from /sys/fs/bpf: {names}"),
             "a program is detached when the pin of its link is removed, and servers then see \
              local IPs; maps without pins cannot be read or changed",
-            "ipvs-bpf apply",
+            apply,
         ));
     }
 }
@@ -214,7 +214,7 @@ mod tests {
         let mut found = Vec::new();
         cgroup(receiver, &mut found);
         others(receiver, &mut found);
-        pins(receiver, &mut found);
+        pins(receiver, "ipvs-bpf apply", &mut found);
         if let Some(counted) = &receiver.counted {
             counters(counted, &[], &mut found);
         }

@@ -47,7 +47,7 @@ pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> 
     }
     let mut follower = Follower {
         global,
-        options: planning::options(args),
+        options: planning::options(&args.kept),
         name: path.display().to_string(),
         waker: Waker::new().map_err(Error::Waiting)?,
         pace: Pace::new(Instant::now()),

@@ -55,7 +55,7 @@ fn a_program_that_was_taken_off_an_interface() {
     detach_program(&lab, "eth1");
     let findings = needed(&lab, FILE);
     let cure = only(&findings, "warning", "interface-not-attached", "eth1");
-    assert_eq!(cure, "ipvs-bpf apply");
+    assert_eq!(cure, "ipvs-bpf apply -f -");
     // Without the file, doctor cannot know that the route should exist.
     only(&running(&lab), "note", "server-other-interface", "by eth1");
     // Full NAT still works without it.

@@ -18,7 +18,7 @@ fn a_program_at_xdp_that_was_taken_off_an_interface() {
     fs::remove_file(pins(&lab).join(format!("xdp-{}", index.trim()))).unwrap();
     let findings = needed(&lab, &at_xdp());
     let cure = only(&findings, "warning", "xdp-not-attached", "eth1");
-    assert_eq!(cure, "ipvs-bpf apply");
+    assert_eq!(cure, "ipvs-bpf apply -f -");
     lab.apply(&at_xdp());
     assert_eq!(needed(&lab, &at_xdp()).len(), 0);
 }
