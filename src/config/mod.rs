@@ -42,4 +42,4 @@ pub use diagnostics::Diagnostics;
 pub use file::{Failure, read, read_text, read_with_sources};
 pub use parse::{Config, parse};
 pub use record::Report;
-pub use sources::Sources;
+pub use sources::{Sources, Stamp, stamp, watched_paths};

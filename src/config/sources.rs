@@ -18,7 +18,7 @@ pub struct Sources {
 
 /// Device, inode, time of the last change in seconds and nanoseconds, and size of a file.
 /// `None`: it is not there.
-type Stamp = Option<(u64, u64, i64, i64, u64)>;
+pub type Stamp = Option<(u64, u64, i64, i64, u64)>;
 
 impl Sources {
     /// The sources of a file that is going to be read now.
@@ -44,6 +44,11 @@ impl Sources {
 
     /// True if reading the file again may have another result.
     pub fn have_changed(&self) -> bool {
+        !self.changes().is_empty()
+    }
+
+    /// The files that differ from those that were read, as they are now.
+    pub fn changes(&self) -> BTreeMap<PathBuf, Stamp> {
         let included = self.patterns.iter().flat_map(Pattern::files);
         let now: BTreeMap<PathBuf, Stamp> = std::iter::once(self.root.clone())
             .chain(included)
@@ -52,19 +57,20 @@ impl Sources {
                 (path, stamp)
             })
             .collect();
-        now != self.seen
+        let gone = self.seen.keys().filter(|path| !now.contains_key(*path));
+        let gone: Vec<_> = gone.map(|path| (path.clone(), None)).collect();
+        let mut changes = now;
+        changes.retain(|path, stamp| self.seen.get(path) != Some(stamp));
+        changes.extend(gone);
+        changes
     }
 
     /// The folders whose events tell of a change: those of the files, those that symbolic
     /// links lead to, and those that patterns look into.
     pub fn folders(&self) -> Vec<PathBuf> {
-        let of = |path: &Path| match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-            _ => PathBuf::from("."),
-        };
         let of_files = self.seen.keys().flat_map(|path| {
             let real = path.canonicalize().ok();
-            [Some(of(path)), real.map(|path| of(&path))]
+            [Some(folder_of(path)), real.map(|path| folder_of(&path))]
         });
         let of_patterns = self.patterns.iter();
         let of_patterns = of_patterns.map(|pattern| pattern.folder().to_owned());
@@ -75,7 +81,22 @@ impl Sources {
     }
 }
 
-fn stamp(path: &Path) -> Stamp {
+/// The paths that events of [`Sources::folders`] have for a file: its own, and that of the
+/// file that a symbolic link leads to.
+pub fn watched_paths(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let real = path.canonicalize().ok();
+    let paths = [Some(path.to_owned()), real].into_iter().flatten();
+    paths.filter_map(|path| Some(folder_of(&path).join(path.file_name()?)))
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+pub fn stamp(path: &Path) -> Stamp {
     let it = fs::metadata(path).ok()?;
     Some((it.dev(), it.ino(), it.mtime(), it.mtime_nsec(), it.size()))
 }

@@ -5,6 +5,9 @@ mod follower;
 mod manager;
 
 use std::fs;
+use std::io::Write;
+use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -126,6 +129,58 @@ fn a_file_that_changes_is_applied_and_one_with_mistakes_changes_nothing() {
     let (status, rest) = follower.end();
     assert!(status.success());
     assert!(rest.iter().any(|line| line.contains("ended by SIGINT")));
+}
+
+/// The part of the file that is there so far is valid, and has no services.
+#[test]
+fn a_file_that_is_half_written_is_not_applied() {
+    let lab = Lab::new();
+    let folder = Folder::new(&lab);
+    let file = folder.write("lb.toml", FILE);
+    let mut follower = Follower::start(&lab, &file, &[]);
+    follower.until("[start]");
+    eventually("everything is applied", || converged(&lab, &file));
+    let right = rules(&lab);
+    let (head, tail) = FILE.split_at(FILE.find("[[service]]").unwrap());
+    let tail = tail.replacen("\"rr\"", "\"wrr\"", 1);
+    // In place, and created.
+    for removed in [false, true] {
+        let followed = follower.seen("follows");
+        if removed {
+            fs::remove_file(&file).unwrap();
+        }
+        let mut writer = fs::File::create(&file).unwrap();
+        writer.write_all(head.as_bytes()).unwrap();
+        for number in 0..14 {
+            // Events about other files, and comparisons.
+            folder.write("other", &number.to_string());
+            thread::sleep(Duration::from_millis(500));
+            writer.write_all(b"#\n").unwrap();
+            assert_eq!(rules(&lab), right);
+        }
+        assert_eq!(follower.seen("follows"), followed);
+        writer.write_all(tail.as_bytes()).unwrap();
+        drop(writer);
+        follower.until("follows");
+        follower.until("rr → wrr");
+        folder.write("lb.toml", FILE);
+        follower.until("wrr → rr");
+        eventually("everything is as before", || rules(&lab) == right);
+    }
+}
+
+/// There is no event about a file that stays open.
+#[test]
+fn a_change_without_an_event_is_applied_when_the_file_stays_the_same() {
+    let lab = Lab::new();
+    let folder = Folder::new(&lab);
+    let file = folder.write("lb.toml", FILE);
+    let mut follower = Follower::start(&lab, &file, &[]);
+    follower.until("[start]");
+    let mut writer = fs::OpenOptions::new().write(true).open(&file).unwrap();
+    let text = FILE.replacen("\"rr\"", "\"lc\"", 1);
+    writer.write_all(text.as_bytes()).unwrap();
+    follower.until("rr → lc");
 }
 
 #[test]

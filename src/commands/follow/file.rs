@@ -2,9 +2,10 @@
 //! The file that is followed: its last version without mistakes, and whether it changed
 //! since.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::config::{self, Config, Failure, Sources};
+use crate::config::{self, Config, Failure, Sources, Stamp};
 
 pub(super) struct File {
     path: PathBuf,
@@ -22,6 +23,8 @@ pub(super) enum Reading {
     New,
     /// The file has mistakes, or cannot be read.
     Wrong(Failure),
+    /// The file changed while it was read.
+    Unsettled,
 }
 
 impl File {
@@ -48,14 +51,18 @@ impl File {
         self.sources.folders()
     }
 
-    /// True if a file changed, as far as the file system shows it.
-    pub fn has_changed(&self) -> bool {
-        self.sources.have_changed()
+    /// The files that changed, as far as the file system shows it.
+    pub fn changes(&self) -> BTreeMap<PathBuf, Stamp> {
+        self.sources.changes()
     }
 
-    /// Reads the file again. With mistakes the earlier version stays.
-    pub fn read_again(&mut self) -> Reading {
+    /// Reads the file again. With mistakes the earlier version stays. `asked`: the user
+    /// says that the file is complete.
+    pub fn read_again(&mut self, asked: bool) -> Reading {
         let (sources, config) = config::read_with_sources(&self.path);
+        if !asked && sources.have_changed() {
+            return Reading::Unsettled;
+        }
         self.sources = sources;
         match config {
             Ok(config) => {

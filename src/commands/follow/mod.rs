@@ -6,6 +6,7 @@ mod events;
 mod file;
 mod manager;
 mod pace;
+mod settling;
 mod wake;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,7 @@ use self::events::{Cause, Event};
 use self::file::{File, Reading};
 use self::manager::Manager;
 use self::pace::Pace;
+use self::settling::Settling;
 use self::wake::{Wake, Waker};
 use super::apply::{carry_out, remove_older_module, verify};
 use super::desired::Desired;
@@ -55,6 +57,7 @@ pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> 
         claim,
         published: None,
         file,
+        settling: Settling::default(),
         host: None,
         causes: vec![Cause::Start],
         error: None,
@@ -89,6 +92,7 @@ struct Follower<'a> {
     /// The last state that was published.
     published: Option<FollowerState>,
     file: File,
+    settling: Settling,
     /// The interfaces of the host, and the file on such a host. `None`: the file is new.
     host: Option<(Vec<String>, Desired)>,
     /// The reasons of the next comparison. Without one it is for drift.
@@ -130,6 +134,9 @@ impl Follower<'_> {
             self.file.forget_mistakes();
             self.causes.push(Cause::Signal);
             self.pace.at_once(now);
+        }
+        for path in &wake.completed {
+            self.settling.completed(path);
         }
         if wake.file {
             self.causes.push(Cause::File);
@@ -202,8 +209,14 @@ impl Follower<'_> {
     /// carried out.
     fn compare(&mut self, causes: &[Cause], done: &mut usize) -> Result<(), Error> {
         let asked = causes.contains(&Cause::Signal);
-        if asked || causes.contains(&Cause::File) || self.file.has_changed() {
-            self.read_file(asked);
+        let changes = self.file.changes();
+        if asked || causes.contains(&Cause::File) || !changes.is_empty() {
+            if asked || self.settling.is_settled(&changes, Instant::now()) {
+                self.read_file(asked);
+            } else {
+                // The next comparison looks again.
+                self.causes.push(Cause::File);
+            }
         }
         let interfaces = director::interfaces()?;
         let (known, desired) = match self.host.take() {
@@ -254,11 +267,12 @@ impl Follower<'_> {
     }
 
     fn read_file(&mut self, asked: bool) {
-        let reading = self.file.read_again();
+        let reading = self.file.read_again(asked);
         self.waker.watch(&self.file.folders());
         match reading {
             Reading::Same if asked && self.file.is_valid() => self.print_file(),
             Reading::Same => {}
+            Reading::Unsettled => self.causes.push(Cause::File),
             Reading::New => {
                 self.host = None;
                 self.print_file();

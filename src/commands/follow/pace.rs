@@ -10,7 +10,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Notifications without a pause wait no longer than this.
 const LONGEST: Duration = Duration::from_secs(2);
 /// IPVS has no notifications, so it is compared this often.
-const COMPARE: Duration = Duration::from_secs(5);
+pub(super) const COMPARE: Duration = Duration::from_secs(5);
 /// After a comparison, notifications cause the next one only after this many times its
 /// duration.
 const SHARE: u32 = 9;

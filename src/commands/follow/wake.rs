@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
@@ -19,13 +19,17 @@ const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
 /// The events of a folder after which a file in it may be another one.
 fn events() -> AddWatchFlags {
-    AddWatchFlags::IN_CLOSE_WRITE
+    completing()
         | AddWatchFlags::IN_CREATE
         | AddWatchFlags::IN_DELETE
         | AddWatchFlags::IN_MOVED_FROM
-        | AddWatchFlags::IN_MOVED_TO
         | AddWatchFlags::IN_ATTRIB
         | AddWatchFlags::IN_ONLYDIR
+}
+
+/// The events after which a file is complete.
+fn completing() -> AddWatchFlags {
+    AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_MOVED_TO
 }
 
 /// The events since the last wait.
@@ -34,6 +38,8 @@ pub(super) struct Wake {
     /// SIGHUP came: the file is read again.
     pub reload: bool,
     pub file: bool,
+    /// The files that a writer closed, and those that were moved here.
+    pub completed: Vec<PathBuf>,
     pub network: bool,
 }
 
@@ -105,9 +111,11 @@ impl Waker {
             Err(errno) => return Err(errno.into()),
         }
         self.take_signals()?;
+        let events = self.take_events()?;
         Ok(Wake {
             reload: std::mem::take(&mut self.reload),
-            file: self.take_files()?,
+            file: !events.is_empty(),
+            completed: events.iter().flat_map(|it| self.completed(it)).collect(),
             network: self.network.take()?,
         })
     }
@@ -123,11 +131,24 @@ impl Waker {
         Ok(())
     }
 
-    fn take_files(&self) -> io::Result<bool> {
+    fn take_events(&self) -> io::Result<Vec<InotifyEvent>> {
         match self.files.read_events() {
-            Ok(events) => Ok(!events.is_empty()),
-            Err(Errno::EAGAIN | Errno::EINTR) => Ok(false),
-            Err(errno) => Err(errno.into()),
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(Vec::new()),
+            events => Ok(events?),
         }
+    }
+
+    /// The paths of the file that is complete after this event. Folders may have several
+    /// names. A symbolic link is complete when it is created.
+    fn completed(&self, event: &InotifyEvent) -> Vec<PathBuf> {
+        let Some(name) = &event.name else {
+            return Vec::new();
+        };
+        let folders = self.folders.iter().filter(|(_, watch)| **watch == event.wd);
+        let paths = folders.map(|(folder, _)| folder.join(name));
+        let is_complete = event.mask.intersects(completing());
+        paths
+            .filter(|path| is_complete || path.is_symlink())
+            .collect()
     }
 }
