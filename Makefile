@@ -7,8 +7,9 @@ export KERNEL ?= 6.1
 KERNELS ?= 5.10 6.1 6.12 7 6.1-rt 7-rt 6.1-cloud
 # These kernels check their memory, or overwrite freed memory, which shows a use after free.
 POISONED = $(KERNEL):slub_debug=FZPU $(KERNEL):init_on_free=1
-# The module that `cargo test` and the demo load.
-export IPVS_BPF_MODULE = $(CURDIR)/target/kmod/$(shell lab/software/kernel.sh release 2>/dev/null)/ip_vs_bpf.ko
+# The module that `cargo test` and the demo load. $(shell) of GNU Make 4.3 and before does not
+# see exported variables.
+export IPVS_BPF_MODULE = $(CURDIR)/target/kmod/$(shell KERNEL=$(KERNEL) lab/software/kernel.sh release 2>/dev/null)/ip_vs_bpf.ko
 
 # The version, also of the module and the packages.
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
