@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::build::packet;
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, Side};
 use crate::fragment::{cut, join};
 use crate::judge::{Verdict, flow_of, flows, judge, translation};
 use crate::layer::Layer;
@@ -168,6 +168,36 @@ fn every_file_is_a_fixture_of_its_own() {
         let steps = format!("{:?} {:?} {steps:?}", fixture.session, fixture.fast_path);
         if let Some(other) = seen.insert(steps, &fixture.name) {
             panic!("{} says what {other} says", fixture.name);
+        }
+    }
+}
+
+/// Numbers of layers, which other folders send: extension headers, and what the module reads.
+const LAYERS: [(&str, &str, &[u8]); 2] = [
+    ("ip4", "protocol", &[1, 6, 17, 132]),
+    ("ip6", "next", &[0, 6, 17, 43, 44, 51, 58, 59, 60, 132, 135]),
+];
+
+#[test]
+fn every_other_protocol_number_comes_in_from_both_sides() {
+    let fixtures = Fixture::all(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let steps = fixtures.iter().flat_map(|fixture| &fixture.steps);
+    let all: Vec<_> = steps.flat_map(|step| &step.sent).collect();
+    for (name, key, layers) in LAYERS {
+        for side in [Side::Client, Side::Server] {
+            let sent = all.iter().filter(|sent| sent.side == side);
+            let headers = sent.filter_map(|sent| {
+                let header = sent
+                    .layers
+                    .iter()
+                    .find(|layer| layer.name.starts_with("ip"));
+                header.filter(|header| header.name == name)
+            });
+            let mut numbers: Vec<_> = (0..=255).filter(|n| !layers.contains(n)).collect();
+            for header in headers {
+                numbers.retain(|n| header.key(key) != Some(&n.to_string()));
+            }
+            assert!(numbers.is_empty(), "{name} from {side:?}: {numbers:?}");
         }
     }
 }
