@@ -3,6 +3,8 @@
 //! connection. All other tests run with it and without it (`FAST_PATH=off`), so they
 //! check everything else.
 
+use crate::accounting::{becomes, one_server};
+use crate::balance::balanced;
 use crate::full_nat::FILE;
 use crate::ipv6;
 use crate::lab::{Lab, eventually, success};
@@ -209,4 +211,43 @@ fn a_neighbour_that_moves_is_followed_within_the_lease() {
         talk.try_ask(1).is_ok_and(|answer| answer == first)
     });
     warm(&lab, &mut talk);
+}
+
+/// 80 slots for the 400 flows of both directions.
+#[test]
+fn a_full_table_of_flows_costs_speed_only() {
+    let lab = Lab::new();
+    let few = one_server().replace("max_sessions = 10_000", "max_sessions = 20");
+    lab.apply(&few.replace("[director]\n", "[director]\nfast_path = true\n"));
+    let mut talks: Vec<_> = (0..200)
+        .map(|_| Talk::new(&lab, "udp", ("10.0.0.1", 7)))
+        .map(|mut talk| {
+            let first = talk.ask();
+            (talk, first)
+        })
+        .collect();
+    let mut rounds = 1;
+    eventually(
+        "some flows have no slot, and others take the fast path",
+        || {
+            for (talk, first) in &mut talks {
+                assert_eq!(&talk.ask(), &*first);
+            }
+            rounds += 1;
+            lab.counter("flows_full") > 200 && fast_packets(&lab).iter().all(|count| *count > 200)
+        },
+    );
+    assert_eq!(lab.counter("flows_no_memory"), 0);
+    // Slots change their owners, and no packet is counted twice or not at all.
+    let request = 28 + "hello".len() as u64;
+    // server.py answers "NAME ADDRESS PORT LENGTH hello".
+    let answers = talks
+        .iter()
+        .map(|(_, first)| 28 + format!("server1 10.2.0.100 {} 5 hello", first.port).len() as u64);
+    let answers: u64 = answers.sum();
+    becomes(&lab, "10.0.0.1:7 ", || {
+        let asked = 200 * rounds;
+        [200, asked, asked, asked * request, rounds * answers]
+    });
+    balanced(&lab);
 }
