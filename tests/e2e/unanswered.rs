@@ -167,6 +167,36 @@ fn a_session_that_is_answered_gives_way_to_nobody() {
     assert_eq!(lab.counter("refused_ports_exhausted"), 1);
 }
 
+/// The connection of IPVS ends with the next tick of its timer. Until then it has no session.
+#[test]
+fn a_request_of_a_session_that_was_given_up_is_dropped_and_the_next_one_is_served() {
+    let lab = Lab::new();
+    forged_sources_are_routed(&lab);
+    // See above.
+    let cookies = ["sysctl", "-qw", "net.ipv4.tcp_syncookies=2"];
+    lab.exec("server1", &cookies);
+    let long = "[timeouts]\ntcp_unanswered = \"1h\"\n";
+    lab.apply(&(few_ports("4000-4000") + long));
+    // No RST comes back.
+    let silent = ["ip", "route", "add", "blackhole", "10.2.0.100"];
+    lab.exec("server1", &silent);
+    let rounds = "for _ in range(100):\n    segment(0, SYN)\n    segment(1, SYN)";
+    eventually("a SYN comes between both", || {
+        forge(&lab, rounds);
+        lab.counter("drop_no_session") > 0
+    });
+    let given_up = lab.counter("sessions_given_up");
+    assert!(given_up > 0);
+    assert_eq!(lab.counter("sessions_created"), given_up + 1);
+    assert_eq!(lab.counter("refused_ports_exhausted"), 0);
+    assert_eq!(balanced(&lab), 1);
+    lab.exec(
+        "server1",
+        &["ip", "route", "del", "blackhole", "10.2.0.100"],
+    );
+    lab.get(&["http://10.0.0.1/"]);
+}
+
 /// The module finds the oldest session of a server by a hash table, in which some of these
 /// ports collide.
 #[test]
