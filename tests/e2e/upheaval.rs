@@ -27,7 +27,7 @@ const ECHO: (&str, u16) = ("10.0.0.1", 7);
 const WEB: (&str, u16) = ("10.0.0.1", 80);
 
 /// Runs a shell command at the end of a test.
-struct AtEnd(String);
+pub struct AtEnd(pub String);
 
 impl Drop for AtEnd {
     fn drop(&mut self) {
@@ -38,20 +38,29 @@ impl Drop for AtEnd {
 
 const SECOND_CPU: &str = "/sys/devices/system/cpu/cpu1/online";
 
-/// Binds this thread to the second processor. A processor that goes sends its threads away,
-/// for good.
-fn to_second_cpu() {
-    let mut second = CpuSet::new();
-    second.set(1).unwrap();
-    sched_setaffinity(Pid::from_raw(0), &second).unwrap();
+/// False if the machine has one processor, which must be on purpose.
+pub fn has_second_cpu() -> bool {
+    let there = Path::new(SECOND_CPU).exists();
+    let cpus = std::env::var("CPUS");
+    assert!(
+        there || cpus.is_ok_and(|number| number == "1"),
+        "there is no {SECOND_CPU}"
+    );
+    there
+}
+
+/// Binds this thread to a processor. One that goes sends its threads away, for good.
+pub fn to_cpu(number: usize) {
+    let mut only = CpuSet::new();
+    only.set(number).unwrap();
+    sched_setaffinity(Pid::from_raw(0), &only).unwrap();
 }
 
 /// Veths handle packets on the processor of their sender.
 #[test]
 fn a_processor_goes_and_comes_back_and_every_packet_is_counted_once() {
     let lab = Lab::alone();
-    if !Path::new(SECOND_CPU).exists() {
-        println!("this machine has one processor");
+    if !has_second_cpu() {
         return;
     }
     let _online = AtEnd(format!("echo 1 >{SECOND_CPU}"));
@@ -62,7 +71,7 @@ fn a_processor_goes_and_comes_back_and_every_packet_is_counted_once() {
     let mut talk = Talk::new(&lab, "udp", ECHO);
     let mut asked = 0;
     for _ in 0..3 {
-        to_second_cpu();
+        to_cpu(1);
         for _ in 0..20 {
             talk.ask();
         }
