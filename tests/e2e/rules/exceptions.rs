@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Exceptions: what stays native although a rule covers it, and what a rule does not cover.
 
+use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use nix::sched::{sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+use socket2::{Domain, Socket, Type};
 
 use super::{RULES, WEB, add_web, begin, ipvsadm, peer, read, route_servers, sysctl, write};
-use crate::lab::{Lab, eventually};
+use crate::lab::{Lab, eventually, run};
 use crate::talk::Talk;
+use crate::upheaval::{AtEnd, has_second_cpu, to_cpu};
 
 #[test]
 fn a_server_that_ipvs_does_not_masquerade_stays_native() {
@@ -122,6 +132,95 @@ fn a_port_of_ip_vs_ftp_stays_native() {
     }
     assert!(lab.counter("rule_native_other_application") > 0);
     assert_eq!(lab.counter("rule_services_made"), 0);
+}
+
+/// Calls the first on the second processor, where nothing else runs until the second has
+/// returned, not even threads of the kernel. The second runs on the first processor.
+fn alone_on_second_cpu(call: impl FnOnce() + Send, meanwhile: impl FnOnce()) {
+    const ENDLESS: &str = "kernel.sched_rt_runtime_us";
+    let usual = run(Command::new("sysctl").args(["-n", ENDLESS]));
+    let _usual = AtEnd(format!("sysctl -qw {ENDLESS}={}", usual.trim()));
+    run(Command::new("sysctl").args(["-qw", &format!("{ENDLESS}=-1")]));
+    let (called, over) = (AtomicBool::new(false), AtomicBool::new(false));
+    let every = sched_getaffinity(Pid::from_raw(0)).unwrap();
+    to_cpu(0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            to_cpu(1);
+            let priority = libc::sched_param { sched_priority: 1 };
+            // SAFETY: the parameter outlives the call, and 0 is this thread.
+            let set = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &priority) };
+            assert_eq!(set, 0);
+            call();
+            called.store(true, Ordering::Release);
+            while !over.load(Ordering::Acquire) {
+                std::hint::spin_loop();
+            }
+        });
+        while !called.load(Ordering::Acquire) {
+            thread::sleep(Duration::from_millis(1));
+        }
+        meanwhile();
+        over.store(true, Ordering::Release);
+    });
+    sched_setaffinity(Pid::from_raw(0), &every).unwrap();
+}
+
+/// The module registers the application of a service's port after the first packet, in a work
+/// item on the packet's processor. Here `ip_vs_ftp` takes the port before that.
+#[test]
+fn a_service_whose_port_another_application_takes_first_is_counted_and_made_again() {
+    let lab = Lab::alone();
+    if !has_second_cpu() {
+        return;
+    }
+    let unload = || Command::new("modprobe").args(["-r", "ip_vs_ftp"]).status();
+    // Namespaces of other tests end in the background, and connections with them.
+    eventually("ip_vs_ftp is gone", || unload().unwrap().success());
+    begin(&lab, RULES);
+    ipvsadm(&lab, "-A -t 10.0.0.1:2000 -s rr");
+    ipvsadm(&lab, "-a -t 10.0.0.1:2000 -r 10.2.0.2:8080 -m");
+    // All neighbours are known.
+    ipvsadm(&lab, "-A -t 10.0.0.1:2001 -s rr");
+    ipvsadm(&lab, "-a -t 10.0.0.1:2001 -r 10.2.0.2:8080 -m");
+    lab.get(&["http://10.0.0.1:2001/"]);
+
+    let mut first = lab.inside("client", || {
+        let first = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        first.set_nonblocking(true).unwrap();
+        first
+    });
+    let vip = SocketAddr::from(([10, 0, 0, 1], 2000));
+    alone_on_second_cpu(
+        || drop(first.connect(&vip.into())),
+        || {
+            drop(run(
+                Command::new("modprobe").args(["ip_vs_ftp", "ports=2000"])
+            ))
+        },
+    );
+    eventually("it is counted", || {
+        lab.counter("rule_services_unregistered") == 1
+    });
+    // The connection itself is full NAT.
+    first.set_nonblocking(false).unwrap();
+    first
+        .set_read_timeout(Some(Duration::from_secs(120)))
+        .unwrap();
+    first.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    let mut text = String::new();
+    first.read_to_string(&mut text).unwrap();
+    assert_eq!(peer(text.split("\r\n\r\n").nth(1).unwrap()), "10.2.0.100");
+    assert!(!read(&lab, "services").contains("10.0.0.1:2000 default"));
+
+    assert!(unload().unwrap().success());
+    assert_eq!(peer(&lab.get(&["http://10.0.0.1:2000/"])), "10.2.0.100");
+    eventually("it is registered", || {
+        lab.exec("director", &["cat", "/proc/net/ip_vs_app"])
+            .contains("2000")
+    });
+    assert_eq!(lab.counter("rule_services_unregistered"), 1);
+    assert_eq!(lab.counter("rule_native_other_application"), 0);
 }
 
 #[test]
