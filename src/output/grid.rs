@@ -28,6 +28,8 @@ pub struct Column {
 pub struct Row {
     pub values: Vec<Value>,
     pub servers: Vec<Vec<Value>>,
+    /// Text that is printed below, on as many lines as it needs.
+    pub note: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,7 +87,7 @@ impl Row {
     pub fn new(values: impl Into<Vec<Value>>) -> Self {
         Row {
             values: values.into(),
-            servers: Vec::new(),
+            ..Row::default()
         }
     }
 }
@@ -190,6 +192,7 @@ mod tests {
                 .iter()
                 .map(|weight| vec![Value::text("server"), Value::Count(*weight)])
                 .collect(),
+            note: None,
         }
     }
 

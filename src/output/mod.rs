@@ -4,6 +4,7 @@
 pub mod file;
 pub mod grid;
 pub mod names;
+mod notes;
 mod numbers;
 mod progress;
 pub mod table;

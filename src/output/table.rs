@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Formats a [`Grid`] as lines of text, close to those of `ipvsadm -Ln`.
 
+use std::collections::BTreeMap;
+
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, Row, Table, Width};
 
-use super::grid::{Column, Grid, Value};
+use super::grid::{self, Column, Grid, Value};
 use super::names::Names;
+use super::notes;
 use super::numbers::human;
 
 /// How values are formatted.
@@ -21,9 +24,11 @@ const GAP: u16 = 2;
 /// The shortest width to which text is cut. It is more than the width of any header.
 const SHORT: u16 = 16;
 
-/// Returns the header and the rows, without trailing blanks.
+/// Returns the header and the rows with their notes, without trailing blanks.
 pub fn lines(grid: &Grid, style: Style) -> Vec<String> {
-    text(&table(grid, &all(grid), style))
+    notes::insert(text(&table(grid, &all(grid), style)), grid, |row| {
+        row.note.iter().map(|note| notes::indented(note)).collect()
+    })
 }
 
 /// A table whose lines have a limited width.
@@ -40,7 +45,8 @@ pub struct Fitted {
 /// after `skipped` columns were left out at the left. `skipped` is limited so that the
 /// last column stays visible at the right edge. The first column is always present.
 /// Text that may be shortened is shortened before a column is left out. The first
-/// column is shortened only if it is wider than the whole width.
+/// column is shortened only if it is wider than the whole width. A row with a note has its
+/// shortened text in full above the note.
 pub fn lines_within(grid: &Grid, style: Style, width: u16, skipped: usize) -> Fitted {
     let whole = table(grid, &all(grid), style).column_max_content_widths();
     let least: Vec<u16> = whole
@@ -78,16 +84,27 @@ pub fn lines_within(grid: &Grid, style: Style, width: u16, skipped: usize) -> Fi
     let at = |widths: &[u16], index: usize| widths.get(index).copied().unwrap_or_default();
     let taken = columns.iter().skip(1).map(|index| at(&least, *index) + GAP);
     let mut rest = room.saturating_sub(taken.sum());
+    let mut widths = BTreeMap::new();
     for (column, index) in table.column_iter_mut().zip(&columns) {
         let least = at(&least, *index).min(width);
         let more = (at(&whole, *index) - least).min(rest);
         rest -= more;
         shorten(column, least + more);
+        widths.insert(*index, usize::from(least + more));
     }
+    let notes = |row: &grid::Row| {
+        let Some(note) = &row.note else {
+            return Vec::new();
+        };
+        let mut texts = shortened(grid, row, &widths, style);
+        texts.push(note.clone());
+        let lines = texts.iter().map(|text| notes::wrapped(text, width));
+        lines.flatten().collect()
+    };
     Fitted {
         lines: match width {
             0 => Vec::new(),
-            _ => text(&table),
+            _ => notes::insert(text(&table), grid, notes),
         },
         hidden: grid
             .columns
@@ -98,6 +115,23 @@ pub fn lines_within(grid: &Grid, style: Style, width: u16, skipped: usize) -> Fi
             .collect(),
         skipped,
     }
+}
+
+/// Returns the texts of a row that are shortened or in a column that is left out. `widths`
+/// has the other columns.
+fn shortened(
+    grid: &Grid,
+    row: &grid::Row,
+    widths: &BTreeMap<usize, usize>,
+    style: Style,
+) -> Vec<String> {
+    let columns = grid.columns.iter().enumerate();
+    let texts = columns.filter_map(|(index, column)| {
+        let text = word(row.values.get(index)?, style);
+        let width = widths.get(&index).copied().unwrap_or_default();
+        (column.shortens && text.chars().count() > width).then_some(text)
+    });
+    texts.collect()
 }
 
 /// Cuts text that does not fit and ends it in `…`.
@@ -225,6 +259,7 @@ mod tests {
                     Value::Count(123_456_789),
                     Value::PerMille(1234),
                 ]],
+                note: None,
             }],
         )
     }
@@ -291,6 +326,38 @@ drop_xfrm_policy  packets dropped: a policy of IPsec…     17
         assert_eq!(at(41).lines[1], "drop_xfrm_policy  packets dropped…     17");
         assert_eq!(at(40).hidden, ["Value"]);
         assert_eq!(at(72).lines, lines(&long, style(&names, false)));
+    }
+
+    #[test]
+    fn a_note_is_wrapped_below_its_row_and_has_the_text_that_is_shortened() {
+        let names = Names::default();
+        let mut grid = counters("packets dropped: a policy of IPsec forbids them");
+        grid.rows[0].note = Some("see `ip xfrm policy` and `ip xfrm state`".to_owned());
+        grid.rows.push(Row::new([Value::text("drop_no_route")]));
+        let at = |width| lines_within(&grid, style(&names, false), width, 0);
+        snapbox::assert_data_eq!(
+            at(45).lines.join("\n"),
+            snapbox::str![[r#"
+Counter           Meaning               Value
+drop_xfrm_policy  packets dropped: a …     17
+        packets dropped: a policy of IPsec
+        forbids them
+        see `ip xfrm policy` and `ip xfrm
+        state`
+drop_no_route
+"#]]
+        );
+        assert_eq!(at(40).hidden, ["Value"]);
+        assert_eq!(
+            at(72).lines[2],
+            "        see `ip xfrm policy` and `ip xfrm state`"
+        );
+        assert_eq!(at(72).lines, lines(&grid, style(&names, false)));
+        for width in 0..60 {
+            for line in at(width).lines {
+                assert!(line.chars().count() <= width.into(), "{width}: {line}");
+            }
+        }
     }
 
     #[test]

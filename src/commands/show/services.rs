@@ -137,6 +137,7 @@ fn row(now: &RunningService, columns: &[Filled]) -> Row {
     Row {
         values,
         servers: servers.collect(),
+        note: None,
     }
 }
 
