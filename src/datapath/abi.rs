@@ -136,7 +136,7 @@ pub struct Control {
 }
 
 macro_rules! counters {
-    ($($name:ident = $value:literal => $c_name:literal, $meaning:literal;)*) => {
+    ($($name:ident = $value:literal => $c_name:literal, $meaning:literal, $cure:expr;)*) => {
         /// `enum ipvs_bpf_counter`: the index into the per-CPU array map `counters`.
         /// Counts the packets that the programs forwarded or refused.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -159,13 +159,20 @@ macro_rules! counters {
             pub fn meaning(self) -> &'static str {
                 match self { $(Counter::$name => $meaning,)* }
             }
+
+            /// `None`: the counter does not mean trouble.
+            pub fn cure(self) -> Option<&'static str> {
+                match self { $(Counter::$name => $cure,)* }
+            }
         }
     };
 }
 
 counters! {
-    RewriteFailed = 0 => "IPVS_BPF_REWRITE_FAILED", "packets dropped: the kernel refused a write";
-    XdpPackets = 1 => "IPVS_BPF_XDP_PACKETS", "packets forwarded at XDP";
+    RewriteFailed = 0 => "IPVS_BPF_REWRITE_FAILED", "packets dropped: the kernel refused a write",
+        Some("capture the packet: its headers are cut off, or the kernel is out of memory");
+    XdpPackets = 1 => "IPVS_BPF_XDP_PACKETS", "packets forwarded at XDP",
+        None;
 }
 
 // SAFETY: plain integers in C layout, without implicit padding. Every byte pattern is a

@@ -2,6 +2,7 @@
 //! Checks names in the documents: links, files and functions of the repository, counters,
 //! and findings.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use ipvs_bpf::{datapath, kmod};
@@ -162,36 +163,61 @@ fn every_finding_of_doctor_that_is_named_is_one() {
     assert!(count > 20, "{count}");
 }
 
-/// The page is what `show --counters` prints, with what to do about each counter.
+/// The page is what `show --counters` prints. The program has no text where the page says
+/// "nothing" of a counter that does not mean trouble.
 #[test]
 fn every_counter_is_on_the_page_of_counters_with_its_meaning_and_what_to_do() {
     let stats = read("kmod/control/stats_proc.c");
     let names = stats
         .lines()
         .filter_map(|line| line.trim().strip_prefix("[COUNT_")?.split('"').nth(1));
-    let module = names
-        .chain(["sessions"])
-        .map(|name| (name.to_owned(), kmod::counters::meaning(name).unwrap()));
+    let module = names.chain(["sessions"]).map(|name| {
+        let meaning = kmod::counters::meaning(name).unwrap();
+        (name.to_owned(), meaning, kmod::counters::cure(name))
+    });
     let program = datapath::abi::Counter::ALL
         .iter()
-        .map(|counter| (counter.name(), counter.meaning()));
-    let mut counters: Vec<_> = module.chain(program).collect();
+        .map(|counter| (counter.name(), counter.meaning(), counter.cure()));
+    let counters: Vec<_> = module.chain(program).collect();
     assert!(counters.len() > 40, "{}", counters.len());
+    let cures = counters.iter().filter(|(.., cure)| cure.is_some());
+    assert!(cures.count() > 30);
 
     let page = read("docs/reference/counters.md");
     let (_, tables) = page.split_once("\n## ").unwrap();
-    let mut rows: Vec<_> = tables
+    let mut rows: BTreeMap<String, (&str, String)> = tables
         .lines()
         .filter_map(|line| line.strip_prefix("| `"))
         .map(|row| {
-            let mut columns = row.trim_end_matches(" |").split(" | ");
-            let name = columns.next().unwrap().trim_end_matches('`').to_owned();
-            let meaning = columns.next().expect(row);
-            assert!(columns.next().is_some_and(|cure| !cure.is_empty()), "{row}");
-            (name, meaning)
+            let columns: Vec<&str> = row.trim_end_matches(" |").split(" | ").collect();
+            let [name, meaning, cure] = columns[..] else {
+                panic!("{row}");
+            };
+            let name = name.trim_end_matches('`').to_owned();
+            (name, (meaning, without_links(cure)))
         })
         .collect();
-    counters.sort();
-    rows.sort();
-    assert_eq!(rows, counters);
+    for (name, meaning, cure) in counters {
+        let (on_page, to_do) = rows.remove(&name).expect(&name);
+        assert_eq!(on_page, meaning, "{name}");
+        match cure {
+            Some(cure) => assert_eq!(to_do, cure, "{name}"),
+            None => assert!(to_do.starts_with("nothing"), "{name}: {to_do}"),
+        }
+    }
+    assert!(rows.is_empty(), "not a counter: {rows:?}");
+}
+
+/// `[text](target)` becomes `text`.
+fn without_links(markdown: &str) -> String {
+    let mut text = String::new();
+    let mut rest = markdown;
+    while let Some((before, link)) = rest.split_once('[') {
+        let (words, target) = link.split_once("](").expect(markdown);
+        let (_, after) = target.split_once(')').expect(markdown);
+        text += before;
+        text += words;
+        rest = after;
+    }
+    text + rest
 }

@@ -24,6 +24,17 @@ pub(super) struct Counted {
     /// The description.
     /// `None`: the module is newer than this build.
     meaning: Option<&'static str>,
+    /// The action that helps.
+    /// `None`: the counter does not mean trouble, or is not known.
+    cure: Option<&'static str>,
+}
+
+impl Counted {
+    /// The cure, if there is something to cure.
+    fn note(&self) -> Option<String> {
+        let cure = self.cure.filter(|_| self.value > 0)?;
+        Some(format!("what to do: {cure}"))
+    }
 }
 
 pub(super) fn look(query: &Query) -> Result<Look, Error> {
@@ -42,6 +53,7 @@ fn join(module: Vec<(String, u64)>, programs: Vec<(Counter, u64)>) -> Vec<Counte
     let module = module.into_iter().map(|(name, value)| Counted {
         source: "module",
         meaning: kmod::counters::meaning(&name),
+        cure: kmod::counters::cure(&name),
         name,
         value,
     });
@@ -50,13 +62,15 @@ fn join(module: Vec<(String, u64)>, programs: Vec<(Counter, u64)>) -> Vec<Counte
         name: counter.name(),
         value,
         meaning: Some(counter.meaning()),
+        cure: counter.cure(),
     });
     module.chain(programs).collect()
 }
 
 pub(super) fn grid(counters: &[Counted]) -> Grid {
-    let rows = counters.iter().map(|counted| {
-        Row::new([
+    let rows = counters.iter().map(|counted| Row {
+        note: counted.note(),
+        ..Row::new([
             Value::text(counted.source),
             Value::text(&counted.name),
             Value::Large(counted.value),
@@ -83,6 +97,8 @@ mod tests {
         join(
             vec![
                 ("sessions_created".to_owned(), 3),
+                ("drop_no_route".to_owned(), 17),
+                ("drop_xfrm_policy".to_owned(), 0),
                 ("of_a_later_module".to_owned(), 1),
             ],
             vec![(Counter::RewriteFailed, 123_456_789)],
@@ -90,14 +106,18 @@ mod tests {
     }
 
     #[test]
-    fn each_counter_says_what_it_means() {
+    fn each_counter_says_what_it_means_and_trouble_what_to_do() {
         snapbox::assert_data_eq!(
             text(&grid(&counters())),
             snapbox::str![[r#"
 Source  Counter              Value  Meaning
 module  sessions_created         3  sessions created
+module  drop_no_route           17  requests dropped: no route to the server
+        what to do: give the director a route to the server: `ip route get` with the server's address. The sender gets an ICMP error
+module  drop_xfrm_policy         0  packets dropped: an IPsec policy forbids them, or has no association for them
 module  of_a_later_module        1  (this build does not know it)
 ebpf    rewrite_failed     123456K  packets dropped: the kernel refused a write
+        what to do: capture the packet: its headers are cut off, or the kernel is out of memory
 
 "#]]
         );
@@ -106,7 +126,7 @@ ebpf    rewrite_failed     123456K  packets dropped: the kernel refused a write
     #[test]
     fn the_json_has_the_documented_shape() {
         let document = Document {
-            counters: counters()[..1].to_vec(),
+            counters: counters()[..2].to_vec(),
         };
         json("show --counters", &document);
     }
