@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::lay_out;
 use crate::full_nat::FILE;
-use crate::lab::{Lab, ipvs_bpf, success};
+use crate::lab::{Lab, ipvs_bpf, run, success};
 use crate::talk::answer;
 
 #[test]
@@ -150,6 +150,54 @@ fn settings_and_counters_are_shown() {
     assert_eq!(value("ebpf", "rewrite_failed"), 0);
     let known = |c: &&Value| c["meaning"].is_string();
     assert_eq!(counters.iter().filter(known).count(), counters.len());
+}
+
+#[test]
+fn a_drop_is_shown_with_what_to_do_about_it_and_fits_the_terminal() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    lab.get(&["http://10.0.0.1/"]);
+    for destination in ["10.2.0.0/24", "fd00:2::/64"] {
+        lab.exec("director", &["ip", "route", "del", destination]);
+    }
+    let refused = lab.try_exec(
+        "client",
+        &["curl", "-sS", "--max-time", "5", "http://10.0.0.1/"],
+    );
+    assert!(!refused.status.success());
+    assert!(lab.counter("drop_no_route") > 0);
+
+    let cure = "give the director a route to the server: `ip route get` with the server's \
+                address. The sender gets an ICMP error";
+    let text = success(&lab.ipvs_bpf(&["show", "--counters"]));
+    assert!(
+        text.contains(&format!("        what to do: {cure}\n")),
+        "{text}"
+    );
+    assert_eq!(text.matches("what to do:").count(), 1, "{text}");
+    let json = success(&lab.ipvs_bpf(&["show", "--counters", "--json"]));
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let cure_of = |name: &str| {
+        let mut counters = json["counters"].as_array().unwrap().iter();
+        counters.find(|c| c["name"] == name).unwrap()["cure"].clone()
+    };
+    assert_eq!(cure_of("drop_no_route"), cure);
+    assert!(cure_of("refused_no_memory").is_string());
+    assert_eq!(cure_of("sessions_created"), Value::Null);
+
+    let line = format!(
+        "stty cols 80; {} --netns {} show --counters",
+        env!("CARGO_BIN_EXE_ipvs-bpf"),
+        lab.namespace("director")
+    );
+    let mut terminal = std::process::Command::new("script");
+    terminal.env("TERM", "xterm");
+    let screen = run(terminal.args(["-qec", &line, "/dev/null"])).replace('\r', "");
+    println!("{screen}");
+    assert!(screen.lines().all(|line| line.chars().count() <= 80));
+    let note = "        what to do: give the director a route to the server: `ip route get` with\n\
+                \x20       the server's address. The sender gets an ICMP error\n";
+    assert!(screen.contains(note), "{screen}");
 }
 
 #[test]
