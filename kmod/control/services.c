@@ -8,6 +8,7 @@
 #include "control/port_apps.h"
 #include "control/services.h"
 #include "packet/hooks.h"
+#include "session/devices.h"
 #include "session/unanswered.h"
 #include "table/director.h"
 
@@ -68,11 +69,13 @@ int ivb_services_hook(struct director *director)
 	if (!try_module_get(THIS_MODULE))
 		return -ENOENT;
 	err = ivb_hooks_register(director->net);
-	if (err)
+	if (err) {
 		module_put(THIS_MODULE);
-	else
-		director->hooked = true;
-	return err;
+		return err;
+	}
+	director->hooked = true;
+	ivb_devices_forward(director->net);
+	return 0;
 }
 
 static void unhook(struct director *director)

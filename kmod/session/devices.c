@@ -9,12 +9,28 @@
  * routes. IPVS itself drops what it keeps for a server.
  */
 #include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
 #include <linux/sched.h>
 
 #include "session/bond_ports.h"
 #include "session/devices.h"
 #include "session/leases.h"
 #include "session/routes.h"
+
+/* A driver may send several segments that a device has merged (LRO) as one frame. So a
+ * host that forwards turns that off (net/ipv4/devinet.c: inet_forward_change()), and full
+ * NAT forwards without net.ipv4.ip_forward. Like there, it stays off. Called under config,
+ * which nothing takes under RTNL.
+ */
+void ivb_devices_forward(struct net *net)
+{
+	struct net_device *dev;
+
+	rtnl_lock();
+	for_each_netdev(net, dev)
+		dev_disable_lro(dev);
+	rtnl_unlock();
+}
 
 static void forget_routes(struct session *session, const void *dev)
 {

@@ -9,6 +9,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 const ETHTOOL_GFLAGS: u32 = 0x25;
 const ETH_FLAG_RXVLAN: u32 = 1 << 8;
+const ETH_FLAG_LRO: u32 = 1 << 15;
 
 /// `struct ethtool_value` (linux/ethtool.h).
 #[repr(C)]
@@ -17,16 +18,25 @@ struct Value {
     data: u32,
 }
 
-/// True if the device takes VLAN tags out of the frames that it receives (`rxvlan`). False
-/// if there is no such interface, or its driver does not say.
+/// True if the device takes VLAN tags out of the frames that it receives (`rxvlan`).
 pub fn strips_tags(interface: &str) -> bool {
+    flags(interface) & ETH_FLAG_RXVLAN != 0
+}
+
+/// True if the device merges the segments that it receives (`large-receive-offload`).
+pub fn merges_segments(interface: &str) -> bool {
+    flags(interface) & ETH_FLAG_LRO != 0
+}
+
+/// None if there is no such interface, or its driver does not say.
+fn flags(interface: &str) -> u32 {
     let Ok(socket) = socket(
         AddressFamily::Inet,
         SockType::Datagram,
         SockFlag::SOCK_CLOEXEC,
         None,
     ) else {
-        return false;
+        return 0;
     };
     let mut value = Value {
         command: ETHTOOL_GFLAGS,
@@ -37,7 +47,7 @@ pub fn strips_tags(interface: &str) -> bool {
     // The last byte stays zero.
     let room = request.ifr_name.len() - 1;
     if interface.len() > room {
-        return false;
+        return 0;
     }
     for (to, from) in request.ifr_name.iter_mut().zip(interface.bytes()) {
         *to = from.cast_signed();
@@ -45,5 +55,5 @@ pub fn strips_tags(interface: &str) -> bool {
     request.ifr_ifru.ifru_data = (&raw mut value).cast();
     // SAFETY: the request and the value that it points to outlive the call.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) };
-    result == 0 && value.data & ETH_FLAG_RXVLAN != 0
+    if result == 0 { value.data } else { 0 }
 }

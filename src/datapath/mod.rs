@@ -9,7 +9,7 @@ mod clsact;
 mod counters;
 mod earlier;
 mod error;
-mod ethtool;
+pub mod ethtool;
 mod filters;
 mod live_namespaces;
 mod object;

@@ -98,6 +98,19 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
         }
     }
     xdp(facts, findings);
+    let forwards = facts.has_full_nat();
+    let links = facts.links.links.iter();
+    for link in links.filter(|link| forwards && link.merges) {
+        findings.push(Finding::about(
+            &link.name,
+            Warning,
+            "lro",
+            format!("the interface {} merges segments (LRO)", link.name),
+            "its driver or that of another interface may send what was merged as one frame, \
+             which no host accepts",
+            format!("ethtool -K {} lro off; the first apply does it", link.name),
+        ));
+    }
     for before in &facts.attachments.before {
         findings.push(Finding::new(
             Warning,

@@ -20,6 +20,8 @@ pub struct Link {
     pub mtu: u32,
     /// `ARPHRD_ETHER`
     pub ethernet: bool,
+    /// True if the device merges the segments that it receives (LRO).
+    pub merges: bool,
     /// The link-layer address.
     pub hardware: Vec<u8>,
 }

@@ -82,6 +82,7 @@ fn healthy() -> Facts {
         carrier: true,
         mtu: 1500,
         ethernet: true,
+        merges: false,
         hardware: Vec::new(),
     };
     let address = |link, text: &str, length| Address {

@@ -5,6 +5,7 @@
 mod changes;
 mod counted;
 mod failover;
+mod merging;
 mod mtu;
 mod tags;
 mod transfers;

@@ -14,6 +14,7 @@ use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
 };
 
+use crate::datapath::ethtool;
 use crate::doctor::links::{Address, Link, Links, Neighbour};
 use crate::rtnetlink::{ask, own_address};
 
@@ -60,7 +61,10 @@ fn link(message: &LinkMessage) -> Option<Link> {
     };
     for attribute in &message.attributes {
         match attribute {
-            LinkAttribute::IfName(name) => link.name.clone_from(name),
+            LinkAttribute::IfName(name) => {
+                link.name.clone_from(name);
+                link.merges = ethtool::merges_segments(name);
+            }
             LinkAttribute::Address(bytes) => link.hardware.clone_from(bytes),
             LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
             _ => {}
