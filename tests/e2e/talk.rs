@@ -41,17 +41,17 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A program that another test starts shares all sockets until its `execve(2)`: a socket
 /// that was closed holds its port as long.
-fn connect(socket: &Socket, to: SocketAddr) {
+fn connect(socket: &Socket, to: SocketAddr, patience: Duration) -> io::Result<()> {
     let start = Instant::now();
     loop {
-        match socket.connect_timeout(&to.into(), PATIENCE) {
+        match socket.connect_timeout(&to.into(), patience) {
             Err(error)
                 if error.kind() == io::ErrorKind::AddrNotAvailable
                     && start.elapsed() < PATIENCE =>
             {
                 sleep(Duration::from_millis(10));
             }
-            result => return result.unwrap(),
+            result => return result,
         }
     }
 }
@@ -59,6 +59,29 @@ fn connect(socket: &Socket, to: SocketAddr) {
 impl Talk {
     /// `kind` is `tcp`, `udp` or `sctp`. An empty source means any address, and port 0 any port.
     pub fn from(lab: &Lab, host: &str, kind: &str, source: (&str, u16), to: (&str, u16)) -> Self {
+        Talk::begin(lab, host, kind, source, to, PATIENCE).unwrap()
+    }
+
+    /// A flow from the client, or the error within this many seconds.
+    pub fn try_from(
+        lab: &Lab,
+        kind: &str,
+        source: (&str, u16),
+        to: (&str, u16),
+        seconds: u32,
+    ) -> Result<Self, String> {
+        let patience = Duration::from_secs(seconds.into());
+        Talk::begin(lab, "client", kind, source, to, patience).map_err(|error| error.to_string())
+    }
+
+    fn begin(
+        lab: &Lab,
+        host: &str,
+        kind: &str,
+        source: (&str, u16),
+        to: (&str, u16),
+        patience: Duration,
+    ) -> io::Result<Self> {
         let to = SocketAddr::from((to.0.parse::<IpAddr>().unwrap(), to.1));
         let address = match (source.0, to) {
             ("", SocketAddr::V4(_)) => Ipv4Addr::UNSPECIFIED.into(),
@@ -77,11 +100,11 @@ impl Talk {
             socket.set_reuse_address(true).unwrap();
             let source = SocketAddr::from((address, source.1));
             socket.bind(&source.into()).unwrap();
-            connect(&socket, to);
-            socket
-        });
+            connect(&socket, to, patience)?;
+            Ok::<_, io::Error>(socket)
+        })?;
         let http = protocol == Protocol::TCP;
-        Talk { socket, http }
+        Ok(Talk { socket, http })
     }
 
     /// A flow from the client with any port.
