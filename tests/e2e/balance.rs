@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use aya::maps::{Array, Map, MapData};
-use ipvs_bpf::datapath::abi::Set4;
+use ipvs_bpf::datapath::abi::{Set4, Set6};
 
 use crate::lab::{Lab, eventually, success};
 
@@ -47,6 +47,16 @@ pub fn flows(lab: &Lab) -> usize {
         return 0;
     };
     let map = Array::<_, Set4>::try_from(Map::Array(map)).unwrap();
+    let slots = map.iter().flat_map(|set| set.unwrap().slot);
+    slots.filter(|slot| slot.from.protocol != 0).count()
+}
+
+/// The same of IPv6.
+pub fn flows6(lab: &Lab) -> usize {
+    let Ok(map) = MapData::from_pin(pins(lab).join("flows6")) else {
+        return 0;
+    };
+    let map = Array::<_, Set6>::try_from(Map::Array(map)).unwrap();
     let slots = map.iter().flat_map(|set| set.unwrap().slot);
     slots.filter(|slot| slot.from.protocol != 0).count()
 }
