@@ -51,20 +51,19 @@ pub struct Flows {
 
 /// `lab/net/flows.c`, compiled once.
 pub fn program() -> PathBuf {
-    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-        let program = std::env::temp_dir().join(format!("flows-{}", std::process::id()));
-        let compile = [
-            "-O2",
-            "-Wall",
-            "-Werror",
-            "-pthread",
-            "lab/net/flows.c",
-            "-o",
-        ];
-        run(Command::new("cc").args(compile).arg(&program));
-        program
-    });
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| compiled("flows"));
     PROGRAM.clone()
+}
+
+/// Compiles a program of `lab/net/`.
+pub fn compiled(name: &str) -> PathBuf {
+    let program = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+    let compile = ["-O2", "-Wall", "-Werror", "-pthread", "-o"];
+    run(Command::new("cc")
+        .args(compile)
+        .arg(&program)
+        .arg(format!("lab/net/{name}.c")));
+    program
 }
 
 impl Flows {
