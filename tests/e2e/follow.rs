@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `apply --follow` puts right what others changed, and obeys its file and signals.
 
-mod follower;
+pub mod follower;
 mod manager;
 
 use std::fs;

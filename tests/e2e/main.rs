@@ -76,6 +76,7 @@ mod talk;
 mod toa;
 mod unanswered;
 mod unloading;
+mod unprivileged;
 mod upgrade;
 mod upheaval;
 mod vlan;
