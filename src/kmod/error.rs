@@ -10,7 +10,7 @@ use super::module;
 pub enum Error {
     #[error("{path}: {source}")]
     File { path: PathBuf, source: io::Error },
-    #[error("the module ip_vs_bpf was unloaded in the meantime: {path} does not exist")]
+    #[error("the module ip_vs_bpf was unloaded in the meantime: {path} is gone")]
     Unloaded { path: PathBuf },
     /// The module's own message about why it refused a write.
     #[error("the module ip_vs_bpf refused: {reason}")]

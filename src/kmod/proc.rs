@@ -31,8 +31,9 @@ fn path(name: &str) -> PathBuf {
 }
 
 fn file_error(path: PathBuf) -> impl FnOnce(io::Error) -> Error {
-    move |source| match source.kind() {
-        io::ErrorKind::NotFound => Error::Unloaded { path },
+    // EIO: a file that was open when its module was unloaded (fs/proc/inode.c).
+    move |source| match source.raw_os_error() {
+        Some(libc::ENOENT | libc::EIO) => Error::Unloaded { path },
         _ => Error::File { path, source },
     }
 }
