@@ -61,6 +61,8 @@ test-long: deps module ## what takes long: 100 000 connections and more, and all
 
 MINUTES ?= 10
 soak: export TEST_TIMEOUT = $(shell expr 1800 + 120 \* $(MINUTES))
+# Caches of sessions that share their slabs with others cannot be counted.
+soak: export KERNEL_ARGS += slab_nomerge
 soak: deps module ## mixed traffic, changes and failover for MINUTES=; report and picture in target/soak/
 	mkdir -p target/soak
 	MINUTES=$(MINUTES) cargo test --test e2e -- --ignored --nocapture soak::

@@ -3,22 +3,35 @@
 //! servers come and go, and one director takes over from the other. Each connection gets
 //! back exactly what it sent, no session is left, and no memory.
 
+mod counters;
+mod counts;
+mod memory;
+mod picture;
 mod report;
+mod sockets;
 mod traffic;
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use crate::lab::{Lab, eventually, run, success};
-use crate::pair::{DIRECTORS, both_families, file_on_page, has_vip, on, pair};
-use report::Sample;
-use traffic::Traffic;
+use crate::pair::{DIRECTORS, both_families, file_on_page, has_vip, on, pair_in};
+use crate::path_mtu::narrow_router;
+use memory::Memory;
+use report::{Report, Sample};
+use traffic::{Ending, Traffic, VIPS};
 
+/// The time between two looks at the directors.
+const LOOK: Duration = Duration::from_secs(5);
 /// How often a file is applied, and how often the other director takes over.
 const APPLY: Duration = Duration::from_secs(4);
 const FAIL: Duration = Duration::from_secs(45);
+/// A run before the measured one, with a failover. After it the kernel has loaded and
+/// allocated whatever it keeps.
+const WARM_UP: Duration = Duration::from_secs(60);
 
 /// The state of server2 in a file.
 #[derive(Clone, Copy)]
@@ -57,10 +70,48 @@ fn file(second: Second) -> String {
             );
         }
     }
+    for (vip, server) in [("10.1.0.100", "10.4.0.2"), ("[fd00:1::100]", "[fd00:4::2]")] {
+        text += &format!(
+            "[[service]]\naddress = \"udp://{vip}:{port}\"\nsnat = \"default\"\n\
+             scheduler = \"rr\"\n[[service.server]]\naddress = \"{server}:{port}\"\n",
+            port = traffic::FAR
+        );
+    }
     text
 }
 
-fn apply(lab: &Lab, folder: &std::path::Path, second: Second) {
+/// Two directors, and a server behind a router whose link to it has a smaller MTU.
+fn lab(folder: &Path) -> Lab {
+    let mut lab = Lab::new();
+    lab.far();
+    pair_in(&mut lab, folder, &file(Second::Serves), &both_families());
+    let routes = "ip route add 10.4.0.0/24 via 10.2.0.3 && \
+                  ip route add fd00:4::/64 via fd00:2::3";
+    lab.exec("director2", &["sh", "-c", routes]);
+    narrow_router(&lab, "server2", 4);
+    // The client's other packets to the VIP keep their size.
+    for vip in VIPS {
+        let route = [
+            "ip", "route", "add", vip, "dev", "lan", "mtu", "lock", "1500",
+        ];
+        lab.exec("client", &route);
+    }
+    // The hosts send an ICMP error about each packet.
+    for server in ["server1", "server2"] {
+        lab.exec(
+            server,
+            &[
+                "sysctl",
+                "-qw",
+                "net.ipv4.icmp_ratemask=0",
+                "net.ipv6.icmp.ratelimit=0",
+            ],
+        );
+    }
+    lab
+}
+
+fn apply(lab: &Lab, folder: &Path, second: Second) {
     let path = folder.join("soak.toml");
     fs::write(&path, file(second)).unwrap();
     for director in DIRECTORS {
@@ -70,20 +121,13 @@ fn apply(lab: &Lab, folder: &std::path::Path, second: Second) {
 
 fn sessions(lab: &Lab) -> [u64; 2] {
     DIRECTORS.map(|director| {
-        let stats = lab.exec(director, &["cat", "/proc/net/ip_vs_bpf/stats"]);
+        let read = || fs::read_to_string("/proc/thread-self/net/ip_vs_bpf/stats").unwrap();
+        let stats = lab.inside(director, read);
         let line = stats
             .lines()
             .find_map(|line| line.strip_prefix("sessions "));
         line.unwrap().parse().unwrap()
     })
-}
-
-/// Kernel memory for objects, in KiB.
-fn slab() -> u64 {
-    let text = fs::read_to_string("/proc/meminfo").unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix("Slab:"));
-    let words = line.unwrap().split_whitespace().next();
-    words.unwrap().parse().unwrap()
 }
 
 /// Takes the link of the director that has the VIP, until the other one has it.
@@ -100,14 +144,15 @@ fn fail_over(lab: &Lab) {
     link("up");
 }
 
-/// Changes the directors until the time is over. Returns what was seen meanwhile.
-fn change(lab: &Lab, folder: &std::path::Path, traffic: &Traffic, time: Duration) -> Vec<Sample> {
+/// Changes the directors until the time is over and one of them has failed. All servers serve
+/// then: a connection to one that is gone waits until it comes back.
+fn change(lab: &Lab, folder: &Path, traffic: &Traffic, time: Duration) {
     let files = [Second::Serves, Second::Drains, Second::Gone, Second::Drains];
     let begin = Instant::now();
     let mut failed = begin;
-    let mut samples = Vec::new();
     for second in files.into_iter().cycle() {
-        if begin.elapsed() >= time || !traffic.errors().is_empty() {
+        let is_over = begin.elapsed() >= time && traffic.counts().failovers > 0;
+        if is_over || !traffic.errors().is_empty() {
             break;
         }
         apply(lab, folder, second);
@@ -117,16 +162,45 @@ fn change(lab: &Lab, folder: &std::path::Path, traffic: &Traffic, time: Duration
             traffic.failovers.fetch_add(1, Ordering::SeqCst);
             failed = Instant::now();
         }
+        sleep(APPLY);
+    }
+    apply(lab, folder, Second::Serves);
+}
+
+/// Looks at the directors until the clients end.
+fn watch(lab: &Lab, traffic: &Traffic) -> Vec<Sample> {
+    let begin = Instant::now();
+    let mut samples = Vec::new();
+    while traffic.goes_on() {
         let sample = Sample {
             seconds: begin.elapsed().as_secs(),
             sessions: sessions(lab),
-            slab_kib: slab(),
+            memory: Memory::now(),
             traffic: traffic.counts(),
         };
         println!("{sample}");
         samples.push(sample);
-        sleep(APPLY);
+        sleep(LOOK);
     }
+    samples
+}
+
+/// Traffic and changes for that time, with what was seen meanwhile. Afterwards no session is
+/// left.
+fn soak(lab: &Lab, folder: &Path, time: Duration) -> Vec<Sample> {
+    let traffic = Traffic::default();
+    let samples = scope(|scope| {
+        let _ending = Ending(&traffic);
+        let clients = traffic.begin(lab, scope);
+        let watching = scope.spawn(|| watch(lab, &traffic));
+        change(lab, folder, &traffic, time);
+        traffic.end(clients);
+        watching.join().unwrap()
+    });
+    assert_eq!(traffic.errors(), [""; 0]);
+    eventually("no session is left", || sessions(lab) == [0, 0]);
+    // They are freed after a grace period.
+    eventually("no object is in use", || !Memory::now().has_objects());
     samples
 }
 
@@ -138,38 +212,18 @@ fn traffic_of_every_kind_outlives_changes_and_failover_and_leaves_nothing_behind
     for module in ["sctp", "ip_vs_mh"] {
         run(std::process::Command::new("modprobe").arg(module));
     }
-    let lab = pair(folder.path(), &file(Second::Serves), &both_families());
-    // The unreachable port answers as often as it is asked.
-    for server in ["server1", "server2"] {
-        lab.exec(
-            server,
-            &[
-                "sysctl",
-                "-qw",
-                "net.ipv4.icmp_ratemask=0",
-                "net.ipv6.icmp.ratelimit=0",
-            ],
-        );
-    }
-    let before = slab();
-    let traffic = Traffic::default();
-    let samples = scope(|scope| {
-        let clients = traffic.begin(&lab, scope);
-        let samples = change(
-            &lab,
-            folder.path(),
-            &traffic,
-            Duration::from_secs(60 * minutes),
-        );
-        traffic.end(clients);
-        samples
-    });
-    assert_eq!(traffic.errors(), [""; 0]);
-    apply(&lab, folder.path(), Second::Serves);
-    eventually("no session is left", || sessions(&lab) == [0, 0]);
-    let counts = traffic.counts();
-    println!("{counts:?}");
-    report::write(&samples, before, slab());
-    counts.assert_all_kinds();
+    let lab = lab(folder.path());
+    // It fails at once if the caches share slabs.
+    Memory::now();
+    soak(&lab, folder.path(), WARM_UP);
+    let before = Memory::now();
+    let samples = soak(&lab, folder.path(), Duration::from_secs(60 * minutes));
+    let report = Report {
+        samples,
+        memory: [before, Memory::now()],
+        counters: DIRECTORS.map(|director| counters::counted(&lab, director)),
+    };
+    report.write();
+    report.check();
     success(&on(&lab, "director2", &["down"]));
 }
