@@ -34,20 +34,25 @@ pub struct File {
     pub signed: bool,
 }
 
+/// How the installed module takes the place of the loaded one.
+const REPLACE: &str = "the loaded module is replaced at the next boot, or now by `systemctl restart \
+                       ipvs-bpf` (without the unit: `ipvs-bpf down`, then `ipvs-bpf apply`), which \
+                       ends all connections";
+
 pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
     let module = &facts.module;
     if let Some(loaded) = &module.loaded {
         if loaded.version != env!("CARGO_PKG_VERSION") {
             findings.push(Finding::new(
-                Error,
+                Warning,
                 "module-version",
                 format!(
                     "the loaded module has version {}, ipvs-bpf has {}",
                     loaded.version,
                     env!("CARGO_PKG_VERSION")
                 ),
-                "they may be incompatible",
-                "install both of one version, then: ipvs-bpf down && ipvs-bpf apply",
+                "they may be incompatible; apply warns and continues",
+                format!("install both of one version; {REPLACE}"),
             ));
         }
         let other = |file: &&File| !file.source.is_empty() && file.source != loaded.source;
@@ -60,7 +65,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
                     module.place
                 ),
                 "the loaded one keeps working until it is unloaded",
-                "ipvs-bpf down && ipvs-bpf apply",
+                REPLACE,
             ));
         }
         return;
