@@ -7,7 +7,9 @@ pub mod notifications;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 pub use netlink_packet_route::link::{BondMode, BondXmitHashPolicy};
 use netlink_packet_route::link::{
@@ -21,6 +23,9 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
 /// The maximum size of a dump's datagram (`NLMSG_GOODSIZE` and more).
 const DATAGRAM: usize = 64 * 1024;
+
+/// The number of attempts at a dump. Routes may change all the time.
+const TRIES: u32 = 16;
 
 const RT_TABLE_LOCAL: u8 = 255;
 
@@ -215,7 +220,7 @@ fn local_destination(answer: &RouteNetlinkMessage) -> Option<LocalDestination> {
 }
 
 /// Sends one request. Collects its answers up to the end of the dump or the
-/// acknowledgement.
+/// acknowledgement. A dump during which something changed is repeated.
 pub fn ask(payload: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetlinkMessage>> {
     converse(&open()?, payload, flags)
 }
@@ -238,30 +243,126 @@ fn converse(
     request.finalize();
     let mut bytes = vec![0; request.buffer_len()];
     request.serialize(&mut bytes);
-    socket.send(&bytes, 0)?;
+    for _ in 0..TRIES {
+        unless_interrupted(|| socket.send(&bytes, 0))?;
+        let mut answer = Answer::default();
+        let mut buffer: Vec<u8> = Vec::with_capacity(DATAGRAM);
+        loop {
+            buffer.clear();
+            unless_interrupted(|| socket.recv(&mut buffer, 0))?;
+            if answer.take(&buffer)? {
+                break;
+            }
+        }
+        if !answer.inconsistent {
+            return Ok(answer.messages);
+        }
+    }
+    Err(io::Error::other(
+        "the network changed during each attempt to read it; try again later",
+    ))
+}
 
-    let mut answers = Vec::new();
-    let mut buffer: Vec<u8> = Vec::with_capacity(DATAGRAM);
+/// Repeats a call that a signal interrupted.
+fn unless_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
-        buffer.clear();
-        socket.recv(&mut buffer, 0)?;
-        let mut rest = buffer.as_slice();
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// The messages of an answer so far.
+#[derive(Default)]
+struct Answer {
+    messages: Vec<RouteNetlinkMessage>,
+    /// True if something changed during the dump: objects may be missing or repeated.
+    inconsistent: bool,
+}
+
+impl Answer {
+    /// Takes a datagram. Returns true at the end of the answer.
+    fn take(&mut self, datagram: &[u8]) -> io::Result<bool> {
+        let refused = |code: i32| io::Error::from_raw_os_error(-code);
+        let mut rest = datagram;
         while !rest.is_empty() {
             let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
             let length = (message.header.length as usize).next_multiple_of(4);
+            self.inconsistent |= message.header.flags & NLM_F_DUMP_INTR != 0;
             match message.payload {
-                NetlinkPayload::Done(_) => return Ok(answers),
+                NetlinkPayload::Done(done) if done.code < 0 => return Err(refused(done.code)),
+                NetlinkPayload::Done(_) => return Ok(true),
                 NetlinkPayload::Error(error) => {
                     return match error.code {
-                        None => Ok(answers),
-                        Some(code) => Err(io::Error::from_raw_os_error(-code.get())),
+                        None => Ok(true),
+                        Some(code) => Err(refused(code.get())),
                     };
                 }
-                NetlinkPayload::InnerMessage(answer) => answers.push(answer),
+                NetlinkPayload::InnerMessage(message) => self.messages.push(message),
                 _ => {}
             }
             rest = rest.get(length..).unwrap_or_default();
         }
+        Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netlink_packet_core::DoneMessage;
+
+    use super::*;
+
+    fn bytes(payload: NetlinkPayload<RouteNetlinkMessage>, flags: u16) -> Vec<u8> {
+        let mut message = NetlinkMessage::new(Default::default(), payload);
+        message.header.flags = flags;
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len()];
+        message.serialize(&mut bytes);
+        bytes
+    }
+
+    fn link(flags: u16) -> Vec<u8> {
+        let link = RouteNetlinkMessage::NewLink(LinkMessage::default());
+        bytes(NetlinkPayload::InnerMessage(link), flags)
+    }
+
+    fn done(code: i32) -> Vec<u8> {
+        let mut done = DoneMessage::default();
+        done.code = code;
+        bytes(NetlinkPayload::Done(done), 0)
+    }
+
+    #[test]
+    fn an_answer_ends_with_done() {
+        let mut answer = Answer::default();
+        assert!(!answer.take(&link(0)).unwrap());
+        assert!(answer.take(&[link(0), done(0)].concat()).unwrap());
+        assert_eq!((answer.messages.len(), answer.inconsistent), (2, false));
+    }
+
+    #[test]
+    fn a_dump_that_a_change_disturbed_is_not_used() {
+        let mut answer = Answer::default();
+        let datagram = [link(0), link(NLM_F_DUMP_INTR), link(0), done(0)].concat();
+        assert!(answer.take(&datagram).unwrap());
+        assert!(answer.inconsistent);
+    }
+
+    #[test]
+    fn a_dump_that_ends_with_an_error_failed() {
+        let error = Answer::default().take(&[link(0), done(-105)].concat());
+        assert_eq!(error.unwrap_err().raw_os_error(), Some(105));
+    }
+
+    #[test]
+    fn a_call_is_repeated_after_a_signal() {
+        let mut results = vec![Ok(7), Err(io::ErrorKind::Interrupted.into())];
+        let mut call = || results.pop().unwrap();
+        assert_eq!(unless_interrupted(&mut call).unwrap(), 7);
+        let mut fails = || Err::<(), _>(io::ErrorKind::NotFound.into());
+        assert!(unless_interrupted(&mut fails).is_err());
     }
 }
