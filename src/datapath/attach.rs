@@ -56,11 +56,13 @@ fn is_for_tcx(interface: &str, index: u32) -> Result<bool, Error> {
     Ok(tcx::programs(interface)?.is_some() && !clsact::has_others(index)?)
 }
 
-/// Detaches the program from an interface. If it is not attached, this is not an error.
+/// Detaches the program from an interface. If it is not attached, or the interface is gone,
+/// this is not an error.
 pub fn detach(pins: &Pins, interface: &str) -> Result<(), Error> {
-    let index = index_of(interface)?;
-    tcx::detach(pins, index)?;
-    clsact::detach(pins, index)
+    pins.unless_gone(interface, |index| {
+        tcx::detach(pins, index)?;
+        clsact::detach(pins, index)
+    })
 }
 
 /// Marks the qdiscs of our programs as ours again, after the marks were lost with the

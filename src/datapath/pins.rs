@@ -13,7 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
-use nix::net::if_::if_nameindex;
+use nix::net::if_::{if_nameindex, if_nametoindex};
 use nix::sys::statfs::statfs;
 use nix::unistd::geteuid;
 
@@ -103,11 +103,32 @@ impl Pins {
         }
     }
 
+    /// Detaches from an interface by its index. If the interface is gone, or goes meanwhile,
+    /// programs and qdiscs went with it, and only its pins are left to remove.
+    pub(super) fn unless_gone(
+        &self,
+        interface: &str,
+        detach: impl FnOnce(u32) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let detached = match if_nametoindex(interface) {
+            Ok(index) => detach(index),
+            Err(_) => Err(Error::NoInterface(interface.to_owned())),
+        };
+        match detached {
+            Err(_) if if_nametoindex(interface).is_err() => self.forget_removed_interfaces(),
+            detached => detached,
+        }
+    }
+
     /// Removes the pins that have the index of an interface which this namespace no longer
     /// has. The link of a removed interface holds the program, and that holds its maps.
     pub(super) fn forget_removed_interfaces(&self) -> Result<(), Error> {
         let mut pins = Vec::new();
-        for pin in fs::read_dir(&self.folder).map_err(Error::file(&self.folder))? {
+        let folder = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            folder => folder.map_err(Error::file(&self.folder))?,
+        };
+        for pin in folder {
             let pin = pin.map_err(Error::file(&self.folder))?;
             let name = pin.file_name();
             let index = name.to_str().and_then(|name| name.split_once('-'));
@@ -215,4 +236,29 @@ fn mount_bpf_fs() -> Result<(), Error> {
         Some("mode=0700"),
     )
     .map_err(|errno| Error::file(MOUNT_POINT)(errno.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::datapath;
+
+    #[test]
+    fn an_interface_that_is_gone_is_detached_already() {
+        let folder = tempfile::tempdir().unwrap();
+        let pins = Pins {
+            folder: folder.path().to_owned(),
+        };
+        let names = ["xdp-4294967295", "tcx-4294967295", "clsact-4294967295"];
+        for name in names {
+            fs::create_dir(pins.path(name)).unwrap();
+        }
+        datapath::detach_xdp(&pins, "nosuch0").unwrap();
+        datapath::detach(&pins, "nosuch0").unwrap();
+        for name in names {
+            assert!(!pins.path(name).exists(), "{name}");
+        }
+        fs::remove_dir(folder.path()).unwrap();
+        datapath::detach(&pins, "nosuch0").unwrap();
+    }
 }

@@ -112,10 +112,10 @@ fn advice(error: &ProgramError, interface: &str) -> String {
     }
 }
 
-/// Detaches the program. If it is not attached, this is not an error.
+/// Detaches the program. If it is not attached, or the interface is gone, this is not an
+/// error.
 pub fn detach_xdp(pins: &Pins, interface: &str) -> Result<(), Error> {
-    let index = if_nametoindex(interface).map_err(|_| Error::NoInterface(interface.to_owned()))?;
-    pins.unpin(&pin(index))
+    pins.unless_gone(interface, |index| pins.unpin(&pin(index)))
 }
 
 /// The interfaces that carry our program, of any build, in their drivers.

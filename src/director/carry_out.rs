@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{Error, sysctl};
 use crate::datapath::{self, Pins};
-use crate::ipvs_netlink::{Change, Ipvs};
+use crate::ipvs_netlink::{Change, Ipvs, unless_absent};
 use crate::kmod::module;
 use crate::kmod::proc::{self, FullNatChange, LocalIpChange};
 use crate::model::{Family, LocalIp, Service, Timeout, Timeouts};
@@ -83,7 +83,8 @@ impl Kernel {
             &services().filter_map(engine).collect(),
         );
         let ipvs = self.ipvs().map_err(Stopped::before_anything)?;
-        let results = ipvs.carry_out(&changes);
+        let results = ipvs.carry_out(&changes).into_iter().map(unless_absent);
+        let results: Vec<_> = results.collect();
         // The module would notice by itself, but only within a second.
         if changes.iter().any(Change::ends_connections) {
             proc::revoke_leases();
@@ -166,7 +167,7 @@ impl Kernel {
                 sysctl::set(name, new)?;
             }
             Step::StartDaemon { state, new } => self.ipvs()?.start_daemon(*state, new)?,
-            Step::StopDaemon { state, .. } => self.ipvs()?.stop_daemon(*state)?,
+            Step::StopDaemon { state, .. } => unless_absent(self.ipvs()?.stop_daemon(*state))?,
             // carry_out() handles these: their slices can have several steps.
             Step::AddService { .. }
             | Step::ChangeService { .. }

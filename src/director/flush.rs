@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Error, observe};
+use crate::ipvs_netlink::unless_absent;
 use crate::kmod::proc::{self, FullNatChange, FullNatLine};
 use crate::model::ServiceKey;
 
@@ -30,7 +31,7 @@ pub fn flush() -> Result<(), Error> {
             ipvs.flush()?;
         } else {
             for key in &without_covered_by_rules(ipvs.service_keys()?)? {
-                ipvs.remove_service(key)?;
+                unless_absent(ipvs.remove_service(key))?;
             }
         }
     }

@@ -11,6 +11,7 @@ use super::flush::without_covered_by_rules;
 use super::running::has_ipvs;
 use super::{Error, observe};
 use crate::datapath::{self, Pins};
+use crate::ipvs_netlink::unless_absent;
 use crate::kmod::module;
 use crate::kmod::proc::{self, FullNatChange, FullNatLine, LocalIpChange};
 use crate::toa;
@@ -67,7 +68,7 @@ fn remove_services(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), 
         {
             continue;
         }
-        ipvs.remove_service(key)?;
+        unless_absent(ipvs.remove_service(key))?;
         done(&key.to_string());
     }
     Ok(())

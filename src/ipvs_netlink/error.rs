@@ -182,6 +182,13 @@ pub enum Reason {
 }
 
 impl Reason {
+    fn is_absence(&self) -> bool {
+        matches!(
+            self,
+            Reason::NoSuchService | Reason::NoSuchServer | Reason::DaemonRunsNot
+        )
+    }
+
     /// Follows `ip_vs_genl_set_cmd()` and the functions it calls, and `genl_rcv_msg()`.
     fn of(operation: &Operation, errno: Errno) -> Self {
         use Operation as Op;
@@ -232,6 +239,17 @@ impl Reason {
             }
             (errno, _) => Reason::Other(errno),
         }
+    }
+}
+
+impl Operation {
+    fn removes(&self) -> bool {
+        matches!(
+            self,
+            Operation::RemoveService { .. }
+                | Operation::RemoveServer { .. }
+                | Operation::StopDaemon { .. }
+        )
     }
 }
 
@@ -297,6 +315,16 @@ impl Error {
     }
 }
 
+/// Nothing to remove is not an error: another program was faster.
+pub fn unless_absent(removed: Result<(), Error>) -> Result<(), Error> {
+    match removed {
+        Err(Error::Refused {
+            operation, reason, ..
+        }) if operation.removes() && reason.is_absence() => Ok(()),
+        removed => removed,
+    }
+}
+
 /// An error that does not yet name its operation.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -336,5 +364,42 @@ impl Failure {
             Failure::Foreign(what) => Error::Foreign { operation, what },
             Failure::Socket(source) => Error::Socket { operation, source },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_removal_may_find_nothing() {
+        let service: ServiceKey = ServiceKey::Fwmark {
+            mark: 7,
+            family: crate::model::Family::Ipv4,
+        };
+        let refused = |operation: &Operation, errno| {
+            let failure = Failure::Kernel {
+                errno,
+                message: None,
+            };
+            unless_absent(Err(failure.during(operation.clone())))
+        };
+        let remove = Operation::RemoveService {
+            service: service.clone(),
+        };
+        let remove_server = Operation::RemoveServer {
+            service: service.clone(),
+            server: ([10, 2, 0, 2], 80).into(),
+        };
+        let add_server = Operation::AddServer {
+            service,
+            server: ([10, 2, 0, 2], 80).into(),
+        };
+        assert!(refused(&remove, Errno::ESRCH).is_ok());
+        assert!(refused(&remove_server, Errno::ESRCH).is_ok(), "the service");
+        assert!(refused(&remove_server, Errno::ENOENT).is_ok(), "the server");
+        assert!(refused(&remove, Errno::EPERM).is_err());
+        assert!(refused(&add_server, Errno::ESRCH).is_err());
+        assert!(unless_absent(Ok(())).is_ok());
     }
 }

@@ -22,7 +22,7 @@ pub mod socket;
 pub mod statistics;
 
 pub use change::Change;
-pub use error::{Error, Operation, Reason};
+pub use error::{Error, Operation, Reason, unless_absent};
 pub use handle::Ipvs;
 pub use info::Info;
 pub use statistics::{Connections, Counters, ServerStatistics, ServiceStatistics};
