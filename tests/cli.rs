@@ -320,6 +320,19 @@ fn a_reader_that_went_away_is_not_an_error() {
 }
 
 #[test]
+fn an_output_that_is_closed_hides_no_mistake() {
+    for arguments in [
+        &["validate", "--json", "-f", BAD][..],
+        &["import", "--json", BAD],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let (code, _, stderr) = text(program(arguments).stdout(writer).output().unwrap());
+        assert_eq!((code, stderr.as_str()), (Some(1), ""), "{arguments:?}");
+    }
+}
+
+#[test]
 fn a_standard_error_that_is_closed_changes_no_exit_status() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The command `ipvs-bpf apply`.
 
-use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 use nix::sys::signal::Signal;
@@ -38,7 +37,7 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
     plan.places = desired.places.clone();
     if !global.json {
         warnings::print(&warnings);
-        unless_nobody_reads(planning::print_text(&plan))?;
+        output::unless_nobody_reads(planning::print_text(&plan))?;
     }
     let mut done = Vec::new();
     let signals = Signals::note()?;
@@ -53,7 +52,8 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
             done: done.iter().filter(|&&done| done).count(),
             error: result.as_ref().err().map(Error::to_string),
         };
-        unless_nobody_reads(print_json(&plan, &warnings, &desired.absent, Some(outcome)))?;
+        let printed = print_json(&plan, &warnings, &desired.absent, Some(outcome));
+        output::unless_nobody_reads(printed)?;
     }
     result.map(|()| ExitCode::SUCCESS)
 }
@@ -65,15 +65,6 @@ pub(super) fn remove_older_module(global: &Global) -> Result<(), Error> {
         }
     })?;
     Ok(())
-}
-
-/// Ignores a closed pipe. The steps are carried out even if nobody reads the
-/// output.
-pub(super) fn unless_nobody_reads(printed: io::Result<()>) -> io::Result<()> {
-    match printed {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        printed => printed,
-    }
 }
 
 /// Stops at the first transaction that fails. After a signal it stops before

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The command `ipvs-bpf doctor`.
 
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -82,28 +83,32 @@ pub(super) fn run(args: &Doctor, global: &Global) -> Result<ExitCode, Error> {
         warnings: count(Severity::Warning),
         notes: count(Severity::Note),
     };
-    if global.json {
-        output::print_json(&json)?;
-    } else if findings.is_empty() {
-        output::print("nothing is wrong")?;
-    } else {
-        for group in doctor::groups(&findings) {
-            output::print(format_args!("{group}\n"))?;
-        }
-        let counts = [
-            (json.errors, "error"),
-            (json.warnings, "warning"),
-            (json.notes, "note"),
-        ];
-        let words: Vec<String> = counts
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, word)| format!("{count} {word}{}", if *count == 1 { "" } else { "s" }))
-            .collect();
-        output::print(words.join(", "))?;
-    }
+    output::unless_nobody_reads(print(&json, global))?;
     Ok(match json.errors + json.warnings {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::from(FINDINGS),
     })
+}
+
+fn print(json: &Json, global: &Global) -> io::Result<()> {
+    if global.json {
+        return output::print_json(json);
+    }
+    if json.findings.is_empty() {
+        return output::print("nothing is wrong");
+    }
+    for group in doctor::groups(json.findings) {
+        output::print(format_args!("{group}\n"))?;
+    }
+    let counts = [
+        (json.errors, "error"),
+        (json.warnings, "warning"),
+        (json.notes, "note"),
+    ];
+    let words: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}{}", if *count == 1 { "" } else { "s" }))
+        .collect();
+    output::print(words.join(", "))
 }

@@ -32,7 +32,8 @@ pub(super) fn run(args: &Import, global: &Global) -> Result<ExitCode, Error> {
             Ok(ExitCode::SUCCESS)
         }
         Err(failure) if global.json => {
-            output::print_json(&Report::of_failure(&failure))?;
+            let printed = output::print_json(&Report::of_failure(&failure));
+            output::unless_nobody_reads(printed)?;
             Ok(ExitCode::from(BAD_FILE))
         }
         Err(failure) => Err(failure.into()),

@@ -52,7 +52,8 @@ const FINDINGS: u8 = 1;
 pub fn run(cli: &Cli) -> ExitCode {
     match dispatch(cli) {
         Ok(code) => code,
-        // The reader closed the output early, which is not an error.
+        // The reader closed the output early, which is not an error. Commands that could
+        // still fail afterwards do so.
         Err(Error::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }

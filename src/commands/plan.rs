@@ -20,10 +20,11 @@ pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> 
     let mut plan = on_this_host(&desired.observe()?, &desired.state, &options, global)?;
     plan.places = desired.places;
     if global.json {
-        print_json(&plan, &warnings, &desired.absent, None)?;
+        let printed = print_json(&plan, &warnings, &desired.absent, None);
+        output::unless_nobody_reads(printed)?;
     } else {
         warnings::print(&warnings);
-        print_text(&plan)?;
+        output::unless_nobody_reads(print_text(&plan))?;
     }
     if !plan.refusals.is_empty() {
         return Err(Error::Refused);

@@ -18,7 +18,8 @@ pub(super) fn run(args: &File, global: &Global) -> Result<ExitCode, Error> {
                 ExitCode::SUCCESS
             }
             Err(failure) => {
-                output::print_json(&Report::of_failure(failure))?;
+                let printed = output::print_json(&Report::of_failure(failure));
+                output::unless_nobody_reads(printed)?;
                 ExitCode::from(BAD_FILE)
             }
         });

@@ -16,7 +16,8 @@ pub(super) fn put_json(value: &impl Serialize, args: &Output, mode: Mode) -> Res
 /// Writes the text, which ends with a newline.
 pub(super) fn write(text: &str, args: &Output, mode: Mode) -> Result<(), Error> {
     let Some(path) = &args.output else {
-        return Ok(output::print(text.trim_end_matches('\n'))?);
+        let printed = output::print(text.trim_end_matches('\n'));
+        return Ok(output::unless_nobody_reads(printed)?);
     };
     output::file::write(path, text, args.force, mode)?;
     let lines = text.lines().count();

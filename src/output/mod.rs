@@ -11,4 +11,4 @@ pub mod table;
 mod terminal;
 
 pub use progress::Progress;
-pub use terminal::{colour, print, print_json, say, width};
+pub use terminal::{colour, print, print_json, say, unless_nobody_reads, width};

@@ -2,7 +2,7 @@
 //! Prints to standard output.
 
 use std::fmt::Display;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 
 use serde::Serialize;
 
@@ -13,6 +13,15 @@ pub fn print(text: impl Display) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     writeln!(out, "{text}")?;
     out.flush()
+}
+
+/// Ignores a closed pipe. What the command does, and its exit status, do not depend on
+/// whether somebody reads the output.
+pub fn unless_nobody_reads(printed: io::Result<()>) -> io::Result<()> {
+    match printed {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
 }
 
 /// Prints a value as JSON.
