@@ -6,9 +6,13 @@
 //! file open. It misses one that only a socket keeps alive.
 
 use std::collections::HashSet;
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, DirEntry, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use nix::libc;
 
 /// `PROC_PID_INIT_INO` (linux/proc_ns.h).
 const INITIAL_PID_NAMESPACE: u64 = 0xeffffffc;
@@ -20,11 +24,8 @@ pub fn network_namespaces() -> Option<HashSet<u64>> {
         return None;
     }
     let mut live = HashSet::new();
-    for entry in fs::read_dir("/proc").ok()?.flatten() {
-        // The process may have just ended, and a zombie has no namespace.
-        if let Ok(namespace) = fs::metadata(entry.path().join("ns/net")) {
-            live.insert(namespace.ino());
-        }
+    for process in processes()? {
+        live.extend(namespace_of(&process)?);
     }
     for path in ["/proc/1/mountinfo", "/proc/thread-self/mountinfo"] {
         live.extend(mounted(&fs::read_to_string(path).ok()?));
@@ -32,21 +33,49 @@ pub fn network_namespaces() -> Option<HashSet<u64>> {
     Some(live)
 }
 
-/// The namespaces of threads and open files. This reads much more of /proc.
-pub fn held_network_namespaces() -> HashSet<u64> {
-    let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
+/// The namespaces of threads and open files. This reads much more of /proc. `None`, as above.
+pub fn held_network_namespaces() -> Option<HashSet<u64>> {
     let mut held = HashSet::new();
-    for process in entries(Path::new("/proc")) {
-        for thread in entries(&process.path().join("task")) {
-            let namespace = fs::metadata(thread.path().join("ns/net"));
-            held.extend(namespace.map(|namespace| namespace.ino()));
+    for process in processes()? {
+        for thread in unless_ended(entries(&process.join("task")))?.unwrap_or_default() {
+            held.extend(namespace_of(&thread)?);
         }
-        for file in entries(&process.path().join("fd")) {
-            let target = fs::read_link(file.path()).ok();
+        for file in unless_ended(entries(&process.join("fd")))?.unwrap_or_default() {
+            let target = unless_ended(fs::read_link(file))?;
             held.extend(target.as_deref().and_then(Path::to_str).and_then(named));
         }
     }
-    held
+    Some(held)
+}
+
+/// The folders of processes.
+fn processes() -> Option<Vec<PathBuf>> {
+    let mut folders = entries(Path::new("/proc")).ok()?;
+    let is_number = |name: &OsStr| name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+    folders.retain(|folder| folder.file_name().is_some_and(is_number));
+    Some(folders)
+}
+
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let path = |entry: io::Result<DirEntry>| entry.map(|entry| entry.path());
+    fs::read_dir(folder)?.map(path).collect()
+}
+
+/// The namespace of a process or thread. A zombie has none.
+fn namespace_of(task: &Path) -> Option<Option<u64>> {
+    let namespace = unless_ended(fs::metadata(task.join("ns/net")))?;
+    Some(namespace.as_ref().map(Metadata::ino))
+}
+
+/// The result, unless the process or thread has ended meanwhile. `None`: it cannot be seen, as
+/// without CAP_SYS_PTRACE.
+fn unless_ended<T>(result: io::Result<T>) -> Option<Option<T>> {
+    match result {
+        Ok(value) => Some(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(None),
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Some(None),
+        Err(_) => None,
+    }
 }
 
 /// The fourth field of a line is the root of the mount (proc_pid_mountinfo(5)).
@@ -68,6 +97,16 @@ mod tests {
     fn the_namespace_of_this_process_is_found() {
         let own = fs::metadata("/proc/self/ns/net").unwrap().ino();
         assert!(network_namespaces().is_none_or(|live| live.contains(&own)));
+    }
+
+    #[test]
+    fn only_a_process_that_ended_is_passed_over() {
+        let failed = |errno| unless_ended::<()>(Err(io::Error::from_raw_os_error(errno)));
+        assert_eq!(failed(libc::ENOENT), Some(None));
+        assert_eq!(failed(libc::ESRCH), Some(None));
+        for errno in [libc::EACCES, libc::EPERM, libc::EMFILE, libc::ENOMEM] {
+            assert_eq!(failed(errno), None);
+        }
     }
 
     #[test]

@@ -208,7 +208,9 @@ fn sweep(parent: &Path) {
         .filter(|(inode, _)| !live.contains(inode))
         .collect();
     if !ended.is_empty() {
-        let held = live_namespaces::held_network_namespaces();
+        let Some(held) = live_namespaces::held_network_namespaces() else {
+            return;
+        };
         ended.retain(|(inode, _)| !held.contains(inode));
     }
     for (_, folder) in ended {

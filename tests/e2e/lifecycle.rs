@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 
 use nix::sched::{CloneFlags, setns, unshare};
@@ -98,6 +98,42 @@ fn a_namespace_that_ends_while_sessions_live_takes_them_along() {
     assert!(Path::new("/sys/fs/bpf/ipvs-bpf").exists());
     success(&lab.ipvs_bpf(&["down"]));
     assert!(!Path::new("/sys/fs/bpf/ipvs-bpf").exists());
+}
+
+#[test]
+fn the_pins_of_a_namespace_that_the_tool_may_not_see_are_spared() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    // Another network namespace, which only a process keeps.
+    let mut process = Command::new("unshare")
+        .args(["--net", "sh", "-ec"])
+        .arg("ip link set lo up; ip link add eth0 type veth peer name eth1; read line")
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let namespace = format!("/proc/{}/ns/net", process.id());
+    let own = fs::metadata("/proc/self/ns/net").unwrap().ino();
+    crate::lab::eventually("it has a namespace", || {
+        fs::metadata(&namespace).is_ok_and(|it| it.ino() != own)
+    });
+    let pins = fs::metadata(&namespace).unwrap().ino();
+    let pins = format!("/sys/fs/bpf/ipvs-bpf/{pins}");
+    fs::create_dir(&pins).unwrap();
+    // Without CAP_SYS_PTRACE its namespace cannot be read. Removing pins sweeps.
+    let mut down = Command::new("setpriv");
+    down.args(["--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"]);
+    down.arg(ipvs_bpf().get_program());
+    down.args(["--netns", &lab.namespace("director"), "down"]);
+    run(&mut down);
+    assert!(Path::new(&pins).exists(), "without CAP_SYS_PTRACE");
+    lab.apply(FILE);
+    success(&lab.ipvs_bpf(&["down"]));
+    assert!(Path::new(&pins).exists(), "with CAP_SYS_PTRACE");
+    process.kill().unwrap();
+    process.wait().unwrap();
+    lab.apply(FILE);
+    success(&lab.ipvs_bpf(&["down"]));
+    assert!(!Path::new(&pins).exists());
 }
 
 /// Runs `apply` in a namespace of its own, which only the returned file keeps alive.
