@@ -126,5 +126,8 @@ pub(super) fn verify(
     if left.is_empty() {
         return Ok(());
     }
-    Err(Error::NotConverged(left.to_string()))
+    Err(Error::NotConverged {
+        plan: left.to_string(),
+        left: left.steps.len(),
+    })
 }

@@ -9,8 +9,8 @@ use crate::config;
 use crate::director;
 use crate::output;
 
-use super::ABSENT;
 use super::progress::Progress;
+use super::{ABSENT, FAILED};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -35,9 +35,14 @@ pub(super) enum Error {
     #[error("waiting for changes: {0}")]
     Waiting(io::Error),
     #[error(
-        "the kernel differs from the file although every step succeeded; is another program changing it?\n{0}"
+        "the kernel differs from the file although every step succeeded; is another program changing it?\n{plan}"
     )]
-    NotConverged(String),
+    NotConverged {
+        /// The steps that are left.
+        plan: String,
+        /// Their number.
+        left: usize,
+    },
     #[error(
         "this host has no interface {0}; everything else matches the file: run `apply` again when \
          it exists"
@@ -82,6 +87,7 @@ impl Error {
                 128_u8.saturating_add(*signal as u8)
             }
             Error::Absent(_) => ABSENT,
+            Error::Step { .. } | Error::NotConverged { .. } => FAILED,
             _ => 1,
         }
     }

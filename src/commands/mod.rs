@@ -43,6 +43,9 @@ const CHANGES: u8 = 2;
 /// The exit status of `apply` if an interface is missing and everything else is done.
 /// The systemd unit depends on it.
 const ABSENT: u8 = 3;
+/// The exit status of `apply` if a step failed, or if the kernel differs afterwards. Another
+/// attempt may succeed. The systemd units depend on it.
+const FAILED: u8 = 4;
 /// The exit status if a file has mistakes.
 const BAD_FILE: u8 = 1;
 /// The exit status of `doctor` if there are errors or warnings.

@@ -61,7 +61,7 @@ fn a_step_that_fails_is_named_with_what_was_done_and_what_is_left() {
     let file = large(100).replacen("10.2.0.2:8080", "10.2.0.255:8080", 20);
     let file = file.replacen("10.2.0.255:8080", "10.2.0.2:8080", 19);
     let output = lab.with_file(&["apply"], &file);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(4));
     let message = stderr(&output);
     let lines: Vec<&str> = message.lines().collect();
     for line in [
@@ -93,7 +93,7 @@ fn json_reports_a_failed_step_in_the_same_document() {
     let lab = Lab::new();
     let file = large(3).replacen("10.2.0.2:8080", "10.2.0.255:8080", 1);
     let output = lab.with_file(&["apply", "--json"], &file);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(4));
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(document["done"], 5);
     assert_eq!(document["steps"].as_array().unwrap().len(), 6);

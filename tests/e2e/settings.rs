@@ -162,7 +162,7 @@ fn a_value_that_the_kernel_refuses_is_named_with_its_file_and_the_reason() {
     // In seconds, which the kernel converts to ticks.
     let file = "[sysctl]\nexpire_nodest_conn = 1\nsync_refresh_period = 2147483647\n";
     let output = lab.with_file(&["apply"], file);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(4));
     let message = stderr(&output);
     for words in [
         "cannot write \"2147483647\" to /proc/sys/net/ipv4/vs/sync_refresh_period: \
@@ -182,7 +182,7 @@ fn a_daemon_at_an_interface_that_is_down_is_told_why() {
     lab.exec("director", &["ip", "link", "add", "sync0", "type", "dummy"]);
     let file = "[sync]\nmaster = { interface = \"sync0\" }\n";
     let output = lab.with_file(&["apply"], file);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(4));
     let message = stderr(&output);
     for words in [
         "cannot start the master synchronisation daemon at sync0",
