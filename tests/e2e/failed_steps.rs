@@ -10,7 +10,7 @@ use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually, stderr, success};
 
 /// A file with `count` services, each with one server.
-fn large(count: usize) -> String {
+pub fn large(count: usize) -> String {
     let mut file = String::new();
     for number in 0..count {
         let (high, low) = (number / 200, number % 200 + 1);

@@ -12,6 +12,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+use crate::failed_steps::large;
 use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually, stderr, success};
 use crate::rules::ipvsadm;
@@ -244,6 +245,22 @@ fn a_failure_is_reported_once_and_tried_again() {
         follower::metric(&lab, "last_apply_success") == Some(1)
     });
     assert_eq!(follower::metric(&lab, "planned_changes"), Some(0));
+}
+
+#[test]
+fn a_signal_between_two_steps_ends_it_as_at_any_other_time() {
+    let lab = Lab::new();
+    let folder = Folder::new(&lab);
+    let file = folder.write("lb.toml", &large(1500));
+    let mut follower = Follower::start(&lab, &file, &["--verbose"]);
+    for _ in 0..100 {
+        follower.until_line(|line| line.starts_with("+ "));
+    }
+    follower.signal(Signal::SIGTERM);
+    let (status, rest) = follower.end();
+    assert!(status.success(), "{status}");
+    assert!(rest.iter().any(|line| line.contains("ended by SIGTERM")));
+    assert!(!converged(&lab, &file), "it ended before the last step");
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl Follower<'_> {
             }
             let patience = self.pace.patience(Instant::now());
             if patience.is_zero() {
-                self.round()?;
+                self.round();
             } else {
                 let wake = self.waker.wait(patience).map_err(Error::Waiting)?;
                 self.note_wake(&wake);
@@ -148,22 +148,19 @@ impl Follower<'_> {
         }
     }
 
-    /// Compares once. Only a signal that ends the process is an error here.
-    fn round(&mut self) -> Result<(), Error> {
+    /// Compares once. After a signal that ends the process, the caller sees it.
+    fn round(&mut self) {
         let began = Instant::now();
         let lock = match Lock::try_take() {
             Ok(Some(lock)) => Ok(lock),
-            Ok(None) => {
-                self.pace.busy(began);
-                return Ok(());
-            }
+            Ok(None) => return self.pace.busy(began),
             Err(error) => Err(Error::from(error)),
         };
         let causes = std::mem::take(&mut self.causes);
         let mut done = 0;
         let result = lock.and_then(|_lock| self.compare(&causes, &mut done));
-        if let Err(error @ Error::Signal { .. }) = result {
-            return Err(error);
+        if let Err(Error::Signal { .. }) = result {
+            return;
         }
         let cause = of(&causes);
         if done > 0 || result.is_err() {
@@ -202,7 +199,6 @@ impl Follower<'_> {
             }
         }
         self.publish_status(&causes, result.is_ok());
-        Ok(())
     }
 
     /// Reads what changed, plans, and carries the plan out. `done`: the steps that were
