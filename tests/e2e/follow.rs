@@ -247,6 +247,27 @@ fn a_failure_is_reported_once_and_tried_again() {
     assert_eq!(follower::metric(&lab, "planned_changes"), Some(0));
 }
 
+/// Another program undoes each change at once.
+#[test]
+fn changes_that_cannot_be_reverted_are_counted() {
+    let lab = Lab::new();
+    let folder = Folder::new(&lab);
+    let file = folder.write("lb.toml", &format!("{FILE}\n[sysctl]\nsloppy_tcp = 1\n"));
+    let mut follower = Follower::start(&lab, &file, &[]);
+    follower.until("[start]");
+    eventually("everything is applied", || converged(&lab, &file));
+    let script = "while echo 0 >/proc/sys/net/ipv4/vs/sloppy_tcp; do :; done";
+    let mut other = lab.command("director", &["sh", "-c", script]);
+    let mut other = other.spawn().unwrap();
+    follower.until("the kernel differs from the file although every step succeeded");
+    let planned = || follower::metric(&lab, "planned_changes");
+    eventually("it is counted", || planned() == Some(1));
+    other.kill().unwrap();
+    other.wait().unwrap();
+    follower.until("the kernel matches the file again");
+    eventually("nothing is left", || planned() == Some(0));
+}
+
 #[test]
 fn a_signal_between_two_steps_ends_it_as_at_any_other_time() {
     let lab = Lab::new();

@@ -181,6 +181,9 @@ impl Follower<'_> {
                 self.planned = 0;
             }
             Err(error) => {
+                if let Error::NotConverged { left, .. } = error {
+                    self.planned = *left;
+                }
                 let words = match error {
                     // How far it came is another thing each time.
                     Error::Step { source, .. } => source.to_string(),
