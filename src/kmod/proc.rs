@@ -71,7 +71,7 @@ fn parsed<T>(name: &str, parse: fn(&str) -> Option<T>) -> Result<Vec<T>, Error> 
 
 fn write(name: &str, text: &str) -> Result<(), Error> {
     let path = path(name);
-    attempt(&path, text)?.map_err(|error| refused(path, error))
+    attempt(&path, text)?.map_err(|error| refused(path, text.len(), error))
 }
 
 /// Writes the text and returns the module's answer.
@@ -85,10 +85,17 @@ fn attempt(path: &Path, text: &str) -> Result<io::Result<()>, Error> {
     Ok(file.write_all(text.as_bytes()))
 }
 
-fn refused(path: PathBuf, error: io::Error) -> Error {
+/// The error of a write of this many bytes. If the module did not read the text, the first
+/// line of the file is about an earlier write (`kmod/control/proc.c: write()`).
+fn refused(path: PathBuf, length: usize, error: io::Error) -> Error {
+    let is_unread = match error.raw_os_error() {
+        Some(libc::EPERM | libc::EFAULT) => true,
+        Some(libc::E2BIG) => length > WRITE_MAX,
+        _ => false,
+    };
     match reason(&path) {
-        Some(reason) => Error::Refused { reason },
-        None => file_error(path)(error),
+        Some(reason) if !is_unread => Error::Refused { reason },
+        _ => file_error(path)(error),
     }
 }
 
@@ -150,7 +157,7 @@ pub fn register_maps(maps: &[(&str, BorrowedFd<'_>)]) -> Result<(), Error> {
             let holders = holders.iter().map(|(name, holder)| (*name, holder.as_fd()));
             write("map", &map_line(holders))
         }
-        Err(error) => Err(refused(path, error)),
+        Err(error) => Err(refused(path, 0, error)),
     }
 }
 
@@ -270,4 +277,27 @@ pub fn counters() -> Result<Vec<(String, u64)>, Error> {
         let (name, value) = line.split_once(' ')?;
         Some((name.to_owned(), value.parse().ok()?))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_an_earlier_write_is_not_that_of_one_that_was_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rules");
+        fs::write(&path, "# error: line 1: of an earlier write\n").unwrap();
+        let said = |errno, length| {
+            let error = io::Error::from_raw_os_error(errno);
+            refused(path.clone(), length, error).to_string()
+        };
+        assert!(said(libc::EINVAL, 9).contains("earlier write"));
+        assert!(said(libc::E2BIG, 9).contains("earlier write"));
+        for (errno, length) in [(libc::EPERM, 9), (libc::E2BIG, WRITE_MAX + 1)] {
+            let said = said(errno, length);
+            assert!(!said.contains("earlier write"), "{said}");
+            assert!(said.contains("os error"), "{said}");
+        }
+    }
 }
