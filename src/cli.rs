@@ -83,8 +83,8 @@ pub enum Command {
     ///
     /// The order of the steps is fixed: sync daemons stop and settings change; the
     /// datapath, local IPs and full NAT are added; services and servers are added
-    /// and changed; removals follow in the opposite order; sync daemons start
-    /// last. `--verbose` prints each step. A step takes effect completely or not
+    /// and changed, and after that removed; sync daemons start; full NAT, local IPs
+    /// and the datapath are removed. `--verbose` prints each step. A step takes effect completely or not
     /// at all. A failed step, or SIGINT, SIGTERM or SIGHUP between two steps, ends
     /// the run: completed steps are kept and listed with those that are left, and
     /// the next run continues from there. Services and servers are sent to the

@@ -65,7 +65,7 @@ fn filtered(
 }
 
 /// Replaces the kernel's estimated rates by the rates since the previous look.
-/// New objects do not have a rate yet.
+/// New objects keep the estimate.
 fn between(before: &Before, services: &mut [RunningService], elapsed: Duration) {
     for service in services {
         let Some(old) = before.statistics.get(&service.key) else {
