@@ -54,8 +54,8 @@ pub fn families(snapshot: &Snapshot) -> Vec<Family> {
 }
 
 fn up(snapshot: &Snapshot) -> Family {
-    let help =
-        "Whether it is loaded: IPVS, the module ip_vs_bpf, the eBPF programs with their maps";
+    let help = "Whether it is loaded: IPVS and the module ip_vs_bpf in the whole host, the eBPF \
+                programs with their maps in this network namespace";
     let mut family = Family::gauge("up", help);
     for (part, is_up) in [
         ("ipvs", snapshot.ipvs),
