@@ -8,16 +8,25 @@
  * It is the first option of each client segment except the SYN, until the server has
  * shown that its handshake is over: the segment that ends the handshake there is not
  * known here. The SYN has the option if it may make the connection by itself (TCP Fast
- * Open). In all these segments, also in the SYN, options of the experimental kinds that
+ * Open). In all these segments, and in every SYN, options of the experimental kinds that
  * the client sent become NOPs, so that only this option names a client.
  *
- * The server shows it by data, by a FIN, or by acknowledging more than its SYN did. Any
- * other segment may answer a segment out of window, which the client can send at any
- * time; after that, the client would send an option of its own.
+ * Each SYN of the client begins this again, whatever IPVS takes it for: the server may
+ * have forgotten the connection, or may answer with a handshake whose SYN is lost on the
+ * way to this host. Only segments that come after a SYN of the server show that the
+ * handshake is over, because older ones may belong to another connection:
+ *
+ * - data, or a FIN;
+ * - one that acknowledges more than the client's SYN, if that is the only handshake in this
+ *   session. Any other segment may answer a segment out of window, which the client can
+ *   send at any time, and then it acknowledges the SYN of any handshake that the server
+ *   knows.
+ *
+ * After that, the client would send an option of its own.
  *
  * A connection whose SYN another director saw may still be in its handshake, because IPVS
  * synchronises it at the client's ACK. The first segment of its server takes the place of
- * the SYN: it acknowledges as much, or more.
+ * both SYNs: it acknowledges as much as they do, or more.
  */
 #include <linux/tcp.h>
 #include <net/checksum.h>
@@ -127,15 +136,43 @@ static void add(const struct session *session, const struct ip_vs_conn *cp,
 	}
 }
 
-/* Called when a connection begins in a session that may have had an earlier one: its
- * segments are for the module.
+/* Notes a number that the server may acknowledge before its handshake is over. A TCP Fast
+ * Open is sent again without data, and the server need not accept data: so smaller numbers
+ * may belong to the same handshake. Called under the session's lock.
  */
-static void begin(struct session *session)
+static void may_acknowledge(struct session *session, u32 acked)
 {
-	if (toa_is_telling(session))
-		return;
+	u32 *most = &session->conn->in_seq.init_seq;
+
+	if (session->toa_handshake == HANDSHAKE_UNSEEN)
+		*most = acked;
+	else if (*most - acked > U16_MAX)
+		session->toa_handshakes_differ = true;
+}
+
+/* Called for a SYN of the client, and for one of the server that may answer it. */
+static void begin(struct session *session, u32 acked, enum toa_handshake handshake)
+{
+	bool was_told;
+
+	spin_lock_bh(session_lock(session));
+	was_told = session->toa == TOA_TOLD;
+	may_acknowledge(session, acked);
+	session->toa_handshake = handshake;
 	WRITE_ONCE(session->toa, TOA_TELLING);
-	ivb_leases_take(session);
+	spin_unlock_bh(session_lock(session));
+	/* The segments are for the module. */
+	if (was_told)
+		ivb_leases_take(session);
+}
+
+/* The bytes of data of a segment, 0 if its header is broken. */
+static u32 payload(const struct sk_buff *skb, unsigned int transport,
+		   const struct tcphdr *tcp)
+{
+	unsigned int headers = transport + tcp->doff * 4;
+
+	return skb->len > headers ? skb->len - headers : 0;
 }
 
 /* See toa_request(). */
@@ -147,9 +184,9 @@ bool ivb_toa_request(struct session *session, const struct ip_vs_conn *cp,
 	struct tcphdr *tcp = toa_tcp(skb, packet);
 	unsigned int header = tcp->doff * 4;
 
-	/* A SYN changed IPVS's state, which took it for a new connection's. */
-	if (tcp->syn && cp->state == IP_VS_TCP_S_SYN_RECV)
-		begin(session);
+	if (tcp->syn)
+		begin(session, ntohl(tcp->seq) + 1 + payload(skb, packet->transport, tcp),
+		      HANDSHAKE_BEGUN);
 	/* No server reads a broken header. */
 	if (!toa_is_telling(session) || header < sizeof(*tcp) ||
 	    packet->transport + header > skb->len)
@@ -162,24 +199,23 @@ bool ivb_toa_request(struct session *session, const struct ip_vs_conn *cp,
 		blank_forged(skb, tcp);
 		count_many(director, COUNT_TOA_FORGED, found.forged);
 	}
-	if (!tcp->syn || found.fast_open || skb->len > packet->transport + header)
+	if (!tcp->syn || found.fast_open || payload(skb, packet->transport, tcp))
 		add(session, cp, skb, packet);
 	return true;
 }
 
-/* Two replies of a connection may be on two CPUs. */
-static void set_acked(struct session *session, u32 acked)
+/* True if the segment shows that the server's handshake is over. Called under the
+ * session's lock.
+ */
+static bool is_over(const struct session *session, const struct tcphdr *tcp, u32 data)
 {
-	WRITE_ONCE(session->conn->in_seq.init_seq, acked);
-	/* Pairs with has_acked_more(). */
-	smp_store_release(&session->toa_has_acked, true);
-}
-
-static bool has_acked_more(const struct session *session, u32 acked)
-{
-	/* Pairs with set_acked(). */
-	return smp_load_acquire(&session->toa_has_acked) &&
-	       after(acked, READ_ONCE(session->conn->in_seq.init_seq));
+	if (session->toa_handshake == HANDSHAKE_BEGUN)
+		return false;
+	if (tcp->fin || data)
+		return true;
+	return session->toa_handshake == HANDSHAKE_ANSWERED &&
+	       !session->toa_handshakes_differ &&
+	       after(ntohl(tcp->ack_seq), session->conn->in_seq.init_seq);
 }
 
 /* Called for a packet of the server. */
@@ -188,19 +224,22 @@ void ivb_toa_see_reply(struct session *session, const struct sk_buff *skb,
 {
 	const struct tcphdr *tcp;
 	struct tcphdr buffer;
-	u32 acked;
 
 	tcp = skb_header_pointer(skb, transport, sizeof(buffer), &buffer);
 	if (!tcp || tcp->rst)
 		return;
-	acked = ntohl(tcp->ack_seq);
 	if (tcp->syn) {
-		set_acked(session, acked);
-		begin(session);
-	} else if (tcp->fin || skb->len > transport + tcp->doff * 4 ||
-		   has_acked_more(session, acked)) {
-		WRITE_ONCE(session->toa, TOA_TOLD);
-	} else if (!READ_ONCE(session->toa_has_acked)) {
-		set_acked(session, acked);
+		begin(session, ntohl(tcp->ack_seq), HANDSHAKE_ANSWERED);
+		return;
 	}
+	if (!toa_is_telling(session))
+		return;
+	spin_lock_bh(session_lock(session));
+	if (is_over(session, tcp, payload(skb, transport, tcp))) {
+		WRITE_ONCE(session->toa, TOA_TOLD);
+	} else if (session->toa_handshake == HANDSHAKE_UNSEEN) {
+		may_acknowledge(session, ntohl(tcp->ack_seq));
+		session->toa_handshake = HANDSHAKE_ANSWERED;
+	}
+	spin_unlock_bh(session_lock(session));
 }

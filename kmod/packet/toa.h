@@ -4,6 +4,7 @@
 #define IP_VS_BPF_PACKET_TOA_H
 
 #include "packet/packet.h"
+#include "packet/toa_option.h"
 #include "table/session.h"
 
 bool ivb_toa_request(struct session *session, const struct ip_vs_conn *cp,
@@ -12,15 +13,15 @@ void ivb_toa_see_reply(struct session *session, const struct sk_buff *skb,
 		       unsigned int transport);
 
 /* Called for a packet of the client that IPVS accepted, rewritten and with its route.
- * Returns false if it must not be sent.
+ * Returns false if it must not be sent. A SYN begins another handshake, also in a
+ * connection that IPVS calls established.
  */
 static inline bool toa_request(struct session *session, const struct ip_vs_conn *cp,
 			       struct sk_buff *skb, const struct packet *packet)
 {
 	u8 state = READ_ONCE(session->toa);
 
-	if (state == TOA_OFF ||
-	    (state == TOA_TOLD && cp->state != IP_VS_TCP_S_SYN_RECV))
+	if (state == TOA_OFF || (state == TOA_TOLD && !toa_tcp(skb, packet)->syn))
 		return true;
 	return ivb_toa_request(session, cp, skb, packet);
 }

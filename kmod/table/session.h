@@ -26,6 +26,12 @@ enum session_answer { SESSION_UNANSWERED, SESSION_ANSWERED, SESSION_GIVEN_UP };
  */
 enum toa_state { TOA_OFF, TOA_TOLD, TOA_TELLING };
 
+/* The values of session->toa_handshake. UNSEEN: no SYN was seen, and no segment of the
+ * server. BEGUN: the client's last SYN is not answered. ANSWERED: the server answered it, or
+ * a segment of the server was seen first.
+ */
+enum toa_handshake { HANDSHAKE_UNSEEN, HANDSHAKE_BEGUN, HANDSHAKE_ANSWERED };
+
 /* The end of a direction's lease, in jiffies, and its generation. Without a lease the
  * generation is NO_GENERATION. xdp_in is the input interface of a lease whose way out
  * takes frames from XDP, else 0.
@@ -55,11 +61,11 @@ struct session_leases {
  * pointer.
  *
  * IPVS keeps two sequence numbers in each connection for its application. They are ours,
- * in host endianness, and hold nothing until the flag is set:
+ * in host endianness:
  *
- * - conn->out_seq.init_seq acknowledges the server's SYN (server_syn);
- * - conn->in_seq.init_seq was acknowledged by the server's SYN, or by its first segment
- *   that was seen (toa_has_acked).
+ * - conn->out_seq.init_seq acknowledges the server's SYN, if server_syn is set;
+ * - conn->in_seq.init_seq is the most that the server acknowledges in its handshake, unless
+ *   toa_handshake is HANDSHAKE_UNSEEN.
  */
 struct session {
 	struct rhash_head node; /* director->sessions, by its reply flow */
@@ -79,12 +85,13 @@ struct session {
 	/* Under session_lock(): */
 	struct session_leases *leases; /* NULL: it never had one; READ_ONCE */
 	bool ended;
+	u8 toa_handshake;           /* enum toa_handshake; see toa.c */
+	bool toa_handshakes_differ; /* the session had several, see toa.c */
 	/* READ_ONCE: */
 	u8 answer;               /* enum session_answer; under the bucket's lock */
 	bool syn;                /* a SYN of either side was seen */
 	bool server_syn;         /* the server's SYN was seen; see unanswered.c */
 	u8 toa;                  /* enum toa_state */
-	bool toa_has_acked;      /* see toa.c */
 	bool toa_narrow;         /* a segment was too big for the path to the server */
 	struct dst_entry *route[2];   /* see session/routes.c */
 	struct kept_route6 route6[2]; /* absent in a session of IPv4 */

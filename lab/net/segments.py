@@ -13,6 +13,9 @@ usage: lab/net/segments.py watch INTERFACE PORT
            open[=OPTIONS]        a SYN with a request, TCP Fast Open
            ack[=OPTIONS]         ends the handshake
            stray[=OPTIONS]       a segment out of window; waits for the answer to it
+           restart=SEQ           a SYN with this sequence number, for nobody's answer
+           wild[=OPTIONS]        a SYN with data, out of window; waits for an answer
+                                 without a SYN, and goes on from its numbers
            get[=OPTIONS]         a request; waits for the answer, which it acknowledges
                                  without options, and prints it
            answer                waits for the answer to the request of `open`
@@ -166,6 +169,15 @@ class Client:
         self.send(ACK, options, seq=self.seq + (1 << 30) & 0xFFFFFFFF)
         self.receive(lambda segment: not segment.flags & (SYN | RST))
 
+    def restart(self, seq):
+        self.seq, self.acked = int(seq), 0
+        self.send(SYN)
+
+    def wild(self, options=b""):
+        self.send(SYN, options, request(100), seq=self.seq + (1 << 30) & 0xFFFFFFFF)
+        answer = self.receive(lambda segment: not segment.flags & (SYN | RST))
+        self.seq, self.acked = answer.ack, answer.seq
+
     def get(self, options=b"", data=None):
         data = data or request(100)
         self.send(ACK | PUSH, options, data)
@@ -203,7 +215,7 @@ def client(interface, own, to, *steps):
     it = Client(interface, own, to)
     for step in steps:
         name, *values = step.split("=")
-        if name == "full":
+        if name in ("full", "restart"):
             values[1:] = [bytes.fromhex(value) for value in values[1:]]
         else:
             values = [bytes.fromhex(value) for value in values]

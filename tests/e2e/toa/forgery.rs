@@ -102,3 +102,53 @@ fn an_answer_to_a_stray_segment_does_not_open_the_door() {
         assert_eq!(told, ["", &own, &struck, &struck]);
     }
 }
+
+/// The SYN/ACK of the second handshake is lost between server and director. What the server
+/// answers to a stray SYN acknowledges more than the SYN/ACK of the first one.
+#[test]
+fn a_second_handshake_in_the_same_session_does_not_open_the_door() {
+    let lab = lab();
+    let rules = "table inet t { chain c { type filter hook output priority 0; \
+                 tcp flags & (syn | ack) == syn | ack tcp ackseq 5001 drop; }; }";
+    lab.exec("server1", &["nft", rules]);
+    let forged = option("203.0.113.9:9");
+    for pair in PAIRS {
+        let own = option(pair.0);
+        let [wild, ack] = ["wild", "ack"].map(|step| format!("{step}={forged}"));
+        let seen = seen(&lab, pair, &["syn", "reset", "restart=5000", &wild, &ack]);
+        let told: Vec<&str> = seen.iter().map(|(_, options)| &**options).collect();
+        let struck = format!("{own}{}", nops(&forged));
+        assert_eq!(told, ["", &own, "", &struck, &struck]);
+    }
+}
+
+/// IPVS still calls the connection established. A server that has forgotten it may take the
+/// data of the SYN (TCP Fast Open).
+#[test]
+fn a_syn_in_an_established_connection_names_the_true_client() {
+    let lab = lab();
+    let forged = option("203.0.113.9:9");
+    for pair in PAIRS {
+        let own = option(pair.0);
+        let wild = format!("wild={forged}");
+        let seen = seen(&lab, pair, &["syn", "ack", "get", "get", &wild]);
+        let (_, told) = seen.last().unwrap();
+        assert_eq!(*told, format!("{own}{}", nops(&forged)));
+    }
+}
+
+/// The server answers the second SYN, so its data prove that the second handshake is over.
+#[test]
+fn after_a_second_handshake_the_servers_data_ends_the_telling() {
+    let lab = lab();
+    for pair in PAIRS {
+        let own = option(pair.0);
+        assert_eq!(
+            seen(&lab, pair, &["syn", "reset", "syn", "ack", "get", "get"])
+                .into_iter()
+                .map(|(_, options)| options)
+                .collect::<Vec<_>>(),
+            ["", &own, "", &own, &own, ""]
+        );
+    }
+}
