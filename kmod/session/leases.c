@@ -4,9 +4,11 @@
  * program alone forwards its packets, by the way out in the lease. Only this file gives
  * leases, and only for a packet that IPVS accepted.
  *
- * A lease lasts LEASE_MAX, or less than half of IPVS's idle timeout of the connection,
- * so that IPVS sees packets of every active connection. It ends when the client begins
- * another TCP connection from the same port (ivb_lease_end_old()).
+ * A lease lasts LEASE_MAX, or half of IPVS's idle timeout of the connection, so that IPVS
+ * sees packets of every active connection. IPVS learns of a packet on the fast path up to
+ * two seconds later (fold.c), which must be before the connection ends: so there is no
+ * lease if the timeout is less than TIMEOUT_MIN. A lease ends when the client begins another
+ * TCP connection from the same port (ivb_lease_end_old()).
  *
  * All leases of a director have one generation, which the program compares; a new
  * generation ends them at once (ivb_leases_revoke()). This happens when the
@@ -40,6 +42,9 @@
 #include "session/xdp.h"
 #include "table/counters.h"
 #include "table/flow_table.h"
+
+/* Twice the two seconds of fold.c, and a second more for the work item to be late. */
+#define TIMEOUT_MIN (5 * HZ)
 
 /* Finds what the program needs to send a packet that way. Returns false if it cannot.
  */
@@ -247,6 +252,8 @@ void ivb_lease_renew(struct session *session, struct ip_vs_conn *cp, u8 directio
 	struct flow from, to;
 	bool given;
 
+	if (cp->timeout < TIMEOUT_MIN)
+		return;
 	/* A packet that this host sent came in by no interface. A packet that came in
 	 * by IPsec must continue to do so. A reply of a removed server passes, as in
 	 * native IPVS.

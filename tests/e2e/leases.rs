@@ -52,6 +52,43 @@ fn a_lease_of_a_session_that_nobody_answers_lasts_a_second() {
     assert!(before < 36, "{before} of 40 packets by one lease");
 }
 
+/// IPVS counts from the last packet that it saw or was told about. A packet on the fast path
+/// would be told too late here.
+#[test]
+fn a_connection_with_a_short_timeout_lasts_while_packets_come() {
+    let lab = Lab::new();
+    lab.apply(&(fast() + "[timeouts]\nudp = \"2s\"\n"));
+    let before = lab.counter("sessions_created");
+    // On a busy host a pause may become longer than the timeout.
+    let script = "import socket, threading, time\n\
+                  long = []\n\
+                  def flow(begin):\n \
+                  time.sleep(begin)\n \
+                  s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n \
+                  last = time.monotonic()\n \
+                  for pause in (0.9, 1.5) * 12:\n  \
+                  now = time.monotonic()\n  \
+                  s.sendto(b'x', ('10.0.0.1', 7))\n  \
+                  if time.monotonic() - last > 1.8: long.append(1)\n  \
+                  last = now\n  \
+                  time.sleep(pause)\n\
+                  flows = [threading.Thread(target=flow, args=(n * .23,)) for n in range(10)]\n\
+                  for it in flows: it.start()\n\
+                  for it in flows: it.join()\n\
+                  print(len(long))";
+    let long = lab.exec("client", &["/usr/bin/python3", "-ISc", script]);
+    let long: u64 = long.trim().parse().unwrap();
+    assert!(
+        long < 60,
+        "{long} of 240 pauses were long: the host is too busy to tell"
+    );
+    let sessions = lab.counter("sessions_created") - before;
+    assert!(
+        sessions <= 10 + long,
+        "{sessions} sessions, {long} long pauses"
+    );
+}
+
 /// The seconds until IPVS ends the first connection of its table.
 pub fn expires(lab: &Lab) -> u64 {
     let table = lab.exec("director", &["cat", "/proc/net/ip_vs_conn"]);
