@@ -9,15 +9,16 @@
 
 #include "ip_vs_bpf_abi.h"
 
-/* The set of a tuple, which is given as 64-bit words: 2 for IPv4, 5 for IPv6. The upper
- * half of a product depends on every bit of the factors. For flows with similar ports
- * it is far from random, so it is folded into the lower half, also after the last word.
+/* The set of a tuple, which is given as 64-bit words: 2 for IPv4, 5 for IPv6. Each word is
+ * added to a secret, and the sum is multiplied by its own upper half. So a difference
+ * between two words is multiplied by a secret, and later words cannot cancel it without
+ * that. For flows with similar ports the last product is far from random, so it is
+ * multiplied once more, and the lower half folded into the upper half.
  */
 static inline __attribute__((always_inline)) __u32
 ipvs_bpf_set(const struct ipvs_bpf_control *control, const __u64 *words, int count)
 {
 	__u64 hash = control->seed;
-	__u32 folded;
 	int word;
 
 #ifdef __clang__
@@ -26,11 +27,12 @@ ipvs_bpf_set(const struct ipvs_bpf_control *control, const __u64 *words, int cou
 #pragma GCC unroll 5
 #endif
 	for (word = 0; word < count; word++) {
-		hash ^= hash >> 32;
-		hash = (hash ^ words[word]) * 0x9e3779b97f4a7c15ULL;
+		hash += words[word];
+		hash *= hash >> 32;
 	}
-	folded = (__u32)hash ^ (__u32)(hash >> 32);
-	return (__u64)folded * control->sets >> 32;
+	hash *= hash >> 32;
+	hash ^= hash << 32;
+	return (hash >> 32) * control->sets >> 32;
 }
 
 #define IPVS_BPF_WORDS4 (sizeof(struct ipvs_bpf_tuple4) / sizeof(__u64))

@@ -112,9 +112,11 @@ fn bytes_of<T: Pod>(value: &T) -> &[u8] {
 
 /// `ipvs_bpf_set()` in `kmod/ip_vs_bpf_hash.h`.
 fn set_of(control: &Control, words: &[u64]) -> u32 {
+    let by_upper_half = |sum: u64| sum.wrapping_mul(sum >> 32);
     let hash = words.iter().fold(control.seed, |hash, word| {
-        (hash ^ hash >> 32 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        by_upper_half(hash.wrapping_add(*word))
     });
+    let hash = by_upper_half(hash);
     let folded = hash as u32 ^ (hash >> 32) as u32;
     ((u64::from(folded) * u64::from(control.sets)) >> 32) as u32
 }
