@@ -4,11 +4,11 @@
  * address, so it ends if the address changes or is lost.
  *
  * The kernel notifies of each change of a neighbour's state, and most of them
- * (reachable, stale, probed) do not matter here. So a digest of the address is noted
- * when the address is copied into a lease, in a table of fixed size at an index that
- * the neighbour determines. Each notification is compared with the digest. Two
+ * (reachable, stale, probed) do not matter here. So a digest of the neighbour and its address
+ * is noted when the address is copied into a lease, in a table of fixed size at an index
+ * that the neighbour determines. Each notification is compared with the digest. Two
  * neighbours may share an index: then an unchanged one may look changed, and leases are
- * given again. A neighbour that changed is never missed.
+ * given again. A change is missed only where two digests of 31 bits are the same.
  */
 #include <linux/if_arp.h>
 #include <linux/jhash.h>
@@ -17,20 +17,25 @@
 
 #include "session/neighbours.h"
 
-static u32 *slot_of(struct maps *maps, const struct neighbour *neigh)
+static u32 hash_of(const struct neighbour *neigh)
 {
-	u32 hash = jhash(neigh->primary_key, neigh->tbl->key_len, neigh->dev->ifindex);
-
-	return &maps->neighbours[hash % NEIGHBOUR_SLOTS];
+	return jhash(neigh->primary_key, neigh->tbl->key_len, neigh->dev->ifindex);
 }
 
-/* Reads the neighbour's address and returns its digest, or 0 if it has no valid one. */
+static u32 *slot_of(struct maps *maps, const struct neighbour *neigh)
+{
+	return &maps->neighbours[hash_of(neigh) % NEIGHBOUR_SLOTS];
+}
+
+/* Reads the neighbour's address and returns the digest of both, or 0 if it has no valid
+ * address. A neighbour that takes over another one's address has another digest.
+ */
 static u32 read(const struct neighbour *neigh, u8 *address)
 {
 	if (!(READ_ONCE(neigh->nud_state) & NUD_VALID & ~NUD_NOARP))
 		return 0;
 	neigh_ha_snapshot(address, neigh, neigh->dev);
-	return jhash(address, ETH_ALEN, 0) | 1;
+	return jhash(address, ETH_ALEN, hash_of(neigh)) | 1;
 }
 
 /* Copies the address of an Ethernet neighbour into a lease. Returns false if there is

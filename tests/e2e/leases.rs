@@ -4,6 +4,7 @@
 use crate::fast_path::{fast, fast_packets, warm};
 use crate::lab::{Lab, eventually};
 use crate::talk::{Answer, Talk};
+use std::net::Ipv4Addr;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -127,12 +128,17 @@ fn ends_early(command: impl Fn(&Answer) -> String) {
     lab.exec("director", &["sh", "-c", revoke]);
     warm(&lab, &mut talk);
     lab.exec("director", &["sh", "-c", &command(&first)]);
-    let answers = (0..25).take_while(|_| {
+    assert!(answers(&mut talk) < 25);
+}
+
+/// The number of answers until the first packet that gets none, at most 25.
+fn answers(talk: &mut Talk) -> usize {
+    let answered = (0..25).take_while(|_| {
         let answered = talk.try_ask(1).is_ok();
         sleep(Duration::from_millis(200));
         answered
     });
-    assert!(answers.count() < 25);
+    answered.count()
 }
 
 fn address(server: &Answer) -> &'static str {
@@ -158,6 +164,67 @@ fn a_lease_ends_when_the_neighbour_has_another_address() {
         let server = address(first);
         format!("ip neigh replace {server} lladdr 02:00:00:00:99:99 dev eth1 nud permanent")
     });
+}
+
+/// `jhash()` of the kernel's include/linux/jhash.h, for a key of four bytes.
+fn jhash(key: [u8; 4], initial: u32) -> u32 {
+    let begin = 0xdead_beef_u32.wrapping_add(4).wrapping_add(initial);
+    let (mut a, mut b, mut c) = (begin.wrapping_add(u32::from_le_bytes(key)), begin, begin);
+    let step = |x: &mut u32, y: u32, by: u32| *x = (*x ^ y).wrapping_sub(y.rotate_left(by));
+    step(&mut c, b, 14);
+    step(&mut a, c, 11);
+    step(&mut b, a, 25);
+    step(&mut c, b, 16);
+    step(&mut a, c, 4);
+    step(&mut b, a, 14);
+    step(&mut c, b, 24);
+    c
+}
+
+/// An address that has the index of 10.2.0.2 in the module's table of neighbours.
+fn same_index(lab: &Lab) -> Ipv4Addr {
+    let link = lab.exec("director", &["ip", "-o", "link", "show", "eth1"]);
+    let ifindex = link.split_once(':').unwrap().0.parse().unwrap();
+    let index = |address: Ipv4Addr| jhash(address.octets(), ifindex) % 4096;
+    (0..1 << 20)
+        .map(|number| Ipv4Addr::from(0x0a40_0000 + number))
+        .find(|address| index(*address) == index(Ipv4Addr::new(10, 2, 0, 2)))
+        .unwrap()
+}
+
+#[test]
+fn a_lease_ends_when_its_neighbour_takes_the_address_of_one_with_the_same_index() {
+    let lab = Lab::new();
+    let other = same_index(&lab);
+    let on_link = format!("ip route add {other} dev eth1");
+    lab.exec("director", &["sh", "-c", &on_link]);
+    let own = format!("ip addr add {other}/32 dev eth0; cat /sys/class/net/eth0/address");
+    let taken = lab.exec("server2", &["sh", "-c", &own]);
+    let service = |port: u16, server: &str| {
+        format!(
+            "[[service]]\naddress = \"tcp://10.0.0.1:{port}\"\nscheduler = \"rr\"\n\
+             snat = \"default\"\n[[service.server]]\naddress = \"{server}:8080\"\n"
+        )
+    };
+    let begin = "[director]\ninterfaces = [\"eth0\", \"eth1\"]\nfast_path = true\n\
+                 [local_ips.default]\naddresses = [\"10.2.0.100\"]\n";
+    let file = begin.to_owned() + &service(80, "10.2.0.2") + &service(81, &other.to_string());
+    lab.apply(&file);
+    let mut talks = [80, 81].map(|port| Talk::new(&lab, "tcp", ("10.0.0.1", port)));
+    talks.iter_mut().for_each(|talk| warm(&lab, talk));
+    let revoke = "echo revoke >/proc/net/ip_vs_bpf/fast_path";
+    lab.exec("director", &["sh", "-c", revoke]);
+    // The leases of the other neighbour are given last.
+    for talk in &mut talks {
+        talk.ask();
+        talk.ask();
+    }
+    let take = format!(
+        "ip neigh replace 10.2.0.2 lladdr {} dev eth1 nud permanent",
+        taken.trim()
+    );
+    lab.exec("director", &["sh", "-c", &take]);
+    assert!(answers(&mut talks[0]) < 25);
 }
 
 #[test]
