@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The maps of the program. The CLI hands the first three to the module. Only the module
- * writes them, except for the counters in a lease, which the program writes.
+ * writes them, except for two fields of a flow, which the program writes: the count in its
+ * lease, and the time of its last packet.
  */
 #ifndef MAPS_H
 #define MAPS_H
