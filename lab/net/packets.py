@@ -15,7 +15,9 @@ usage: lab/net/packets.py ask FROM:PORT TO:PORT SIZE    a UDP datagram in fragme
                                                         a port unreachable, or an error of
                                                         the type kind=NUMBER;
                                                         patch=OFFSET:HEX overwrites bytes of
-                                                        the inner packet
+                                                        the inner packet, which has
+                                                        size=BYTES of data; df=1: IPv4 routers
+                                                        cannot fragment the error
        lab/net/packets.py first FROM:PORT TO:PORT PROTOCOL COUNT
                                                         the first packet of a flow: udp, tcp
                                                         (a SYN) or sctp (ports and zeros);
@@ -79,8 +81,8 @@ def datagram(source, to, data):
     return header[:6] + struct.pack("!H", check or 0xFFFF) + data
 
 
-def packet(source, to, protocol, payload, fragment=None, options=b"", ttl=64):
-    """fragment: identification, offset, whether more follow."""
+def packet(source, to, protocol, payload, fragment=None, options=b"", ttl=64, df=0):
+    """fragment: identification, offset, whether more follow. df: of IPv4."""
     number, offset, more = fragment or (0, 0, 0)
     if is_ipv6(source):
         if fragment:
@@ -94,7 +96,7 @@ def packet(source, to, protocol, payload, fragment=None, options=b"", ttl=64):
         0,
         (20 + len(options) + len(payload)) & 0xFFFF,
         number & 0xFFFF,
-        more << 13 | offset // 8,
+        df << 14 | more << 13 | offset // 8,
         ttl,
         protocol,
         0,
@@ -106,13 +108,13 @@ def packet(source, to, protocol, payload, fragment=None, options=b"", ttl=64):
     return header + payload
 
 
-def icmp(source, to, kind, code, rest, inner, broken=False):
+def icmp(source, to, kind, code, rest, inner, broken=False, df=0):
     protocol = ICMPV6 if is_ipv6(source) else ICMP
     message = struct.pack("!BBHI", kind, code, 0, rest) + inner
     head = pseudo(source, to, ICMPV6, len(message)) if is_ipv6(source) else b""
     check = checksum(head + message) ^ (0x5555 if broken else 0)
     message = message[:2] + struct.pack("!H", check) + message[4:]
-    return packet(source, to, protocol, message)
+    return packet(source, to, protocol, message, df=df)
 
 
 def fragments(source, to, protocol, payload, size=1400):
@@ -211,16 +213,18 @@ def source_route(source, to, via=None):
     Wire(to[0], via).send(packet(source[0], to[0], UDP, payload, options=route))
 
 
-def error(source, to, inner_source, inner_to, broken="", kind=None, patch="", via=None):
+def error(
+    source, to, inner_source, inner_to, broken="", kind=None, patch="", size=1, df=0, via=None
+):
     inner_source, inner_to = endpoint(inner_source), endpoint(inner_to)
-    payload = datagram(inner_source, inner_to, b"x")
+    payload = datagram(inner_source, inner_to, b"x" * int(size))
     inner = packet(inner_source[0], inner_to[0], UDP, payload)
     if patch:
         offset, data = int(patch.split(":")[0]), bytes.fromhex(patch.split(":")[1])
         inner = inner[:offset] + data + inner[offset + len(data) :]
     unreachable, code = (1, 4) if is_ipv6(source) else (3, 3)
     kind = unreachable if kind is None else int(kind)
-    Wire(to, via).send(icmp(source, to, kind, code, 0, inner, bool(broken)))
+    Wire(to, via).send(icmp(source, to, kind, code, 0, inner, bool(broken), int(df)))
 
 
 def first(source, to, protocol, count, via=None):

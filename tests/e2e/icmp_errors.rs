@@ -2,6 +2,8 @@
 //! ICMP and ICMPv6 errors about packets of full-NAT connections, as reported to the
 //! sockets of clients and servers.
 
+mod unsendable;
+
 use std::thread;
 
 use crate::lab::{Lab, eventually};
