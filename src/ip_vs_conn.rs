@@ -46,24 +46,30 @@ pub enum Error {
     Unreadable(String),
 }
 
-/// Every connection of the caller's network namespace, in order. Empty if IPVS is not
-/// loaded. No connection is listed twice. Some may be missing if connections of any
+/// The connections of the caller's network namespace that `keep` wants, in order. Empty if
+/// IPVS is not loaded. There may be millions, so those that nobody wants take no memory. No
+/// connection is listed twice. Some may be missing if connections of any
 /// namespace end during the call: the kernel continues by counting lines of the table,
 /// which all namespaces share.
-pub fn connections() -> Result<Vec<Connection>, Error> {
-    let file = match File::open(PATH) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error.into()),
-    };
+pub fn connections(keep: impl Fn(&Connection) -> bool) -> Result<Vec<Connection>, Error> {
+    match File::open(PATH) {
+        Ok(file) => read(BufReader::new(file), keep),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn read(table: impl BufRead, keep: impl Fn(&Connection) -> bool) -> Result<Vec<Connection>, Error> {
     let mut connections = Vec::new();
     // The first line has the column titles.
-    for line in BufReader::new(file).split(b'\n').skip(1) {
+    for line in table.split(b'\n').skip(1) {
         let line = line?;
         let line = String::from_utf8_lossy(&line);
         let read =
             connection(&line).ok_or_else(|| Error::Unreadable(line.escape_debug().to_string()))?;
-        connections.push(read);
+        if keep(&read) {
+            connections.push(read);
+        }
     }
     // The kernel continues by counting lines. So the lines around a connection that ended
     // can be repeated, with other seconds.
@@ -162,6 +168,20 @@ mod tests {
             (engine.name.as_str(), engine.data.as_str()),
             ("sip", "a b@c")
         );
+    }
+
+    #[test]
+    fn connections_that_nobody_wants_take_no_memory() {
+        const COUNT: usize = 100_000;
+        let titles = "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires\n";
+        let line = |number: usize| {
+            format!("TCP {number:08X} 8DBC 0A000001 0050 0A020002 1F90 ESTABLISHED     899\n")
+        };
+        let text: String = titles.to_owned() + &(0..COUNT).map(line).collect::<String>();
+        let wanted = SocketAddr::from(([0, 0, 0, 7], 0x8dbc));
+        let found = read(text.as_bytes(), |it| it.client == wanted).unwrap();
+        assert_eq!(found.len(), 1);
+        assert!(found.capacity() < 100, "{}", found.capacity());
     }
 
     #[test]

@@ -42,6 +42,6 @@ pub use running::{
 };
 pub use teardown::teardown;
 pub use usable_ports::UsablePorts;
-pub use utilisation::{Busiest, RunningLocalIp, running_local_ips, utilisation};
+pub use utilisation::{Busiest, RunningLocalIp, UsedPorts, running_local_ips, utilisation};
 pub use weight::set_weight;
 pub use zero::zero;

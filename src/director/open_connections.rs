@@ -13,9 +13,8 @@ use crate::model::ServiceKey;
 /// For a service by firewall mark or of every port, this counts all connections to the
 /// server: the table does not say which service scheduled them.
 pub(super) fn open_connections(key: &ServiceKey, server: SocketAddr) -> Result<usize, Error> {
-    let connections = connections()?;
-    let counts = |connection: &&Connection| is_open(connection, key, server);
-    Ok(connections.iter().filter(counts).count())
+    let counts = |connection: &Connection| is_open(connection, key, server);
+    Ok(connections(counts)?.len())
 }
 
 fn is_open(connection: &Connection, key: &ServiceKey, server: SocketAddr) -> bool {

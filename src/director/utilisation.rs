@@ -3,14 +3,14 @@
 //! this is the share of the busiest server: its sessions, out of the ports that sessions
 //! with it can use.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
 use super::{Error, UsablePorts};
 use crate::kmod::proc::{self, LocalIpLine};
-use crate::kmod::{Session, sessions};
+use crate::kmod::{Session, each_session};
 use crate::model::Protocol;
 
 #[derive(Clone, Debug, Serialize)]
@@ -42,25 +42,33 @@ pub fn running_local_ips() -> Result<Vec<RunningLocalIp>, Error> {
     let services = proc::full_nat()?.into_iter();
     let services = services.filter(|line| line.full_nat.is_some());
     let usable = UsablePorts::observe(services.map(|line| line.key))?;
-    Ok(utilisation(lines, &sessions()?, &usable))
+    let mut ports = UsedPorts::default();
+    each_session(|session| ports.count(&session))?;
+    Ok(utilisation(lines, ports, &usable))
+}
+
+/// The ports of each local IP that sessions with each server use. A port takes a few bytes,
+/// and there may be millions of sessions. A session that is listed twice counts once.
+#[derive(Default)]
+pub struct UsedPorts(HashMap<IpAddr, HashMap<(Protocol, SocketAddr), HashSet<u16>>>);
+
+impl UsedPorts {
+    pub fn count(&mut self, session: &Session) {
+        let servers = self.0.entry(session.local_ip.ip()).or_default();
+        let ports = servers.entry((session.protocol, session.server));
+        ports.or_default().insert(session.local_ip.port());
+    }
 }
 
 pub fn utilisation(
     lines: Vec<LocalIpLine>,
-    sessions: &[Session],
+    mut used: UsedPorts,
     usable: &UsablePorts,
 ) -> Vec<RunningLocalIp> {
-    let mut counts: HashMap<IpAddr, HashMap<(Protocol, SocketAddr), u32>> = HashMap::new();
-    for session in sessions {
-        let servers = counts.entry(session.local_ip.ip()).or_default();
-        *servers
-            .entry((session.protocol, session.server))
-            .or_default() += 1;
-    }
     lines
         .into_iter()
         .map(|line| {
-            let servers = counts.remove(&line.local_ip.address).unwrap_or_default();
+            let servers = used.0.remove(&line.local_ip.address).unwrap_or_default();
             local_ip(line, servers, usable)
         })
         .collect()
@@ -68,7 +76,7 @@ pub fn utilisation(
 
 fn local_ip(
     line: LocalIpLine,
-    servers: HashMap<(Protocol, SocketAddr), u32>,
+    servers: HashMap<(Protocol, SocketAddr), HashSet<u16>>,
     usable: &UsablePorts,
 ) -> RunningLocalIp {
     let ports = |protocol| usable.count(line.local_ip.address, line.ports, protocol);
@@ -79,10 +87,11 @@ fn local_ip(
     };
     let busiest_server = servers
         .into_iter()
-        .map(|((protocol, server), sessions)| Busiest {
+        .map(|((protocol, server), ports)| Busiest {
             protocol,
             server,
-            sessions,
+            // There are fewer than 65 536 ports.
+            sessions: ports.len() as u32,
         })
         .max_by_key(|it| {
             let used = per_mille(it.sessions, of(it.protocol));
@@ -147,7 +156,12 @@ mod tests {
     fn now(line: LocalIpLine, sessions: &[Session]) -> RunningLocalIp {
         let host = HostPorts::from_text("2000 2089", "").unwrap();
         let usable = UsablePorts::of(host, &["10.2.0.100"], &[]);
-        utilisation(vec![line], sessions, &usable).remove(0)
+        let mut used = UsedPorts::default();
+        // A session that is listed twice counts once.
+        for session in sessions.iter().chain(sessions) {
+            used.count(session);
+        }
+        utilisation(vec![line], used, &usable).remove(0)
     }
 
     #[test]

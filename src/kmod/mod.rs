@@ -11,4 +11,4 @@ mod sessions;
 mod text;
 
 pub use error::Error;
-pub use sessions::{Directions, Session, sessions};
+pub use sessions::{Directions, Session, each_session, sessions};

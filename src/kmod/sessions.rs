@@ -5,7 +5,6 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
 
 use serde::Serialize;
 
@@ -60,26 +59,16 @@ impl Directions {
     }
 }
 
-/// Every session of the caller's network namespace, sorted. Empty if the module is not
-/// loaded. A session that begins or ends during the call may be missing.
-pub fn sessions() -> Result<Vec<Session>, Error> {
-    let path = Path::new(FILE);
-    let fail = |source| Error::File {
-        path: path.to_owned(),
-        source,
-    };
-    let file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        file => file.map_err(fail)?,
-    };
+/// The sessions of the caller's network namespace that `keep` wants, sorted. Empty if the
+/// module is not loaded. A session that begins or ends during the call may be missing. There
+/// may be millions, so those that nobody wants take no memory.
+pub fn sessions(keep: impl Fn(&Session) -> bool) -> Result<Vec<Session>, Error> {
     let mut found = Vec::new();
-    for line in BufReader::new(file).lines() {
-        let line = line.map_err(fail)?;
-        found.push(session(&line).ok_or_else(|| Error::Unreadable {
-            path: path.to_owned(),
-            line,
-        })?);
-    }
+    each_session(|session| {
+        if keep(&session) {
+            found.push(session);
+        }
+    })?;
     // The module may list a session twice if its table grows during the call.
     found.sort_unstable();
     found.dedup_by(|one, other| {
@@ -87,6 +76,35 @@ pub fn sessions() -> Result<Vec<Session>, Error> {
             == (other.client, other.local_ip, other.server, other.protocol)
     });
     Ok(found)
+}
+
+/// Reads the sessions one by one, unsorted. The module may list one twice.
+pub fn each_session(take: impl FnMut(Session)) -> Result<(), Error> {
+    match File::open(FILE) {
+        Ok(file) => read(BufReader::new(file), take),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn failed(source: io::Error) -> Error {
+    Error::File {
+        path: FILE.into(),
+        source,
+    }
+}
+
+fn read(mut table: impl BufRead, mut take: impl FnMut(Session)) -> Result<(), Error> {
+    let mut line = String::new();
+    while table.read_line(&mut line).map_err(failed)? > 0 {
+        let text = line.trim_end_matches('\n');
+        take(session(text).ok_or_else(|| Error::Unreadable {
+            path: FILE.into(),
+            line: text.to_owned(),
+        })?);
+        line.clear();
+    }
+    Ok(())
 }
 
 /// Parses "tcp 10.1.0.2:36284 10.0.0.1:80 10.2.0.100:36284 10.2.0.2:8080 both original".
@@ -119,6 +137,22 @@ mod tests {
         assert_eq!(read.xdp, Directions::Reply);
         let line = "tcp 10.1.0.2:36284 10.0.0.1:80 10.2.0.100:36284 10.2.0.2:8080 - -";
         assert_eq!(session(line).unwrap().server.to_string(), "10.2.0.2:8080");
+    }
+
+    #[test]
+    fn each_line_of_the_table_is_read() {
+        let line = |number: u32| {
+            format!("tcp 10.1.0.2:{number} 10.0.0.1:80 10.2.0.100:5 10.2.0.2:8080 - -\n")
+        };
+        let text: String = (1..=3).map(line).collect();
+        let mut clients = Vec::new();
+        read(text.as_bytes(), |session| {
+            clients.push(session.client.port())
+        })
+        .unwrap();
+        assert_eq!(clients, [1, 2, 3]);
+        let error = read("tcp\n".as_bytes(), |_| ()).unwrap_err();
+        assert!(error.to_string().contains("reads \"tcp\""), "{error}");
     }
 
     #[test]

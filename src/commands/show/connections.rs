@@ -17,9 +17,10 @@ struct Document<'a> {
 
 pub(super) fn look(query: &Query) -> Result<Look, Error> {
     let filter = FlowFilter::new(&query.filter)?;
-    let mut connections = ip_vs_conn::connections()?;
-    connections
-        .retain(|connection| filter.takes(protocol(connection), connection.vip, connection.server));
+    let keep = |connection: &Connection| {
+        filter.takes(protocol(connection), connection.vip, connection.server)
+    };
+    let connections = ip_vs_conn::connections(keep)?;
     if connections.is_empty() {
         filter.check_names()?;
     }

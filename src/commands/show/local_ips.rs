@@ -59,7 +59,7 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
-    use crate::director::{HostPorts, UsablePorts, utilisation};
+    use crate::director::{HostPorts, UsablePorts, UsedPorts, utilisation};
     use crate::kmod::proc::LocalIpLine;
     use crate::kmod::{Directions, Session};
     use crate::model::{LocalIp, PortRange, Protocol};
@@ -91,14 +91,15 @@ mod tests {
     }
 
     fn local_ips() -> Vec<RunningLocalIp> {
-        let sessions: Vec<Session> = (1001..1013)
-            .map(|port| session(port, "10.2.0.3:8080"))
-            .chain([session(1001, "10.2.0.2:8080")])
-            .collect();
+        let mut used = UsedPorts::default();
+        for port in 1001..1013 {
+            used.count(&session(port, "10.2.0.3:8080"));
+        }
+        used.count(&session(1001, "10.2.0.2:8080"));
         let host = HostPorts::from_text("2001 60999", "").unwrap();
         let usable = UsablePorts::of(host, &["10.2.0.100"], &[]);
         let lines = vec![line("10.2.0.100", 13), line("fd00:2::100", 0)];
-        utilisation(lines, &sessions, &usable)
+        utilisation(lines, used, &usable)
     }
 
     #[test]

@@ -17,8 +17,9 @@ struct Document<'a> {
 
 pub(super) fn look(query: &Query) -> Result<Look, Error> {
     let filter = FlowFilter::new(&query.filter)?;
-    let mut sessions = kmod::sessions().map_err(director::Error::from)?;
-    sessions.retain(|session| filter.takes(Some(session.protocol), session.vip, session.server));
+    let keep =
+        |session: &Session| filter.takes(Some(session.protocol), session.vip, session.server);
+    let sessions = kmod::sessions(keep).map_err(director::Error::from)?;
     if sessions.is_empty() {
         filter.check_names()?;
     }
