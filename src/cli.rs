@@ -84,11 +84,12 @@ pub enum Command {
     /// The order of the steps is fixed: sync daemons stop and settings change; the
     /// datapath, local IPs and full NAT are added; services and servers are added
     /// and changed, and after that removed; sync daemons start; full NAT, local IPs
-    /// and the datapath are removed. `--verbose` prints each step. A step takes effect completely or not
-    /// at all. A failed step, or SIGINT, SIGTERM or SIGHUP between two steps, ends
-    /// the run: completed steps are kept and listed with those that are left, and
-    /// the next run continues from there. Services and servers are sent to the
-    /// kernel 128 at a time; a failure of one does not stop the others.
+    /// and the datapath are removed. `--verbose` prints each step. A step takes
+    /// effect completely or not at all. A failed step, or SIGINT, SIGTERM or SIGHUP
+    /// between two steps, ends the run: completed steps are kept and listed with
+    /// those that are left, and the next run continues from there. Services and
+    /// servers are sent to the kernel 128 at a time; a failure of one does not stop
+    /// the others.
     #[command(after_long_help = manual::APPLY)]
     Apply(Apply),
     /// Show what `apply` would do
@@ -157,9 +158,10 @@ pub enum Command {
     /// Write the running state as a file that `apply` accepts
     ///
     /// Applying the result changes nothing. What services share is written once, where
-    /// that is shorter: lists of addresses, groups of servers and `[defaults]`. State that
-    /// a file cannot describe is written as a comment and reported on standard error, and
-    /// the exit status is 1.
+    /// that is shorter: lists of addresses, groups of servers and `[defaults]`. Sysctls with
+    /// the kernel's default are left out, and those whose default depends on the host are
+    /// comments. State that a file cannot describe is written as a comment and reported on
+    /// standard error, and the exit status is 1.
     #[command(after_long_help = manual::SAVE)]
     Save(Save),
     /// Turn rules of ipvsadm, or keepalived.conf, into a file

@@ -75,11 +75,14 @@ pub(super) fn sysctl(sysctls: &Sysctls) -> Option<Block> {
     for (name, value) in changed_sysctls(sysctls) {
         block.key(name, sysctl_value(name, value));
     }
-    if block.is_empty() {
+    let mut unjudged = unjudged_sysctls(sysctls).peekable();
+    if block.is_empty() && unjudged.peek().is_none() {
         return None;
     }
-    block.note("Values that differ from the kernel's defaults.");
-    for (name, value) in unjudged_sysctls(sysctls) {
+    if !block.is_empty() {
+        block.note("Values that differ from the kernel's defaults.");
+    }
+    for (name, value) in unjudged {
         let value = sysctl_value(name, value);
         block.note(format!("Possibly the kernel's default: {name} = {value}"));
     }
@@ -134,4 +137,34 @@ fn daemon(daemon: &SyncDaemon) -> String {
         entries.push(("sync_maxlen", length.to_string()));
     }
     table(&entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::write::{Notes, save};
+    use crate::model::State;
+
+    fn saved(sysctls: &[(&str, &str)]) -> String {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let state = State {
+            sysctls: sysctls.iter().map(owned).collect(),
+            ..State::default()
+        };
+        let saved = save(&state, Notes::default()).unwrap();
+        assert_eq!(saved.unsaid, [""; 0]);
+        saved.text
+    }
+
+    #[test]
+    fn a_sysctl_whose_default_is_not_known_is_a_comment_with_or_without_others() {
+        let unknown = ("sync_qlen_max", "8192");
+        let comment = "# Possibly the kernel's default: sync_qlen_max = 8192\n";
+        let alone = saved(&[unknown, ("sloppy_tcp", "0")]);
+        assert!(alone.contains(comment), "{alone}");
+        let with_another = saved(&[unknown, ("sloppy_tcp", "1")]);
+        assert!(with_another.contains(comment), "{with_another}");
+        assert!(with_another.contains("sloppy_tcp = 1\n"), "{with_another}");
+        let defaults = saved(&[("sloppy_tcp", "0")]);
+        assert!(!defaults.contains("sysctl"), "{defaults}");
+    }
 }
