@@ -59,8 +59,9 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
 
 /// True if a check of the host reports this refusal.
 fn is_found(refusal: &Refusal) -> bool {
-    matches!(
+    let of_host = matches!(
         refusal,
         Refusal::NoModule { .. } | Refusal::NotEthernet { .. } | Refusal::PortTaken { .. }
-    )
+    );
+    of_host || refusal.is_of_xdp()
 }

@@ -149,13 +149,16 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
 fn xdp(facts: &Facts, findings: &mut Vec<Finding>) {
     let unfit = &facts.attachments.unfit_for_xdp;
     for UnfitForXdp { interface, refusal } in unfit {
+        let (what, cure) = refusal
+            .split_once(": ")
+            .unwrap_or((refusal, "ipvs-bpf plan"));
         findings.push(Finding::about(
             interface,
             Error,
             "xdp-unfit",
-            refusal.clone(),
+            what,
             "apply refuses it; a program that is already attached may handle packets incorrectly",
-            "ipvs-bpf plan",
+            cure,
         ));
     }
     let datapath = facts.wanted.datapath.iter();

@@ -136,6 +136,11 @@ impl Refusal {
         }
     }
 
+    /// True if it is about an interface where the program of XDP would be wrong.
+    pub fn is_of_xdp(&self) -> bool {
+        self.reason().starts_with("xdp_")
+    }
+
     /// Returns a stable name, for scripts.
     pub fn reason(&self) -> &'static str {
         match self {

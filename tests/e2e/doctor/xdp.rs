@@ -3,6 +3,8 @@
 
 use std::fs;
 
+use serde_json::Value;
+
 use super::{found, needed, only};
 use crate::balance::pins;
 use crate::fast_path::fast;
@@ -29,6 +31,10 @@ fn an_interface_where_xdp_belongs_to_another_program() {
     lab.apply(&fast());
     let other = other_program(&lab, "watcher");
     let what = "the interface eth1 has an XDP program of another tool, \"watcher\"";
-    found(&needed(&lab, &at_xdp()), "error", "xdp-unfit", what);
+    let findings = needed(&lab, &at_xdp());
+    let cure = found(&findings, "error", "xdp-unfit", what);
+    assert!(cure.starts_with("`bpftool prog show id "), "{cure}");
+    let refused = |finding: &Value| finding["check"] == "plan-refused";
+    assert!(!findings.iter().any(refused), "twice: {findings:#?}");
     drop(other);
 }
