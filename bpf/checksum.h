@@ -52,9 +52,11 @@ static __always_inline __sum16 changed(__sum16 check, __u64 difference)
 
 enum change {
 	CHANGED,
-	/* The helpers also changed the device's sum (CHECKSUM_COMPLETE) by the
-	 * addresses. This is right for IPv4: its header and header checksum cancel each
-	 * other, so the sum changes only because the transport checksum does.
+	/* The helpers also subtracted the change of the addresses from the device's sum
+	 * (CHECKSUM_COMPLETE). This is right for IPv4: there the header checksum cancels
+	 * the addresses, and the transport checksum cancels the ports, and the addresses
+	 * once more. They leave a datagram without a checksum as it was, but only a joined
+	 * one would get here, and the kernel joins none of these.
 	 */
 	CHANGED_BY_HELPERS,
 	NOT_CHANGED,
@@ -105,18 +107,20 @@ static __always_inline int may_be_partial(struct packet packet, __sum16 check,
 	return check == pseudo || segment_size(packet);
 }
 
-/* Changes a whole checksum. change is added to the sum. */
-static __always_inline void change_whole(__sum16 *check, __u8 protocol, __u16 change)
+/* Changes a whole checksum. change is added to the sum. Returns false if the packet has no
+ * checksum: 0 means that (RFC 768; RFC 6935 for IPv6), so a sum of 0 is sent as 0xffff.
+ */
+static __always_inline bool change_whole(__sum16 *check, __u8 protocol, __u16 change)
 {
 	if (protocol == IPPROTO_TCP) {
 		*check = ~add16(~*check, change);
-		return;
+		return true;
 	}
-	/* 0 means no checksum (RFC 768; RFC 6935 for IPv6), so a sum of 0 is sent as 0xffff.
-	 * That is what this addition makes: it has no result 0, unless both are 0.
-	 */
-	if (*check)
-		*check = add16(*check, ~change);
+	if (!*check)
+		return false;
+	/* The result is not 0. */
+	*check = add16(*check, ~change);
+	return true;
 }
 
 /* Writes new ports and updates the checksum for them and for the new addresses. */

@@ -35,10 +35,10 @@ static __always_inline int forward4(struct packet packet, struct headers4 *heade
 {
 	struct ipvs_bpf_slot4 *slot = flow->slot;
 	const __u64 sums = load(&slot->lease.mtu);
+	__u32 size, addresses_sum;
 	__u64 addresses;
 	__be32 ports;
 	struct way way;
-	__u32 size;
 	__sum16 *check;
 	void *frame;
 
@@ -69,11 +69,14 @@ static __always_inline int forward4(struct packet packet, struct headers4 *heade
 	headers->ttl--;
 	store(&headers->saddr, addresses);
 	headers->ports.both = ports;
-	change_whole(check, protocol, transport_sum(sums));
 	/* See rewrite4(). Subtracts the change of the addresses, which is that of the
-	 * header without the TTL.
+	 * header without the TTL. If no checksum cancels it, only the ports changed the sum.
 	 */
-	update_device_sum(packet, ~((__u32)header_sum(sums) + bpf_htons(1 << 8)));
+	addresses_sum = (__u32)header_sum(sums) + bpf_htons(1 << 8);
+	if (__builtin_expect(change_whole(check, protocol, transport_sum(sums)), 1))
+		update_device_sum(packet, ~addresses_sum);
+	else
+		update_device_sum(packet, fold32((__u64)~addresses_sum + transport_sum(sums)));
 	return leave(packet, (void *)headers - NETWORK, size, &way);
 }
 

@@ -53,9 +53,12 @@ static __always_inline int forward6(struct packet packet, struct headers6 *heade
 	}
 	rewrite_header6(headers, addresses);
 	headers->ports.both = ports;
-	change_whole(check, protocol, transport_sum(sums));
 	/* See rewrite6(). */
-	update_device_sum(packet, fold32(difference(bpf_htons(1), 0)));
+	if (__builtin_expect(change_whole(check, protocol, transport_sum(sums)), 1))
+		update_device_sum(packet, ~(__u32)bpf_htons(1));
+	else
+		update_device_sum(packet,
+				  fold32(difference(bpf_htons(1), transport_sum(sums))));
 	return leave(packet, (void *)headers - NETWORK, size, &way);
 }
 
