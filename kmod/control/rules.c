@@ -47,8 +47,9 @@ static void follow(struct director *director, struct service *service, void *unu
 }
 
 /* Updates the services that rules and wide services made. Called under config, when
- * packets no longer make services by the previous rules. Then waits for a grace period:
- * after this, no packet sees an unlisted service as listed, or uses a previous pool.
+ * packets no longer make services by the previous rules, or with their previous pools.
+ * Then waits for a grace period: after this, no packet sees an unlisted service as
+ * listed, or uses a previous pool.
  */
 void ivb_rules_follow(struct director *director)
 {

@@ -305,14 +305,18 @@ static int hand_over(struct director *director, char *line)
 	if (IS_ERR(to))
 		return refuse_hand_over(director, PTR_ERR(to), from_name, to_name,
 					family);
-	/* After this, no packet makes a service that draws from the old pool. */
 	ivb_rules_hand_over(director, from, to, half);
-	synchronize_rcu();
 	ivb_services_for_each(director, hand_over_one,
 			      &(struct hand_over){ from, to, half });
 	to->half[half].users = from->half[half].users;
 	from->half[half].users = 0;
+	/* Until here, a packet may have found the old pool in a rule or in a wide service,
+	 * and have given it to a service whose bucket had been visited already. After
+	 * this, no packet finds it there, so those services can follow.
+	 */
 	synchronize_rcu();
+	if (READ_ONCE(director->rule_services))
+		ivb_rules_follow(director);
 	ivb_pool_hand_over(director, from, to, half);
 	return 0;
 }

@@ -2,6 +2,8 @@
 //! Full NAT of services that the file lists for more than one destination: by firewall
 //! mark, and of every port.
 
+use std::process::Stdio;
+
 use crate::lab::{Lab, eventually, success};
 use crate::rules::{ipvsadm, native, read, route_servers};
 use crate::talk::{Talk, answer};
@@ -315,4 +317,82 @@ fn clients_cannot_fill_a_list_of_applications_of_ipvs() {
     counted(&lab);
     assert_eq!(lab.counter("sessions"), 768 * 2 + 1);
     assert_eq!(native(&lab), 0, "{}", read(&lab, "stats"));
+}
+
+/// 20 000 services, which make each change of their pool take long, and 2000 pools. Each pool
+/// has an IPv6 address, and so remains when it loses its others.
+const MANY: &str = r"
+import os
+def write(file, lines):
+    file = os.open('/proc/net/ip_vs_bpf/' + file, os.O_WRONLY)
+    for first in range(0, len(lines), 5000):
+        os.write(file, ''.join(lines[first:first + 5000]).encode())
+write('local_ips', ['+ p%d fd00:2::1:%x 1-2\n' % (n, n) for n in range(1, 2001)])
+write('services', ['+ tcp 10.64.%d.%d:80 default\n' % (n >> 8, n & 255) for n in range(20000)])
+";
+
+/// Gives the pool one new name after the other until standard input ends. Then no service
+/// may draw from a pool of an earlier name. Prints the number of names. Most of the time is
+/// spent in the change, because grace periods are short.
+const RENAMES: &str = r"
+import os, select, sys
+def expedite(what):
+    with open('/sys/kernel/rcu_expedited', 'w') as file:
+        file.write(what)
+expedite('1')
+path = '/proc/net/ip_vs_bpf/services'
+file = os.open(path, os.O_WRONLY)
+name, number = 'default', 0
+while number < 2000 and not select.select([sys.stdin], [], [], 0)[0]:
+    number += 1
+    os.write(file, b'= %s p%d ipv4' % (name.encode(), number))
+    name = 'p%d' % number
+expedite('0')
+with open(path) as services:
+    left = [line for line in services if ' of fwmark ' in line and f' {name} ' not in line]
+assert not left, (number, len(left), left[:3])
+print(number)
+";
+
+#[test]
+fn a_pool_is_renamed_again_and_again_while_clients_ask_new_ports() {
+    let lab = Lab::new();
+    // The services of these marks are anywhere in the module's table.
+    let marks = "nft -f - <<'END'\n\
+        table ip marks {\n\
+        chain early { type filter hook prerouting priority -450; \
+        ip daddr 10.0.0.9 meta mark set numgen inc mod 16 offset 100; }\n\
+        }\nEND\n";
+    lab.exec("director", &["sh", "-ec", marks]);
+    let (director, _) = FILE.split_once("[local_ips.other]").unwrap();
+    let service = |mark: u32| {
+        format!(
+            "[[service]]\naddress = \"fwmark://{mark}\"\nscheduler = \"rr\"\n\
+             snat = \"default\"\n[[service.server]]\naddress = \"10.2.0.2:8080\"\n"
+        )
+    };
+    let services: String = (100..116).map(service).collect();
+    lab.apply(&[director, &services].concat());
+    lab.exec("director", &["/usr/bin/python3", "-ISc", MANY]);
+    let renames = lab
+        .command("director", &["/usr/bin/python3", "-ISc", RENAMES])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Each port is a new service, which gets the pool from that of a mark.
+    let send = "import socket, time\n\
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
+        for port in range(1024, 13024):\n    \
+            s.sendto(b'x', ('10.0.0.9', port))\n    \
+            if port % 16 == 0: time.sleep(0.001)\n";
+    lab.exec("client", &["python3", "-c", send]);
+    let renames = success(&renames.wait_with_output().unwrap());
+    assert!(renames.trim().parse::<u32>().unwrap() > 5, "{renames}");
+    let stats = read(&lab, "stats");
+    assert_eq!(lab.counter("refused_empty_pool"), 0, "{stats}");
+    assert_eq!(native(&lab), 0, "{stats}");
+    // A busy host may lose some packets.
+    assert!(lab.counter("sessions_created") > 11_000, "{stats}");
 }
