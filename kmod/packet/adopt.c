@@ -162,19 +162,25 @@ static bool is_first_segment(const struct sk_buff *skb, const struct packet *pac
 	return chunk && chunk->type == SCTP_CID_INIT;
 }
 
-/* True if IPVS's hook may end the bound connection and make another one instead, and
- * does not call us for that because the port's application is not registered. This
- * happens if the server is not available (expire_nodest_conn), or the client starts
- * again on a closing connection (conn_reuse_mode).
+/* True if IPVS's hook would not use the bound connection for the packet: it drops the
+ * packet, or ends the connection and makes another one. It does not call us for that one
+ * because the port's application is not registered. The tests are those of
+ * ip_vs_core.c: ip_vs_in_hook(). The server may be gone; or may get no new connections,
+ * if expire_nodest_conn is set; or the client starts again on a closing connection, if
+ * conn_reuse_mode is set. Only the last one needs a connection without a template.
  */
 static bool may_be_replaced(const struct ip_vs_conn *cp, const struct sk_buff *skb,
 			    const struct packet *packet)
 {
 	const struct ip_vs_dest *dest = READ_ONCE(cp->dest);
 
-	if (dest && (!compat_dest_available(dest) || !atomic_read(&dest->weight)))
+	if (dest && !compat_dest_available(dest))
 		return true;
 	if (!is_first_segment(skb, packet))
+		return false;
+	if (dest && sysctl_expire_nodest_conn(cp->ipvs) && !atomic_read(&dest->weight))
+		return true;
+	if (READ_ONCE(cp->control))
 		return false;
 	if (packet->protocol == IPPROTO_SCTP)
 		return cp->state == IP_VS_SCTP_S_CLOSED;
@@ -298,8 +304,9 @@ static bool settle(struct director *director, const struct cover *cover,
 	return false;
 }
 
-/* True if the packet passes. The connection is bound, but the port's application is not
- * registered yet.
+/* True if the packet passes. The connection is bound, but the port's application may not
+ * be registered yet. A packet that does not pass is repeated by its sender, and mostly
+ * finds it registered.
  */
 static bool is_passed(struct director *director, struct sk_buff *skb,
 		      const struct packet *packet, const struct ip_vs_conn *cp,
@@ -325,26 +332,25 @@ static bool adopt_conn(struct director *director, const struct cover *cover,
 	struct ip_vs_conn *cp;
 	struct flow flow;
 	spinlock_t *lock;
-	bool asks = false;
+	bool asks, made;
 
 	packet_flow(skb, packet, &flow);
 	lock = &director->adoption_locks[flow_hash(&flow, 0) % ADOPTION_LOCKS];
 	spin_lock_bh(lock);
 	cp = conn_get(director, &flow);
-	if (cp) {
-		asks = is_ours(cp) ?
-			       is_passed(director, skb, packet, cp, verdict) :
-			       settle(director, cover, skb, packet, cp, false, verdict);
-		__ip_vs_conn_put(cp);
-	} else {
+	made = !cp;
+	if (made)
 		cp = schedule_conn(director, skb, packet, verdict);
-		if (cp) {
-			asks = is_ours(cp) || settle(director, cover, skb, packet, cp,
-						     true, verdict);
-			/* Starts the timer. */
-			ip_vs_conn_put(cp);
-		}
-	}
+	/* IPVS may also replace one that was made just now: a persistence template leads to
+	 * a server of weight 0.
+	 */
+	asks = cp && (is_ours(cp) ||
+		      settle(director, cover, skb, packet, cp, made, verdict)) &&
+	       is_passed(director, skb, packet, cp, verdict);
+	if (made && cp)
+		ip_vs_conn_put(cp); /* starts the timer */
+	else if (cp)
+		__ip_vs_conn_put(cp);
 	spin_unlock_bh(lock);
 	return asks;
 }

@@ -290,6 +290,41 @@ fn port_0_itself_is_one_of_every_port() {
     success(&lab.ipvs_bpf(&["down"]));
 }
 
+/// Counts the packets at a server that have the client's address.
+const SEEN: &str = "nft -f - <<'END'\n\
+    table ip seen {\n\
+    counter client { }\n\
+    chain early { type filter hook prerouting priority -450; \
+    ip saddr 10.1.0.0/16 counter name client; }\n\
+    }\nEND\n";
+
+/// IPVS ends a connection to such a server at the next SYN, and makes another one, while
+/// the port's application is not registered yet.
+#[test]
+fn a_client_that_stays_with_a_drained_server_gets_full_nat_at_a_new_port() {
+    let lab = Lab::new();
+    begin(&lab);
+    lab.exec("server2", &["sh", "-ec", SEEN]);
+    is_from(&lab, "http://10.0.0.1:8080/", "server2", "10.2.0.100");
+    ipvsadm(&lab, "-e -t 10.0.0.1:0 -r 10.2.0.3:0 -m -w 0");
+    let expire = ["sysctl", "-qw", "net.ipv4.vs.expire_nodest_conn=1"];
+    lab.exec("director", &expire);
+    // The server has no socket there, and its RST comes back.
+    let connect = "import socket\n\
+        try: socket.create_connection(('10.0.0.1', 82), timeout=120)\n\
+        except ConnectionRefusedError: pass\n\
+        else: raise SystemExit('connected')\n";
+    let connected = lab.try_exec("client", &["/usr/bin/python3", "-ISc", connect]);
+    let list = ["nft", "list", "counter", "ip", "seen", "client"];
+    let seen = lab.exec("server2", &list);
+    assert!(seen.contains("packets 0 "), "{seen}");
+    success(&connected);
+    assert_eq!(native(&lab), 0, "{}", read(&lab, "stats"));
+    let services = read(&lab, "services");
+    assert!(services.contains("tcp 10.0.0.1:82 default"), "{services}");
+    counted(&lab);
+}
+
 /// IPVS walks one of 16 lists of applications for each new connection. Clients choose the
 /// ports here; those with the same upper half are in one list.
 #[test]
@@ -312,8 +347,18 @@ fn clients_cannot_fill_a_list_of_applications_of_ipvs() {
     assert_eq!(registered(), 512);
     // A port that is not registered remains full NAT.
     lab.exec("client", &["python3", "-c", send]);
+    let echo = "nft -f - <<'END'\n\
+        table ip echo {\n\
+        chain early { type nat hook prerouting priority -100; udp dport 13311 redirect to :7; }\n\
+        }\nEND\n";
+    lab.exec("server2", &["sh", "-ec", echo]);
     let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 0x33ff));
-    assert!(talk.try_ask(1).is_err());
+    let before = talk.ask();
+    assert_eq!(before.peer, "10.2.0.100");
+    // IPVS keeps the connections of a server that gets no new ones.
+    ipvsadm(&lab, "-e -u 10.0.0.1:0 -r 10.2.0.3:0 -m -w 0");
+    assert_eq!(talk.ask(), before);
+    ipvsadm(&lab, "-e -u 10.0.0.1:0 -r 10.2.0.3:0 -m -w 1");
     counted(&lab);
     assert_eq!(lab.counter("sessions"), 768 * 2 + 1);
     assert_eq!(native(&lab), 0, "{}", read(&lab, "stats"));
