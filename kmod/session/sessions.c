@@ -43,10 +43,15 @@ static void unlink_session(struct session *session)
 	count(director, COUNT_SESSIONS_ENDED);
 }
 
-/* Gives up a session: its port is free at once. IPVS ends the connection with its next
- * tick, because it ends a connection that is put with timeout 0. If a packet uses the
- * connection at this moment, the connection ends with the next packet (request.c:
- * drop_lost()) or within a minute.
+/* Gives up a session: its port is free at once. IPVS ends the connection when its timer
+ * expires, which is with the next tick. If a packet uses the connection at this moment,
+ * the connection ends with the next packet (request.c: drop_lost()) or within a minute.
+ *
+ * Another CPU may be making the connection still (ivb_unanswered_begin()). Then IPVS has
+ * not hashed it and has not started its timer, which must not expire before its maker is
+ * done with it. So this changes the timer only if it runs, as ip_vs_conn_expire_now()
+ * does, which is not exported. The timer of a new connection starts when its first packet
+ * is put, for which drop_lost() sets timeout 0.
  */
 void ivb_session_give_up(struct session *session)
 {
@@ -57,7 +62,8 @@ void ivb_session_give_up(struct session *session)
 	if (!__ip_vs_conn_get(cp))
 		return; /* it is ending */
 	cp->timeout = 0;
-	ip_vs_conn_put(cp);
+	mod_timer_pending(&cp->timer, jiffies);
+	__ip_vs_conn_put(cp);
 }
 
 static void session_free(struct rcu_head *rcu)

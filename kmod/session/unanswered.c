@@ -144,7 +144,9 @@ static void leave_queue(struct session **bucket, struct session *session)
 	}
 }
 
-/* Adds a new session, before a packet can find it. Called with bottom halves off. */
+/* Adds a new session. From then on another CPU may give it up, although IPVS may not have
+ * hashed its connection yet. Called with bottom halves off.
+ */
 void ivb_unanswered_begin(struct session *session)
 {
 	struct director *director = session_director(session);
