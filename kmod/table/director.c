@@ -30,7 +30,7 @@ static void director_free(struct work_struct *work)
 	ivb_maps_release(director);
 	free_percpu(director->stats);
 	kvfree(director->unanswered);
-	kfree(director);
+	kvfree(director);
 }
 
 /* Called from any context. When the last reference is dropped, packets may still read
@@ -44,18 +44,18 @@ void ivb_director_put(struct director *director)
 
 struct director *ivb_director_new(struct net *net)
 {
-	struct director *director = kzalloc(sizeof(*director), GFP_KERNEL);
+	struct director *director = kvzalloc(sizeof(*director), GFP_KERNEL_ACCOUNT);
 
 	if (!director)
 		return NULL;
 	director->stats = alloc_percpu(struct stats);
 	if (!director->stats) {
-		kfree(director);
+		kvfree(director);
 		return NULL;
 	}
 	if (ivb_session_table_init(director)) {
 		free_percpu(director->stats);
-		kfree(director);
+		kvfree(director);
 		return NULL;
 	}
 	INIT_RCU_WORK(&director->free, director_free);
