@@ -11,6 +11,12 @@
 
 #define IDLE (30 * HZ)
 
+/* The most applications for services by rule in one of IPVS's lists of applications, which
+ * it walks for each new connection. Clients choose the ports where a rule or a wide service
+ * covers every port, and so the list.
+ */
+#define RULE_APPS_MAX 512
+
 /* Called under config. Once the exit of the namespace has begun, nothing is registered.
  */
 static bool is_ending(struct director *director)
@@ -45,7 +51,7 @@ static void arrive(struct work_struct *work)
 
 	mutex_lock(&director->config);
 	while (!is_ending(director) && (service = first_arrival(director))) {
-		int err = ivb_service_register(director, service);
+		int err = ivb_service_register(director, service, RULE_APPS_MAX);
 
 		/* -ENOSPC: adopt.c binds its connections as long as it is listed. Else the
 		 * next connection tries again, or finds another application and stays

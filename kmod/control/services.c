@@ -12,17 +12,12 @@
 #include "session/unanswered.h"
 #include "table/director.h"
 
-/* The most applications for services by rule in one of IPVS's lists of applications, which
- * it walks for each new connection. Clients choose the ports where a rule or a wide service
- * covers every port, and so the list.
- */
-#define RULE_APPS_MAX 512
-
 /* After this, IPVS calls us for new connections to the service's port. Called under
  * config. Returns -EEXIST if another application has the port, -EPROTONOSUPPORT if IPVS
- * does not know the protocol, -ENOSPC if there are too many.
+ * does not know the protocol, -ENOSPC if its list in IPVS has most applications of ours
+ * or more.
  */
-int ivb_service_register(struct director *director, struct service *service)
+int ivb_service_register(struct director *director, struct service *service, u32 most)
 {
 	struct port_app *app;
 
@@ -31,8 +26,7 @@ int ivb_service_register(struct director *director, struct service *service)
 	spin_unlock_bh(&director->services_lock);
 	if (service->app)
 		return 0;
-	app = ivb_port_app_get(director, service->protocol, service->vport,
-			       service->by_rule ? RULE_APPS_MAX : U32_MAX);
+	app = ivb_port_app_get(director, service->protocol, service->vport, most);
 	if (IS_ERR(app))
 		return PTR_ERR(app);
 	/* Pairs with service_is_registered(). */

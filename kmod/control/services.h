@@ -5,7 +5,7 @@
 
 #include "table/services.h"
 
-int ivb_service_register(struct director *director, struct service *service);
+int ivb_service_register(struct director *director, struct service *service, u32 most);
 int ivb_services_hook(struct director *director);
 void ivb_services_reap(struct director *director);
 void ivb_services_exit(struct director *director);

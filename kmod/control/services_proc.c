@@ -103,8 +103,9 @@ static int refuse_key(struct director *director, int code, unsigned int number,
 	return ivb_refuse(director->services_error, code, number, "%s %s", name, why);
 }
 
-/* Returns the service with that key, registered so that IPVS calls us for it. A wide one
- * has no port to register: those that it makes do. A new one is not listed yet.
+/* Returns the service with that key, registered so that IPVS calls us for it, however
+ * many ports clients have chosen. A wide one has no port to register: those that it makes
+ * do. A new one is not listed yet.
  */
 static struct service *service_get(struct director *director,
 				   const struct service_key *key)
@@ -123,7 +124,8 @@ static struct service *service_get(struct director *director,
 	}
 	spin_unlock_bh(&director->services_lock);
 	kfree(new);
-	err = service_is_wide(service) ? 0 : ivb_service_register(director, service);
+	err = service_is_wide(service) ? 0 :
+					 ivb_service_register(director, service, U32_MAX);
 	return err ? ERR_PTR(err) : service;
 }
 

@@ -5,7 +5,7 @@
 use std::process::Stdio;
 
 use crate::lab::{Lab, eventually, success};
-use crate::rules::{ipvsadm, native, read, route_servers};
+use crate::rules::{ipvsadm, native, read, route_servers, write};
 use crate::talk::{Talk, answer};
 
 /// The mark 7 is for 10.0.0.9, and 8 for its clients with certain ports. This comes before
@@ -361,6 +361,14 @@ fn clients_cannot_fill_a_list_of_applications_of_ipvs() {
     ipvsadm(&lab, "-e -u 10.0.0.1:0 -r 10.2.0.3:0 -m -w 1");
     counted(&lab);
     assert_eq!(lab.counter("sessions"), 768 * 2 + 1);
+    assert_eq!(registered(), 512);
+    // The limit is not for the administrator.
+    let line = "+ udp 10.0.0.1:13311 default\n";
+    write(&lab, "director", "services", line);
+    assert_eq!(registered(), 513);
+    assert_eq!(talk.ask(), before);
+    let mut other = Talk::new(&lab, "udp", ("10.0.0.1", 0x33ff));
+    assert_eq!(other.ask().peer, "10.2.0.100");
     assert_eq!(native(&lab), 0, "{}", read(&lab, "stats"));
 }
 
