@@ -106,7 +106,7 @@ struct port_app *ivb_port_app_get(struct director *director, u8 protocol, __be16
 	}
 	if (neighbours >= most)
 		return ERR_PTR(-ENOSPC);
-	app = kzalloc(sizeof(*app), GFP_KERNEL);
+	app = kzalloc(sizeof(*app), GFP_KERNEL_ACCOUNT);
 	if (!app)
 		return ERR_PTR(-ENOMEM);
 	app->protocol = protocol;

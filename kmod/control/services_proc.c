@@ -105,12 +105,13 @@ static int refuse_key(struct director *director, int code, unsigned int number,
 
 /* Returns the service with that key, registered so that IPVS calls us for it, however
  * many ports clients have chosen. A wide one has no port to register: those that it makes
- * do. A new one is not listed yet.
+ * do. A new one is not listed yet. Returns -ENOSPC if there are too many, else what
+ * ivb_service_register() returns.
  */
 static struct service *service_get(struct director *director,
 				   const struct service_key *key)
 {
-	struct service *new = ivb_service_new(director, key, GFP_KERNEL);
+	struct service *new = ivb_service_new(director, key, GFP_KERNEL_ACCOUNT);
 	struct service *service;
 	int err;
 
@@ -118,12 +119,14 @@ static struct service *service_get(struct director *director,
 		return ERR_PTR(-ENOMEM);
 	spin_lock_bh(&director->services_lock);
 	service = ivb_service_find_key(director, key);
-	if (!service) {
+	if (!service && director->service_count - director->rule_services < SERVICES_MAX) {
 		ivb_service_insert(director, new);
 		swap(service, new);
 	}
 	spin_unlock_bh(&director->services_lock);
 	kfree(new);
+	if (!service)
+		return ERR_PTR(-ENOSPC);
 	err = service_is_wide(service) ? 0 :
 					 ivb_service_register(director, service, U32_MAX);
 	return err ? ERR_PTR(err) : service;
@@ -158,6 +161,9 @@ static int prepare_set(struct director *director, const struct service_key *key,
 		return ivb_refuse(error, -EPROTONOSUPPORT, number,
 				  "this kernel's IPVS does not know %s",
 				  ivb_protocol_name(key->protocol));
+	if (service == ERR_PTR(-ENOSPC))
+		return ivb_refuse(error, -ENOSPC, number, "more than %u services",
+				  SERVICES_MAX);
 	if (IS_ERR(service))
 		return ivb_refuse(error, PTR_ERR(service), number,
 				  "the service could not be registered");

@@ -10,15 +10,12 @@
  * registered, connections are adopted one by one (packet/adopt.c). Afterwards IPVS
  * calls us for new ones, whatever causes them.
  *
- * There are at most RULE_SERVICES_MAX, about a kilobyte each with the application of
- * its port. Beyond that, a connection to a new destination is refused, and services
- * without a connection end sooner.
+ * There are at most RULE_SERVICES_MAX. Beyond that, a connection to a new destination is
+ * refused, and services without a connection end sooner.
  */
 #include "session/rule_services.h"
 #include "table/counters.h"
 #include "table/services.h"
-
-#define RULE_SERVICES_MAX 16384
 
 /* Makes services without a connection end soon. Called under services_lock. */
 static void make_room(struct director *director)
@@ -34,7 +31,9 @@ static struct service *make(struct director *director, const struct service_key 
 {
 	struct service *service;
 
-	if (director->rule_services >= RULE_SERVICES_MAX) {
+	/* Services that a rule made may have been listed since. */
+	if (director->rule_services >= RULE_SERVICES_MAX ||
+	    director->service_count >= SERVICES_MAX + RULE_SERVICES_MAX) {
 		make_room(director);
 		count(director, COUNT_REFUSED_RULE_SERVICES);
 		return NULL;

@@ -43,6 +43,7 @@ struct director {
 	DECLARE_HASHTABLE(services, 10);
 	u32 services_seed;          /* the secret key of their hash */
 	spinlock_t services_lock;   /* see services.c */
+	unsigned int service_count; /* in that table; under services_lock */
 	unsigned int marks; /* wide services of a mark; written under services_lock */
 	unsigned int every_ports; /* wide services of every port; as marks */
 	struct rules __rcu *rules;  /* NULL: no rules */

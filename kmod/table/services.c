@@ -209,6 +209,7 @@ void ivb_service_insert(struct director *director, struct service *service)
 	if (!service_is_of_mark(service))
 		destination_comes(director, service->family, &service->vaddr);
 	count_wide(director, service, 1);
+	director->service_count++;
 	hash_add_rcu(director->services, &service->node, hash(director, &key));
 }
 
@@ -217,6 +218,7 @@ void ivb_service_delete(struct director *director, struct service *service)
 {
 	hash_del_rcu(&service->node);
 	count_wide(director, service, -1);
+	director->service_count--;
 	if (!service_is_of_mark(service))
 		destination_goes(director, service->family, &service->vaddr);
 }

@@ -8,6 +8,13 @@
 #include "table/local_ips.h"
 #include "table/session.h"
 
+/* The most services that are not by a rule, and those that are; about a kilobyte each with
+ * the application of their port. The administrator may allow a writer that is not root of
+ * the host, and clients make services by rule.
+ */
+#define SERVICES_MAX 65536
+#define RULE_SERVICES_MAX 16384
+
 /* The key of a service. Wide services are listed for more than one destination: those of
  * every port have port 0; those of a firewall mark have no protocol, and the mark in
  * vaddr.ip (host endianness).

@@ -262,6 +262,43 @@ fn as_many_rules_as_there_may_be_are_taken_and_read_back() {
 }
 
 #[test]
+fn one_service_too_many_is_refused() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    let listed = || read(&lab, "services").lines().count() as u32;
+    let before = listed();
+    // They share the application of a port.
+    let line = |n: u32| {
+        format!(
+            "+ tcp 10.{}.{}.{}:80 default\n",
+            64 + (n >> 16),
+            n >> 8 & 255,
+            n & 255
+        )
+    };
+    let services: Vec<u32> = (0..65536 - before).collect();
+    for part in services.chunks(3500) {
+        let text: String = part.iter().map(|n| line(*n)).collect();
+        assert!(
+            write(&lab, "services", &text),
+            "{}",
+            error(&lab, "services")
+        );
+    }
+    assert_eq!(listed(), 65536);
+    assert!(!write(&lab, "services", &line(65536)));
+    let reason = error(&lab, "services");
+    assert!(reason.contains("more than 65536 services"), "{reason}");
+    assert_eq!(listed(), 65536);
+    // One in place of another, and one again, are not too many.
+    assert!(write(&lab, "services", &line(7)));
+    assert!(write(&lab, "services", "- tcp 10.64.0.0:80\n"));
+    assert!(write(&lab, "services", &line(65536)));
+    assert_eq!(listed(), 65536);
+    lab.get(&["http://10.0.0.1/"]);
+}
+
+#[test]
 fn a_write_of_more_than_256_kib_is_refused() {
     let lab = Lab::new();
     lab.apply(FILE);
