@@ -58,8 +58,10 @@ static struct bpf_map *take(struct director *director, char **text,
 			   shape->name, fd);
 		return map;
 	}
+	/* A map that is offloaded to a device has no values in memory. */
 	if (map->map_type == BPF_MAP_TYPE_ARRAY && map->value_size == shape->value_size &&
-	    !map->map_flags && compat_map_is_plain(map) && !READ_ONCE(map->frozen))
+	    !map->map_flags && map->ops->map_lookup_elem && compat_map_is_plain(map) &&
+	    !READ_ONCE(map->frozen))
 		return map;
 	ivb_refuse(error, 0, 0,
 		   "%s: the map has type %u, value %u bytes, flags %#x; this module needs type %u, value %u, no flags, not frozen and without kernel fields",
