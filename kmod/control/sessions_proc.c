@@ -6,8 +6,9 @@
  *
  * Each end is an ADDRESS:PORT. FAST is what the fast path forwards now: "both",
  * "original" (to the server), "reply", or "-". XDP is the part of that which leaves at
- * XDP. The table may be resized between two reads: a session that exists all the time is
- * listed, and may be listed twice.
+ * XDP. A session that exists all the time is listed. It may be listed twice if the table
+ * is resized between two read(2), or if the session at which the first of them ended is
+ * gone.
  */
 #include <linux/seq_file.h>
 
@@ -41,11 +42,10 @@ static void *start(struct seq_file *seq, loff_t *position)
 	if (!*position) {
 		rhashtable_walk_exit(&walk->iter);
 		rhashtable_walk_enter(&walk->director->sessions, &walk->iter);
-	}
-	rhashtable_walk_start(&walk->iter);
-	if (!*position)
+		rhashtable_walk_start(&walk->iter);
 		return SEQ_START_TOKEN;
-	session = rhashtable_walk_peek(&walk->iter);
+	}
+	session = ivb_session_walk_start(&walk->iter);
 	return session == ERR_PTR(-EAGAIN) ? next_session(&walk->iter) : session;
 }
 

@@ -113,6 +113,7 @@ struct session *ivb_session_find(struct director *director, const struct flow *r
 void ivb_session_reply_flow(const struct session *session, struct flow *flow);
 void ivb_session_translate(const struct session *session, const struct ip_vs_conn *cp,
 			   u8 direction, struct flow *to);
+struct session *ivb_session_walk_start(struct rhashtable_iter *iter);
 void ivb_session_for_each(struct director *director,
 			  void (*call)(struct session *session, const void *data),
 			  const void *data);

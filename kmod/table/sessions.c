@@ -118,9 +118,27 @@ void ivb_session_translate(const struct session *session, const struct ip_vs_con
 	}
 }
 
+/* Begins a walk, or goes on with one that rhashtable_walk_stop() interrupted. Returns the
+ * session that rhashtable_walk_next() returned last, or the one behind it if it has ended.
+ * Returns NULL at the end, and an error if the table was resized: then
+ * rhashtable_walk_next() begins again. A session that exists during the whole walk is
+ * visited, and may be visited twice.
+ */
+struct session *ivb_session_walk_start(struct rhashtable_iter *iter)
+	__acquires(RCU)
+{
+	rhashtable_walk_start(iter);
+	/* The session at which the walk stopped has ended. Sessions before it in its chain
+	 * may have ended, too, so its place there does not tell which one is next. The
+	 * chain begins again.
+	 */
+	if (!iter->p && iter->skip)
+		iter->skip = 1;
+	return rhashtable_walk_peek(iter);
+}
+
 /* Calls the function for each session, under RCU. Sleeps in between. A session that
- * begins or ends meanwhile may be left out. A session may be visited twice if the table
- * is resized.
+ * begins or ends meanwhile may be left out.
  */
 void ivb_session_for_each(struct director *director,
 			  void (*call)(struct session *session, const void *data),
@@ -131,9 +149,10 @@ void ivb_session_for_each(struct director *director,
 
 	rhashtable_walk_enter(&director->sessions, &iter);
 	do {
-		rhashtable_walk_start(&iter);
-		while ((session = rhashtable_walk_next(&iter)) && !IS_ERR(session)) {
+		session = ivb_session_walk_start(&iter);
+		while (session && !IS_ERR(session)) {
 			call(session, data);
+			session = rhashtable_walk_next(&iter);
 			if (need_resched())
 				break;
 		}
