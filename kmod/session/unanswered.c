@@ -70,7 +70,9 @@ static u32 bucket_of(const struct ip_vs_conn *cp, const struct local_ip *ip, __b
 	u32 server = cp->af == AF_INET6 ? ipv6_addr_hash(&cp->daddr.in6) :
 					  (__force u32)cp->daddr.ip;
 
-	/* Not keyed: a client chooses ports at most. Few ports share a bucket. */
+	/* Not keyed: a client chooses ports at most. Of 65 536 ports, four share a bucket,
+	 * for each server and local IP.
+	 */
 	return hash_64((unsigned long)ip ^ ((u64)server << 32 | ports), UNANSWERED_BITS);
 }
 
