@@ -2,8 +2,9 @@
 //! Checks names in the documents: links, files and functions of the repository, counters,
 //! and findings.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use ipvs_bpf::{datapath, kmod};
 
@@ -163,18 +164,66 @@ fn every_finding_of_doctor_that_is_named_is_one() {
     assert!(count > 20, "{count}");
 }
 
+/// Counters that no test can make grow, each with the reason.
+const WITHOUT_A_TEST: [(&str, &str); 0] = [];
+
+/// The names of the module's counters, except for the one that can become smaller.
+fn counters(stats: &str) -> Vec<&str> {
+    let lines = stats.lines();
+    lines
+        .filter_map(|line| line.trim().strip_prefix("[COUNT_")?.split('"').nth(1))
+        .collect()
+}
+
+/// The whole words of all files below these folders.
+fn words_below(folders: &[&str]) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    let mut folders: Vec<PathBuf> = folders
+        .iter()
+        .map(|path| Path::new(ROOT).join(path))
+        .collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let split = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+            words.extend(split.map(str::to_owned));
+        }
+    }
+    words
+}
+
+#[test]
+fn every_counter_is_in_a_test_with_real_packets() {
+    let stats = read("kmod/control/stats_proc.c");
+    let module = counters(&stats).into_iter().map(str::to_owned);
+    let program = datapath::abi::Counter::ALL
+        .iter()
+        .map(|counter| counter.name());
+    let tested = words_below(&["tests/e2e", "tests/bpf", "tests/packet-fixtures"]);
+    let without: Vec<_> = module
+        .chain(program)
+        .filter(|name| !tested.contains(name))
+        .collect();
+    assert_eq!(without, WITHOUT_A_TEST.map(|(name, _)| name));
+}
+
 /// The page is what `show --counters` prints. The program has no text where the page says
 /// "nothing" of a counter that does not mean trouble.
 #[test]
 fn every_counter_is_on_the_page_of_counters_with_its_meaning_and_what_to_do() {
     let stats = read("kmod/control/stats_proc.c");
-    let names = stats
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("[COUNT_")?.split('"').nth(1));
-    let module = names.chain(["sessions"]).map(|name| {
-        let meaning = kmod::counters::meaning(name).unwrap();
-        (name.to_owned(), meaning, kmod::counters::cure(name))
-    });
+    let module = counters(&stats)
+        .into_iter()
+        .chain(["sessions"])
+        .map(|name| {
+            let meaning = kmod::counters::meaning(name).unwrap();
+            (name.to_owned(), meaning, kmod::counters::cure(name))
+        });
     let program = datapath::abi::Counter::ALL
         .iter()
         .map(|counter| (counter.name(), counter.meaning(), counter.cure()));
