@@ -164,8 +164,11 @@ fn every_finding_of_doctor_that_is_named_is_one() {
     assert!(count > 20, "{count}");
 }
 
-/// Counters that no test can make grow, each with the reason.
-const WITHOUT_A_TEST: [(&str, &str); 0] = [];
+/// Counters that no test makes grow, each with the reason.
+const WITHOUT_A_TEST: [(&str, &str); 1] = [(
+    "drop_icmp_rewrite_failed",
+    "a packet whose inner ports are there fails only without memory for a copy",
+)];
 
 /// The names of the module's counters, except for the one that can become smaller.
 fn counters(stats: &str) -> Vec<&str> {
