@@ -287,8 +287,8 @@ append+=" norandmaps"
 # limits expire, and devices have no interrupts. The BIOS also routes them, and lists the
 # processors, which the kernel needs CONFIG_X86_MPPARSE to read.
 [[ $release != *-debug ]] || append+=" noapic pci=noacpi"
-# tests/e2e/fail_nth makes allocations from these slabs fail.
-[[ $release != *-debug ]] || append+=" slub_debug=A,session4,kmalloc-96"
+# tests/e2e/fail_nth/packets.rs makes allocations from these slabs fail.
+[[ $release != *-debug ]] || append+=" slub_debug=A,session4,session6,kmalloc-64,kmalloc-96,kmalloc-256"
 # A clock of instructions runs ahead while the machine waits for the host.
 [ ${#icount[@]} -eq 0 ] || append+=" sysctl.kernel.hung_task_timeout_secs=0"
 append+=" $kernel_args"

@@ -46,7 +46,7 @@ pub fn read(lab: &Lab, file: &str) -> String {
 }
 
 /// Puts the rules in effect. IPVS has no service then.
-fn begin(lab: &Lab, rules: &str) {
+pub fn begin(lab: &Lab, rules: &str) {
     lab.apply(&[FILE, KEEPER].concat());
     write(lab, "director", "rules", rules);
     write(lab, "director", "services", "- udp 10.1.0.1:9\n");
