@@ -298,6 +298,76 @@ fn one_service_too_many_is_refused() {
     lab.get(&["http://10.0.0.1/"]);
 }
 
+/// Two services that nobody answers, and thousands of sessions of both.
+const UNANSWERED: &str = r#"
+[director]
+interfaces = ["eth0", "eth1"]
+
+[timeouts]
+udp_unanswered = "10h"
+
+[local_ips.default]
+addresses = ["10.2.0.100"]
+
+[[service]]
+address = "udp://10.0.0.1:9"
+scheduler = "rr"
+snat = "default"
+  [[service.server]]
+  address = "10.2.0.2:9"
+
+[[service]]
+address = "udp://10.0.0.1:10"
+scheduler = "rr"
+snat = "default"
+  [[service.server]]
+  address = "10.2.0.2:10"
+"#;
+
+/// Begins 400 reads, which stop at different sessions. Then ends the sessions of one
+/// service, and continues the reads. Prints the number of sessions that a read left out.
+const READS: &str = r"
+import os
+folder = '/proc/net/ip_vs_bpf/'
+def write(text):
+    os.write(os.open(folder + 'services', os.O_WRONLY), text)
+def sessions(text, port):
+    lines = (line.split() for line in text.decode().splitlines())
+    return {words[1] for words in lines if words[2] == '10.0.0.1:%d' % port}
+def rest(file):
+    return b''.join(iter(lambda: os.read(file, 65536), b''))
+def all():
+    with open(folder + 'sessions', 'rb') as file:
+        return file.read()
+stay = sessions(all(), 10)
+assert len(stay) > 2900, len(stay)
+reads = []
+for size in range(70, 70 * 401, 70):
+    file, text = os.open(folder + 'sessions', os.O_RDONLY), b''
+    while len(text) < size:
+        text += os.read(file, size - len(text))
+    reads.append((file, text))
+write(b'- udp 10.0.0.1:9')
+write(b'flush')
+while sessions(all(), 9):
+    pass
+print(sum(len(stay - sessions(text + rest(file), 10)) for file, text in reads))
+";
+
+#[test]
+fn a_read_of_all_sessions_leaves_none_out_when_others_end() {
+    let lab = Lab::new();
+    lab.apply(UNANSWERED);
+    let send = "import socket\n\
+        for port in range(20000, 23000):\n    \
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n    \
+            s.bind(('10.1.0.2', port))\n    \
+            for to in (9, 10): s.sendto(b'x', ('10.0.0.1', to))\n";
+    lab.exec("client", &["/usr/bin/python3", "-ISc", send]);
+    let left_out = lab.exec("director", &["/usr/bin/python3", "-ISc", READS]);
+    assert_eq!(left_out, "0\n");
+}
+
 #[test]
 fn a_write_of_more_than_256_kib_is_refused() {
     let lab = Lab::new();
