@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Cards that merge the segments that they receive (LRO). A host that forwards must not.
 
+use serde_json::Value;
+
 use super::file;
 use crate::cards::Cards;
 use crate::lab::success;
@@ -26,10 +28,11 @@ fn a_card_that_merges_segments_stops_when_full_nat_begins() {
     // An administrator, or a driver that is loaded later.
     cards.exec("director", &merge);
     assert!(merges());
-    let doctor = cards.with_file(&["doctor"], &file);
-    let text = String::from_utf8(doctor.stdout).unwrap();
-    let what = "warning: the interface eth0 merges segments (LRO) [lro]";
-    assert!(text.contains(what), "{text}");
+    let doctor = cards.with_file(&["doctor", "--json"], &file);
+    let report: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    let merging = findings.iter().find(|finding| finding["check"] == "lro");
+    assert_eq!(merging.expect("a finding")["about"], "eth0");
     cards.exec("director", &["ethtool", "-K", "eth0", "lro", "off"]);
     success(&cards.with_file(&["doctor"], &file));
 }
