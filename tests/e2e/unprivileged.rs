@@ -164,6 +164,7 @@ print('end')
 ";
 
 #[test]
+#[ignore = "make test-long"]
 fn users_can_read_and_change_only_files_that_the_table_allows() {
     let lab = Lab::alone();
     let folder = tempfile::tempdir().unwrap();
@@ -261,6 +262,7 @@ const COMMANDS: [(&[&str], [&str; 3]); 14] = [
 ];
 
 #[test]
+#[ignore = "make test-long"]
 fn commands_without_the_rights_say_so_and_change_nothing() {
     let lab = Lab::alone();
     let folder = tempfile::tempdir().unwrap();
@@ -293,6 +295,7 @@ fn commands_without_the_rights_say_so_and_change_nothing() {
 
 /// The lab mounts the BPF file system as `mount` does without options: everyone can write it.
 #[test]
+#[ignore = "make test-long"]
 fn a_folder_of_pins_that_another_user_made_is_refused() {
     let lab = Lab::alone();
     let path = "/sys/fs/bpf/ipvs-bpf";
