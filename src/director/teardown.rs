@@ -12,8 +12,8 @@ use super::running::has_ipvs;
 use super::{Error, observe};
 use crate::datapath::{self, Pins};
 use crate::ipvs_netlink::unless_absent;
-use crate::kmod::module;
 use crate::kmod::proc::{self, FullNatChange, FullNatLine, LocalIpChange};
+use crate::kmod::{self, module};
 use crate::toa;
 
 /// The longest time to wait without any session ending. A session ends as soon as no
@@ -25,30 +25,41 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub fn teardown(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), Error> {
     remove_services(keep_native, done)?;
     if module::is_loaded() {
-        let rules = proc::rules()?;
-        if !rules.is_empty() {
-            proc::set_rules(&BTreeMap::new())?;
-            done("the rules of the module");
-        }
-        remove_full_nat(done)?;
-        end_sessions(done)?;
-        remove_local_ips(done)?;
+        unless_unloaded(empty_module(done))?;
     }
     if toa::stop()? {
         done("the receiver of clients' addresses");
     }
     detach(done)?;
     if module::is_loaded() {
-        stop_datapath()?;
+        unless_unloaded(stop_datapath())?;
         done(if module::is_loaded() {
             "the maps; the module stays, another network namespace uses it"
         } else {
             "the maps and the module ip_vs_bpf"
         });
-    } else {
-        Pins::of_this_namespace()?.remove()?;
     }
+    Pins::of_this_namespace()?.remove()?;
     Ok(())
+}
+
+/// Accepts that somebody unloads the module meanwhile: nothing of it is left then.
+fn unless_unloaded(result: Result<(), Error>) -> Result<(), Error> {
+    match result {
+        Err(Error::Module(kmod::Error::Unloaded { .. })) => Ok(()),
+        result => result,
+    }
+}
+
+fn empty_module(done: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    let rules = proc::rules()?;
+    if !rules.is_empty() {
+        proc::set_rules(&BTreeMap::new())?;
+        done("the rules of the module");
+    }
+    remove_full_nat(done)?;
+    end_sessions(done)?;
+    remove_local_ips(done)
 }
 
 fn remove_services(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), Error> {

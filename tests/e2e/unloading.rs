@@ -111,7 +111,6 @@ fn rounds(lab: &Lab) -> u32 {
 }
 
 #[test]
-#[ignore = "make test-long"]
 fn the_module_may_be_unloaded_at_any_time() {
     let lab = Lab::alone();
     let ended = AtomicBool::new(false);
