@@ -33,7 +33,7 @@ case ${1##*/} in
 e2e_unloaded-* | toa-*) exec "$lab/vm/run.sh" -- "$@" ;;
 e2e-*)
 	[ "${LAB:-}" != kubernetes ] ||
-		exec "$lab/software/kubernetes.sh" run --timeout "${TEST_TIMEOUT:-2700}" -- "$@"
+		exec "$lab/software/kubernetes.sh" run --timeout "${TEST_TIMEOUT:-4500}" -- "$@"
 	# `make soak` writes there.
 	stays=()
 	[ ! -d target/soak ] || stays=(--writable target/soak)
@@ -44,7 +44,7 @@ e2e-*)
 			"${stays[@]}" -- "$lab/vm/watched.sh" "$@"
 		;;
 	*)
-		exec "$lab/vm/run.sh" --cables 2 --timeout "${TEST_TIMEOUT:-2700}" "${stays[@]}" -- "$@"
+		exec "$lab/vm/run.sh" --cables 2 --timeout "${TEST_TIMEOUT:-4500}" "${stays[@]}" -- "$@"
 		;;
 	esac
 	;;
