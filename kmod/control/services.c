@@ -9,7 +9,6 @@
 #include "control/services.h"
 #include "packet/hooks.h"
 #include "session/devices.h"
-#include "session/unanswered.h"
 #include "table/director.h"
 
 /* After this, IPVS calls us for new connections to the service's port. Called under
@@ -57,9 +56,6 @@ int ivb_services_hook(struct director *director)
 
 	if (director->hooked)
 		return 0;
-	err = ivb_unanswered_allocate(director);
-	if (err)
-		return err;
 	if (!try_module_get(THIS_MODULE))
 		return -ENOENT;
 	err = ivb_hooks_register(director->net);

@@ -15,23 +15,30 @@
 #include "table/destinations.h"
 #include "table/services.h"
 
-/* PROBES is how many taken local IPs and ports are tried before another session gives
- * way or the connection is refused. TRIES also counts those that no session may have.
- * So a refusal costs no more than two acceptances. If 95 of 100 ports are taken, one in
- * 25 new connections does not find a free one.
+/* PROBES is how many taken local IPs and ports are tried before one of their sessions
+ * gives way or the connection is refused. TRIES also counts those that no session may
+ * have. So a refusal costs no more than two acceptances. If 95 of 100 ports are taken, one
+ * in 25 new connections does not find a free one.
  */
 #define PROBES 64
 #define TRIES (4 * PROBES)
 /* The number of these that try the client's own port on another local IP. */
 #define PROBES_OWN_PORT 8
-/* The number of local IPs on which another session may give way. */
-#define TAKE_OVERS 8
+/* How often other CPUs may take what a new session was about to take. */
+#define ROUNDS 4
 
 /* The part of a choice that is the same for each try. */
 struct basis {
 	siphash_key_t key;
 	u64 client;         /* the address; of IPv6 its hash */
 	unsigned int first; /* the number of the first local IP */
+};
+
+/* A local IP and port whose session may give way. */
+struct taken {
+	struct session *session; /* NULL: there is none */
+	struct local_ip *ip;
+	__be16 port;
 };
 
 static void find_basis(const struct director *director, const struct lip_array *ips,
@@ -93,16 +100,18 @@ static bool choice(const struct lip_array *ips, const struct ip_vs_conn *cp,
 }
 
 /* Gives the local IP and port to the session, by inserting the session into the table.
- * Returns -EEXIST if another session has them. Returns -EADDRNOTAVAIL if they are VIP
- * and port of a service (a reply to it could not be told from a request), or the host's
- * own. A reply that finds the session before its connection is bound passes as if there
- * were no session (ivb_session_conn_get()).
+ * Returns -EEXIST if another session has them, and notes it if it is the oldest that may
+ * give way. Returns -EADDRNOTAVAIL if they are VIP and port of a service (a reply to it
+ * could not be told from a request), or the host's own. A reply that finds the session
+ * before its connection is bound passes as if there were no session
+ * (ivb_session_conn_get()).
  */
-static int try_port(struct session *session, struct local_ip *ip, __be16 port)
+static int try_port(struct session *session, struct local_ip *ip, __be16 port,
+		    struct taken *oldest)
 {
 	struct director *director = session_director(session);
 	const struct ip_vs_conn *cp = session->conn;
-	int err;
+	struct session *other;
 
 	if ((!destination_is_alone(director, ip) &&
 	     ivb_service_find(director, cp->af, cp->protocol, &ip->addr, port)) ||
@@ -110,9 +119,14 @@ static int try_port(struct session *session, struct local_ip *ip, __be16 port)
 		return -EADDRNOTAVAIL;
 	session->local_ip = ip;
 	session->local_port = port;
-	err = ivb_session_insert(session);
-	if (err)
-		return err;
+	other = ivb_session_insert(session);
+	if (IS_ERR(other))
+		return PTR_ERR(other);
+	if (other) {
+		if (ivb_unanswered_is_older(other, oldest->session))
+			*oldest = (struct taken){ other, ip, port };
+		return -EEXIST;
+	}
 	/* The reference of the listing is dropped a grace period after the array was
 	 * replaced, so it still exists.
 	 */
@@ -121,50 +135,19 @@ static int try_port(struct session *session, struct local_ip *ip, __be16 port)
 	return 0;
 }
 
-/* Called when every tried port is taken: the oldest unanswered sessions give way, one
- * for each local IP.
- */
-static int take_from_oldest(const struct lip_array *ips, const struct basis *basis,
-			    struct session *session)
-{
-	const struct ip_vs_conn *cp = session->conn;
-	unsigned int i;
-
-	for (i = 0; i < min_t(unsigned int, ips->count, TAKE_OVERS); i++) {
-		struct local_ip *ip = ips->ip[(basis->first + i) % ips->count];
-		struct session *oldest = ivb_unanswered_take(session_director(session), cp, ip);
-		u32 ports = READ_ONCE(ip->ports);
-		u16 port;
-		int err;
-
-		if (!oldest)
-			continue;
-		port = ntohs(oldest->local_port);
-		ivb_session_give_up(oldest);
-		/* The session may be older than the current port range. */
-		if (port < ports >> 16 || port > (ports & 0xffff))
-			continue;
-		err = try_port(session, ip, htons(port));
-		if (err != -EEXIST && err != -EADDRNOTAVAIL)
-			return err;
-	}
-	return -EEXIST;
-}
-
-/* Chooses the local IP and port, and inserts the session into the table. */
-int ivb_local_port_choose(const struct lip_array *ips, struct session *session)
+/* Returns -EEXIST if other sessions have all ports that it tried. */
+static int try_ports(const struct lip_array *ips, const struct basis *basis,
+		     struct session *session, struct taken *oldest)
 {
 	unsigned int try, probes = 0;
-	struct basis basis;
 	struct local_ip *ip;
 	__be16 port;
 	int err;
 
-	find_basis(session_director(session), ips, session->conn, &basis);
 	for (try = 0; try < TRIES && probes < PROBES; try++) {
-		if (!choice(ips, session->conn, &basis, try, &ip, &port))
+		if (!choice(ips, session->conn, basis, try, &ip, &port))
 			continue;
-		err = try_port(session, ip, port);
+		err = try_port(session, ip, port, oldest);
 		if (err == -EADDRNOTAVAIL)
 			continue;
 		if (err != -EEXIST)
@@ -172,5 +155,30 @@ int ivb_local_port_choose(const struct lip_array *ips, struct session *session)
 		probes++;
 		count(session_director(session), COUNT_PORT_COLLISIONS);
 	}
-	return probes ? take_from_oldest(ips, &basis, session) : -EADDRNOTAVAIL;
+	return probes ? -EEXIST : -EADDRNOTAVAIL;
+}
+
+/* Chooses the local IP and port, and inserts the session into the table. Called under RCU,
+ * which keeps the sessions that it finds.
+ */
+int ivb_local_port_choose(const struct lip_array *ips, struct session *session)
+{
+	unsigned int round;
+	struct basis basis;
+	int err;
+
+	find_basis(session_director(session), ips, session->conn, &basis);
+	for (round = 0; round < ROUNDS; round++) {
+		struct taken oldest = {}, other = {};
+
+		err = try_ports(ips, &basis, session, &oldest);
+		if (err != -EEXIST || !oldest.session)
+			return err;
+		if (!ivb_session_give_up(oldest.session))
+			continue;
+		err = try_port(session, oldest.ip, oldest.port, &other);
+		if (err != -EEXIST)
+			return err;
+	}
+	return err;
 }

@@ -43,7 +43,8 @@ static void unlink_session(struct session *session)
 	count(director, COUNT_SESSIONS_ENDED);
 }
 
-/* Gives up a session: its port is free at once. IPVS ends the connection when its timer
+/* Gives up a session that is not answered: its port is free at once. Returns false if it is
+ * answered, or another CPU was first. IPVS ends the connection when its timer
  * expires, which is with the next tick. If a packet uses the connection at this moment,
  * the connection ends with the next packet (request.c: drop_lost()) or within a minute.
  *
@@ -53,17 +54,20 @@ static void unlink_session(struct session *session)
  * does, which is not exported. The timer of a new connection starts when its first packet
  * is put, for which drop_lost() sets timeout 0.
  */
-void ivb_session_give_up(struct session *session)
+bool ivb_session_give_up(struct session *session)
 {
 	struct ip_vs_conn *cp = session->conn;
 
+	if (!ivb_unanswered_give_up(session))
+		return false;
 	count(session_director(session), COUNT_SESSIONS_GIVEN_UP);
 	unlink_session(session);
 	if (!__ip_vs_conn_get(cp))
-		return; /* it is ending */
+		return true; /* it is ending */
 	cp->timeout = 0;
 	mod_timer_pending(&cp->timer, jiffies);
 	__ip_vs_conn_put(cp);
+	return true;
 }
 
 static void session_free(struct rcu_head *rcu)
@@ -81,7 +85,6 @@ void ivb_session_end(struct session *session)
 	if (ivb_unanswered_end(session))
 		unlink_session(session);
 	ivb_local_ip_put(session_director(session), session->local_ip);
-	/* It has left its queue. */
 	call_rcu(&session->rcu, session_free);
 }
 

@@ -2,7 +2,7 @@
 /*
  * Sessions that are not answered yet. They cost a client one packet, whose source
  * may be forged. So they have a short timeout (/proc/net/ip_vs_bpf/unanswered), and
- * give way, oldest first, when the ports of a local IP for a server run out.
+ * give way, oldest first, when no port that a new session tries is free (local_ports.c).
  *
  * A session is answered
  *
@@ -17,23 +17,11 @@
  * - SCTP: when the association is established and the server has sent something;
  * - if another director said so: the session comes from IPVS's sync daemon.
  *
- * These sessions are in a hash table by server and local IP. Those of one server and
- * local IP are a queue, in the order of their creation. The queues of a bucket are one
- * list, and the oldest session of each has the newest as its older one:
- *
- *     bucket -> oldest <-> ... <-> newest -> oldest <-> ... <-> newest -> NULL
- *
- * So the oldest is found at once, and nothing is allocated for a session. Whichever CPU
- * takes a session out of its queue, under the bucket's lock, decides its fate: answered,
- * ended or given up.
- *
- * The number of queues is also the client's choice where the service has every port, and
- * with SCTP. So the table has many buckets.
+ * session_lock() decides the fate of a session: answered, ended or given up.
  */
-#include <linux/hash.h>
 #include <linux/tcp.h>
-#include <net/ipv6.h>
 
+#include "session/leases.h"
 #include "session/unanswered.h"
 #include "table/services.h"
 
@@ -57,131 +45,30 @@ static u32 *limit_of(struct director *director, u8 protocol)
 	}
 }
 
-/* SCTP ports stay: only the session that has this very port may give way. */
-static __be16 needed(u8 protocol, __be16 port)
-{
-	return protocol == IPPROTO_SCTP ? port : 0;
-}
-
-static u32 bucket_of(const struct ip_vs_conn *cp, const struct local_ip *ip, __be16 port)
-{
-	u32 ports = (__force u32)cp->dport << 16 |
-		    (__force u32)needed(cp->protocol, port);
-	u32 server = cp->af == AF_INET6 ? ipv6_addr_hash(&cp->daddr.in6) :
-					  (__force u32)cp->daddr.ip;
-
-	/* Not keyed: a client chooses ports at most. Of 65 536 ports, four share a bucket,
-	 * for each server and local IP.
-	 */
-	return hash_64((unsigned long)ip ^ ((u64)server << 32 | ports), UNANSWERED_BITS);
-}
-
-static spinlock_t *lock_of(struct director *director, u32 bucket)
-{
-	return &director->unanswered_locks[bucket % UNANSWERED_LOCKS];
-}
-
-/* The oldest session of that server and local IP; or NULL. Called under the bucket's
- * lock, which keeps the connections of its sessions.
- */
-static struct session *find_oldest(const struct director *director, u32 bucket,
-				   const struct ip_vs_conn *cp,
-				   const struct local_ip *ip, __be16 port)
-{
-	struct session *session;
-
-	for (session = director->unanswered[bucket]; session;
-	     session = session->older->newer) {
-		const struct ip_vs_conn *other = session->conn;
-
-		if (session->local_ip == ip && other->protocol == cp->protocol &&
-		    other->dport == cp->dport &&
-		    ip_vs_addr_equal(cp->af, &other->daddr, &cp->daddr) &&
-		    needed(cp->protocol, session->local_port) ==
-			    needed(cp->protocol, port))
-			return session;
-	}
-	return NULL;
-}
-
-/* Adds a session behind the oldest one of its queue; or as a queue, if that is NULL.
- * Called under the bucket's lock.
- */
-static void join_queue(struct session **bucket, struct session *oldest,
-		       struct session *session)
-{
-	if (oldest) {
-		session->older = oldest->older;
-		session->newer = session->older->newer;
-		session->older->newer = session;
-		oldest->older = session;
-	} else {
-		session->older = session;
-		session->newer = *bucket;
-		*bucket = session;
-	}
-}
-
-/* Takes a session out of its queue. Called under the bucket's lock. */
-static void leave_queue(struct session **bucket, struct session *session)
-{
-	struct session *older = session->older, *newer = session->newer;
-	struct session **place = bucket;
-
-	if (older->newer == session && newer && newer->older == session) {
-		older->newer = newer;
-		newer->older = older;
-		return;
-	}
-	/* It is the oldest or the newest of a queue of the bucket. */
-	while (*place != session && (*place)->older != session)
-		place = &(*place)->older->newer;
-	if (*place != session) {
-		(*place)->older = older;
-		older->newer = newer;
-	} else {
-		*place = newer;
-		if (older != session)
-			newer->older = older;
-	}
-}
-
-/* Adds a new session. From then on another CPU may give it up, although IPVS may not have
- * hashed its connection yet. Called with bottom halves off.
+/* Called when the session is complete: from now on it may be given up, although IPVS may
+ * not have hashed its connection yet.
  */
 void ivb_unanswered_begin(struct session *session)
 {
-	struct director *director = session_director(session);
-	const struct ip_vs_conn *cp = session->conn;
-	struct session *oldest;
-	u32 bucket;
+	bool is_synced = session->conn->flags & IP_VS_CONN_F_SYNC;
 
-	if (cp->flags & IP_VS_CONN_F_SYNC) {
-		session->answer = SESSION_ANSWERED;
-		return;
-	}
-	bucket = bucket_of(cp, session->local_ip, session->local_port);
-	spin_lock(lock_of(director, bucket));
-	oldest = find_oldest(director, bucket, cp, session->local_ip, session->local_port);
-	join_queue(&director->unanswered[bucket], oldest, session);
-	spin_unlock(lock_of(director, bucket));
+	session->begun = jiffies;
+	/* Pairs with ivb_unanswered_is_older(). */
+	smp_store_release(&session->answer,
+			  is_synced ? SESSION_ANSWERED : SESSION_UNANSWERED);
 }
 
-/* Returns false if the session was given up. */
-static bool leave(struct session *session)
+/* Returns false if it is decided already. */
+static bool decide(struct session *session, enum session_answer answer)
 {
-	struct director *director = session_director(session);
-	u32 bucket = bucket_of(session->conn, session->local_ip, session->local_port);
-	bool given_up;
+	bool is_open;
 
-	spin_lock_bh(lock_of(director, bucket));
-	given_up = session->answer == SESSION_GIVEN_UP;
-	if (session->answer == SESSION_UNANSWERED) {
-		leave_queue(&director->unanswered[bucket], session);
-		WRITE_ONCE(session->answer, SESSION_ANSWERED);
-	}
-	spin_unlock_bh(lock_of(director, bucket));
-	return !given_up;
+	spin_lock_bh(session_lock(session));
+	is_open = session->answer == SESSION_UNANSWERED;
+	if (is_open)
+		WRITE_ONCE(session->answer, answer);
+	spin_unlock_bh(session_lock(session));
+	return is_open;
 }
 
 /* Called when the connection ends. Returns false if the session was given up before and
@@ -189,28 +76,26 @@ static bool leave(struct session *session)
  */
 bool ivb_unanswered_end(struct session *session)
 {
-	return READ_ONCE(session->answer) == SESSION_ANSWERED ||
-	       leave(session);
+	if (is_unanswered(session))
+		decide(session, SESSION_ANSWERED);
+	return !is_given_up(session);
 }
 
-/* The oldest session of the new connection's server and that local IP, which the caller
- * gives up; NULL if each is answered. Called under RCU, which keeps the session and its
- * connection.
+/* True if the session may give way, and is older than the other one, which may be NULL.
+ * Called under RCU. A session that ends meanwhile has any age, and cannot be given up.
  */
-struct session *ivb_unanswered_take(struct director *director,
-				    const struct ip_vs_conn *cp, struct local_ip *ip)
+bool ivb_unanswered_is_older(const struct session *session, const struct session *other)
 {
-	u32 bucket = bucket_of(cp, ip, cp->cport);
-	struct session *session;
+	/* Pairs with ivb_unanswered_begin(). */
+	if (smp_load_acquire(&session->answer) != SESSION_UNANSWERED)
+		return false;
+	return !other || time_before32(READ_ONCE(session->begun), READ_ONCE(other->begun));
+}
 
-	spin_lock_bh(lock_of(director, bucket));
-	session = find_oldest(director, bucket, cp, ip, cp->cport);
-	if (session) {
-		leave_queue(&director->unanswered[bucket], session);
-		WRITE_ONCE(session->answer, SESSION_GIVEN_UP);
-	}
-	spin_unlock_bh(lock_of(director, bucket));
-	return session;
+/* Returns false if the session is answered, has ended or was given up by another CPU. */
+bool ivb_unanswered_give_up(struct session *session)
+{
+	return decide(session, SESSION_GIVEN_UP);
 }
 
 /* Limits the timeout that IPVS chose for the packet. */
@@ -249,7 +134,7 @@ void ivb_unanswered_request(struct session *session, struct ip_vs_conn *cp,
 			    const struct sk_buff *skb, int transport)
 {
 	if (cp->protocol == IPPROTO_TCP && acknowledges(session, skb, transport))
-		leave(session);
+		decide(session, SESSION_ANSWERED);
 	else
 		bound(session, cp);
 }
@@ -287,7 +172,7 @@ void ivb_unanswered_reply(struct session *session, struct ip_vs_conn *cp,
 		answered = cp->protocol == IPPROTO_UDP ||
 			   cp->state == IP_VS_SCTP_S_ESTABLISHED;
 	if (answered)
-		leave(session);
+		decide(session, SESSION_ANSWERED);
 	else
 		bound(session, cp);
 }
@@ -298,16 +183,4 @@ void ivb_unanswered_init(struct director *director)
 
 	for (i = 0; i < UNANSWERED_PROTOCOLS; i++)
 		director->unanswered_limit[i] = limits[i];
-	for (i = 0; i < UNANSWERED_LOCKS; i++)
-		spin_lock_init(&director->unanswered_locks[i]);
-}
-
-/* Called before the first packet can begin a session. Returns 0, or -ENOMEM. */
-int ivb_unanswered_allocate(struct director *director)
-{
-	if (!director->unanswered)
-		director->unanswered = kvcalloc(1 << UNANSWERED_BITS,
-						sizeof(*director->unanswered),
-						GFP_KERNEL_ACCOUNT);
-	return director->unanswered ? 0 : -ENOMEM;
 }

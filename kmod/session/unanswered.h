@@ -7,7 +7,6 @@
 #include "table/session.h"
 
 void ivb_unanswered_init(struct director *director);
-int ivb_unanswered_allocate(struct director *director);
 
 void ivb_unanswered_begin(struct session *session);
 void ivb_unanswered_request(struct session *session, struct ip_vs_conn *cp,
@@ -15,8 +14,8 @@ void ivb_unanswered_request(struct session *session, struct ip_vs_conn *cp,
 void ivb_unanswered_reply(struct session *session, struct ip_vs_conn *cp,
 			  const struct sk_buff *skb, int transport);
 bool ivb_unanswered_end(struct session *session);
-struct session *ivb_unanswered_take(struct director *director,
-				    const struct ip_vs_conn *cp, struct local_ip *ip);
+bool ivb_unanswered_is_older(const struct session *session, const struct session *other);
+bool ivb_unanswered_give_up(struct session *session);
 
 static inline bool is_unanswered(const struct session *session)
 {

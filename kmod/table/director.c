@@ -29,7 +29,6 @@ static void director_free(struct work_struct *work)
 	ivb_local_ips_free(director);
 	ivb_maps_release(director);
 	free_percpu(director->stats);
-	kvfree(director->unanswered);
 	kvfree(director);
 }
 

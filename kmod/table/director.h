@@ -23,8 +23,6 @@
 #include "table/counter.h"
 #include "table/rules.h"
 
-#define UNANSWERED_BITS 14
-#define UNANSWERED_LOCKS 256
 #define UNANSWERED_PROTOCOLS 3
 
 #define SET_LOCKS 256
@@ -65,8 +63,6 @@ struct director {
 	struct work_struct reap; /* frees services whose last session ended */
 	spinlock_t set_locks[SET_LOCKS]; /* of the maps' sets: flow_table.c */
 	spinlock_t session_locks[1 << SESSION_LOCK_BITS]; /* see session_lock() */
-	struct session **unanswered; /* from the first service or rule on: unanswered.c */
-	spinlock_t unanswered_locks[UNANSWERED_LOCKS]; /* each protects some buckets */
 	u32 unanswered_limit[UNANSWERED_PROTOCOLS]; /* of TCP, UDP, SCTP; in seconds; READ_ONCE */
 	siphash_key_t port_key;  /* local_ports.c; written under config, READ_ONCE */
 	bool port_key_is_random; /* under config */

@@ -17,7 +17,13 @@ struct kept_route6 {
 	__be32 label;
 };
 
-enum session_answer { SESSION_UNANSWERED, SESSION_ANSWERED, SESSION_GIVEN_UP };
+/* The values of session->answer. INCOMPLETE: the session is being made. */
+enum session_answer {
+	SESSION_INCOMPLETE,
+	SESSION_UNANSWERED,
+	SESSION_ANSWERED,
+	SESSION_GIVEN_UP,
+};
 
 #define NO_SLOT U32_MAX
 
@@ -70,10 +76,7 @@ struct session_leases {
 struct session {
 	struct rhash_head node; /* director->sessions, by its reply flow */
 	union {
-		struct { /* while it is not answered: see session/unanswered.c */
-			struct session *older;
-			struct session *newer;
-		};
+		u32 begun; /* in jiffies, until the end; READ_ONCE */
 		struct rcu_head rcu; /* after the end */
 	};
 	struct service *service;
@@ -88,7 +91,7 @@ struct session {
 	u8 toa_handshake;           /* enum toa_handshake; see toa.c */
 	bool toa_handshakes_differ; /* the session had several, see toa.c */
 	/* READ_ONCE: */
-	u8 answer;               /* enum session_answer; under the bucket's lock */
+	u8 answer;               /* enum session_answer; under session_lock() */
 	bool syn;                /* a SYN of either side was seen */
 	bool server_syn;         /* the server's SYN was seen; see unanswered.c */
 	u8 toa;                  /* enum toa_state */
@@ -107,7 +110,7 @@ static inline bool toa_is_telling(const struct session *session)
 
 int ivb_session_table_init(struct director *director);
 void ivb_session_table_exit(struct director *director);
-int ivb_session_insert(struct session *session);
+struct session *ivb_session_insert(struct session *session);
 void ivb_session_remove(struct session *session);
 struct session *ivb_session_find(struct director *director, const struct flow *reply);
 void ivb_session_reply_flow(const struct session *session, struct flow *flow);

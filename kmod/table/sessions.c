@@ -84,14 +84,15 @@ struct session *ivb_session_find(struct director *director, const struct flow *r
 	return rhashtable_lookup(&director->sessions, reply, params);
 }
 
-/* Returns -EEXIST if another session has that reply flow. Other errors: no memory. */
-int ivb_session_insert(struct session *session)
+/* Under RCU. Returns NULL; or the session that has that reply flow; or an error: no memory.
+ */
+struct session *ivb_session_insert(struct session *session)
 {
 	struct flow flow;
 
 	ivb_session_reply_flow(session, &flow);
-	return rhashtable_lookup_insert_key(&session_director(session)->sessions, &flow,
-					    &session->node, params);
+	return rhashtable_lookup_get_insert_key(&session_director(session)->sessions, &flow,
+						&session->node, params);
 }
 
 void ivb_session_remove(struct session *session)

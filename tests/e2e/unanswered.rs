@@ -197,8 +197,6 @@ fn a_request_of_a_session_that_was_given_up_is_dropped_and_the_next_one_is_serve
     lab.get(&["http://10.0.0.1/"]);
 }
 
-/// The module finds the oldest session of a server by a hash table, in which some of these
-/// ports collide.
 #[test]
 fn of_each_port_of_a_service_of_every_port_the_oldest_session_gives_way() {
     let lab = Lab::new();
