@@ -121,14 +121,16 @@ void ivb_session_translate(const struct session *session, const struct ip_vs_con
 
 /* Begins a walk, or goes on with one that rhashtable_walk_stop() interrupted. Returns the
  * session that rhashtable_walk_next() returned last, or the one behind it if it has ended.
- * Returns NULL at the end, and an error if the table was resized: then
- * rhashtable_walk_next() begins again. A session that exists during the whole walk is
+ * Begins again if the table was replaced meanwhile. Returns NULL at the end, and an error
+ * if the table is being replaced: then rhashtable_walk_next() begins again. A session that exists during the whole walk is
  * visited, and may be visited twice.
  */
 struct session *ivb_session_walk_start(struct rhashtable_iter *iter)
 	__acquires(RCU)
 {
-	rhashtable_walk_start(iter);
+	/* Linux before 7.2 keeps the session of the replaced table, which may be freed. */
+	if (rhashtable_walk_start_check(iter) == -EAGAIN)
+		iter->p = NULL;
 	/* The session at which the walk stopped has ended. Sessions before it in its chain
 	 * may have ended, too, so its place there does not tell which one is next. The
 	 * chain begins again.

@@ -69,6 +69,7 @@ mod rules;
 mod rules_file;
 mod rules_many;
 mod sctp;
+mod sessions_proc;
 mod settings;
 mod show;
 mod soak;
