@@ -333,9 +333,11 @@ static bool adopt_conn(struct director *director, const struct cover *cover,
 	struct flow flow;
 	spinlock_t *lock;
 	bool asks, made;
+	u32 hash;
 
 	packet_flow(skb, packet, &flow);
-	lock = &director->adoption_locks[flow_hash(&flow, 0) % ADOPTION_LOCKS];
+	hash = flow_hash(&flow, director->services_seed);
+	lock = &director->adoption_locks[hash % ADOPTION_LOCKS];
 	spin_lock_bh(lock);
 	cp = conn_get(director, &flow);
 	made = !cp;
