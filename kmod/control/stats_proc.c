@@ -136,6 +136,8 @@ static const char *const names[COUNTERS] = {
 	[COUNT_DROP_PROTOCOL] = "drop_other_protocol",
 	/* Client to server: from outside, with an address of this host as its source. */
 	[COUNT_DROP_OWN_SOURCE] = "drop_own_source",
+	/* Connections that got no session: to port 0, where nobody answers. */
+	[COUNT_REFUSED_PORT_0] = "refused_port_0",
 };
 
 void ivb_stats_show(struct director *director, struct seq_file *seq)

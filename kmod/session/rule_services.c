@@ -85,6 +85,11 @@ struct service *ivb_rule_service_get(struct director *director, const struct cov
 	};
 	struct service *service;
 
+	/* It would pass for a service of every port. */
+	if (!cp->vport) {
+		count(director, COUNT_REFUSED_PORT_0);
+		return NULL;
+	}
 	spin_lock_bh(&director->services_lock);
 	service = ivb_service_find_key(director, &key);
 	if (!service)

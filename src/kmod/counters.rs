@@ -107,6 +107,11 @@ const COUNTERS: &[(&str, &str, Option<&str>)] = &[
         Some("nothing: no host sends from it, so it is forged"),
     ),
     (
+        "refused_port_0",
+        "connections refused: they are to port 0 of a VIP",
+        Some("nothing: no server listens at port 0, scanners ask for it"),
+    ),
+    (
         "flows_full",
         "packets that could not bring their session to the fast path: no slot of its map is free for the flow",
         Some(

@@ -74,3 +74,38 @@ fn a_namespace_that_ends_with_rules_and_sessions_takes_them_along() {
     crate::lab::run(Command::new("ip").args(["netns", "add", &lab.namespace("director")]));
     success(&lab.ipvs_bpf(&["down"]));
 }
+
+/// A service by rule of port 0 would pass for a service of every port, and never end.
+#[test]
+fn packets_to_port_0_make_no_service_by_rule() {
+    let lab = Lab::new();
+    begin(&lab, RULES);
+    ipvsadm(&lab, "-A -t 10.0.0.1:0 -s rr -p 300");
+    ipvsadm(&lab, "-a -t 10.0.0.1:0 -r 10.2.0.3:0 -m");
+    let syn = [
+        "lab/net/packets.py",
+        "first",
+        "10.1.0.2:4444",
+        "10.0.0.1:0",
+        "tcp",
+        "1",
+    ];
+    lab.exec("client", &syn);
+    eventually("the SYN is refused", || lab.counter("refused_port_0") == 1);
+    assert_eq!(read(&lab, "services"), "");
+    assert_eq!(peer(&lab.get(&["http://10.0.0.1:8080/"])), "10.2.0.100");
+    // No service remains after the rules, nor anything of their pool.
+    write(&lab, "director", "rules", "none\n");
+    eventually("the sessions have ended", || {
+        write(&lab, "director", "services", "flush\n");
+        read(&lab, "services").is_empty()
+    });
+    write(
+        &lab,
+        "director",
+        "local_ips",
+        "- 10.2.0.100\n- fd00:2::100\n",
+    );
+    lab.exec("client", &syn);
+    assert_eq!(read(&lab, "services"), "");
+}
