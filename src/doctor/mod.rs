@@ -98,6 +98,12 @@ impl Facts {
         !self.wanted.full_nat.is_empty() || !self.wanted.rules.is_empty()
     }
 
+    fn has_service_of(&self, family: Family) -> bool {
+        let mut services = self.wanted.services.keys();
+        services.any(|key| key.family() == family)
+            || self.wanted.rules.keys().any(|rule| rule.family() == family)
+    }
+
     /// Returns the pool of a full-NAT service, which is listed or under a rule.
     /// `None`: the service is native.
     fn pool_of(&self, key: &ServiceKey) -> Option<&String> {

@@ -60,13 +60,13 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
             "sysctl -w net.ipv4.vs.conntrack=0",
         ));
     }
-    if facts.has_native_masq() {
+    if facts.has_service_of(Family::Ipv4) {
         rp_filter(sysctls, findings);
     }
 }
 
-/// The effective value is the larger one of the interface's value and that of
-/// `all`. Full NAT is not affected.
+/// The effective value is the larger one of the interface's value and that of `all`. It
+/// holds for full NAT too (kmod/packet/hooks.c, kmod/packet/checks.c).
 fn rp_filter(sysctls: &Sysctls, findings: &mut Vec<Finding>) {
     let all = sysctls.rp_filter.get("all").copied().unwrap_or(0);
     for (interface, own) in &sysctls.rp_filter {
@@ -78,8 +78,8 @@ fn rp_filter(sysctls: &Sysctls, findings: &mut Vec<Finding>) {
             Note,
             "rp-filter",
             format!("rp_filter is strict at {interface}"),
-            "packets of native services are dropped if they arrive at another interface than the \
-             route to their source; full NAT is not affected",
+            "packets that arrive at another interface than the route to their source are dropped, \
+             those of full NAT too; others are not affected",
             format!("sysctl -w net.ipv4.conf.{interface}.rp_filter=2"),
         ));
     }

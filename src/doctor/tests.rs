@@ -119,7 +119,7 @@ fn healthy() -> Facts {
             ip_forward: word("1"),
             ipv6_forwarding: word("0"),
             vs_conntrack: word("0"),
-            rp_filter: [("all".to_owned(), 0), ("eth0".to_owned(), 1)].into(),
+            rp_filter: [("all".to_owned(), 0), ("eth0".to_owned(), 0)].into(),
             local_ports: HostPorts::from_text("32768 60999", ""),
         },
         links: Links {
@@ -161,6 +161,10 @@ fn a_healthy_host_has_no_findings() {
 
 fn native(facts: &mut Facts) {
     facts.wanted.full_nat.clear();
+}
+
+fn strict(facts: &mut Facts) {
+    facts.sysctls.rp_filter.insert("eth0".to_owned(), 1);
 }
 
 fn rule(hook: &str, priority: i64) -> firewall::Rule {
@@ -247,10 +251,25 @@ const CASES: &[Case] = &[
     ),
     (|facts| facts.sysctls.ip_forward = None, &[]),
     (|facts| facts.sysctls.ip_forward = Some("0".to_owned()), &[]),
-    (native, &["rp-filter"]),
+    (strict, &["rp-filter"]),
     (
         |facts| {
+            strict(facts);
             native(facts);
+        },
+        &["rp-filter"],
+    ),
+    (
+        |facts| {
+            strict(facts);
+            facts.wanted.services.clear();
+            facts.wanted.full_nat.clear();
+        },
+        &[],
+    ),
+    (
+        |facts| {
+            strict(facts);
             // The larger value is effective.
             facts.sysctls.rp_filter.insert("all".to_owned(), 2);
         },
@@ -352,7 +371,6 @@ const CASES: &[Case] = &[
     (
         |facts| {
             native(facts);
-            facts.sysctls.rp_filter.clear();
             let forward = Forward::Tunnel(Tunnel::Ipip);
             facts.wanted.services = [(key("10.0.0.1:80"), service(SERVER, forward))].into();
         },
@@ -388,7 +406,6 @@ const CASES: &[Case] = &[
     (
         |facts| {
             native(facts);
-            facts.sysctls.rp_filter.clear();
             facts.firewall = vec![
                 rule("prerouting", -400),
                 rule("forward", 0),
@@ -400,7 +417,6 @@ const CASES: &[Case] = &[
     (
         |facts| {
             native(facts);
-            facts.sysctls.rp_filter.clear();
             facts.sysctls.vs_conntrack = Some("1".to_owned());
             facts.firewall = vec![rule("forward", 0)];
         },

@@ -113,14 +113,17 @@ fn conntrack_of_ipvs_that_is_on() {
 }
 
 #[test]
-fn reverse_path_filters_that_are_strict_where_a_service_is_native() {
+fn reverse_path_filters_that_are_strict() {
     let lab = Lab::new();
-    script(&lab, "sysctl -qw net.ipv4.conf.eth1.rp_filter=1");
-    assert_eq!(needed(&lab, FILE).len(), 0);
-    let findings = needed(&lab, NATIVE);
-    let cure = only(&findings, "note", "rp-filter", "strict at eth1");
-    script(&lab, &cure);
-    assert_eq!(needed(&lab, NATIVE).len(), 0);
+    let strict = "sysctl -qw net.ipv4.conf.eth1.rp_filter=1";
+    for file in [FILE, NATIVE] {
+        script(&lab, strict);
+        let cure = only(&needed(&lab, file), "note", "rp-filter", "strict at eth1");
+        script(&lab, &cure);
+        assert_eq!(needed(&lab, file).len(), 0);
+    }
+    script(&lab, strict);
+    assert_eq!(needed(&lab, &ipv6_file()).len(), 0);
 }
 
 #[test]
