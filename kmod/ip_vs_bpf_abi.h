@@ -131,8 +131,9 @@ enum ipvs_bpf_counter {
 	IPVS_BPF_COUNTERS        /* number of counters */
 };
 
-/* The entries of that map. Later builds continue to count in it and may have more
- * counters.
+/* The entries of that map. The programs of another build have a map of their own, whose
+ * counters begin at 0. An ipvs-bpf that knows more counters can read the map of an older
+ * build.
  */
 #define IPVS_BPF_COUNTERS_ROOM 64
 
