@@ -136,7 +136,7 @@ pub enum Command {
     /// full NAT, and asks first. Local IPs, eBPF programs and the module stay, and
     /// so do the connections: they pass no packets, but `apply` makes them work
     /// again if it runs before they expire. `down` ends the connections and
-    /// removes everything.
+    /// removes these too.
     #[command(after_long_help = manual::FLUSH)]
     Flush(Flush),
     /// Check this host: what is wrong, why it matters, how to fix it
@@ -180,10 +180,11 @@ pub enum Command {
     /// standard error.
     #[command(after_long_help = manual::EXPORT)]
     Export(Export),
-    /// Remove everything of ipvs-bpf from the kernel
+    /// Remove services, connections, programs and the module from the kernel
     ///
     /// Removes the virtual services of IPVS, ends their connections, and removes
-    /// the programs, the maps and the module.
+    /// the programs, the maps and the module. A service that a rule covers stays,
+    /// as a native one. Timeouts, sysctls and sync daemons stay too.
     #[command(after_long_help = manual::DOWN)]
     Down(Down),
     /// Print the man page, or write one page per command into a folder

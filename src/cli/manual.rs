@@ -230,7 +230,7 @@ Examples:
   ipvs-bpf drain tcp://10.0.0.1:80 10.2.0.2:8080
       Wait until the server has no connection of that service.
   ipvs-bpf drain tcp://10.0.0.1:80 10.2.0.2:8080 --timeout 15m --remove
-      Wait for at most 15 minutes, then remove the server.";
+      Wait at most 15 minutes. Remove the server only if no connection is left.";
 
 pub const WEIGHT: &str = "\
 Json:
@@ -283,7 +283,7 @@ Json:
 
 Examples:
   ipvs-bpf down
-      Remove everything from the kernel.
+      Native services are removed too, no matter which program added them.
   ipvs-bpf down --keep-native
       Keep the native services.";
 
