@@ -5,8 +5,9 @@
 use std::process::Command;
 
 use crate::balance::balanced;
+use crate::fragments::track;
 use crate::full_nat::FILE;
-use crate::lab::{Lab, run, success};
+use crate::lab::{Lab, eventually, run, success};
 use crate::talk::{Talk, answer};
 
 /// Runs shell commands on a host.
@@ -121,6 +122,42 @@ fn rules_that_drop_what_conntrack_calls_invalid_find_nothing() {
         5,
         "{rules}"
     );
+}
+
+/// Sends a segment without a SYN from a source that has no connection, and waits until the
+/// director has answered it with a RST.
+fn stray_segment(lab: &Lab, source: &str) {
+    let sent = || lab.exec("director", &["nstat", "-asz", "TcpOutRsts"]);
+    let before = sent();
+    let from = format!("{source}:5000");
+    let words = ["first", &from, "10.0.0.1:80", "tcp-ack", "1"];
+    lab.exec("client", &[&["lab/net/packets.py"], &words[..]].concat());
+    eventually("the director answers", || sent() != before);
+}
+
+#[test]
+fn conntrack_sees_segments_without_a_connection_and_keeps_none_of_them() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    let route = ["ip", "route", "add", "198.18.0.0/15", "via", "10.1.0.2"];
+    lab.exec("director", &route);
+    let tracked = track(&lab);
+    let knows = |source: &str| tracked().contains(&format!("src={source} dst=10.0.0.1 "));
+    stray_segment(&lab, "198.18.0.1");
+    assert!(!knows("198.18.0.1"));
+    // The RST ended the entry: without one there is an entry, unless conntrack is strict.
+    script(
+        &lab,
+        "director",
+        "nft 'add chain inet t rst { type filter hook output priority -300; }'
+nft 'add rule inet t rst tcp flags rst drop'",
+    );
+    stray_segment(&lab, "198.18.0.2");
+    assert!(knows("198.18.0.2"));
+    let strict = "sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0";
+    script(&lab, "director", strict);
+    stray_segment(&lab, "198.18.0.3");
+    assert!(!knows("198.18.0.3"));
 }
 
 #[test]
