@@ -35,7 +35,7 @@ pub const ELSEWHERE: &[Elsewhere] = &[
         words: "make test ",
     },
     host(
-        "apt install linux-headers-amd64 ./ipvs-bpf_*.deb ./ipvs-bpf-dkms_*.deb",
+        "apt install linux-headers-amd64 linux-headers-$(uname -r) ./ipvs-bpf_*.deb ./ipvs-bpf-dkms_*.deb",
         "tests/packages/run.sh",
         "apt-get -qq install -y /lab/old/ipvs-bpf_\"$old\"_amd64.deb /lab/old/ipvs-bpf-dkms_",
     ),
