@@ -100,11 +100,30 @@ pub fn all_kinds() -> String {
         let vip = format!("{kind}://[fd00:1::100]:{port}");
         text += &service(&vip, mh, six.each_ref().map(|server| &**server));
     }
-    text + &service(
-        "tcp://10.1.0.100:81",
-        "scheduler = \"rr\"\npersistence = { timeout = \"1h\" }",
-        ["10.2.0.2:8080", "10.2.0.3:8080"],
-    )
+    let persistent = "scheduler = \"rr\"\npersistence = { timeout = \"1h\" }";
+    for (kind, port, to) in [("tcp", 81, 8080), ("udp", 8, 7)] {
+        for (vip, net) in [("10.1.0.100", "10.2.0."), ("[fd00:1::100]", "[fd00:2::")] {
+            let end = if net.ends_with(':') { "]" } else { "" };
+            let [first, second] = ["2", "3"].map(|host| format!("{net}{host}{end}:{to}"));
+            let vip = format!("{kind}://{vip}:{port}");
+            text += &service(&vip, persistent, [&first, &second]);
+        }
+    }
+    text
+}
+
+/// The servers that a client's new connections to persistent services get, in each family and
+/// protocol. Clients have a number.
+fn persistent(lab: &Lab, client: u8) -> Vec<String> {
+    let mut servers = Vec::new();
+    for (net, vip) in [("10.1.0.", "10.1.0.100"), ("fd00:1::", "fd00:1::100")] {
+        let source = format!("{net}{client}");
+        for (kind, port) in [("tcp", 81), ("udp", 8)] {
+            let mut talk = Talk::from(lab, "client", kind, (&source, 0), (vip, port));
+            servers.push(talk.ask().server);
+        }
+    }
+    servers
 }
 
 #[test]
@@ -128,19 +147,24 @@ fn connections_of_every_protocol_and_persistence_outlive_their_director() {
     let local_ips = before.iter().map(|answer| &*answer.peer);
     let wanted = ["10.2.0.100"; 3].into_iter().chain(["fd00:2::100"; 3]);
     assert!(local_ips.eq(wanted), "{before:?}");
-    let persistent = || answer(&lab.get(&["http://10.1.0.100:81/"])).server;
-    let server = persistent();
+    // The scheduler of the second director would give the second client the first's server.
+    let second = "ip address add 10.1.0.3/24 dev lan\n\
+                  ip address add fd00:1::3/64 dev lan nodad preferred_lft 0";
+    lab.exec("client", &["sh", "-ec", second]);
+    let first = persistent(&lab, 2);
+    let servers = persistent(&lab, 3);
+    assert!(servers.iter().zip(&first).all(|(one, other)| one != other));
     eventually("the second director knows the sessions", || {
         // Only slow-path packets make the first director sync.
         assert_eq!(ask(), before);
         let connections = lab.exec("director2", &["ipvsadm", "-Lnc"]);
         let templates = connections.lines().filter(|line| line.contains(":0 "));
-        sessions(&lab, "director2").len() >= before.len() && templates.count() == 1
+        sessions(&lab, "director2").len() >= before.len() && templates.count() == 8
     });
     fail(&lab);
     assert_eq!(ask(), before);
     for _ in 0..4 {
-        assert_eq!(persistent(), server);
+        assert_eq!(persistent(&lab, 3), servers);
     }
     success(&on(&lab, "director2", &["down"]));
 }
