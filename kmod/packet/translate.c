@@ -70,6 +70,17 @@ static bool reject(struct session *session, u8 direction, struct sk_buff *skb,
 	return false;
 }
 
+/* False if the packet is too big with what IPsec adds, as ip_forward() has it. The kernel
+ * itself tells the sender only in tunnel mode. The packet is translated, so the error goes
+ * to the local IP or the VIP, and is translated on its way: hooks.c: local_out4().
+ */
+static bool fits_ipsec(const struct sk_buff *skb, u8 family)
+{
+	const struct dst_entry *dst = skb_dst(skb);
+
+	return likely(!dst_xfrm(dst)) || !ivb_is_too_big(skb, mtu_of(dst, family), family);
+}
+
 /* Translates the packet to the other side and sets its route. Returns false if it was
  * dropped and its sender got an error. Called under RCU.
  */
@@ -103,5 +114,7 @@ bool ivb_translate(struct session *session, const struct ip_vs_conn *cp, u8 dire
 	/* This takes over the reference. */
 	if (!ivb_set_route(skb, dst))
 		return reject(session, direction, skb, family, POLICY, 0);
-	return true;
+	return fits_ipsec(skb, family) ||
+	       reject(session, direction, skb, family, TOO_BIG,
+		      mtu_of(skb_dst(skb), family));
 }

@@ -4,7 +4,8 @@
 
 use std::process::Command;
 
-use crate::fast_path::{fast, slow};
+use crate::fast_path::{fast, fast_packets, slow};
+use crate::ipv6;
 use crate::lab::{Lab, eventually, run};
 use crate::talk::{Talk, answer};
 
@@ -186,46 +187,97 @@ fn errors_of_a_server_obey_ipsec_policies() {
     assert_eq!(translated(), passed);
 }
 
-/// Adds the associations of both hosts. Only this test uses these keys.
-fn protect(lab: &Lab, host: &str, number: u8, directions: (&str, &str)) {
+/// A family's file, the addresses of the servers' network, and VIPs as in URLs.
+struct Family {
+    file: String,
+    net: &'static str,
+    url: &'static str,
+}
+
+fn families() -> [Family; 2] {
+    let six = ipv6::FILE.replace("[director]\n", "[director]\nfast_path = true\n");
+    [
+        (fast(), "10.2.0.", "10.0.0.1"),
+        (six, "fd00:2::", "[fd00::1]"),
+    ]
+    .map(|(file, net, url)| Family { file, net, url })
+}
+
+/// Adds the associations of both hosts. Only these tests use these keys.
+fn protect(lab: &Lab, host: &str, mode: &str, (net, number): (&str, u8), ways: (&str, &str)) {
     let keys = "auth 'hmac(sha256)' 0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f \
                 enc 'cbc(aes)' 0x000102030405060708090a0b0c0d0e0f";
-    let (local_ip, server) = ("10.2.0.100", format!("10.2.0.{number}"));
+    let (local_ip, server) = (format!("{net}100"), format!("{net}{number}"));
+    let director = format!("{net}1");
+    // In tunnel mode the outer addresses are those of the hosts.
+    let (end, there, back) = match mode {
+        "tunnel" => (
+            &director,
+            format!("src {director} dst {server}"),
+            format!("src {server} dst {director}"),
+        ),
+        _ => (&local_ip, String::new(), String::new()),
+    };
     script(
         lab,
         host,
         &format!(
-            "ip xfrm state add src {local_ip} dst {server} proto esp spi 0x10{number} mode transport {keys}\n\
-             ip xfrm state add src {server} dst {local_ip} proto esp spi 0x20{number} mode transport {keys}\n\
-             ip xfrm policy add src {local_ip} dst {server} dir {} tmpl proto esp mode transport\n\
-             ip xfrm policy add src {server} dst {local_ip} dir {} tmpl proto esp mode transport",
-            directions.0, directions.1
+            "ip xfrm state add src {end} dst {server} proto esp spi 0x10{number} mode {mode} {keys}\n\
+             ip xfrm state add src {server} dst {end} proto esp spi 0x20{number} mode {mode} {keys}\n\
+             ip xfrm policy add src {local_ip} dst {server} dir {} tmpl {there} proto esp mode {mode}\n\
+             ip xfrm policy add src {server} dst {local_ip} dir {} tmpl {back} proto esp mode {mode}",
+            ways.0, ways.1
         ),
     );
 }
 
-#[test]
-fn full_nat_goes_on_through_ipsec_to_the_servers() {
+/// Segments that fill the client's link do not fit with what IPsec adds.
+fn goes_on_through_ipsec(mode: &str, family: &Family) {
     let lab = Lab::new();
     run(Command::new("modprobe").arg("xfrm_user"));
-    lab.apply(&fast());
+    let (net, url) = (family.net, family.url);
+    lab.apply(&family.file);
     for (host, number) in [("server1", 2), ("server2", 3)] {
-        protect(&lab, "director", number, ("out", "in"));
-        protect(&lab, host, number, ("in", "out"));
+        protect(&lab, "director", mode, (net, number), ("out", "in"));
+        protect(&lab, host, mode, (net, number), ("in", "out"));
     }
+    let local_ip = format!("{net}100");
     for _ in 0..4 {
-        assert_eq!(answer(&lab.get(&["http://10.0.0.1/"])).peer, "10.2.0.100");
+        let got = lab.get(&[&format!("http://{url}/")]);
+        assert_eq!(answer(&got).peer, local_ip);
     }
-    let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
+    let mut talk = Talk::new(&lab, "udp", (url.trim_matches(['[', ']']), 7));
     for _ in 0..5 {
-        assert_eq!(talk.ask().peer, "10.2.0.100");
+        assert_eq!(talk.ask().peer, local_ip);
     }
+    let up_and_down = format!(
+        "data() {{ head -c 300000 /dev/zero; }}\n\
+         get='curl -sS --fail --max-time 120'\n\
+         [ \"$(data | $get --data-binary @- 'http://{url}/')\" = \
+         \"$(data | sha256sum | cut -d' ' -f1)\" ]\n\
+         [ \"$($get 'http://{url}/bytes/300000' | wc -c)\" = 300000 ]"
+    );
+    script(&lab, "client", &up_and_down);
+    assert!(lab.counter("drop_too_big") > 0);
     // A lease would send the next packet in plain text, or accept it so.
-    assert_eq!(lab.counter("fast_packets_original"), 0);
-    assert_eq!(lab.counter("fast_packets_reply"), 0);
+    assert_eq!(fast_packets(&lab), [0, 0]);
     let sent = lab.exec("director", &["ip", "-s", "xfrm", "state"]);
     assert!(
         sent.contains("proto esp") && !sent.contains("0(bytes), 0(packets)"),
         "{sent}"
     );
+}
+
+#[test]
+fn full_nat_goes_on_through_ipsec_to_the_servers() {
+    for family in families() {
+        goes_on_through_ipsec("transport", &family);
+    }
+}
+
+#[test]
+fn full_nat_goes_on_through_tunnels_of_ipsec_to_the_servers() {
+    for family in families() {
+        goes_on_through_ipsec("tunnel", &family);
+    }
 }
