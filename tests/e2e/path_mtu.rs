@@ -2,6 +2,7 @@
 //! Paths with a smaller MTU than both ends. 5 MB pass in each direction, and the sender
 //! of packets that are too big gets an ICMP error.
 
+use crate::fast_path::fast_packets;
 use crate::lab::Lab;
 
 /// The server is behind a router, and so is the client.
@@ -138,4 +139,68 @@ fn a_router_behind_the_director_tells_the_client_that_a_packet_is_too_big() {
         download(&lab, url);
     }
     assert_eq!(lab.counter("drop_too_big"), 0);
+}
+
+/// Both ends send without DF, and nobody learns a smaller MTU: of what arrives, the director has
+/// to fragment each packet of full size. (nft_flowtable.sh of the kernel's selftests does this.)
+fn fragments_what_has_no_df(fast_path: bool) {
+    let mut lab = Lab::new();
+    lab.far();
+    lab.apply(&FILE.replace(
+        "[director]\n",
+        &format!("[director]\nfast_path = {fast_path}\n"),
+    ));
+    // It is a property of new sockets.
+    lab.stop_serving("farserver");
+    for host in ["farclient", "farserver"] {
+        lab.exec(host, &["sysctl", "-qw", "net.ipv4.ip_no_pmtu_disc=1"]);
+    }
+    lab.serve("farserver");
+    let (url, vip, local_ip) = FAMILIES[0];
+    let ways = [
+        (
+            ["director", "eth1"],
+            ["server2", "eth0"],
+            upload as fn(&Lab, &str),
+        ),
+        (["director", "eth0"], ["client", "eth0"], download),
+    ];
+    for (near, next, transfer) in ways {
+        let before = created(&lab);
+        narrow_link(&lab, [near, next]);
+        transfer(&lab, url);
+        // 5 MB are more than 3000 segments.
+        let created = created(&lab) - before;
+        assert!(created > 6000, "{created} fragments");
+        for [host, interface] in [near, next] {
+            lab.exec(host, &["ip", "link", "set", interface, "mtu", "1500"]);
+        }
+    }
+    assert!(!learned(&lab, "farclient", vip) && !learned(&lab, "farserver", local_ip));
+    for counter in ["drop_too_big", "drop_reply_too_big"] {
+        assert_eq!(lab.counter(counter), 0);
+    }
+    // Acknowledgements are small enough.
+    assert_eq!(fast_packets(&lab).map(|count| count > 100), [fast_path; 2]);
+}
+
+/// The number of fragments that the director has made.
+fn created(lab: &Lab) -> u64 {
+    let text = lab.exec("director", &["nstat", "-asz", "IpFragCreates"]);
+    text.split_whitespace()
+        .rev()
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn the_director_fragments_segments_without_df_for_the_narrow_side() {
+    fragments_what_has_no_df(false);
+}
+
+#[test]
+fn segments_without_df_that_need_fragments_leave_the_fast_path() {
+    fragments_what_has_no_df(true);
 }
