@@ -2,6 +2,7 @@
 //! ICMP and ICMPv6 errors about packets of full-NAT connections, as reported to the
 //! sockets of clients and servers.
 
+mod no_memory;
 mod unsendable;
 
 use std::thread;

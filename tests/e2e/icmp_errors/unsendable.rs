@@ -6,7 +6,7 @@ use super::{FAMILIES, Family, file, session};
 use crate::lab::{Lab, eventually};
 
 /// Sends an error about a packet of the session to the director, from `server1` or `client`.
-fn send_error(lab: &Lab, host: &str, family: &Family, keys: &[&str]) {
+pub fn send_error(lab: &Lab, host: &str, family: &Family, keys: &[&str]) {
     let is_ipv6 = family.vip.contains(':');
     let (from, to, ports) = match (host, is_ipv6) {
         ("server1", false) => ("10.2.0.2", family.local_ip, ["4444", "1200"]),
