@@ -107,6 +107,11 @@ pub fn interfaces_with_leftovers() -> Result<BTreeSet<String>, Error> {
     })
 }
 
+/// The interfaces whose qdisc is ours. It may have no program, if an `apply` was killed.
+pub fn interfaces_with_our_qdisc(pins: &Pins) -> Result<BTreeSet<String>, Error> {
+    interfaces_where(|_, index| Ok(clsact::is_marked(pins, index)))
+}
+
 fn has_program(interface: &str, index: u32) -> Result<bool, Error> {
     Ok(!by_tcx(interface)?.is_empty() || !clsact::programs(index)?.is_empty())
 }

@@ -32,14 +32,22 @@ pub(super) fn has_others(index: u32) -> Result<bool, Error> {
         .any(|kind| kind.name.as_deref() != Some(INGRESS)))
 }
 
-/// Makes the qdisc if the interface has none.
+/// True if the qdisc of the interface is marked as ours.
+pub(super) fn is_marked(pins: &Pins, index: u32) -> bool {
+    pins.path(&qdisc_mark(index)).exists()
+}
+
+/// Makes the qdisc if the interface has none. Marks it first: this program may be killed in
+/// between, and `down` removes the qdiscs that are marked.
 pub(super) fn make_qdisc(pins: &Pins, interface: &str, index: u32) -> Result<(), Error> {
+    if filters::has_clsact(index).map_err(Error::Filters)? {
+        return Ok(());
+    }
+    claim_qdisc(pins, index)?;
     match qdisc_add_clsact(interface) {
-        Ok(()) => {
-            let mark = pins.path(&qdisc_mark(index));
-            fs::create_dir_all(&mark).map_err(Error::file(mark))
-        }
-        Err(error) if is_there_already(&error) => Ok(()),
+        Ok(()) => Ok(()),
+        // Another program was faster.
+        Err(error) if is_there_already(&error) => remove_mark(pins, index),
         Err(source) => Err(Error::Interface {
             interface: interface.to_owned(),
             source,
@@ -93,16 +101,20 @@ fn link(interface: &str, filter: &Filter) -> Result<SchedClassifierLink, Error> 
 pub(super) fn detach(pins: &Pins, index: u32) -> Result<(), Error> {
     remove(index, INGRESS, Direction::Ingress)?;
     remove(index, OLD_EGRESS, Direction::Egress)?;
-    let mark = pins.path(&qdisc_mark(index));
     // The marks are lost with the pins. Then an empty qdisc counts as ours.
-    if !mark.exists() && build::is_pinned(pins) {
+    if !is_marked(pins, index) && build::is_pinned(pins) {
         return Ok(());
     }
     let used = filters::any(index, Direction::Ingress).map_err(Error::Filters)?
         || filters::any(index, Direction::Egress).map_err(Error::Filters)?;
-    if !used {
+    if !used && filters::has_clsact(index).map_err(Error::Filters)? {
         filters::remove_clsact(index).map_err(Error::Filters)?;
     }
+    remove_mark(pins, index)
+}
+
+fn remove_mark(pins: &Pins, index: u32) -> Result<(), Error> {
+    let mark = pins.path(&qdisc_mark(index));
     match fs::remove_dir(&mark) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file(mark)(error)),
         _ => Ok(()),

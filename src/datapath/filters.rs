@@ -4,9 +4,11 @@
 
 use std::io;
 
-use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_ECHO};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::tc::{TcAttribute, TcFilterBpfOption, TcHandle, TcMessage, TcOption};
+
+use nix::libc::ENOENT;
 
 use crate::rtnetlink::ask;
 
@@ -124,6 +126,24 @@ pub(super) fn any(index: u32, direction: Direction) -> io::Result<bool> {
     };
     let answers = ask(RouteNetlinkMessage::GetTrafficFilter(request), NLM_F_DUMP)?;
     Ok(!answers.is_empty())
+}
+
+/// True if the interface has a clsact qdisc, or an ingress qdisc in its place.
+pub(super) fn has_clsact(index: u32) -> io::Result<bool> {
+    let mut request = TcMessage::with_index(index as i32);
+    request.header.parent = TcHandle {
+        major: CLSACT,
+        minor: 0xfff1, // TC_H_INGRESS = TC_H_CLSACT
+    };
+    let request = RouteNetlinkMessage::GetQueueDiscipline(request);
+    // The answer is a notification, which its cause gets only as an echo (rtnetlink_send()).
+    match ask(request, NLM_F_ACK | NLM_F_ECHO) {
+        // There never was one. If it was removed, there is no answer (tc_get_qdisc()).
+        Err(error) if error.raw_os_error() == Some(ENOENT) => Ok(false),
+        answers => Ok(answers?
+            .iter()
+            .any(|answer| matches!(answer, RouteNetlinkMessage::NewQueueDiscipline(_)))),
+    }
 }
 
 /// Removes the interface's clsact qdisc with all its filters.

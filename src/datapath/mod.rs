@@ -19,7 +19,7 @@ mod xdp;
 
 pub use attach::{
     attach, attached_interfaces, claim_qdiscs, detach, interfaces_with_leftovers,
-    interfaces_with_program,
+    interfaces_with_our_qdisc, interfaces_with_program,
 };
 pub(crate) use build::Build;
 pub use build::{is_pinned, is_this as is_of_this_build};

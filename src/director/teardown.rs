@@ -139,21 +139,21 @@ fn remove_local_ips(done: &mut dyn FnMut(&str)) -> Result<(), Error> {
 }
 
 fn detach(done: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    let pins = Pins::of_this_namespace()?;
     for interface in datapath::interfaces_with_xdp()? {
         if module::is_loaded() {
             proc::set_xdp(false)?;
         }
-        datapath::detach_xdp(&Pins::of_this_namespace()?, &interface)?;
+        datapath::detach_xdp(&pins, &interface)?;
         done(&format!("the program at XDP of {interface}"));
     }
-    let interfaces = datapath::interfaces_with_leftovers()?;
-    if interfaces.is_empty() {
-        return Ok(());
-    }
-    let pins = Pins::of_this_namespace()?;
-    for interface in interfaces {
+    for interface in datapath::interfaces_with_leftovers()? {
         datapath::detach(&pins, &interface)?;
         done(&format!("the programs at {interface}"));
+    }
+    for interface in datapath::interfaces_with_our_qdisc(&pins)? {
+        datapath::detach(&pins, &interface)?;
+        done(&format!("the qdisc of {interface}"));
     }
     Ok(())
 }
