@@ -14,7 +14,8 @@ use crate::flow::slots;
 use crate::lease::{leased4, leased6};
 use crate::packet6::slots6;
 use crate::test_run::{
-    Outcome, TC_ACT_REDIRECT, TC_ACT_UNSPEC, XDP_PASS, XDP_REDIRECT, XDP_TX, test_run,
+    Outcome, TC_ACT_REDIRECT, TC_ACT_SHOT, TC_ACT_UNSPEC, XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX,
+    test_run,
 };
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ipvs_bpf.o"));
@@ -34,6 +35,8 @@ pub enum Hook {
 pub const LEFT: i32 = 0;
 /// The program sent the packet.
 pub const SENT: i32 = 1;
+/// The program dropped the packet.
+pub const DROPPED: i32 = 2;
 
 pub struct Bench {
     hook: Hook,
@@ -86,12 +89,13 @@ impl Bench {
         self.control.set(0, control, 0).unwrap();
     }
 
-    /// The outcome for a packet, with [`LEFT`] or [`SENT`] as the action.
+    /// The outcome for a packet, with [`LEFT`], [`SENT`] or [`DROPPED`] as the action.
     pub fn ingress(&self, frame: &[u8]) -> Outcome {
         let Outcome { action, frame } = test_run(self.program(), frame);
         let action = match (self.hook, action) {
             (Hook::Tc, TC_ACT_UNSPEC) | (Hook::Xdp, XDP_PASS) => LEFT,
             (Hook::Tc, TC_ACT_REDIRECT) | (Hook::Xdp, XDP_REDIRECT | XDP_TX) => SENT,
+            (Hook::Tc, TC_ACT_SHOT) | (Hook::Xdp, XDP_DROP) => DROPPED,
             other => panic!("{other:?}"),
         };
         Outcome { action, frame }
@@ -131,7 +135,7 @@ impl Bench {
             .collect()
     }
 
-    fn over_all_cpus(&self, counter: Counter) -> u64 {
+    pub fn over_all_cpus(&self, counter: Counter) -> u64 {
         let counts = self.counters.get(&(counter as u32), 0).unwrap();
         counts.iter().sum()
     }

@@ -9,13 +9,15 @@ use packet_fixtures::fixture::{Fixture, Fragments, Session, Side, Step};
 use packet_fixtures::fragment::cut;
 use packet_fixtures::judge::{Flow, flow_of, flows, translation};
 use packet_fixtures::mutate::{Random, mutate};
-use packet_fixtures::read::{TCP, UDP};
+use packet_fixtures::read::{TCP, UDP, read};
 use packet_fixtures::world::{Ports, World};
 
+use ipvs_bpf::datapath::abi::Counter;
+
 use super::HOOK;
-use crate::bench::{Bench, Hook, LEFT, SENT};
-use crate::family::Family;
-use crate::lease::{MACS, TO_US, lease};
+use crate::bench::{Bench, DROPPED, Hook, LEFT, SENT};
+use crate::family::{FAMILIES, Family};
+use crate::lease::{MACS, TO_US, forwarded, lease};
 use crate::packet::{pseudo, word};
 use crate::test_run::Outcome;
 
@@ -63,10 +65,28 @@ impl Program {
 
     fn lease(&mut self, protocol: u8) {
         if self.protocol != protocol {
-            for family in [Family::V4, Family::V6] {
-                family.set_leases(&mut self.bench, protocol, [lease(); 2]);
-            }
             self.protocol = protocol;
+            self.renew();
+        }
+    }
+
+    /// The new leases have counted nothing.
+    fn renew(&mut self) {
+        for family in FAMILIES {
+            family.set_leases(&mut self.bench, self.protocol, [lease(); 2]);
+        }
+    }
+
+    /// All that the program has counted, since the leases are new.
+    fn counted(&self) -> Counts {
+        let leases = FAMILIES.map(|family| family.leases(&self.bench));
+        let both = leases.iter().flatten().map(forwarded);
+        let (packets, bytes) = both.fold((0, 0), |sum, lease| (sum.0 + lease.0, sum.1 + lease.1));
+        Counts {
+            packets,
+            bytes,
+            at_xdp: self.bench.sent_at_xdp(),
+            dropped: self.bench.over_all_cpus(Counter::RewriteFailed),
         }
     }
 
@@ -75,11 +95,11 @@ impl Program {
         both.into_iter().flatten().collect()
     }
 
-    /// Checks that the frame is untouched or, by both ends, translated. True: translated.
-    fn judge(&self, frame: &[u8], flows: &[Flow]) -> Result<bool, String> {
+    /// Checks that the frame is untouched, dropped or, by both ends, translated.
+    fn judge(&self, frame: &[u8], flows: &[Flow]) -> Result<Fate, String> {
         let Outcome { action, frame: out } = self.bench.ingress(frame);
         match action {
-            LEFT if out == frame => Ok(false),
+            LEFT if out == frame => Ok(Fate::Untouched),
             LEFT => Err("left to the host, but changed".to_owned()),
             SENT => {
                 let flow =
@@ -87,11 +107,44 @@ impl Program {
                 if out[..12] != MACS.concat() || out[12..14] != frame[12..14] {
                     return Err("the link-layer header is wrong".to_owned());
                 }
-                translation(&frame[ETHERNET..], &out[ETHERNET..], flow).map(|()| true)
+                translation(&frame[ETHERNET..], &out[ETHERNET..], flow).map(|()| Fate::Translated)
             }
+            DROPPED => Ok(Fate::Dropped),
             other => Err(format!("the action {other}")),
         }
         .map_err(|why| format!("{why}:\n  {}\nbecame\n  {}", text(frame), text(&out)))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Untouched,
+    Translated,
+    Dropped,
+}
+
+/// What the program counts of packets, or should have counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    packets: u64,
+    bytes: u64,
+    at_xdp: u64,
+    dropped: u64,
+}
+
+impl Counts {
+    /// Adds the packet of a frame with that fate.
+    fn add(&mut self, fate: Fate, frame: &[u8]) {
+        match fate {
+            Fate::Untouched => (),
+            Fate::Translated => {
+                let packet = &frame[ETHERNET..];
+                self.packets += 1;
+                self.bytes += read(packet).map_or(0, |read| read.end) as u64;
+                self.at_xdp += u64::from(HOOK == Hook::Xdp);
+            }
+            Fate::Dropped => self.dropped += 1,
+        }
     }
 }
 
@@ -155,16 +208,15 @@ fn play(program: &mut Program, fixture: &Fixture, step: &Step) -> Result<(), Str
         if flow.is_some_and(|flow| (flow % 2 == 0) != (side == Side::Client)) {
             continue;
         }
-        let translated = program.judge(&frame, &flows)?;
-        let expected = step.program && !(HOOK == Hook::Xdp && looks_partial(&frame));
-        if translated != expected {
-            let what = if translated {
-                "translated"
-            } else {
-                "untouched"
-            };
-            return Err(format!("{what} by the program: {}", text(&frame)));
+        let fate = program.judge(&frame, &flows)?;
+        let expected = match step.program && !(HOOK == Hook::Xdp && looks_partial(&frame)) {
+            true => Fate::Translated,
+            false => Fate::Untouched,
+        };
+        if fate != expected {
+            return Err(format!("{fate:?} by the program: {}", text(&frame)));
         }
+        let translated = fate == Fate::Translated;
         let Some(received) = step.received.first().filter(|_| translated) else {
             continue;
         };
@@ -211,6 +263,9 @@ fn the_program_translates_the_packet_fixtures_that_say_so_and_leaves_all_others(
     assert_eq!(program.bench.counted(), []);
 }
 
+/// So many packets are compared with what the program has counted. Each could be.
+const BATCH: usize = 500;
+
 fn environment(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |value| value.parse().unwrap())
 }
@@ -238,24 +293,37 @@ fn no_mutated_packet_is_translated_by_half() {
     }
     let mut program = Program::new();
     let mut translated = 0;
+    let mut dropped = 0;
     for (half, (protocol, corpus)) in (0..).zip(&corpora) {
         program.lease(*protocol);
         let flows = program.flows();
-        for number in (half..times).step_by(2) {
-            let mut random = Random::new(seed, number);
-            let corpus = &corpus[random.below(4).min(1)];
-            let (_, original) = &corpus[random.below(corpus.len())];
-            let frame = mutate(&mut random, original, &world);
-            if !is_runnable(&frame) {
-                continue;
+        let numbers: Vec<u64> = (half..times).step_by(2).collect();
+        for batch in numbers.chunks(BATCH) {
+            program.renew();
+            let before = program.counted();
+            let mut expected = before;
+            for number in batch {
+                let mut random = Random::new(seed, *number);
+                let corpus = &corpus[random.below(4).min(1)];
+                let (_, original) = &corpus[random.below(corpus.len())];
+                let frame = mutate(&mut random, original, &world);
+                if !is_runnable(&frame) {
+                    continue;
+                }
+                match program.judge(&frame, &flows) {
+                    Ok(fate) => expected.add(fate, &frame),
+                    Err(why) => panic!("SEED={seed}, number {number}: {why}"),
+                }
             }
-            match program.judge(&frame, &flows) {
-                Ok(yes) => translated += u64::from(yes),
-                Err(why) => panic!("SEED={seed}, number {number}: {why}"),
-            }
+            let counted = program.counted();
+            assert_eq!(counted, expected, "SEED={seed}, numbers {batch:?}");
+            translated += counted.packets;
+            dropped += counted.dropped - before.dropped;
         }
     }
     // Most are broken, but not all.
     assert!(translated > times / 1000, "{translated} of {times}");
-    eprintln!("{translated} of {times} mutated packets were translated, rightly");
+    eprintln!(
+        "of {times} mutated packets {translated} were translated, rightly, and {dropped} dropped"
+    );
 }

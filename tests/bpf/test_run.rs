@@ -7,7 +7,9 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 const BPF_PROG_TEST_RUN: i64 = 10;
 
 pub const TC_ACT_UNSPEC: i32 = -1;
+pub const TC_ACT_SHOT: i32 = 2;
 pub const TC_ACT_REDIRECT: i32 = 7;
+pub const XDP_DROP: i32 = 1;
 pub const XDP_PASS: i32 = 2;
 pub const XDP_TX: i32 = 3;
 pub const XDP_REDIRECT: i32 = 4;
