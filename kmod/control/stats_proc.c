@@ -138,6 +138,7 @@ static const char *const names[COUNTERS] = {
 	[COUNT_DROP_OWN_SOURCE] = "drop_own_source",
 	/* Connections that got no session: to port 0, where nobody answers. */
 	[COUNT_REFUSED_PORT_0] = "refused_port_0",
+	[COUNT_DROP_BY_IPVS] = "drop_by_ipvs",
 };
 
 void ivb_stats_show(struct director *director, struct seq_file *seq)

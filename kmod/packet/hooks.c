@@ -110,6 +110,9 @@ static __always_inline unsigned int request_in(struct director *director,
 	if (is_here(skb, packet->family)) {
 		local_in.hook = NF_INET_LOCAL_IN;
 		verdict = ask_ipvs(director, question, hook, skb, packet, &local_in);
+		/* IPVS counts none of these. */
+		if (unlikely(verdict == NF_DROP))
+			count(director, COUNT_DROP_BY_IPVS);
 	}
 	/* It is routed only after the rest of PREROUTING, which may still change its
 	 * destination.

@@ -181,6 +181,13 @@ const COUNTERS: &[(&str, &str, Option<&str>)] = &[
         Some("see `ip xfrm policy` and `ip xfrm state`"),
     ),
     (
+        "drop_by_ipvs",
+        "requests dropped by IPVS itself: no server may take them, or their header is cut off",
+        Some(
+            "see whether `ipvs-bpf show` lists a server with a weight; without one, the client gets an ICMP error. A removed server counts here too, and so does `net.ipv4.vs.drop_entry`",
+        ),
+    ),
+    (
         "drop_other_protocol",
         "requests dropped: ESP or AH of the client of a session of UDP port 500",
         Some(
@@ -211,7 +218,9 @@ const COUNTERS: &[(&str, &str, Option<&str>)] = &[
     (
         "drop_rewrite_failed",
         "requests dropped: they could not be rewritten",
-        Some("capture the packet: its headers are cut off, or the kernel is out of memory"),
+        Some(
+            "capture the packet: its headers are cut off, its sender asks a device for a checksum over them, or the kernel is out of memory",
+        ),
     ),
     (
         "drop_extension_headers",
@@ -252,7 +261,9 @@ const COUNTERS: &[(&str, &str, Option<&str>)] = &[
     (
         "drop_reply_rewrite_failed",
         "replies dropped: they could not be rewritten",
-        Some("capture the packet: its headers are cut off, or the kernel is out of memory"),
+        Some(
+            "capture the packet: its headers are cut off, its sender asks a device for a checksum over them, or the kernel is out of memory",
+        ),
     ),
     (
         "icmp_errors_to_client",
