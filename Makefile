@@ -143,13 +143,13 @@ fuzz-corpus: fuzz-unpack ## keep of the inputs found by fuzzing the few that tog
 			--mode=644 -cf - -T - | gzip -9n >fuzz/corpus/$$target.tar.gz || exit; \
 	done
 
-MUTATIONS ?= 3000000
+MUTATIONS ?= 10000000
 MUTATIONS_VM ?= 30000
 SEED ?= 1
 fuzz-packets: export TEST_TIMEOUT = 14400
 fuzz-packets: deps module ## mutated packets through program and module (MUTATIONS=, MUTATIONS_VM=, SEED=; docs/dev/packet-fixtures.md)
 	MUTATIONS=$(MUTATIONS) SEED=$(SEED) cargo test --test bpf no_mutated_packet -- --nocapture
-	MUTATIONS_VM=$(MUTATIONS_VM) SEED=$(SEED) cargo test --test e2e -- no_mutated_packet
+	MUTATIONS_VM=$(MUTATIONS_VM) SEED=$(SEED) cargo test --test e2e -- --nocapture no_mutated_packet no_lie
 
 COUNT ?= 20000
 fuzz-proc: export TEST_TIMEOUT = 14400

@@ -51,6 +51,7 @@ mod metrics;
 mod native;
 mod neighbours;
 mod outages;
+mod packet_fates;
 mod packet_fixtures;
 mod packet_mutations;
 mod packet_wire;

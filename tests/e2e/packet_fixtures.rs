@@ -8,7 +8,7 @@ use std::thread;
 use packet_fixtures::build::{frame, packet};
 use packet_fixtures::fixture::{Answer, Fixture, Session, Side, Step};
 use packet_fixtures::fragment::{cut, join};
-use packet_fixtures::judge::{Flow, Verdict, flow_of, flows, judge, translation};
+use packet_fixtures::judge::{Flow, Flows, Verdict, flow_of, flows, judge, translation};
 use packet_fixtures::layer::Layer;
 use packet_fixtures::read::{SCTP, TCP, UDP, read};
 use packet_fixtures::world::{Ports, World};
@@ -267,7 +267,7 @@ fn check(
         match there.iter().position(|packet| is_answer(packet, answer)) {
             Some(place) => {
                 let packet = there.remove(place);
-                let verdict = judge(sent, &packet, &mut Vec::new(), world, &[]);
+                let verdict = judge(sent, &packet, &mut Flows::default(), world, &[]);
                 if verdict != Verdict::Answer {
                     return Err(format!("{answer:?} is {verdict:?}: {}", text(&packet)));
                 }
@@ -282,7 +282,7 @@ fn check(
         }
     }
     for packet in came.iter().flatten() {
-        let verdict = judge(sent, packet, &mut Vec::new(), world, &[]);
+        let verdict = judge(sent, packet, &mut Flows::default(), world, &[]);
         if !step.untouched || !matches!(verdict, Verdict::Answer | Verdict::Forwarded) {
             return Err(format!(
                 "what nobody expects, {verdict:?}, counted {counted:?}: {}",

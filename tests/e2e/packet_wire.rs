@@ -29,11 +29,14 @@ const BROKEN: &str = "the director forwards no marker any more";
 
 pub struct Wire {
     sockets: [OwnedFd; 2],
+    /// Send frames with `struct virtio_net_hdr` before them, and receive none.
+    devices: [OwnedFd; 2],
     /// The addresses of the director's interfaces, and of their peers.
     directors: [[u8; 6]; 2],
     hosts: [[u8; 6]; 2],
     stats: String,
     next: u32,
+    buffer: Vec<u8>,
 }
 
 fn mac(lab: &Lab, host: &str, interface: &str) -> [u8; 6] {
@@ -54,8 +57,11 @@ fn text(mac: [u8; 6]) -> String {
 }
 
 /// A socket for whole frames of `eth0` in the caller's network namespace.
-fn socket() -> OwnedFd {
-    let protocol = (libc::ETH_P_ALL as u16).to_be();
+fn socket(as_device: bool) -> OwnedFd {
+    let protocol = match as_device {
+        true => 0,
+        false => (libc::ETH_P_ALL as u16).to_be(),
+    };
     // SAFETY: the call takes no pointer, and nothing else owns the descriptor.
     let socket = unsafe {
         let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
@@ -65,6 +71,11 @@ fn socket() -> OwnedFd {
     };
     let options = [
         (libc::SOL_PACKET, IGNORE_OUTGOING, 1),
+        (
+            libc::SOL_PACKET,
+            libc::PACKET_VNET_HDR,
+            i32::from(as_device),
+        ),
         (libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 64 << 20),
         (libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, 64 << 20),
     ];
@@ -150,17 +161,22 @@ impl Wire {
         let mut here = CpuSet::new();
         here.set(0).unwrap();
         sched_setaffinity(Pid::from_raw(0), &here).unwrap();
-        let sockets = ["client", "server1"].map(|host| {
-            enter(host);
-            socket()
-        });
+        let open = |as_device| {
+            ["client", "server1"].map(|host| {
+                enter(host);
+                socket(as_device)
+            })
+        };
+        let (sockets, devices) = (open(false), open(true));
         enter("director");
         Self {
             sockets,
+            devices,
             directors,
             hosts,
             stats: "/proc/thread-self/net/ip_vs_bpf/stats".to_owned(),
             next: 0,
+            buffer: vec![0; 0x10000 + ETHERNET],
         }
     }
 
@@ -170,13 +186,38 @@ impl Wire {
         [self.directors[side], self.hosts[side]]
     }
 
-    pub fn send(&self, side: Side, frame: &[u8]) {
-        match nix::unistd::write(&self.sockets[index(side)], frame) {
-            Ok(_) => (),
-            // The sending host itself refuses what is too short or too long.
-            Err(nix::Error::EINVAL | nix::Error::EMSGSIZE) => (),
+    /// True if it was sent: the sending host itself refuses what is too short or too long.
+    pub fn send(&self, side: Side, frame: &[u8]) -> bool {
+        self.write(&self.sockets[index(side)], frame)
+    }
+
+    /// The same with the work that a device has yet to do, as `struct virtio_net_hdr`. The
+    /// kernel also refuses some of these.
+    pub fn send_offloaded(&self, side: Side, work: [u8; 10], frame: &[u8]) -> bool {
+        self.write(&self.devices[index(side)], &[&work, frame].concat())
+    }
+
+    fn write(&self, socket: &OwnedFd, frame: &[u8]) -> bool {
+        match nix::unistd::write(socket, frame) {
+            Ok(_) => true,
+            Err(nix::Error::EINVAL | nix::Error::EMSGSIZE) => false,
+            // Headers of nearly 64 KiB.
+            Err(nix::Error::ENOMEM | nix::Error::ENOBUFS) => false,
             Err(error) => panic!("{} bytes: {error}", frame.len()),
         }
+    }
+
+    /// The packets that have come out so far, without waiting. Nearly always that is
+    /// everything: the kernel handles a frame before the call that sends it returns.
+    pub fn came(&mut self) -> Vec<Vec<u8>> {
+        let both = [0, 1].map(|side| self.frames(side));
+        let frames = both.into_iter().flatten().filter(|frame| !is_noise(frame));
+        frames.map(|frame| frame[ETHERNET..].to_vec()).collect()
+    }
+
+    /// The number of markers that were sent.
+    pub fn markers(&self) -> u32 {
+        self.next
     }
 
     /// Waits until everything that was sent from these sides is done. The packets that came
@@ -229,12 +270,11 @@ impl Wire {
         frame(&layers, &World::lab(Default::default()), self.macs(from)).unwrap()
     }
 
-    fn frames(&self, side: usize) -> Vec<Vec<u8>> {
+    fn frames(&mut self, side: usize) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
-        let mut buffer = vec![0; 0x10000 + ETHERNET];
         loop {
-            match nix::unistd::read(&self.sockets[side], &mut buffer) {
-                Ok(length) => frames.push(buffer[..length].to_vec()),
+            match nix::unistd::read(&self.sockets[side], &mut self.buffer) {
+                Ok(length) => frames.push(self.buffer[..length].to_vec()),
                 Err(nix::Error::EAGAIN) => return frames,
                 Err(error) => panic!("packet socket: {error}"),
             }

@@ -3,6 +3,8 @@
 //! comparisons compute no checksum by differences, as module and program do: they check
 //! that a right one is right, and a wrong one wrong by as much.
 
+use std::collections::HashMap;
+
 use crate::read::{Ends, Read, SCTP, TCP, UDP, read, word};
 use crate::sum::{add, pseudo, same, sum};
 use crate::world::World;
@@ -36,18 +38,42 @@ pub fn flows(world: &World, protocol: u8, family: u8) -> [Flow; 2] {
     ]
 }
 
+/// The ends of the packet or, for an ICMP error, of what would answer the packet that it is
+/// about.
+fn ends_of(packet: &[u8]) -> Option<Ends> {
+    let whole = read(packet)?;
+    match whole.quote(packet) {
+        Some(at) => {
+            let inner = packet.get(at..)?;
+            Some(read(inner)?.ends(inner)?.reversed())
+        }
+        None => whole.ends(packet),
+    }
+}
+
 /// The flow of which the packet is, or, for an ICMP error, the flow that would answer what
 /// it is about.
 pub fn flow_of<'a>(packet: &[u8], flows: &'a [Flow]) -> Option<&'a Flow> {
-    let whole = read(packet)?;
-    let ends = match whole.quote(packet) {
-        Some(at) => {
-            let inner = packet.get(at..)?;
-            read(inner)?.ends(inner)?.reversed()
-        }
-        None => whole.ends(packet)?,
-    };
+    let ends = ends_of(packet)?;
     flows.iter().find(|flow| flow.from == ends)
+}
+
+/// The flows of many sessions, by their packets as they come.
+#[derive(Debug, Default)]
+pub struct Flows(HashMap<Ends, Flow>);
+
+impl Flows {
+    /// Adds both directions of a session, in place of sessions that had one of them.
+    pub fn add(&mut self, both: [Flow; 2]) {
+        for flow in &both {
+            if let Some(old) = self.0.remove(&flow.from) {
+                self.0.remove(&old.to.reversed());
+            }
+        }
+        for flow in both {
+            self.0.insert(flow.from.clone(), flow);
+        }
+    }
 }
 
 /// Checks that the second packet is the first one, rightly translated by that flow.
@@ -205,7 +231,7 @@ pub enum Verdict {
 pub fn judge(
     came: &[Vec<u8>],
     left: &[u8],
-    flows: &mut Vec<Flow>,
+    flows: &mut Flows,
     world: &World,
     services: &[(u8, u16, u16)],
 ) -> Verdict {
@@ -230,12 +256,17 @@ pub fn judge(
             return Verdict::Translated;
         }
         learn(packet, &into, left, &out, flows, world, services);
-        let native = native(packet, &into, flows);
-        for flow in flow_of(packet, flows).into_iter().chain(&native) {
-            match translation(packet, left, flow) {
-                Ok(()) => return Verdict::Translated,
-                Err(why) => wrong = why,
+        let known = ends_of(packet).and_then(|ends| flows.0.get(&ends));
+        let mut is_of = |flow: &Flow| match translation(packet, left, flow) {
+            Ok(()) => true,
+            Err(why) => {
+                wrong = why;
+                false
             }
+        };
+        if known.is_some_and(&mut is_of) || native(packet, &into, flows).as_ref().is_some_and(is_of)
+        {
+            return Verdict::Translated;
         }
     }
     // The whole packet is in none of the pieces.
@@ -253,10 +284,10 @@ pub fn judge(
 
 /// IPVS answers for a server that sends to a client without a local IP between them. The client
 /// gets what it would get by full NAT.
-fn native(packet: &[u8], into: &Read, flows: &[Flow]) -> Option<Flow> {
+fn native(packet: &[u8], into: &Read, flows: &Flows) -> Option<Flow> {
     let from = into.ends(packet)?;
     let half = from.addresses.len() / 2;
-    let reply = flows.iter().find(|flow| {
+    let reply = flows.0.values().find(|flow| {
         let [source, destination] = [&flow.from.addresses, &flow.to.addresses];
         flow.from.protocol == from.protocol
             && source.len() == from.addresses.len()
@@ -339,7 +370,7 @@ fn learn(
     into: &Read,
     left: &[u8],
     out: &Read,
-    flows: &mut Vec<Flow>,
+    flows: &mut Flows,
     world: &World,
     services: &[(u8, u16, u16)],
 ) {
@@ -362,15 +393,13 @@ fn learn(
         .is_some_and(|flags| flags & 2 != 0);
     let again = request && from.protocol == TCP && syn;
     // A local port that was of another session may be free again.
-    let known = flows.iter().any(|flow| flow.from == from);
+    let known = flows.0.contains_key(&from);
     if !(request || reply) || known && !again || from.protocol != to.protocol {
         return;
     }
-    flows.retain(|flow| flow.from != from && flow.to != from.reversed());
-    flows.retain(|flow| flow.to != to && flow.from != to.reversed());
     let back = Flow {
         from: to.reversed(),
         to: from.reversed(),
     };
-    flows.extend([Flow { from, to }, back]);
+    flows.add([Flow { from, to }, back]);
 }

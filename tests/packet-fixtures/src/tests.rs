@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::build::packet;
 use crate::fixture::{Fixture, Side};
 use crate::fragment::{cut, join};
-use crate::judge::{Verdict, flow_of, flows, judge, translation};
+use crate::judge::{Flows, Verdict, flow_of, flows, judge, translation};
 use crate::layer::Layer;
 use crate::mutate::{Random, mutate};
 use crate::world::{Ports, World};
@@ -86,8 +86,9 @@ fn one_address_without_the_other_is_wrong() {
             let mut left = old.clone();
             let place = addresses + end * half..addresses + (end + 1) * half;
             left[place.clone()].copy_from_slice(&new[place]);
-            let mut flows = flows(&world(), 17, family).to_vec();
-            let verdict = judge(std::slice::from_ref(&old), &left, &mut flows, &world(), &[]);
+            let mut known = Flows::default();
+            known.add(flows(&world(), 17, family));
+            let verdict = judge(std::slice::from_ref(&old), &left, &mut known, &world(), &[]);
             assert!(matches!(verdict, Verdict::Wrong(_)), "{verdict:?}");
         }
     }
@@ -95,7 +96,7 @@ fn one_address_without_the_other_is_wrong() {
 
 #[test]
 fn a_new_connection_becomes_two_flows() {
-    let mut flows = Vec::new();
+    let mut flows = Flows::default();
     let [request, left] = &pairs()[0].1;
     let services = [(17, 1000, 2000)];
     let mut verdict = |came: &Vec<u8>, left: &[u8]| {
