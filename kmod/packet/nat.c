@@ -37,6 +37,37 @@ static bool is_partial(const struct sk_buff *skb, const void *transport)
 	       skb->head + skb->csum_start == transport;
 }
 
+static unsigned int check_offset(u8 protocol)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+		return offsetof(struct tcphdr, check);
+	case IPPROTO_UDP:
+		return offsetof(struct udphdr, check);
+	default:
+		return offsetof(struct sctphdr, checksum);
+	}
+}
+
+/* True if a device would write the checksum over something else in the headers, such as
+ * a new address. The kernel lets programs and virtual machines ask for that
+ * (virtio_net.h), but no honest one does. Called when the transport header is in the
+ * linear part.
+ */
+static bool is_misplaced(const struct sk_buff *skb, const void *transport, u8 protocol)
+{
+	unsigned int size = header_size(protocol);
+
+	if (skb->ip_summed != CHECKSUM_PARTIAL)
+		return false;
+	if (is_partial(skb, transport))
+		return skb->csum_offset != check_offset(protocol);
+	if (protocol == IPPROTO_TCP)
+		size = max_t(unsigned int, size, ((const struct tcphdr *)transport)->doff * 4);
+	return skb->head + skb->csum_start + skb->csum_offset <
+	       (const unsigned char *)transport + size;
+}
+
 /* The transport checksum, or NULL if there is none to change. The packet is writable up
  * to the end of its transport header.
  */
@@ -125,9 +156,11 @@ int ivb_nat_rewrite(struct sk_buff *skb, const struct packet *packet,
 	err = skb_ensure_writable(skb, packet->transport + header_size(protocol));
 	if (err)
 		return err;
+	transport = skb_network_header(skb) + packet->transport;
+	if (unlikely(is_misplaced(skb, transport, protocol)))
+		return -EINVAL;
 	/* The device's sum is that of the packet before. */
 	skb_forward_csum(skb);
-	transport = skb_network_header(skb) + packet->transport;
 	check = transport_check(skb, transport, protocol);
 	if (is_ipv6(packet->family))
 		addresses = set_addrs6(ipv6_hdr(skb), to);

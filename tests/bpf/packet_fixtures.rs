@@ -123,7 +123,7 @@ enum Fate {
     Dropped,
 }
 
-/// What the program counts of packets, or should have counted.
+/// The numbers that the program has counted, or should have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Counts {
     packets: u64,

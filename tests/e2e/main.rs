@@ -54,6 +54,7 @@ mod outages;
 mod packet_fates;
 mod packet_fixtures;
 mod packet_mutations;
+mod packet_offloads;
 mod packet_wire;
 mod pair;
 mod path_mtu;
