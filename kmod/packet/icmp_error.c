@@ -96,15 +96,22 @@ static bool is_error6(u8 type)
 
 /* The offset of what follows the extension headers of the IPv6 header at an offset, and
  * its protocol in next. Negative if the packet is cut short, or is a fragment that is
- * not the first. Bounded by the packet.
+ * not the first; next is the protocol also then. Bounded by the packet.
  */
 static int skip_extensions(const struct sk_buff *skb, unsigned int header, u8 *next)
 {
 	__be16 fragment;
 	int offset = ipv6_skip_exthdr(skb, header + sizeof(struct ipv6hdr), next,
 				      &fragment);
+	const u8 *first;
+	u8 buffer;
 
-	return fragment & htons(IP6_OFFSET) ? -EPROTONOSUPPORT : offset;
+	if (offset < 0 || !(fragment & htons(IP6_OFFSET)))
+		return offset;
+	first = skb_header_pointer(skb, offset, sizeof(buffer), &buffer);
+	if (first)
+		*next = *first;
+	return -EPROTONOSUPPORT;
 }
 
 /* Returns false if it is not an error, or is about a packet without ports. */
@@ -131,9 +138,10 @@ static bool read6(const struct sk_buff *skb, struct error *error)
 		return false;
 	next = inner->nexthdr;
 	offset = skip_extensions(skb, error->inner, &next);
-	if (offset < 0)
+	/* Without ports, IPVS needs no first fragment: see read_ipsec(). */
+	if (offset < 0 && next != IPPROTO_ESP)
 		return false;
-	error->transport = offset;
+	error->transport = max(offset, 0);
 	error->flow.family = AF_INET6;
 	error->flow.protocol = next;
 	error->flow.saddr.in6 = inner->daddr;
