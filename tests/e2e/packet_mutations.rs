@@ -68,6 +68,7 @@ fn no_mutated_packet_is_translated_by_half_or_vanishes_uncounted() {
 }
 
 /// True for what the director says some seconds later, about a neighbour that did not answer.
+/// The module translates it if that is about a session.
 fn is_late(packet: &[u8]) -> bool {
     let Some(read) = read(packet) else {
         return false;
@@ -77,9 +78,12 @@ fn is_late(packet: &[u8]) -> bool {
         _ => [1, 3],
     };
     let world = World::lab(Ports::default());
-    let own = ["director", "director2"].map(|name| world.octets(name, read.family));
+    let own = ["director", "director2", "vip", "local"];
+    let own = own.map(|name| world.octets(name, read.family));
+    let link_local = read.source(packet).starts_with(&[0xfe, 0x80]);
     let is_error = packet.get(read.transport..read.transport + 2) == Some(&unreachable);
-    read.icmp(packet).is_some() && is_error && own.iter().any(|own| own == read.source(packet))
+    let is_own = link_local || own.iter().any(|own| own == read.source(packet));
+    read.icmp(packet).is_some() && is_error && is_own
 }
 
 /// True if the director's own error about the packet goes to itself, where it may be one
@@ -91,6 +95,11 @@ fn error_goes_to_director(packet: &[u8], world: &World) -> bool {
     read(packet).is_some_and(|read| {
         read.family == 6 && is(read.source(packet), &own) && !is(read.destination(packet), &["vip"])
     })
+}
+
+/// See docs/dev/packet-fixtures.md, Decisions.
+fn is_as_long_as_its_frame(packet: &[u8]) -> bool {
+    packet.len() >= 40 && packet[0] >> 4 == 6 && packet[4..7] == [0, 0, 0]
 }
 
 /// The numbers of packets.
@@ -222,6 +231,7 @@ impl Fuzz<'_> {
             let packet = trimmed(network(&mutated).to_vec());
             let vip = world.octets("vip", read(&packet).map_or(4, |read| read.family));
             if error_goes_to_director(&packet, &world)
+                || is_as_long_as_its_frame(&packet)
                 || is_counted(&self.player.wire, sent.side, &mutated, &packet, &vip) != counted
                 || !self.player.wire.send(sent.side, &mutated)
             {

@@ -309,13 +309,19 @@ fn is_noise(frame: &[u8]) -> bool {
     };
     let packet = &frame[ETHERNET..];
     let timed_out = match kind {
+        // The kind of service is that of the fragment (icmp.c: icmp_send()).
         [0x08, 0x00] => {
-            let own = packet.get(1) == Some(&0xc0);
-            own && packet.get(9) == Some(&1) && packet.get(20..22) == Some(&[11, 1])
+            let header = packet
+                .first()
+                .map_or(0, |first| usize::from(first & 15) * 4);
+            let own = packet.get(1).is_some_and(|tos| tos & 0xe0 == 0xc0);
+            own && packet.get(9) == Some(&1) && packet.get(header..header + 2) == Some(&[11, 1])
         }
         [0x86, 0xdd] => {
             let discovery = packet.get(40).is_some_and(|kind| (130..138).contains(kind));
-            let about_a_fragment = packet.get(54) == Some(&44);
+            // The first or the second header of the packet inside.
+            let about_a_fragment = packet.get(54) == Some(&44)
+                || packet.get(54) != Some(&58) && packet.get(88) == Some(&44);
             let timed_out = about_a_fragment && packet.get(40..42) == Some(&[3, 1]);
             packet.get(6) == Some(&58) && (discovery || timed_out)
         }

@@ -91,7 +91,7 @@ pub fn without_atomic(mut packet: Vec<u8>) -> Vec<u8> {
     if packet.len() < 40 || packet[0] >> 4 != 6 {
         return packet;
     }
-    while [0, 43, 44, 60].contains(&packet[name]) && packet.len() >= at + 8 {
+    while [0, 43, 44, 51, 60].contains(&packet[name]) && packet.len() >= at + 8 {
         if packet[name] == 44 {
             if word(&packet, at + 2).is_some_and(|field| field & 0xfff9 == 0) {
                 packet[name] = packet[at];
@@ -101,7 +101,12 @@ pub fn without_atomic(mut packet: Vec<u8>) -> Vec<u8> {
             }
             return packet;
         }
-        (name, at) = (at, at + 8 + 8 * usize::from(packet[at + 1]));
+        let length = usize::from(packet[at + 1]);
+        let size = match packet[name] {
+            51 => 4 * (length + 2),
+            _ => 8 * (length + 1),
+        };
+        (name, at) = (at, at + size);
     }
     packet
 }

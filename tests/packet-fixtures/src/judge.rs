@@ -255,6 +255,9 @@ pub fn judge(
         if is_ipsec_reply(packet, &into, left, &out, world) {
             return Verdict::Translated;
         }
+        if is_native_error(packet, &into, left, &out, world) {
+            return Verdict::Translated;
+        }
         learn(packet, &into, left, &out, flows, world, services);
         let known = ends_of(packet).and_then(|ends| flows.0.get(&ends));
         let mut is_of = |flow: &Flow| match translation(packet, left, flow) {
@@ -311,6 +314,28 @@ fn is_ipsec_reply(packet: &[u8], into: &Read, left: &[u8], out: &Read, world: &W
         && into.destination(packet) == out.destination(left)
         && packet[into.transport.min(into.end)..into.end]
             == left[out.transport.min(out.end)..out.end]
+}
+
+/// True for an error to a client about what it sent to a server directly: IPVS makes it one
+/// about what the client sends to the VIP. Some router or this host has reported it.
+fn is_native_error(packet: &[u8], into: &Read, left: &[u8], out: &Read, world: &World) -> bool {
+    let octets = |name| world.octets(name, into.family);
+    let ends = |packet: &[u8], quote: usize| {
+        let inner = packet.get(quote..)?;
+        Some(read(inner)?.addresses(inner).to_vec())
+    };
+    let Some(after) = out.quote(left).and_then(|quote| ends(left, quote)) else {
+        return false;
+    };
+    let before = match into.quote(packet) {
+        Some(quote) => ends(packet, quote),
+        None => Some(into.addresses(packet).to_vec()),
+    };
+    let client = out.destination(left);
+    into.family == out.family
+        && out.source(left) == octets("vip")
+        && after == [client, &octets("vip")].concat()
+        && before == Some([client, &octets("server")].concat())
 }
 
 /// Checks that only hops, IPv4 options and their checksum differ.
