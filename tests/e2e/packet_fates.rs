@@ -140,7 +140,7 @@ pub fn is_counted(wire: &Wire, side: Side, frame: &[u8], packet: &[u8], vip: &[u
     let skipped = &packet[read.addresses[1]..read.transport.clamp(read.addresses[1], packet.len())];
     let refused = match family {
         4 => has_source_route(skipped),
-        _ => !skipped.is_empty(),
+        _ => read.fragment || !skipped.is_empty(),
     };
     let least = match read.protocol {
         TCP => 20,
