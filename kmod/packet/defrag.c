@@ -38,7 +38,7 @@ unsigned int ivb_gather4(struct director *director, struct sk_buff *skb)
 	int err;
 
 	if (inet_addr_type_dev_table(net, skb->dev, daddr.ip) != RTN_LOCAL &&
-	    !ivb_is_local_ip(director, AF_INET, &daddr) &&
+	    !ivb_local_ip_find(director, AF_INET, &daddr) &&
 	    !is_gathered_by_ipvs(net, ip_hdr(skb)))
 		return NF_ACCEPT;
 	local_bh_disable();

@@ -3,6 +3,7 @@
  * Finds the flow that full NAT makes of a flow of either direction. This is for packets
  * that name a flow without being part of it, which are ICMP errors.
  */
+#include "packet/conn.h"
 #include "packet/flows.h"
 #include "packet/request.h"
 #include "session/sessions.h"
@@ -27,14 +28,9 @@ static bool find_reply(struct director *director, const struct flow *flow,
 static bool find_original(struct director *director, const struct flow *flow,
 			  struct translation *to)
 {
-	struct ip_vs_conn_param param;
+	struct ip_vs_conn *cp = conn_get(director, flow);
 	struct session *session;
-	struct ip_vs_conn *cp;
 
-	ip_vs_conn_fill_param(net_ipvs(director->net), flow->family, flow->protocol,
-			      &flow->saddr, flow->sport, &flow->daddr, flow->dport,
-			      &param);
-	cp = ip_vs_conn_in_get(&param);
 	if (!cp)
 		return false;
 	session = is_ours(cp) ? ivb_session_of(cp) : NULL;

@@ -24,6 +24,7 @@
 #include <net/ipv6.h>
 
 #include "packet/checks.h"
+#include "packet/conn.h"
 #include "packet/flows.h"
 #include "packet/icmp_error.h"
 #include "packet/packet.h"
@@ -189,7 +190,6 @@ static bool read_ports(const struct sk_buff *skb, struct error *error)
  */
 static bool is_lost(struct director *director, const struct flow *flow)
 {
-	struct ip_vs_conn_param param;
 	struct service *service;
 	struct ip_vs_conn *cp;
 	bool lost;
@@ -198,10 +198,7 @@ static bool is_lost(struct director *director, const struct flow *flow)
 				   &flow->daddr, flow->dport);
 	if (!service)
 		return false;
-	ip_vs_conn_fill_param(net_ipvs(director->net), flow->family,
-			      flow->protocol, &flow->saddr, flow->sport,
-			      &flow->daddr, flow->dport, &param);
-	cp = ip_vs_conn_in_get(&param);
+	cp = conn_get(director, flow);
 	if (!cp)
 		return service_is_listed(service) && !service->mark;
 	lost = is_ours(cp);

@@ -2,6 +2,7 @@
 /*
  * Creates the session of a new connection, or counts why there is none.
  */
+#include <linux/slab.h>
 #include <net/ipv6.h>
 
 #include "session/leases.h"
@@ -74,7 +75,7 @@ struct session *ivb_session_create(struct director *director, struct service *se
 	session->toa = READ_ONCE(service->toa) ? TOA_TELLING : TOA_OFF;
 	err = ivb_local_port_choose(ips, session);
 	if (err) {
-		ivb_session_discard(session);
+		kfree(session);
 		count(director, refusal(err));
 		return NULL;
 	}

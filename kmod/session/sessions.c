@@ -20,12 +20,6 @@ struct session *ivb_session_alloc(u8 family)
 	return kmem_cache_zalloc(session_caches[family_index(family)], GFP_ATOMIC);
 }
 
-/* Frees a session that nobody has seen. */
-void ivb_session_discard(struct session *session)
-{
-	kfree(session);
-}
-
 /* Removes everything by which others could find the session. It keeps its local IP
  * until the connection ends, because a packet may be using it. Called under RCU, with
  * bottom halves off.

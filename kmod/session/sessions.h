@@ -14,7 +14,6 @@ struct session *ivb_session_create(struct director *director, struct service *se
 
 /* sessions.c */
 struct session *ivb_session_alloc(u8 family);
-void ivb_session_discard(struct session *session);
 bool ivb_session_give_up(struct session *session);
 void ivb_session_end(struct session *session);
 struct session *ivb_session_of(const struct ip_vs_conn *cp);

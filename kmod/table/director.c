@@ -25,9 +25,9 @@ static void director_free(struct work_struct *work)
 
 	ivb_session_table_exit(director);
 	ivb_services_free(director);
-	ivb_rules_exit(director);
+	ivb_rules_free(rcu_dereference_protected(director->rules, true));
 	ivb_local_ips_free(director);
-	ivb_maps_release(director);
+	ivb_maps_free(rcu_dereference_protected(director->maps, true));
 	free_percpu(director->stats);
 	kvfree(director);
 }
@@ -48,11 +48,7 @@ struct director *ivb_director_new(struct net *net)
 	if (!director)
 		return NULL;
 	director->stats = alloc_percpu(struct stats);
-	if (!director->stats) {
-		kvfree(director);
-		return NULL;
-	}
-	if (ivb_session_table_init(director)) {
+	if (!director->stats || ivb_session_table_init(director)) {
 		free_percpu(director->stats);
 		kvfree(director);
 		return NULL;

@@ -27,13 +27,6 @@ struct local_ip *ivb_local_ip_find(struct director *director, u8 family,
 	return NULL;
 }
 
-/* Under RCU. */
-bool ivb_is_local_ip(struct director *director, u8 family,
-		     const union nf_inet_addr *addr)
-{
-	return ivb_local_ip_find(director, family, addr);
-}
-
 /* From any context. */
 void ivb_local_ip_put(struct director *director, struct local_ip *ip)
 {

@@ -58,8 +58,6 @@ struct pool {
 
 struct local_ip *ivb_local_ip_find(struct director *director, u8 family,
 				   const union nf_inet_addr *addr);
-bool ivb_is_local_ip(struct director *director, u8 family,
-		     const union nf_inet_addr *addr);
 void ivb_local_ip_put(struct director *director, struct local_ip *ip);
 bool ivb_is_pool_name(const char *name);
 struct pool *ivb_pool_find(struct director *director, const char *name);

@@ -21,9 +21,3 @@ void ivb_maps_free(struct maps *maps)
 		bpf_map_put(maps->control);
 	kvfree(maps);
 }
-
-/* Called after the last reference to the director was dropped. */
-void ivb_maps_release(struct director *director)
-{
-	ivb_maps_free(rcu_dereference_protected(director->maps, true));
-}

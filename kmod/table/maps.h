@@ -7,8 +7,6 @@
 
 #include "ip_vs_bpf_abi.h"
 
-struct director;
-
 #define NEIGHBOUR_SLOTS 4096
 
 /* The maps that userspace handed over, and the owners of their slots. */
@@ -22,6 +20,5 @@ struct maps {
 };
 
 void ivb_maps_free(struct maps *maps);
-void ivb_maps_release(struct director *director);
 
 #endif

@@ -264,9 +264,3 @@ int ivb_rules_overlap(const struct rules *rules, const struct rule **a,
 	}
 	return 0;
 }
-
-/* Called after the last reference to the director was dropped. */
-void ivb_rules_exit(struct director *director)
-{
-	ivb_rules_free(rcu_dereference_protected(director->rules, true));
-}

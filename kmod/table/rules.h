@@ -63,6 +63,5 @@ void ivb_rules_free(struct rules *rules);
 void ivb_rules_index(struct rules *rules);
 int ivb_rules_overlap(const struct rules *rules, const struct rule **a,
 		      const struct rule **b);
-void ivb_rules_exit(struct director *director);
 
 #endif
