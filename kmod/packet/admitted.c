@@ -39,7 +39,7 @@ static struct session *session_of(const struct ip_vs_conn *cp, const struct sk_b
 	if (READ_ONCE(cp->packet_xmit) != ivb_request_transmit || !dest ||
 	    !compat_dest_available(dest))
 		return NULL;
-	session = ivb_session_of(cp);
+	session = conn_session(cp);
 	return session && ivb_is_admitted(session, skb, cp->af) ? session : NULL;
 }
 

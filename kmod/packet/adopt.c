@@ -217,7 +217,7 @@ static bool stays_native(struct director *director, const struct ip_vs_conn *cp,
 enum adoption { ADOPTED, NATIVE, FORBIDDEN, NOT_NOW };
 
 /* Called if the connection has an application but not our transmitter. On a backup,
- * IPVS may be binding it to its server at this moment, see ivb_session_of(): then IPVS
+ * IPVS may be binding it to its server at this moment, see conn_session(): then IPVS
  * has replaced our transmitter with its own, or will call us in a moment.
  */
 static enum adoption adopt_again(struct director *director, struct ip_vs_conn *cp)

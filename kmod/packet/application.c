@@ -217,7 +217,7 @@ static bool is_native(struct director *director, struct service *service,
 
 /* Called when IPVS made a connection (ip_vs_conn_new()) and chose its server and
  * transmitter. IPVS has not hashed it yet, so no packet can see it. (Only on a backup
- * it may be hashed, see ivb_session_of().) The result is ignored.
+ * it may be hashed, see conn_session().) The result is ignored.
  */
 int ivb_session_init_conn(struct ip_vs_app *inc, struct ip_vs_conn *cp)
 {

@@ -42,7 +42,7 @@ static inline bool is_forbidden(struct sk_buff *skb, const struct packet *packet
 	 */
 	if (unlikely(!packet->ports[0]))
 		*why = COUNT_DROP_SOURCE_PORT_0;
-	else if (packet->family == AF_INET && unlikely(!ivb_options_pass4(skb)))
+	else if (packet->family == AF_INET && unlikely(!options_pass4(skb)))
 		*why = COUNT_DROP_IP_OPTIONS;
 	else if (!policy_lets_in(skb, packet->family))
 		*why = COUNT_DROP_POLICY;

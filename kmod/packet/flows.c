@@ -20,7 +20,7 @@ static bool find_reply(struct director *director, const struct flow *flow,
 	cp = session->conn;
 	to->direction = IPVS_BPF_REPLY;
 	to->session = session;
-	ivb_session_translate(session, cp, IPVS_BPF_REPLY, &to->flow);
+	session_translate(session, cp, IPVS_BPF_REPLY, &to->flow);
 	return true;
 }
 
@@ -33,11 +33,11 @@ static bool find_original(struct director *director, const struct flow *flow,
 
 	if (!cp)
 		return false;
-	session = is_ours(cp) ? ivb_session_of(cp) : NULL;
+	session = is_ours(cp) ? conn_session(cp) : NULL;
 	if (session) {
 		to->direction = IPVS_BPF_ORIGINAL;
 		to->session = session;
-		ivb_session_translate(session, cp, IPVS_BPF_ORIGINAL, &to->flow);
+		session_translate(session, cp, IPVS_BPF_ORIGINAL, &to->flow);
 	}
 	/* This put does not change the timer. */
 	__ip_vs_conn_put(cp);

@@ -323,9 +323,9 @@ static unsigned int pass(struct director *director, struct sk_buff *skb,
 {
 	const struct flow *flow = &to->flow;
 	u8 family = flow->family;
-	struct dst_entry *dst;
+	struct route route;
 
-	if (family == AF_INET && !ivb_options_pass4(skb))
+	if (family == AF_INET && !options_pass4(skb))
 		return ivb_drop(director, skb, COUNT_DROP_IP_OPTIONS);
 	if (error->hook == NF_INET_PRE_ROUTING && !policy_lets_in(skb, family))
 		return ivb_drop(director, skb, COUNT_DROP_POLICY);
@@ -333,15 +333,15 @@ static unsigned int pass(struct director *director, struct sk_buff *skb,
 		return ivb_drop(director, skb, COUNT_ERROR_CHECKSUM);
 	if (hop_limit(skb, family) <= 1)
 		return ivb_drop(director, skb, COUNT_ERROR_TTL);
-	dst = ivb_route_out(director->net, skb, flow);
-	if (!dst)
+	route = ivb_route_out(director->net, skb, flow);
+	if (!route.dst)
 		return ivb_drop(director, skb, COUNT_ERROR_NO_ROUTE);
-	if (ivb_is_too_big(skb, mtu_of(dst, family), family)) {
-		dst_release(dst);
+	if (is_too_big(skb, mtu_of(route.dst, family), family)) {
+		route_put(route);
 		return ivb_drop(director, skb, COUNT_ERROR_TOO_BIG);
 	}
 	if (rewrite_inner(skb, error, flow)) {
-		dst_release(dst);
+		route_put(route);
 		return ivb_drop(director, skb, COUNT_ERROR_REWRITE);
 	}
 	if (is_ipv6(family))
@@ -351,8 +351,7 @@ static unsigned int pass(struct director *director, struct sk_buff *skb,
 	decrease_hop_limit(skb, family);
 	if (error->too_big && to->direction == IPVS_BPF_REPLY)
 		toa_too_big(to->session);
-	/* This takes over the reference. */
-	if (!ivb_set_route(skb, dst))
+	if (!set_route(skb, route))
 		return ivb_drop(director, skb, COUNT_DROP_POLICY);
 	count(director, to->direction == IPVS_BPF_REPLY ? COUNT_ERRORS_TO_CLIENT :
 							  COUNT_ERRORS_TO_SERVER);

@@ -28,7 +28,7 @@ static inline bool has_ports(u8 protocol)
 	       protocol == IPPROTO_SCTP;
 }
 
-static inline bool packet_ports(const struct sk_buff *skb, struct packet *packet)
+static __always_inline bool packet_ports(const struct sk_buff *skb, struct packet *packet)
 {
 	const void *ports;
 
@@ -74,6 +74,13 @@ static inline void packet_flow(const struct sk_buff *skb, const struct packet *p
 }
 
 bool ivb_options_pass4(const struct sk_buff *skb);
+
+/* True if the packet has no options, or only such as may pass. */
+static inline bool options_pass4(const struct sk_buff *skb)
+{
+	return likely(ip_hdrlen(skb) == sizeof(struct iphdr)) || ivb_options_pass4(skb);
+}
+
 int ivb_packet_skip_extensions(const struct sk_buff *skb, u8 *next);
 
 /* Like packet_read4(). Also returns false for extension headers that translation would

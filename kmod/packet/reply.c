@@ -45,7 +45,7 @@ static unsigned int answer(struct session *session, struct sk_buff *skb,
 	cp = ivb_session_conn_get(session);
 	if (!cp)
 		return NF_ACCEPT;
-	if (packet->family == AF_INET && !ivb_options_pass4(skb)) {
+	if (packet->family == AF_INET && !options_pass4(skb)) {
 		ip_vs_conn_put(cp);
 		return ivb_drop(director, skb, COUNT_DROP_IP_OPTIONS);
 	}

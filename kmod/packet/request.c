@@ -18,7 +18,7 @@
 #include "session/unanswered.h"
 
 /* Called if the connection has no session any more, or has none for a moment: see
- * ivb_session_of().
+ * conn_session().
  */
 static int drop_lost(struct sk_buff *skb, struct ip_vs_conn *cp)
 {
@@ -59,7 +59,7 @@ static __always_inline int request_send(struct session *session, struct ip_vs_co
 			cp->timeout = 0; /* as in ivb_request_refuse() */
 			return ivb_drop(director, skb, COUNT_DROP_OWN_SOURCE);
 		}
-		ivb_unanswered_request(session, cp, skb, packet->transport);
+		unanswered_request(session, cp, skb, packet->transport);
 	}
 	if (!ivb_translate(session, cp, IPVS_BPF_ORIGINAL, skb, packet))
 		return NF_STOLEN;
@@ -82,7 +82,7 @@ int ivb_request_send(struct session *session, struct ip_vs_conn *cp, struct sk_b
 int ivb_request_transmit(struct sk_buff *skb, struct ip_vs_conn *cp,
 			 struct ip_vs_protocol *pp, struct ip_vs_iphdr *iph)
 {
-	struct session *session = ivb_session_of(cp);
+	struct session *session = conn_session(cp);
 	struct director *director;
 	struct packet packet;
 	u32 generation;

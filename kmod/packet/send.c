@@ -6,7 +6,6 @@
 #include <net/ip.h>
 #include <net/ipv6.h>
 #include <net/netfilter/nf_conntrack.h>
-#include <net/xfrm.h>
 
 #include "compat.h"
 #include "packet/send.h"
@@ -15,15 +14,14 @@
 /* True if the packet, or one of its segments, needs fragmentation. */
 static bool exceeds(const struct sk_buff *skb, unsigned int mtu)
 {
-	if (skb->len <= mtu)
-		return false;
 	return !skb_is_gso(skb) || !skb_gso_validate_network_len(skb, mtu);
 }
 
-/* True if the sender needs an error, as ip_forward.c: ip_exceeds_mtu() decides. A
- * packet that was reassembled is fragmented again, into fragments that are no larger.
+/* True if the sender of a packet that is larger than the MTU needs an error, as
+ * ip_forward.c: ip_exceeds_mtu() decides. A packet that was reassembled is fragmented again,
+ * into fragments that are no larger.
  */
-bool ivb_is_too_big(const struct sk_buff *skb, unsigned int mtu, u8 family)
+bool ivb_exceeds_mtu(const struct sk_buff *skb, unsigned int mtu, u8 family)
 {
 	unsigned int fragment;
 
@@ -35,25 +33,6 @@ bool ivb_is_too_big(const struct sk_buff *skb, unsigned int mtu, u8 family)
 		fragment = IPCB(skb)->frag_max_size;
 	}
 	return fragment ? fragment > mtu : exceeds(skb, mtu);
-}
-
-/* Gives a rewritten packet its route, which it takes over, or the route that IPsec
- * policies make of it. Returns false if they forbid it.
- */
-bool ivb_set_route(struct sk_buff *skb, struct dst_entry *dst)
-{
-	struct net_device *dev = skb->dev;
-	bool allowed;
-
-	skb_dst_drop(skb);
-	skb_dst_set(skb, dst);
-	/* A packet of this host itself came in by no interface, but the namespace of
-	 * the policies is found by one.
-	 */
-	skb->dev = dev ?: dst->dev;
-	allowed = xfrm_route_forward(skb, dst->ops->family);
-	skb->dev = dev;
-	return allowed;
 }
 
 /* Sends a rewritten packet that has its route, and takes the packet over. The output

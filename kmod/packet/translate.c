@@ -78,7 +78,7 @@ static bool fits_ipsec(const struct sk_buff *skb, u8 family)
 {
 	const struct dst_entry *dst = skb_dst(skb);
 
-	return likely(!dst_xfrm(dst)) || !ivb_is_too_big(skb, mtu_of(dst, family), family);
+	return likely(!dst_xfrm(dst)) || !is_too_big(skb, mtu_of(dst, family), family);
 }
 
 /* Translates the packet to the other side and sets its route. Returns false if it was
@@ -88,31 +88,30 @@ bool ivb_translate(struct session *session, const struct ip_vs_conn *cp, u8 dire
 		   struct sk_buff *skb, const struct packet *packet)
 {
 	u8 family = packet->family;
-	struct dst_entry *dst;
+	struct route route;
 	struct flow to;
 	u32 mtu;
 
 	if (hop_limit(skb, family) <= 1)
 		return reject(session, direction, skb, family, TTL, 0);
-	ivb_session_translate(session, cp, direction, &to);
-	dst = ivb_session_route(session, direction, skb, &to);
-	if (!dst)
+	session_translate(session, cp, direction, &to);
+	route = session_route(session, direction, skb, &to);
+	if (!route.dst)
 		return reject(session, direction, skb, family, NO_ROUTE, 0);
-	mtu = mtu_of(dst, family);
-	if (ivb_is_too_big(skb, mtu, family)) {
-		dst_release(dst);
+	mtu = mtu_of(route.dst, family);
+	if (is_too_big(skb, mtu, family)) {
+		route_put(route);
 		return reject(session, direction, skb, family, TOO_BIG, mtu);
 	}
 	if (ivb_nat_rewrite(skb, packet, &to)) {
-		dst_release(dst);
+		route_put(route);
 		return reject(session, direction, skb, family, REWRITE, 0);
 	}
 	decrease_hop_limit(skb, family);
 	/* As ip_forward() does. For IPv6 the priority stays. */
 	if (!is_ipv6(family))
 		skb->priority = rt_tos2priority(ip_hdr(skb)->tos);
-	/* This takes over the reference. */
-	if (!ivb_set_route(skb, dst))
+	if (!set_route(skb, route))
 		return reject(session, direction, skb, family, POLICY, 0);
 	return fits_ipsec(skb, family) ||
 	       reject(session, direction, skb, family, TOO_BIG,

@@ -265,7 +265,7 @@ void ivb_lease_renew(struct session *session, struct ip_vs_conn *cp, u8 directio
 	new.iif = skb->dev->ifindex;
 	ivb_xdp_way(director, skb->dev, skb_dst(skb)->dev, &new);
 	read_flow(session, direction, &from);
-	ivb_session_translate(session, cp, direction, &to);
+	session_translate(session, cp, direction, &to);
 	find_sums(&from, &to, &new);
 	spin_lock_bh(session_lock(session));
 	given = give(maps, session, direction, &from, &to, &new);

@@ -7,9 +7,8 @@
  *
  * A new session begins with the route that is kept for its server.
  *
- * A session holds a reference to a route that it keeps. Readers take their own
- * reference under RCU: until the grace period ends, a route without references is not
- * freed (dst_release()).
+ * A session holds a reference to a route that it keeps. Readers need none under RCU: until
+ * the grace period ends, a route without references is not freed (dst_release()).
  */
 #include <net/addrconf.h>
 #include <net/ip6_route.h>
@@ -24,16 +23,15 @@
 /* Stored instead of a route: the session has ended and keeps none. */
 #define NO_MORE ERR_PTR(-ESHUTDOWN)
 
-static struct dst_entry *kept(const struct session *session, u8 direction, u32 cookie)
+/* The kept route if it is valid, without a reference. */
+static struct dst_entry *kept6(const struct session *session, u8 direction, u32 cookie)
 {
 	struct dst_entry *dst = READ_ONCE(session->route[direction]);
 
 	/* The cookie may be that of another route. Then it makes this route invalid, or
 	 * the check is true of both.
 	 */
-	if (IS_ERR_OR_NULL(dst) || !dst_check(dst, cookie) || !dst_hold_safe(dst))
-		return NULL;
-	return dst;
+	return IS_ERR_OR_NULL(dst) || !dst_check(dst, cookie) ? NULL : dst;
 }
 
 /* Keeps a route; the caller's reference stays. A device that is removed is stopped
@@ -101,7 +99,7 @@ static struct rtable *route4(struct net *net, const struct sk_buff *skb,
 	};
 	struct rtable *rt;
 
-	/* ip_route_output_key() would also apply IPsec policies; ivb_set_route() does
+	/* ip_route_output_key() would also apply IPsec policies; set_route() does
 	 * that.
 	 */
 	rt = __ip_route_output_key(net, &fl4);
@@ -132,12 +130,12 @@ static bool differ4(const struct net *net)
 }
 
 /* The route that IPVS keeps for a server; or NULL. */
-static struct dst_entry *kept_for_server(const struct ip_vs_dest *dest)
+static struct dst_entry *kept_for_server(const struct net *net,
+					 const struct ip_vs_dest *dest)
 {
 	const struct ip_vs_dest_dst *kept = rcu_dereference(dest->dest_dst);
 
-	if (!kept || !dst_check(kept->dst_cache, kept->dst_cookie) ||
-	    !dst_hold_safe(kept->dst_cache))
+	if (!kept || !is_valid4(net, kept->dst_cache) || !dst_hold_safe(kept->dst_cache))
 		return NULL;
 	return kept->dst_cache;
 }
@@ -179,8 +177,10 @@ static void keep_for_server(struct ip_vs_dest *dest, struct dst_entry *dst)
 		call_rcu(&old->rcu_head, forget);
 }
 
-/* Where routes differ by more than is known here, this one is not kept. */
-static struct rtable *look_up_server4(struct net *net, const struct ip_vs_conn *cp)
+/* Where routes differ by more than is known here, this one is not kept. Not inlined in the
+ * function that nearly every session calls, for its stack.
+ */
+static noinline struct rtable *look_up_server4(struct net *net, const struct ip_vs_conn *cp)
 {
 	struct flowi4 fl4 = {
 		.daddr = cp->daddr.ip,
@@ -200,27 +200,22 @@ static struct rtable *look_up_server4(struct net *net, const struct ip_vs_conn *
 static struct rtable *server_route4(struct net *net, const struct ip_vs_conn *cp)
 {
 	struct ip_vs_dest *dest = READ_ONCE(cp->dest);
-	struct dst_entry *dst = dest ? kept_for_server(dest) : NULL;
+	struct dst_entry *dst = dest ? kept_for_server(net, dest) : NULL;
 
 	return likely(dst) ? (struct rtable *)dst : look_up_server4(net, cp);
 }
 
-/* Called under RCU; returns a reference for the caller. */
-static struct dst_entry *session_route4(struct session *session, u8 direction,
-					const struct sk_buff *skb, const struct flow *to)
+/* Called under RCU if no kept route is valid for the packet. */
+static struct route session_route4(struct session *session, u8 direction,
+				   const struct sk_buff *skb, const struct flow *to)
 {
-	bool plain = is_plain(skb, AF_INET);
-	struct dst_entry *dst = plain ? kept(session, direction, 0) : NULL;
-	struct rtable *rt;
+	struct rtable *rt = route4(session_director(session)->net, skb, to);
 
-	if (likely(dst))
-		return dst;
-	rt = route4(session_director(session)->net, skb, to);
 	if (IS_ERR(rt))
-		return NULL;
-	if (plain)
+		return (struct route){};
+	if (is_plain(skb, AF_INET))
 		keep(session, direction, &rt->dst);
-	return &rt->dst;
+	return (struct route){ .dst = &rt->dst, .held = true };
 }
 
 /* See route4(). Returns NULL if there is no route. */
@@ -246,11 +241,11 @@ static struct dst_entry *route6(struct net *net, const struct sk_buff *skb,
 	return NULL;
 }
 
-/* Called under RCU; returns a reference for the caller. A sender changes the flow label
- * to get another of several routes (net/ipv6: flowlabel_reflect, txhash).
+/* Called under RCU. A sender changes the flow label to get another of several routes
+ * (net/ipv6: flowlabel_reflect, txhash).
  */
-static struct dst_entry *session_route6(struct session *session, u8 direction,
-					const struct sk_buff *skb, const struct flow *to)
+static struct route session_route6(struct session *session, u8 direction,
+				   const struct sk_buff *skb, const struct flow *to)
 {
 	struct kept_route6 *valid = &session->route6[direction];
 	__be32 label = ip6_flowlabel(ipv6_hdr(skb));
@@ -258,35 +253,39 @@ static struct dst_entry *session_route6(struct session *session, u8 direction,
 	struct dst_entry *dst = NULL;
 
 	if (plain && label == READ_ONCE(valid->label))
-		dst = kept(session, direction, READ_ONCE(valid->cookie));
+		dst = kept6(session, direction, READ_ONCE(valid->cookie));
 	if (likely(dst))
-		return dst;
+		return (struct route){ .dst = dst };
 	dst = route6(session_director(session)->net, skb, to);
 	if (plain && dst) {
 		WRITE_ONCE(valid->label, label);
 		WRITE_ONCE(valid->cookie, rt6_get_cookie((struct rt6_info *)dst));
 		keep(session, direction, dst);
 	}
-	return dst;
+	return (struct route){ .dst = dst, .held = dst };
 }
 
-/* The route of a packet that is translated to that flow, or NULL. Called under RCU;
- * returns a reference for the caller, as does the next function.
+/* The route of a packet that is translated to that flow. Called under RCU, as the next
+ * function.
  */
-struct dst_entry *ivb_route_out(struct net *net, const struct sk_buff *skb,
-				const struct flow *to)
+struct route ivb_route_out(struct net *net, const struct sk_buff *skb,
+			   const struct flow *to)
 {
+	struct dst_entry *dst;
 	struct rtable *rt;
 
-	if (is_ipv6(to->family))
-		return route6(net, skb, to);
-	rt = route4(net, skb, to);
-	return IS_ERR(rt) ? NULL : &rt->dst;
+	if (is_ipv6(to->family)) {
+		dst = route6(net, skb, to);
+	} else {
+		rt = route4(net, skb, to);
+		dst = IS_ERR(rt) ? NULL : &rt->dst;
+	}
+	return (struct route){ .dst = dst, .held = dst };
 }
 
-/* The same for a direction of a session, which keeps the route. */
-struct dst_entry *ivb_session_route(struct session *session, u8 direction,
-				    const struct sk_buff *skb, const struct flow *to)
+/* session_route() of a packet for which no route of IPv4 is kept. */
+struct route ivb_session_route(struct session *session, u8 direction,
+			       const struct sk_buff *skb, const struct flow *to)
 {
 	return is_ipv6(to->family) ? session_route6(session, direction, skb, to) :
 				     session_route4(session, direction, skb, to);

@@ -6,8 +6,8 @@
 #include <net/inet_ecn.h>
 
 #include "compat.h"
-#include "table/flow.h"
-#include "table/session.h"
+#include "table/director.h"
+#include "table/services.h"
 
 /* True if the packet has neither a mark nor a traffic class, by which rules may route it
  * another way.
@@ -36,10 +36,49 @@ static inline u32 route_number(const struct net *net, u8 family)
 #endif
 }
 
-struct dst_entry *ivb_route_out(struct net *net, const struct sk_buff *skb,
-				const struct flow *to);
-struct dst_entry *ivb_session_route(struct session *session, u8 direction,
-				    const struct sk_buff *skb, const struct flow *to);
+/* A packet's route. If it is not held, its session holds it: then it is valid as long as RCU
+ * is held, and longer for whoever takes a reference (skb_dst_force()).
+ */
+struct route {
+	struct dst_entry *dst; /* NULL: there is none */
+	bool held;             /* the owner of this has a reference */
+};
+
+static inline void route_put(struct route route)
+{
+	if (route.held)
+		dst_release(route.dst);
+}
+
+struct route ivb_route_out(struct net *net, const struct sk_buff *skb,
+			   const struct flow *to);
+struct route ivb_session_route(struct session *session, u8 direction,
+			       const struct sk_buff *skb, const struct flow *to);
+
+/* dst_check() of a route of IPv4, without the call of ipv4_dst_check() where its answer is
+ * yes. IPVS may keep a route of IPsec.
+ */
+static inline bool is_valid4(const struct net *net, struct dst_entry *dst)
+{
+	const struct rtable *rt = container_of(dst, struct rtable, dst);
+
+	return likely(READ_ONCE(dst->obsolete) == DST_OBSOLETE_FORCE_CHK &&
+		      !dst_xfrm(dst) && rt->rt_genid == rt_genid_ipv4(net)) ||
+	       dst_check(dst, 0);
+}
+
+/* The route of a packet of a direction of a session, which keeps it. Called under RCU. */
+static inline struct route session_route(struct session *session, u8 direction,
+					 const struct sk_buff *skb, const struct flow *to)
+{
+	struct dst_entry *dst = READ_ONCE(session->route[direction]);
+
+	if (!is_ipv6(to->family) && is_plain(skb, AF_INET) && !IS_ERR_OR_NULL(dst) &&
+	    likely(is_valid4(session_director(session)->net, dst)))
+		return (struct route){ .dst = dst };
+	return ivb_session_route(session, direction, skb, to);
+}
+
 bool ivb_server_is_local(struct net *net, const struct ip_vs_conn *cp,
 			 struct dst_entry **route);
 void ivb_session_routes_forget(struct session *session, const struct net_device *dev);

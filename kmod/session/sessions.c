@@ -82,18 +82,6 @@ void ivb_session_end(struct session *session)
 	call_rcu(&session->rcu, session_free);
 }
 
-/* The session of a connection whose packet is being handled. Called under RCU. When a
- * server is configured on a backup, IPVS binds its synced connections again
- * (ip_vs_try_bind_dest()), while packets are handled: for a moment there is no session,
- * or it is refused this time. A session that was given up does not count.
- */
-struct session *ivb_session_of(const struct ip_vs_conn *cp)
-{
-	struct session *session = READ_ONCE(cp->app_data);
-
-	return session && session->local_ip && !is_given_up(session) ? session : NULL;
-}
-
 /* The session's connection, with a reference. Called under RCU. Returns NULL if the
  * session has ended.
  */
@@ -103,7 +91,7 @@ struct ip_vs_conn *ivb_session_conn_get(const struct session *session)
 
 	if (!__ip_vs_conn_get(cp))
 		return NULL;
-	if (ivb_session_of(cp) == session)
+	if (conn_session(cp) == session)
 		return cp;
 	/* This put does not change the timer. */
 	__ip_vs_conn_put(cp);

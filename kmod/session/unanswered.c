@@ -33,18 +33,6 @@
 /* The default limits in seconds, of TCP, UDP and SCTP. */
 static const u32 limits[UNANSWERED_PROTOCOLS] = { 10, 30, 10 };
 
-static u32 *limit_of(struct director *director, u8 protocol)
-{
-	switch (protocol) {
-	case IPPROTO_TCP:
-		return &director->unanswered_limit[0];
-	case IPPROTO_UDP:
-		return &director->unanswered_limit[1];
-	default:
-		return &director->unanswered_limit[2];
-	}
-}
-
 /* Called when the session is complete: from now on it may be given up, although IPVS may
  * not have hashed its connection yet.
  */
@@ -98,16 +86,6 @@ bool ivb_unanswered_give_up(struct session *session)
 	return decide(session, SESSION_GIVEN_UP);
 }
 
-/* Limits the timeout that IPVS chose for the packet. */
-static void bound(struct session *session, struct ip_vs_conn *cp)
-{
-	unsigned long limit =
-		READ_ONCE(*limit_of(session_director(session), cp->protocol)) * HZ;
-
-	if (cp->timeout > limit)
-		cp->timeout = limit;
-}
-
 static const struct tcphdr *tcp_header(const struct sk_buff *skb, int transport,
 				       struct tcphdr *buffer)
 {
@@ -129,14 +107,14 @@ static bool acknowledges(struct session *session, const struct sk_buff *skb,
 		       UNACKNOWLEDGED_MAX;
 }
 
-/* Called for a packet of the client. */
-void ivb_unanswered_request(struct session *session, struct ip_vs_conn *cp,
+/* Called for a segment of the client. */
+void ivb_unanswered_segment(struct session *session, struct ip_vs_conn *cp,
 			    const struct sk_buff *skb, int transport)
 {
-	if (cp->protocol == IPPROTO_TCP && acknowledges(session, skb, transport))
+	if (acknowledges(session, skb, transport))
 		decide(session, SESSION_ANSWERED);
 	else
-		bound(session, cp);
+		unanswered_bound(session, cp);
 }
 
 /* True if the server's segment can only follow a handshake. Notes the number of a SYN.
@@ -174,7 +152,7 @@ void ivb_unanswered_reply(struct session *session, struct ip_vs_conn *cp,
 	if (answered)
 		decide(session, SESSION_ANSWERED);
 	else
-		bound(session, cp);
+		unanswered_bound(session, cp);
 }
 
 void ivb_unanswered_init(struct director *director)

@@ -64,7 +64,7 @@ struct service *ivb_service_find6(struct director *director, u8 protocol,
 	return NULL;
 }
 
-static u32 hash(const struct director *director, const struct service_key *key)
+static __always_inline u32 hash(const struct director *director, const struct service_key *key)
 {
 	if (key->family == AF_INET6)
 		return hash6(director, key->protocol, &key->vaddr.in6, key->vport);

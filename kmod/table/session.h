@@ -108,14 +108,32 @@ static inline bool toa_is_telling(const struct session *session)
 	return READ_ONCE(session->toa) == TOA_TELLING;
 }
 
+/* The flow after full NAT, for one direction of the session. */
+static inline void session_translate(const struct session *session,
+				     const struct ip_vs_conn *cp, u8 direction,
+				     struct flow *to)
+{
+	to->family = cp->af;
+	to->protocol = cp->protocol;
+	if (direction == IPVS_BPF_ORIGINAL) {
+		to->saddr = session->local_ip->addr;
+		to->daddr = cp->daddr;
+		to->sport = session->local_port;
+		to->dport = cp->dport;
+	} else {
+		to->saddr = cp->vaddr;
+		to->daddr = cp->caddr;
+		to->sport = cp->vport;
+		to->dport = cp->cport;
+	}
+}
+
 int ivb_session_table_init(struct director *director);
 void ivb_session_table_exit(struct director *director);
 struct session *ivb_session_insert(struct session *session);
 void ivb_session_remove(struct session *session);
 struct session *ivb_session_find(struct director *director, const struct flow *reply);
 void ivb_session_reply_flow(const struct session *session, struct flow *flow);
-void ivb_session_translate(const struct session *session, const struct ip_vs_conn *cp,
-			   u8 direction, struct flow *to);
 struct session *ivb_session_walk_start(struct rhashtable_iter *iter);
 void ivb_session_for_each(struct director *director,
 			  void (*call)(struct session *session, const void *data),

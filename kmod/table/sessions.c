@@ -100,25 +100,6 @@ void ivb_session_remove(struct session *session)
 	rhashtable_remove_fast(&session_director(session)->sessions, &session->node, params);
 }
 
-/* The flow after full NAT, for one direction of the session. */
-void ivb_session_translate(const struct session *session, const struct ip_vs_conn *cp,
-			   u8 direction, struct flow *to)
-{
-	to->family = cp->af;
-	to->protocol = cp->protocol;
-	if (direction == IPVS_BPF_ORIGINAL) {
-		to->saddr = session->local_ip->addr;
-		to->daddr = cp->daddr;
-		to->sport = session->local_port;
-		to->dport = cp->dport;
-	} else {
-		to->saddr = cp->vaddr;
-		to->daddr = cp->caddr;
-		to->sport = cp->vport;
-		to->dport = cp->cport;
-	}
-}
-
 /* Begins a walk, or goes on with one that rhashtable_walk_stop() interrupted. Returns the
  * session that rhashtable_walk_next() returned last, or the one behind it if it has ended.
  * Begins again if the table was replaced meanwhile. Returns NULL at the end, and an error
