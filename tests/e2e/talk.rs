@@ -97,7 +97,8 @@ impl Talk {
         // A socket stays in the namespace in which it was made.
         let socket = lab.inside(host, || {
             let socket = Socket::new(Domain::for_address(to), socket_type, Some(protocol)).unwrap();
-            socket.set_reuse_address(true).unwrap();
+            // With it, UDP sockets of any port may get the same one.
+            socket.set_reuse_address(source.1 != 0).unwrap();
             let source = SocketAddr::from((address, source.1));
             socket.bind(&source.into()).unwrap();
             connect(&socket, to, patience)?;
