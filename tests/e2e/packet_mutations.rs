@@ -262,11 +262,9 @@ impl Fuzz<'_> {
         world: &World,
         about: &str,
     ) -> bool {
-        if is_late(left) {
-            return false;
-        }
         let why = match judge(came, left, &mut self.known, world, &SERVICES) {
             Verdict::Translated => return true,
+            _ if is_late(left) => return false,
             Verdict::Wrong(why) => why,
             _ => return false,
         };
