@@ -167,10 +167,9 @@ fn fresh(round: u32) -> std::ops::Range<u32> {
     first..first + NEW
 }
 
-/// The flows that a director has before new ones are measured: the tables of ours, and of IPVS
-/// since Linux 7, do not grow while these are made. They are some of [`many_flows`], because
-/// masquerading has no ports for more, and have ended before that.
-const GROWN: std::ops::Range<u32> = 1..12_501;
+/// The sessions that a director has before new ones are measured: the tables of ours, and of
+/// IPVS since Linux 7, do not grow while these are made. Masquerading has no ports for them.
+const GROWN: std::ops::Range<u32> = MANY + 20 * NEW..MANY + 20 * NEW + 12_500;
 
 /// The first packet of a flow: the director makes a connection.
 pub fn new_sessions(networks: &[&Network], family: Family) -> Vec<Row> {
@@ -178,7 +177,8 @@ pub fn new_sessions(networks: &[&Network], family: Family) -> Vec<Row> {
         flows: NEW,
         ..Subject::of(Per::Session, family, Protocol::Udp)
     };
-    for network in networks {
+    let grows = |path: Path| path == Path::Ipvs || path.is_ours();
+    for network in networks.iter().filter(|network| grows(network.path)) {
         let frames = frames(network.path, &subject, GROWN, Original, Segment::Data);
         cost(network, Original, &frames);
     }
