@@ -22,7 +22,7 @@ void ivb_leases_drain(struct director *director);
 void ivb_leases_revoke(struct director *director);
 void ivb_leases_init(struct director *director);
 
-/* The lock of a session's leases, which it shares with other sessions. */
+/* The lock of a session's leases and of its answer, which it shares with other sessions. */
 static inline spinlock_t *session_lock(const struct session *session)
 {
 	struct director *director = session_director(session);

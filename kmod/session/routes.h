@@ -36,8 +36,8 @@ static inline u32 route_number(const struct net *net, u8 family)
 #endif
 }
 
-/* A packet's route. If it is not held, its session holds it: then it is valid as long as RCU
- * is held, and longer for whoever takes a reference (skb_dst_force()).
+/* A packet's route. If it is not held, its session holds it: then it is valid under RCU, and
+ * code that queues the packet takes a reference (skb_dst_force()).
  */
 struct route {
 	struct dst_entry *dst; /* NULL: there is none */
