@@ -48,10 +48,10 @@ pub(super) fn make_qdisc(pins: &Pins, interface: &str, index: u32) -> Result<(),
         Ok(()) => Ok(()),
         // Another program was faster.
         Err(error) if is_there_already(&error) => remove_mark(pins, index),
-        Err(source) => Err(Error::Interface {
+        Err(source) => remove_mark(pins, index).and(Err(Error::Interface {
             interface: interface.to_owned(),
             source,
-        }),
+        })),
     }
 }
 
