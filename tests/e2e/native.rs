@@ -21,8 +21,8 @@ fn url(address: &str, port: u16) -> String {
     }
 }
 
-/// The native services: the first server by direct routing, the second by a tunnel. As lines
-/// of ipvsadm, and as a file without full NAT.
+/// The native services, as lines for ipvsadm and as a file without full NAT: the first server by
+/// direct routing, the second by a tunnel.
 fn services() -> (String, String) {
     let (mut lines, mut file) = (String::new(), String::new());
     for (vip, net) in FAMILIES {

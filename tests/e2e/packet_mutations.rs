@@ -15,13 +15,9 @@ use packet_fixtures::mutate::{Random, mutate};
 use packet_fixtures::read::{SCTP, TCP, UDP, read};
 use packet_fixtures::world::{Ports, World};
 
-use crate::lab::{Lab, success};
+use crate::lab::{Lab, environment, success};
 use crate::packet_fates::{Fates, counted, grown, is_counted};
 use crate::packet_fixtures::{Player, SERVICES, all, file, network, on_the_wire, text, trimmed};
-
-fn environment(name: &str, usual: u64) -> u64 {
-    std::env::var(name).map_or(usual, |value| value.parse().unwrap())
-}
 
 const BATCH: u64 = 64;
 

@@ -19,13 +19,9 @@ use packet_fixtures::mutate::Random;
 
 use crate::balance::pins;
 use crate::full_nat::FILE;
-use crate::lab::{Lab, success};
+use crate::lab::{Lab, environment, success};
 use state::{State, path, reason};
 use texts::{Place, READ_ONLY, Script, Write};
-
-fn environment(name: &str, usual: u64) -> u64 {
-    std::env::var(name).map_or(usual, |value| value.parse().unwrap())
-}
 
 /// The number of scripts, and the seed, which say which writes are made.
 fn count_and_seed(usual: u64) -> (u64, u64) {

@@ -29,9 +29,9 @@ snat = "default"
   address = "10.2.0.2:10"
 "#;
 
-/// Begins 400 reads, which stop at different sessions. Then ends the sessions of the services
-/// of these ports, and continues the reads. Prints the number of sessions of the other service
-/// that a read left out.
+/// Begins 400 reads, which stop at different sessions. Ends the services of these ports with
+/// their sessions, and continues the reads. Prints how many sessions of the other service they
+/// left out.
 const READS: &str = r"
 import os, sys, time
 ended = [int(port) for port in sys.argv[1:]]
