@@ -104,13 +104,16 @@ bool ivb_adopt_asks_ipvs(struct director *director, const struct sk_buff *skb,
 	if (is_ours(cp)) {
 		/* Whatever interface its packets come in by. */
 		question->adopts = covered && listed && !registered;
-	} else if (!(cp->flags & IP_VS_CONN_F_SYNC)) {
+	} else if (cp->flags & IP_VS_CONN_F_SYNC || !timer_pending(&cp->timer)) {
+		/* It may be adopted, or another CPU is doing that: IPVS starts the timer when
+		 * a packet is done.
+		 */
+		question->adopts = covered;
+		asks = covered;
+	} else {
 		if (covered)
 			count_native(director, &question->cover, cp);
 		asks = false;
-	} else {
-		question->adopts = covered;
-		asks = covered;
 	}
 	__ip_vs_conn_put(cp); /* does not change the timer */
 	return asks;
@@ -229,13 +232,24 @@ static enum adoption adopt_again(struct director *director, struct ip_vs_conn *c
 	return ivb_session_transmit(cp) ? ADOPTED : NOT_NOW;
 }
 
+/* Makes the adopter the connection's application. Returns false if it has one. */
+static bool take_conn(struct ip_vs_conn *cp)
+{
+	if (cmpxchg(&cp->app, NULL, &ivb_adopter))
+		return false;
+	/* The references that ip_vs_app_inc_get() takes. The hook keeps the module. */
+	__module_get(THIS_MODULE);
+	atomic_inc(&ivb_adopter.usecnt);
+	return true;
+}
+
 /* Binds the connection to the service of its destination, as ivb_session_init_conn()
  * does where IPVS calls it. The lock of the connection keeps IPVS from unbinding it
  * meanwhile.
  */
 static enum adoption bind_conn(struct director *director, const struct cover *cover,
 			       struct sk_buff *skb, const struct packet *packet,
-			       struct ip_vs_conn *cp, enum counter *why)
+			       struct ip_vs_conn *cp, bool made, enum counter *why)
 {
 	struct dst_entry *route = NULL;
 	struct service *service;
@@ -243,6 +257,11 @@ static enum adoption bind_conn(struct director *director, const struct cover *co
 	*why = COUNT_DROP_NO_SESSION;
 	if (READ_ONCE(cp->app))
 		return adopt_again(director, cp);
+	/* It is older than what covers it. */
+	if (!made && !(cp->flags & IP_VS_CONN_F_SYNC)) {
+		count_native(director, cover, cp);
+		return NATIVE;
+	}
 	if (!ivb_cover_is_of(cover, cp)) {
 		count(director, COUNT_OTHER_SERVICE);
 		return NATIVE;
@@ -268,13 +287,10 @@ static enum adoption bind_conn(struct director *director, const struct cover *co
 		return FORBIDDEN;
 	}
 	*why = COUNT_DROP_NO_SESSION;
-	if (cmpxchg(&cp->app, NULL, &ivb_adopter)) {
+	if (!take_conn(cp)) {
 		dst_release(route);
 		return NOT_NOW;
 	}
-	/* The references that ip_vs_app_inc_get() takes. The hook keeps the module. */
-	__module_get(THIS_MODULE);
-	atomic_inc(&ivb_adopter.usecnt);
 	if (ivb_session_bind(director, service, cp, route))
 		return ADOPTED;
 	ivb_adopter_put();
@@ -293,14 +309,18 @@ static bool settle(struct director *director, const struct cover *cover,
 	enum counter why;
 
 	spin_lock_bh(&cp->lock);
-	adoption = bind_conn(director, cover, skb, packet, cp, &why);
+	adoption = bind_conn(director, cover, skb, packet, cp, made, &why);
+	/* The connection ends when its timer expires. Until then its packets find it, and
+	 * must not find a native one.
+	 */
+	if (adoption == FORBIDDEN && made && take_conn(cp)) {
+		WRITE_ONCE(cp->packet_xmit, ivb_request_refuse);
+		cp->timeout = 0;
+	}
 	spin_unlock_bh(&cp->lock);
 	if (adoption == ADOPTED)
 		return true;
 	*verdict = adoption == NATIVE ? NF_ACCEPT : ivb_drop(director, skb, why);
-	/* The connection ends when it is put. */
-	if (adoption == FORBIDDEN && made)
-		cp->timeout = 0;
 	return false;
 }
 

@@ -120,18 +120,18 @@ static void send_unreachable(struct sk_buff *skb, const struct ip_vs_conn *cp)
 		icmpv6_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_PORT_UNREACH, 0);
 }
 
-/* The transmitter of connections that got no session. The client gets an error at once,
- * and the connection ends when IPVS is done with the packet.
+/* The transmitter of connections that got no session, or are forbidden (adopt.c). The client
+ * gets an error at once, and the connection ends when IPVS is done with the packet.
  */
 int ivb_request_refuse(struct sk_buff *skb, struct ip_vs_conn *cp,
 		       struct ip_vs_protocol *pp, struct ip_vs_iphdr *iph)
 {
-	const struct session *refused = READ_ONCE(cp->app_data);
+	struct director *director = ivb_director_of(cp->ipvs->net);
 
 	send_unreachable(skb, cp);
 	cp->timeout = 0;
-	if (refused)
-		count(session_director(refused), COUNT_DROP_REFUSED);
+	if (director)
+		count(director, COUNT_DROP_REFUSED);
 	kfree_skb(skb);
 	return NF_STOLEN;
 }
