@@ -8,23 +8,26 @@
 #include <net/ip6_fib.h>
 #include <net/ip6_route.h>
 
-#include "compat.h"
 #include "packet/checks.h"
 
 /* True if the host would accept the packet by the interface where it came in, as
  * rp_filter says (Documentation/networking/ip-sysctl.rst). The check is part of routing
- * it.
+ * it, but only to an address of this host or one that the host forwards to. A local IP may
+ * be neither (net.ipv4.ip_forward=0, a blackhole route): then the route is that of an
+ * error, and an address of this host stands for it.
  */
 bool ivb_source_is_valid4(struct sk_buff *skb)
 {
-	const struct iphdr *iph = ip_hdr(skb);
 	struct in_device *in_dev = __in_dev_get_rcu(skb->dev);
 	bool valid;
 
 	if (likely(!in_dev || !IN_DEV_RPFILTER(in_dev)) || skb_valid_dst(skb))
 		return true;
-	valid = !ip_route_input_noref(skb, iph->daddr, iph->saddr,
-				      compat_route_tos(iph), skb->dev);
+	valid = route_input4(skb, ip_hdr(skb)->daddr);
+	if (valid && skb_dst(skb)->error) {
+		skb_dst_drop(skb);
+		valid = route_input4(skb, inet_select_addr(skb->dev, 0, RT_SCOPE_LINK));
+	}
 	skb_dst_drop(skb);
 	return valid;
 }

@@ -6,13 +6,25 @@
 #define IP_VS_BPF_PACKET_CHECKS_H
 
 #include <linux/netfilter_bridge.h>
+#include <net/route.h>
 #include <net/xfrm.h>
 
+#include "compat.h"
 #include "packet/packet.h"
 #include "table/counter.h"
 
 bool ivb_source_is_valid4(struct sk_buff *skb);
 bool ivb_source_is_own6(struct net *net, struct sk_buff *skb);
+
+/* Gives the packet its input route, as to that address. Returns false if the host refuses it,
+ * also because of its source (rp_filter). skb->dev is the interface where it came in.
+ */
+static inline bool route_input4(struct sk_buff *skb, __be32 daddr)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+
+	return !ip_route_input_noref(skb, daddr, iph->saddr, compat_route_tos(iph), skb->dev);
+}
 
 /* False for frames that a bridge passes on to other hosts, which look like the host's
  * own here (br_netfilter_hooks.c: setup_pre_routing()).

@@ -27,17 +27,6 @@
 #include "packet/send.h"
 #include "table/destinations.h"
 
-/* Gives the packet its input route, which obeys rp_filter. Returns false if there is
- * none. skb->dev is the interface where it came in.
- */
-static bool route_input4(struct sk_buff *skb)
-{
-	const struct iphdr *iph = ip_hdr(skb);
-
-	return !ip_route_input_noref(skb, iph->daddr, iph->saddr, compat_route_tos(iph),
-				     skb->dev);
-}
-
 #ifdef CONFIG_IP_VS_IPV6
 /* Does what ip6_route_input() does, which older kernels do not export: the packet gets
  * an uncounted reference to its route. The reference is valid as long as RCU is held,
@@ -74,7 +63,7 @@ static bool route_input(struct net *net, struct sk_buff *skb, u8 family)
 		return true;
 	}
 #endif
-	return route_input4(skb);
+	return route_input4(skb, ip_hdr(skb)->daddr);
 }
 
 /* True if the packet's route leads to this host. */

@@ -9,6 +9,7 @@
 #include <net/ip.h>
 #include <net/route.h>
 
+#include "packet/checks.h"
 #include "packet/nat.h"
 #include "packet/send.h"
 #include "packet/translate.h"
@@ -46,11 +47,7 @@ static const struct {
 /* icmp_send() needs the route by which the packet came. */
 static void send_error4(struct sk_buff *skb, enum obstacle obstacle, u32 mtu)
 {
-	const struct iphdr *iph = ip_hdr(skb);
-
-	if (skb_valid_dst(skb) ||
-	    !ip_route_input_noref(skb, iph->daddr, iph->saddr,
-				  compat_route_tos(iph), skb->dev))
+	if (skb_valid_dst(skb) || route_input4(skb, ip_hdr(skb)->daddr))
 		icmp_send(skb, obstacles[obstacle].type[IPV4],
 			  obstacles[obstacle].code[IPV4], htonl(mtu));
 }
@@ -109,7 +106,8 @@ bool ivb_translate(struct session *session, const struct ip_vs_conn *cp, u8 dire
 	}
 	decrease_hop_limit(skb, family);
 	/* As ip_forward() does. For IPv6 the priority stays. */
-	if (!is_ipv6(family))
+	if (!is_ipv6(family) &&
+	    READ_ONCE(session_director(session)->net->ipv4.sysctl_ip_fwd_update_priority))
 		skb->priority = rt_tos2priority(ip_hdr(skb)->tos);
 	if (!set_route(skb, route))
 		return reject(session, direction, skb, family, POLICY, 0);

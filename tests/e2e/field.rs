@@ -9,7 +9,7 @@ mod routing;
 use std::process::Command;
 
 use crate::attached::detach_program;
-use crate::fast_path::{fast, fast_packets};
+use crate::fast_path::{fast, fast_packets, slow};
 use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually, run, success};
 use crate::talk::{Talk, answer};
@@ -228,16 +228,46 @@ fn a_director_may_be_in_a_vrf() {
     assert!(healthy.status.success(), "{healthy:?}");
 }
 
+/// The band of a prio qdisc at eth1 by whose first class packets of priority 6,
+/// TC_PRIO_INTERACTIVE, leave.
+const BANDS: &str = "tc qdisc add dev eth1 root handle 1: prio";
+
+/// The packets that have left by it.
+fn interactive(lab: &Lab) -> u32 {
+    let bands = lab.exec("director", &["tc", "-s", "class", "show", "dev", "eth1"]);
+    let (_, band) = bands.split_once("class prio 1:1 ").expect("a band");
+    // "Sent 2920 bytes 40 pkt (…"
+    let mut packets = band.split_whitespace().skip_while(|word| *word != "bytes");
+    packets.nth(1).unwrap().parse().unwrap()
+}
+
+/// The module reads the setting, the program does not.
+#[test]
+fn packets_keep_their_priority_where_forwarded_ones_do() {
+    let lab = Lab::new();
+    lab.apply(&slow());
+    script(
+        &lab,
+        "director",
+        &format!(
+            "{BANDS}\n\
+             sysctl -qw net.ipv4.ip_forward_update_priority=0\n\
+             tc qdisc replace dev eth0 clsact\n\
+             tc filter add dev eth0 ingress matchall action skbedit priority 6"
+        ),
+    );
+    let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
+    for _ in 0..20 {
+        talk.ask();
+    }
+    assert!(interactive(&lab) >= 20);
+}
+
 #[test]
 fn packets_have_the_priority_of_their_type_of_service() {
     let lab = Lab::new();
     lab.apply(&fast());
-    // Band 1:1 has the packets of priority 6, TC_PRIO_INTERACTIVE.
-    script(
-        &lab,
-        "director",
-        "tc qdisc add dev eth1 root handle 1: prio",
-    );
+    script(&lab, "director", BANDS);
     let asks = "import socket\n\
                 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
                 s.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 0x10)\n\
@@ -247,10 +277,5 @@ fn packets_have_the_priority_of_their_type_of_service() {
     lab.exec("client", &["python3", "-c", asks]);
     eventually("most take the fast path", || fast_packets(&lab)[0] >= 30);
     assert!(fast_packets(&lab)[0] < 40, "the first do not");
-    let bands = lab.exec("director", &["tc", "-s", "class", "show", "dev", "eth1"]);
-    let (_, band) = bands.split_once("class prio 1:1 ").expect("a band");
-    // "Sent 2920 bytes 40 pkt (…"
-    let mut packets = band.split_whitespace().skip_while(|word| *word != "bytes");
-    let packets: u32 = packets.nth(1).unwrap().parse().unwrap();
-    assert!(packets >= 40, "{bands}");
+    assert!(interactive(&lab) >= 40);
 }

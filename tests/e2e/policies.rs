@@ -7,6 +7,7 @@ use std::process::Command;
 use crate::fast_path::{fast, fast_packets, slow};
 use crate::ipv6;
 use crate::lab::{Lab, eventually, run};
+use crate::rules;
 use crate::talk::{Talk, answer};
 
 const STRICT: &str = "for i in all eth0 eth1; do sysctl -qw net.ipv4.conf.$i.rp_filter=1; done";
@@ -15,16 +16,17 @@ fn script(lab: &Lab, host: &str, script: &str) {
     lab.exec(host, &["sh", "-ec", script]);
 }
 
+/// A counter of the director's kernel, as nstat(8) names it.
+fn host_counter(lab: &Lab, name: &str) -> u64 {
+    let text = lab.exec("director", &["nstat", "-asz", name]);
+    let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
 /// The number of packets that the director dropped because their source is not reachable
 /// through the interface where they came in.
 fn filtered(lab: &Lab) -> u64 {
-    let words = ["nstat", "-asz", "TcpExtIPReversePathFilter"];
-    let text = lab.exec("director", &words);
-    let line = text
-        .lines()
-        .find(|line| line.starts_with("TcpExt"))
-        .unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    host_counter(lab, "TcpExtIPReversePathFilter")
 }
 
 /// Sends forged packets of a flow from a host: datagrams, or segments (`tcp-ack`).
@@ -70,6 +72,41 @@ fn answers_that_a_client_forges_are_dropped_where_reverse_paths_are_strict() {
     forge(&lab, "client", server, &local, "udp");
     eventually("the host drops each", || filtered(&lab) == before + 40);
     eventually("IPVS counts the true ones alone", || replies(&lab) == asked);
+}
+
+/// The host does not forward, so it does not look at the source of what it routes there.
+#[test]
+fn so_are_answers_to_a_local_ip_that_is_routed_to_a_director_that_does_not_forward() {
+    let lab = Lab::new();
+    lab.apply(&slow());
+    script(&lab, "director", STRICT);
+    script(
+        &lab,
+        "director",
+        "sysctl -qw net.ipv4.ip_forward=0; ip addr del 10.2.0.100/24 dev eth1",
+    );
+    for server in ["server1", "server2"] {
+        script(&lab, server, "ip route add 10.2.0.100 via 10.2.0.1");
+    }
+    let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
+    let answer = talk.ask();
+    let server = if answer.server == "server1" {
+        "10.2.0.2:7"
+    } else {
+        "10.2.0.3:7"
+    };
+    let dropped = || host_counter(&lab, "IpInAddrErrors");
+    let before = dropped();
+    forge(
+        &lab,
+        "client",
+        server,
+        &format!("10.2.0.100:{}", answer.port),
+        "udp",
+    );
+    eventually("the host drops each", || dropped() == before + 20);
+    talk.ask();
+    eventually("IPVS counts the true ones alone", || replies(&lab) == 2);
 }
 
 #[test]
@@ -161,6 +198,33 @@ fn ipsec_policies_are_obeyed_in_both_directions_and_no_lease_is_given_under_one(
         script(&lab, "director", "ip xfrm policy flush");
         assert!(served(&lab), "{policy}");
     }
+}
+
+/// IPVS makes a connection for the first packet, which is found until its timer expires.
+#[test]
+fn a_service_by_rule_stays_closed_to_packets_that_a_policy_forbids() {
+    let lab = Lab::new();
+    run(Command::new("modprobe").arg("xfrm_user"));
+    rules::begin(&lab, "10.0.0.0/24 * * * default\n");
+    rules::ipvsadm(&lab, "-A -u 10.0.0.1:7 -s rr");
+    rules::ipvsadm(&lab, "-a -u 10.0.0.1:7 -r 10.2.0.2:7 -m");
+    let policy = "src 10.1.0.0/24 dst 10.0.0.0/24 dir in action block";
+    script(&lab, "director", &format!("ip xfrm policy add {policy}"));
+    let send = "import socket\n\
+                s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
+                for _ in range(50): s.sendto(b'x', ('10.0.0.1', 7))\n";
+    lab.exec("client", &["/usr/bin/python3", "-ISc", send]);
+    eventually("each packet is dropped", || {
+        lab.counter("drop_xfrm_policy") == 50
+    });
+    assert_eq!(lab.counter("rule_native_connection"), 0);
+    let passed = "ipvsadm -Ln --stats --exact -u 10.0.0.1:7 | awk '/^UDP/ { print $4 }'";
+    assert_eq!(lab.exec("director", &["sh", "-c", passed]).trim(), "0");
+    script(&lab, "director", "ip xfrm policy flush");
+    assert_eq!(
+        Talk::new(&lab, "udp", ("10.0.0.1", 7)).ask().peer,
+        "10.2.0.100"
+    );
 }
 
 /// A server's error in plain text is no better than its answer.
