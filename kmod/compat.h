@@ -10,7 +10,6 @@
 #include <linux/kernel.h> /* hex2bin(), which moved to hex.h in 6.4 */
 #include <linux/module.h>
 #include <linux/proc_fs.h>
-#include <linux/rcupdate_wait.h> /* cond_resched_rcu(), which moved there */
 #include <linux/version.h>
 #include <linux/workqueue.h>
 #include <net/ip_vs.h>

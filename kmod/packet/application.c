@@ -156,10 +156,10 @@ static struct service *service_of(struct director *director, const struct ip_vs_
 /* True if adopt.c is to bind the connection of a service that is not registered. */
 static bool is_covered(struct director *director, const struct ip_vs_conn *cp)
 {
-	const struct service *of_mark = mark_of(director, cp);
+	const struct ip_vs_dest *dest = READ_ONCE(cp->dest);
 	const struct destination to = {
 		.vaddr = &cp->vaddr,
-		.mark = of_mark ? (__force u32)of_mark->vaddr.ip : 0,
+		.mark = dest ? dest->vfwmark : 0,
 		.vport = cp->vport,
 		.protocol = cp->protocol,
 		.family = cp->af,

@@ -13,14 +13,12 @@ static bool find_reply(struct director *director, const struct flow *flow,
 		       struct translation *to)
 {
 	struct session *session = ivb_session_find(director, flow);
-	const struct ip_vs_conn *cp;
 
 	if (!session)
 		return false;
-	cp = session->conn;
 	to->direction = IPVS_BPF_REPLY;
 	to->session = session;
-	session_translate(session, cp, IPVS_BPF_REPLY, &to->flow);
+	session_translate(session, session->conn, IPVS_BPF_REPLY, &to->flow);
 	return true;
 }
 

@@ -194,13 +194,12 @@ static bool is_lost(struct director *director, const struct flow *flow)
 	struct ip_vs_conn *cp;
 	bool lost;
 
-	service = ivb_service_find(director, flow->family, flow->protocol,
-				   &flow->daddr, flow->dport);
-	if (!service)
-		return false;
 	cp = conn_get(director, flow);
-	if (!cp)
-		return service_is_listed(service) && !service->mark;
+	if (!cp) {
+		service = ivb_service_find(director, flow->family, flow->protocol,
+					   &flow->daddr, flow->dport);
+		return service && service_is_listed(service) && !service->mark;
+	}
 	lost = is_ours(cp);
 	/* This put does not change the timer. */
 	__ip_vs_conn_put(cp);
@@ -226,8 +225,9 @@ static __sum16 *inner_check(const struct sk_buff *skb, const struct error *error
 	return NULL;
 }
 
-static void set_inner_addr(void *header, bool source, u8 family,
-			   const union nf_inet_addr *addr, __sum16 *check)
+/* check: the checksum of a transport header that covers the address, or NULL. */
+static void set_addr(void *header, bool source, u8 family,
+		     const union nf_inet_addr *addr, __sum16 *check)
 {
 	struct ipv6hdr *iph6 = header;
 	struct iphdr *iph4 = header;
@@ -267,8 +267,8 @@ static int rewrite_inner(struct sk_buff *skb, const struct error *error,
 	header = skb_network_header(skb) + error->inner;
 	ports = (__be16 *)(skb_network_header(skb) + error->transport);
 	check = inner_check(skb, error);
-	set_inner_addr(header, true, to->family, &to->daddr, check);
-	set_inner_addr(header, false, to->family, &to->saddr, check);
+	set_addr(header, true, to->family, &to->daddr, check);
+	set_addr(header, false, to->family, &to->saddr, check);
 	if (check) {
 		csum_replace2(check, ports[0], to->dport);
 		csum_replace2(check, ports[1], to->sport);
@@ -290,10 +290,8 @@ static void rewrite_outer4(struct sk_buff *skb, unsigned int offset,
 
 	icmp->checksum = 0;
 	icmp->checksum = csum_fold(skb_checksum(skb, offset, skb->len - offset, 0));
-	csum_replace4(&iph->check, iph->saddr, to->saddr.ip);
-	csum_replace4(&iph->check, iph->daddr, to->daddr.ip);
-	iph->saddr = to->saddr.ip;
-	iph->daddr = to->daddr.ip;
+	set_addr(iph, true, AF_INET, &to->saddr, NULL);
+	set_addr(iph, false, AF_INET, &to->daddr, NULL);
 }
 
 static void rewrite_outer6(struct sk_buff *skb, unsigned int offset,

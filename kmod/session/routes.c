@@ -205,19 +205,6 @@ static struct rtable *server_route4(struct net *net, const struct ip_vs_conn *cp
 	return likely(dst) ? (struct rtable *)dst : look_up_server4(net, cp);
 }
 
-/* Called under RCU if no kept route is valid for the packet. */
-static struct route session_route4(struct session *session, u8 direction,
-				   const struct sk_buff *skb, const struct flow *to)
-{
-	struct rtable *rt = route4(session_director(session)->net, skb, to);
-
-	if (IS_ERR(rt))
-		return (struct route){};
-	if (is_plain(skb, AF_INET))
-		keep(session, direction, &rt->dst);
-	return (struct route){ .dst = &rt->dst, .held = true };
-}
-
 /* See route4(). Returns NULL if there is no route. */
 static struct dst_entry *route6(struct net *net, const struct sk_buff *skb,
 				const struct flow *to)
@@ -239,6 +226,33 @@ static struct dst_entry *route6(struct net *net, const struct sk_buff *skb,
 		return dst;
 	dst_release(dst);
 	return NULL;
+}
+
+/* The route of a packet that is translated to that flow. Called under RCU. */
+struct route ivb_route_out(struct net *net, const struct sk_buff *skb,
+			   const struct flow *to)
+{
+	struct dst_entry *dst;
+	struct rtable *rt;
+
+	if (is_ipv6(to->family)) {
+		dst = route6(net, skb, to);
+	} else {
+		rt = route4(net, skb, to);
+		dst = IS_ERR(rt) ? NULL : &rt->dst;
+	}
+	return (struct route){ .dst = dst, .held = dst };
+}
+
+/* Called under RCU if no kept route is valid for the packet. */
+static struct route session_route4(struct session *session, u8 direction,
+				   const struct sk_buff *skb, const struct flow *to)
+{
+	struct route route = ivb_route_out(session_director(session)->net, skb, to);
+
+	if (route.dst && is_plain(skb, AF_INET))
+		keep(session, direction, route.dst);
+	return route;
 }
 
 /* Called under RCU. A sender changes the flow label to get another of several routes
@@ -265,25 +279,7 @@ static struct route session_route6(struct session *session, u8 direction,
 	return (struct route){ .dst = dst, .held = dst };
 }
 
-/* The route of a packet that is translated to that flow. Called under RCU, as the next
- * function.
- */
-struct route ivb_route_out(struct net *net, const struct sk_buff *skb,
-			   const struct flow *to)
-{
-	struct dst_entry *dst;
-	struct rtable *rt;
-
-	if (is_ipv6(to->family)) {
-		dst = route6(net, skb, to);
-	} else {
-		rt = route4(net, skb, to);
-		dst = IS_ERR(rt) ? NULL : &rt->dst;
-	}
-	return (struct route){ .dst = dst, .held = dst };
-}
-
-/* session_route() of a packet for which no route of IPv4 is kept. */
+/* session_route() of a packet for which no route of IPv4 is kept. Called under RCU. */
 struct route ivb_session_route(struct session *session, u8 direction,
 			       const struct sk_buff *skb, const struct flow *to)
 {

@@ -239,11 +239,9 @@ static bool networks_overlap(const struct rule_network *a, const struct rule_net
 	return flow_addr_equal(family, &masked_a, &masked_b);
 }
 
-/* Returns -EEXIST if two rules cover the same destination, which would have one
- * service.
- */
-int ivb_rules_overlap(const struct rules *rules, const struct rule **a,
-		      const struct rule **b)
+/* True if two rules cover the same destination, which would have one service. */
+bool ivb_rules_overlap(const struct rules *rules, const struct rule **a,
+		       const struct rule **b)
 {
 	unsigned int i, j;
 
@@ -258,9 +256,9 @@ int ivb_rules_overlap(const struct rules *rules, const struct rule **a,
 			if (*a != *b && (*a)->family == (*b)->family &&
 			    (*a)->protocols & (*b)->protocols &&
 			    networks_overlap(one, other) && ports_overlap(*a, *b))
-				return -EEXIST;
+				return true;
 		}
 		cond_resched();
 	}
-	return 0;
+	return false;
 }

@@ -61,7 +61,7 @@ bool ivb_rules_have(const struct rules *rules, u8 family, const union nf_inet_ad
 struct rules *ivb_rules_new(unsigned int rules, unsigned int networks);
 void ivb_rules_free(struct rules *rules);
 void ivb_rules_index(struct rules *rules);
-int ivb_rules_overlap(const struct rules *rules, const struct rule **a,
-		      const struct rule **b);
+bool ivb_rules_overlap(const struct rules *rules, const struct rule **a,
+		       const struct rule **b);
 
 #endif

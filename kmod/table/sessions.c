@@ -103,8 +103,8 @@ void ivb_session_remove(struct session *session)
 /* Begins a walk, or goes on with one that rhashtable_walk_stop() interrupted. Returns the
  * session that rhashtable_walk_next() returned last, or the one behind it if it has ended.
  * Begins again if the table was replaced meanwhile. Returns NULL at the end, and an error
- * if the table is being replaced: then rhashtable_walk_next() begins again. A session that exists during the whole walk is
- * visited, and may be visited twice.
+ * if the table is being replaced: then rhashtable_walk_next() begins again. A session that
+ * exists during the whole walk is visited, and may be visited twice.
  */
 struct session *ivb_session_walk_start(struct rhashtable_iter *iter)
 	__acquires(RCU)
