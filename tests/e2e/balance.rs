@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use aya::maps::{Array, Map, MapData};
-use ipvs_bpf::datapath::abi::{Set4, Set6};
+use ipvs_bpf::datapath::abi::{Lease, Set4, Set6};
 
 use crate::lab::{Lab, eventually, success};
 
@@ -41,24 +41,24 @@ pub fn balance(lab: &Lab) -> Balance {
     }
 }
 
-/// The number of flows in the eBPF map of IPv4. 0 if there is no map.
-pub fn flows(lab: &Lab) -> usize {
-    let Ok(map) = MapData::from_pin(pins(lab).join("flows4")) else {
-        return 0;
-    };
-    let map = Array::<_, Set4>::try_from(Map::Array(map)).unwrap();
-    let slots = map.iter().flat_map(|set| set.unwrap().slot);
-    slots.filter(|slot| slot.from.protocol != 0).count()
+/// The leases of all flows in the eBPF maps of both families, also those that are over. A flow
+/// enters its map with its first lease, and stays until its session ends.
+pub fn leases(lab: &Lab) -> Vec<Lease> {
+    let map = |name| Map::Array(MapData::from_pin(pins(lab).join(name)).unwrap());
+    let sets = Array::<_, Set4>::try_from(map("flows4")).unwrap();
+    let slots = sets.iter().flat_map(|set| set.unwrap().slot);
+    let used = slots.filter(|slot| slot.from.protocol != 0);
+    let mut leases: Vec<_> = used.map(|slot| slot.lease).collect();
+    let sets = Array::<_, Set6>::try_from(map("flows6")).unwrap();
+    let slots = sets.iter().flat_map(|set| set.unwrap().slot);
+    let used = slots.filter(|slot| slot.from.protocol != 0);
+    leases.extend(used.map(|slot| slot.lease));
+    leases
 }
 
-/// The same of IPv6.
-pub fn flows6(lab: &Lab) -> usize {
-    let Ok(map) = MapData::from_pin(pins(lab).join("flows6")) else {
-        return 0;
-    };
-    let map = Array::<_, Set6>::try_from(Map::Array(map)).unwrap();
-    let slots = map.iter().flat_map(|set| set.unwrap().slot);
-    slots.filter(|slot| slot.from.protocol != 0).count()
+/// The number of flows in the eBPF maps of both families.
+pub fn flows(lab: &Lab) -> usize {
+    leases(lab).len()
 }
 
 /// The folder of the director's pins, as the CLI sees it from another mount namespace.

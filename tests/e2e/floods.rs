@@ -12,7 +12,7 @@ mod persistent;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::balance::{flows, flows6};
+use crate::balance::flows;
 use crate::changes::Load;
 use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually, success};
@@ -233,7 +233,7 @@ impl Scene<'_> {
             let table = lab.exec("director", &["cat", "/proc/net/ip_vs_conn"]);
             table.lines().count() == 1
         });
-        eventually("their flows end", || flows(lab) + flows6(lab) == 0);
+        eventually("their flows end", || flows(lab) == 0);
         for (file, what) in [
             ("sockstat", "FRAG: inuse 0"),
             ("sockstat6", "FRAG6: inuse 0"),

@@ -18,6 +18,7 @@ use packet_fixtures::read::{Read, SCTP, TCP, UDP, read};
 use packet_fixtures::sum::{add, pseudo, sum};
 use packet_fixtures::world::World;
 
+use crate::fast_path::is_unused;
 use crate::lab::{Lab, success};
 use crate::packet_fixtures::{Player, file, on_the_wire, text};
 use crate::packet_wire::index;
@@ -339,7 +340,7 @@ fn datagrams_that_a_device_is_to_cut_arrive_right() {
             true => crate::lab::eventually("the program sent both directions", || {
                 fast().into_iter().all(|packets| packets > 0)
             }),
-            false => assert_eq!(fast(), [0, 0]),
+            false => is_unused(&lab),
         }
     }
 }
