@@ -3,13 +3,15 @@
 //! connection. All other tests run with it and without it (`FAST_PATH=off`), so they
 //! check everything else.
 
+use std::collections::BTreeSet;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use ipvs_bpf::datapath::abi::{Lease, PACKET_BITS};
+use aya::maps::{Array, Map, MapData};
+use ipvs_bpf::datapath::abi::{Control, Lease, PACKET_BITS};
 
 use crate::accounting::{becomes, one_server};
-use crate::balance::{balanced, flows, leases};
+use crate::balance::{balanced, flows, leases, pins};
 use crate::full_nat::FILE;
 use crate::ipv6;
 use crate::lab::{Lab, eventually, success};
@@ -45,6 +47,20 @@ pub fn warm(lab: &Lab, talk: &mut Talk) {
         let now = fast_packets(lab);
         now[0] > before[0] && now[1] > before[1]
     });
+}
+
+#[test]
+fn each_table_of_flows_has_a_seed_of_its_own() {
+    let lab = Lab::new();
+    let seeds = [10_000, 20_000, 10_000].map(|size| {
+        let size = format!("max_sessions = {size}");
+        lab.apply(&fast().replace("max_sessions = 10_000", &size));
+        let control = MapData::from_pin(pins(&lab).join("control")).unwrap();
+        let control = Array::<_, Control>::try_from(Map::Array(control)).unwrap();
+        control.get(&0, 0).unwrap().seed
+    });
+    let different = BTreeSet::from(seeds);
+    assert!(different.len() == 3 && !different.contains(&0), "{seeds:?}");
 }
 
 #[test]

@@ -16,9 +16,9 @@ fn file(secret: &str) -> String {
 }
 
 /// The local port of a client whose own port is not one of the pool.
-fn local_port(lab: &Lab) -> u16 {
+fn local_port_of(lab: &Lab, port: u16) -> u16 {
     let to = ("10.0.0.1", 7);
-    Talk::from(lab, "client", "udp", ("10.1.0.2", 700), to)
+    Talk::from(lab, "client", "udp", ("10.1.0.2", port), to)
         .ask()
         .port
 }
@@ -28,12 +28,31 @@ fn the_local_port_follows_from_the_secret() {
     let lab = Lab::new();
     let ports = ["0a", "0b", "0a"].map(|byte| {
         lab.apply(&file(&byte.repeat(16)));
-        let port = local_port(&lab);
+        let port = local_port_of(&lab, 700);
         success(&lab.ipvs_bpf(&["down"]));
         port
     });
     assert_eq!(ports[0], ports[2]);
     assert_ne!(ports[0], ports[1]);
+}
+
+/// Three of 64 512 ports are the same by chance once in four thousand million runs.
+#[test]
+fn a_secret_that_is_not_given_is_random() {
+    let ports = [(); 3].map(|()| {
+        let lab = Lab::new();
+        lab.apply(FILE);
+        let first = local_port_of(&lab, 700);
+        write(&lab, "director", "port_secret", "random\n");
+        [first, local_port_of(&lab, 701)]
+    });
+    for (number, what) in [(0, "the first secret"), (1, "another one")] {
+        let ports = ports.map(|ports| ports[number]);
+        assert!(
+            ports.iter().any(|port| *port != ports[0]),
+            "{what}: {ports:?}"
+        );
+    }
 }
 
 #[test]
