@@ -37,6 +37,8 @@ for i in "${!writable[@]}"; do
 done
 ip link set lo up
 hostname lab
+# The queues of all namespaces: a burst of one test must not drop the packets of another.
+sysctl -qw net.core.netdev_max_backlog=100000
 
 # The first tc filter and the first rule of a hook make the kernel patch the packet
 # path. An emulated processor that runs this code at that moment may trap forever (seen
