@@ -27,11 +27,12 @@ pub fn has_vip(lab: &Lab, director: &str) -> bool {
     lab.exec(director, &words).contains("10.1.0.100/")
 }
 
+/// With priority: otherwise a busy host makes it late, and the other one takes over.
 fn start_keepalived(lab: &mut Lab, director: &str, folder: &Path) {
     let file = folder.join("keepalived.conf");
     let own = folder.join(director);
     let script = format!(
-        "echo started; exec keepalived --dont-fork --log-console --use-file {file} \
+        "echo started; exec chrt -f 50 keepalived --dont-fork --log-console --use-file {file} \
          --pid {own}.pid --vrrp_pid {own}-vrrp.pid --checkers_pid {own}-checkers.pid >{own}.log 2>&1",
         file = file.display(),
         own = own.display()
