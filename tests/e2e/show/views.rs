@@ -38,12 +38,8 @@ fn rates_of_a_watch_are_what_was_counted_between_two_looks() {
             let now = look();
             let packets = number(&now, "totals") - number(&before, "totals");
             let rate = number(&now, "rates");
-            // Updates are about a second apart, or more on a busy machine.
-            assert!(rate <= packets * 2, "{packets} packets, {rate} a second");
-            assert!(
-                packets == 0 || rate > 0,
-                "{packets} packets, {rate} a second"
-            );
+            // Looks have a fixed grid. After a late one the next may come soon.
+            assert_eq!(packets > 0, rate > 0, "{packets} packets, {rate} a second");
             before = now;
             if (packets > 0) == moving {
                 break;
