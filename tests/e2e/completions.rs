@@ -74,7 +74,12 @@ fn services_servers_and_namespaces_are_completed_from_what_runs() {
     offers("client", &line, &["80"]);
     let line = format!("ipvs-bpf show --netns {}", &name[..name.len() - 1]);
     offers("client", &line, &[&name]);
-    for line in ["ipvs-bpf drain t", "ipvs-bpf drain --netns nowhere t"] {
-        assert_eq!(complete(&lab, "client", line), [""], "{line}");
+    // The program runs there.
+    offers("client", "ipvs-bpf drain --netn", &["--netns"]);
+    for (host, line) in [
+        ("client", "ipvs-bpf drain t"),
+        ("director", "ipvs-bpf drain --netns nowhere t"),
+    ] {
+        assert_eq!(complete(&lab, host, line), [""], "{line}");
     }
 }
