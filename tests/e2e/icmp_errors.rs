@@ -364,6 +364,18 @@ fn the_service_outlives_thousands_of_malformed_errors_and_fragments() {
     };
     session(&lab, "10.0.0.1");
     session(&lab, "fd00::1");
+    // The protocol and addresses of each session. Some fragments make a whole datagram of the
+    // client's port 9.
+    let state = || {
+        let sessions = lab.sessions().into_iter().map(|line| {
+            let words: Vec<_> = line.split_whitespace().take(5).collect();
+            words.join(" ")
+        });
+        let others = |line: &String| !line.starts_with("udp 10.1.0.2:9 ");
+        sessions.filter(others).collect::<Vec<_>>()
+    };
+    let before = state();
+    assert_eq!(before.len(), 2, "{before:?}");
     let v4 = ["10.1.0.2", "10.0.0.1", "10.0.0.1:12", "10.1.0.2:4444"];
     fuzz("client", "1", v4);
     let v6 = ["fd00:1::2", "fd00::1", "[fd00::1]:12", "[fd00:1::2]:4444"];
@@ -390,6 +402,7 @@ fn the_service_outlives_thousands_of_malformed_errors_and_fragments() {
     }
     session(&lab, "10.0.0.1");
     session(&lab, "fd00::1");
+    assert_eq!(state(), before);
     let ask = ["lab/net/udp.py", "ask", "10.0.0.1", "12", "9000"];
     assert_eq!(lab.exec("client", &ask), "whole\n");
 }

@@ -3,8 +3,9 @@
 
 use std::process::Command;
 
-use crate::balance::{balanced, none_left};
+use crate::balance::{balanced, flows, none_left};
 use crate::full_nat::FILE;
+use crate::ipv6;
 use crate::lab::{Lab, eventually, module_is_loaded, stderr, success};
 use crate::port_reuse::requests_from_one_port;
 use crate::talk::Talk;
@@ -63,6 +64,39 @@ fn connections_end_by_their_timers_and_their_sessions_with_them() {
 }
 
 #[test]
+fn connections_with_leases_end_by_timers_and_resets_and_take_their_flows_along() {
+    let lab = Lab::new();
+    let udp = "[[service]]\naddress = \"udp://10.0.0.1:7\"\nscheduler = \"rr\"\nsnat = \"default\"\n\
+               [[service.server]]\naddress = \"10.2.0.2:7\"\n";
+    let fast = ipv6::FILE.replace("[director]\n", "[director]\nfast_path = true\n");
+    lab.apply(&(fast + udp));
+    let mut talks = Vec::new();
+    for to in [WEB, ECHO, ("fd00::1", 80), ("fd00::1", 7)] {
+        let kind = if to.1 == 80 { "tcp" } else { "udp" };
+        talks.extend((0..5).map(|_| (kind, Talk::new(&lab, kind, to))));
+    }
+    eventually("both directions of each connection have leases", || {
+        talks.iter_mut().for_each(|(_, talk)| drop(talk.ask()));
+        flows(&lab) == 40
+    });
+    // Reset connections end after ten seconds. A packet that IPVS sees gives an UDP
+    // connection the new timeout.
+    ipvsadm(&lab, "--set 0 0 6");
+    lab.exec(
+        "director",
+        &["sh", "-c", "echo revoke >/proc/net/ip_vs_bpf/fast_path"],
+    );
+    for (kind, mut talk) in talks {
+        talk.ask();
+        if kind == "tcp" {
+            talk.reset();
+        }
+    }
+    eventually("every session ends", || lab.counter("sessions") == 0);
+    assert_eq!(flows(&lab), 0);
+}
+
+#[test]
 fn a_removed_server_takes_its_sessions_along_when_their_timers_end() {
     let lab = Lab::new();
     lab.apply(FILE);
@@ -84,11 +118,20 @@ fn a_removed_server_takes_its_sessions_along_when_their_timers_end() {
             assert_eq!(talk.ask(), before);
         }
     }
-    ipvsadm(&lab, "--set 0 0 1");
-    // Packets of this flow do not refresh the timer: IPVS drops them. The remaining
-    // connections keep their old timeout until their next packet.
-    talks.truncate(2);
-    assert_eq!(balanced(&lab), 4);
+    // A packet that IPVS sees gives its connection this timeout. Those to a removed server do
+    // not.
+    ipvsadm(&lab, "--set 0 0 5");
+    let revoke = "echo revoke >/proc/net/ip_vs_bpf/fast_path";
+    eventually("a session loses its server before its timer ends", || {
+        lab.apply(FILE);
+        lab.exec("director", &["sh", "-c", revoke]);
+        talks[2..].iter_mut().for_each(|talk| drop(talk.ask()));
+        lab.apply(&rest);
+        lab.sessions()
+            .iter()
+            .any(|line| line.contains("10.2.0.3:7 "))
+    });
+    eventually("the UDP sessions end", || balanced(&lab) == 2);
 }
 
 #[test]
