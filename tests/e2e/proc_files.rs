@@ -33,7 +33,8 @@ fn error(lab: &Lab, file: &str) -> String {
     error.to_owned()
 }
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
+    "fast_path",
     "map",
     "local_ips",
     "services",
@@ -174,6 +175,9 @@ fn a_write_that_the_module_does_not_understand_changes_nothing_and_is_explained(
             "rules",
             "10.0.0.0/24 tcp 80,90-99 * default\n0.0.0.0/0 tcp 85-90 * default\n",
         ),
+        ("fast_path", "\n"),
+        ("fast_path", "of\n"),
+        ("fast_path", "off on\n"),
         ("xdp", "\n"),
         ("xdp", "yes\n"),
         ("xdp", "on off\n"),
