@@ -145,24 +145,40 @@ for path in sys.argv[1:]:
     print(path, ways or '-')
 ";
 
-/// Tries to get each map or program that it is given from its pin, for reading and for
-/// both, and all maps and programs of the kernel by their numbers. Prints what it got.
-const GETTER: &str = r"
+const BPF: &str = r"
 import ctypes, struct, sys
 libc = ctypes.CDLL(None, use_errno=True)
 def bpf(command, attributes):
-    attributes = ctypes.create_string_buffer(attributes.ljust(120, b'\0'), 120)
-    return libc.syscall(321, command, attributes, 120)
-for path in sys.argv[1:]:
-    name = ctypes.create_string_buffer(path.encode())
-    for flags in (0, 8, 16):
-        if bpf(7, struct.pack('<QII', ctypes.addressof(name), 0, flags)) >= 0:
-            print('pin', path)
-for number in range(1, 500):
-    for command in (13, 14, 30):
-        if bpf(command, struct.pack('<III', number, 0, 0)) >= 0:
-            print('command', command, 'number', number)
-print('end')
+    buffer = ctypes.create_string_buffer(attributes.ljust(120, b'\0'), 120)
+    return libc.syscall(321, command, buffer, 120), buffer.raw
+";
+
+/// Prints the numbers of all programs, maps and links of the kernel. A number is never used
+/// again. `BPF_*_GET_NEXT_ID` and `BPF_*_GET_FD_BY_ID` have these commands.
+const NUMBERS: &str = r"
+for kind, (after, get) in {'program': (11, 13), 'map': (12, 14), 'link': (31, 30)}.items():
+    number = 0
+    while True:
+        result, buffer = bpf(after, struct.pack('<II', number, 0))
+        if result < 0:
+            break
+        number = struct.unpack_from('<I', buffer, 4)[0]
+        print(f'{kind}:{get}:{number}')
+";
+
+/// Tries to get each program, map or link that it is given: by its pin, for reading and for
+/// both, or by its number. Prints those that it got.
+const GETTER: &str = r"
+for what in sys.argv[1:]:
+    if what.startswith('/'):
+        name = ctypes.create_string_buffer(what.encode())
+        pin = ctypes.addressof(name)
+        tries = [(7, struct.pack('<QII', pin, 0, flags)) for flags in (0, 8, 16)]
+    else:
+        kind, get, number = what.split(':')
+        tries = [(int(get), struct.pack('<III', int(number), 0, 0))]
+    if any(bpf(*each)[0] >= 0 for each in tries):
+        print(what)
 ";
 
 #[test]
@@ -215,14 +231,22 @@ fn users_can_read_and_change_only_files_that_the_table_allows() {
         .collect();
     let opened = success(&run_as(&lab, USER, &paths));
     assert_eq!(opened.lines().collect::<Vec<_>>(), expected);
-    let pins = pins.iter().map(String::as_str);
-    let getter: Vec<_> = ["/usr/bin/python3", "-ISc", GETTER]
-        .into_iter()
-        .chain(pins)
+    let numbers = [BPF, NUMBERS].concat();
+    let numbers = success(&run_as(&lab, &[], &["/usr/bin/python3", "-ISc", &numbers]));
+    for kind in ["program:", "map:"] {
+        assert!(numbers.contains(kind), "{numbers}");
+    }
+    let objects: Vec<_> = pins
+        .iter()
+        .map(String::as_str)
+        .chain(numbers.lines())
         .collect();
-    assert_eq!(success(&run_as(&lab, USER, &getter)), "end\n");
-    // The same program gets them as root.
-    assert!(success(&run_as(&lab, &[], &getter)).contains("pin"));
+    let getter = [BPF, GETTER].concat();
+    let getter = [&["/usr/bin/python3", "-ISc", &getter], &objects[..]].concat();
+    assert_eq!(success(&run_as(&lab, USER, &getter)), "");
+    // The same program gets each of them as root.
+    let got = success(&run_as(&lab, &[], &getter));
+    assert_eq!(got.lines().collect::<Vec<_>>(), objects);
     let lock = ["flock", "--nonblock", "/run/ipvs-bpf/lock", "true"];
     assert!(!run_as(&lab, USER, &lock).status.success());
     success(&run_as(&lab, &[], &lock));
