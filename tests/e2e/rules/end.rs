@@ -6,7 +6,7 @@ use std::process::Command;
 use super::{FILE, RULES, WEB, add_web, begin, ipvsadm, peer, read, write};
 use crate::balance::none_left;
 use crate::lab::{Lab, eventually, module_is_loaded, success};
-use crate::talk::Talk;
+use crate::requests::Requests;
 
 #[test]
 fn a_service_by_rule_ends_when_it_is_idle() {
@@ -31,12 +31,20 @@ fn down_takes_rules_and_their_services_along_under_traffic() {
     let lab = Lab::alone();
     begin(&lab, RULES);
     add_web(&lab);
-    let mut talk = Talk::new(&lab, "tcp", WEB);
-    talk.ask();
+    let requests = Requests::begin(&lab, WEB);
+    requests.next(3);
     let rmmod = Command::new("rmmod").arg("ip_vs_bpf").output().unwrap();
     assert!(!rmmod.status.success());
     success(&lab.ipvs_bpf(&["down"]));
     assert!(!module_is_loaded());
+    let lines = requests.lines();
+    eventually("requests still come, and fail", || {
+        let now = requests.lines();
+        now[lines.len()..]
+            .iter()
+            .any(|line| line.starts_with("error:"))
+    });
+    requests.all_were_full_nat();
 }
 
 #[test]
