@@ -6,6 +6,7 @@ use std::process::Command;
 use crate::full_nat::FILE;
 use crate::ipv6;
 use crate::lab::{Lab, eventually, run, success};
+use crate::upheaval::AtEnd;
 
 #[test]
 fn packets_from_source_port_0_get_no_session_and_are_counted() {
@@ -102,9 +103,9 @@ fn root_of_a_user_namespace_configures_nothing_unless_the_administrator_allows_i
         let script = format!("echo {value} >/sys/module/ip_vs_bpf/parameters/userns");
         lab.exec("director", &["sh", "-ec", &script]);
     };
+    let _off = AtEnd("echo 0 >/sys/module/ip_vs_bpf/parameters/userns".to_owned());
     parameter("1");
     success(&as_user());
-    parameter("0");
 }
 
 #[test]
@@ -141,6 +142,8 @@ fn services_of_several_ports_go_one_by_one() {
 fn frames_that_a_bridge_passes_on_to_another_host_are_left_alone() {
     let lab = Lab::alone();
     lab.apply(FILE);
+    // `modprobe -r` also removes `bridge`, and with it the switches of other tests.
+    let _unloaded = AtEnd("rmmod br_netfilter".to_owned());
     run(Command::new("modprobe").arg("br_netfilter"));
     let key = "net.bridge.bridge-nf-call-iptables=1";
     lab.exec("director", &["sysctl", "-qw", key]);
@@ -164,6 +167,7 @@ fn frames_that_a_bridge_passes_on_to_another_host_are_left_alone() {
          ip -n {b} addr add 10.0.0.1/32 dev lo\n\
          ip -n {a} route add 10.0.0.1/32 via 10.8.0.2"
     );
+    let _removed = AtEnd(format!("ip netns del {a} && ip netns del {b}"));
     run(Command::new("sh").args(["-ec", &hosts]));
     let created = lab.counter("sessions_created");
     let mut there = lab.spawn_at("host-b", &["nc", "-lk", "-s", "10.0.0.1", "-p", "80"]);
@@ -175,9 +179,4 @@ fn frames_that_a_bridge_passes_on_to_another_host_are_left_alone() {
     assert_eq!(lab.counter("sessions_created"), created);
     let _ = there.kill();
     let _ = there.wait();
-    for host in [a, b] {
-        run(Command::new("ip").args(["netns", "del", &host]));
-    }
-    // `modprobe -r` also removes `bridge`, and with it the switches of other tests.
-    run(Command::new("rmmod").arg("br_netfilter"));
 }
