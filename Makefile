@@ -55,7 +55,7 @@ test-machine: deps module ## the tests that check leaves out: those in the VM
 	cargo test --no-fail-fast $(addprefix --test ,$(IN_VM))
 
 test-long: export TEST_TIMEOUT = 7200
-test-long: deps module ## what takes long: 100 000 connections and more, and all without the fast path
+test-long: deps module ## what takes long: 100 000 connections and more, and the others without the fast path
 	cargo test --test e2e -- --ignored --skip fail_nth --skip kubernetes --skip drivers:: --skip upgrade:: --skip soak::
 	FAST_PATH=off cargo test --test e2e
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The fast path: which packets take it, what ends it, and that IPVS still owns every
-//! connection. All other tests run with it and without it (`FAST_PATH=off`), so they
-//! check everything else.
+//! connection. The other tests check everything else: `FAST_PATH=off` runs them without it,
+//! except for those whose files reach the CLI by a path.
 
 use std::collections::BTreeSet;
 use std::thread::sleep;
