@@ -88,6 +88,42 @@ fn a_connection_with_a_short_timeout_lasts_while_packets_come() {
     });
 }
 
+/// IPVS ends no connection of TCP between two requests either. It would send a segment of a
+/// connection that it does not know to the host, which answers with a RST.
+#[test]
+fn a_tcp_connection_with_a_short_timeout_lasts_while_requests_come() {
+    let lab = Lab::new();
+    lab.apply(&(fast() + "[timeouts]\ntcp = \"2s\"\n"));
+    let script = "import socket, threading, time\n\
+                  long, failed = [], []\n\
+                  def flow(begin):\n \
+                  time.sleep(begin)\n \
+                  s = socket.create_connection(('10.0.0.1', 80), timeout=120)\n \
+                  last = time.monotonic()\n \
+                  for pause in (0.9, 1.5) * 8:\n  \
+                  now = time.monotonic()\n  \
+                  was_long = now - last > 1.8\n  \
+                  last = now\n  \
+                  try:\n   \
+                  s.sendall(b'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n')\n   \
+                  s.recv(1000)[0]\n  \
+                  except (OSError, IndexError):\n   \
+                  (long if was_long else failed).append(1)\n   \
+                  break\n  \
+                  time.sleep(pause)\n\
+                  flows = [threading.Thread(target=flow, args=(n * .23,)) for n in range(10)]\n\
+                  for it in flows: it.start()\n\
+                  for it in flows: it.join()\n\
+                  print(len(failed), len(long))";
+    eventually("the host is fast enough to tell", || {
+        let text = lab.exec("client", &["/usr/bin/python3", "-ISc", script]);
+        println!("{text}");
+        let (failed, long) = text.trim().split_once(' ').unwrap();
+        assert_eq!(failed, "0");
+        long.parse::<u32>().unwrap() < 5
+    });
+}
+
 /// The seconds until IPVS ends the first connection of its table.
 pub fn expires(lab: &Lab) -> u64 {
     let table = lab.exec("director", &["cat", "/proc/net/ip_vs_conn"]);
