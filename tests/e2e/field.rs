@@ -13,6 +13,7 @@ use crate::fast_path::{fast, fast_packets, slow};
 use crate::full_nat::FILE;
 use crate::lab::{Lab, eventually, run, success};
 use crate::talk::{Talk, answer};
+use crate::upheaval::AtEnd;
 
 const LOCAL_IP: &str = "10.2.0.100";
 
@@ -147,6 +148,8 @@ fn frames_with_a_priority_tag_are_untagged_frames() {
 #[test]
 fn br_netfilter_sees_packets_of_full_nat_before_the_bridge() {
     let lab = Lab::alone();
+    // `modprobe -r` also removes `bridge`, and with it the switches of other tests.
+    let _unloaded = AtEnd("rmmod br_netfilter".to_owned());
     run(Command::new("modprobe").arg("br_netfilter"));
     script(
         &lab,
@@ -164,8 +167,6 @@ fn br_netfilter_sees_packets_of_full_nat_before_the_bridge() {
         lab.exec("director", &["sysctl", "-qw", &key]);
         works(&lab);
     }
-    // `modprobe -r` also removes `bridge`, and with it the switches of other tests.
-    run(Command::new("rmmod").arg("br_netfilter"));
 }
 
 /// One interface, and one address that is VIP and local IP. Clients and servers are on

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{findings, found, needed, only, running};
 use crate::full_nat::FILE;
 use crate::lab::{Lab, ipvs_bpf, module_is_loaded, run, success};
+use crate::upheaval::AtEnd;
 
 /// Runs the CLI after `lines` in namespaces of its own. `flags` are the flags of
 /// unshare(1) for namespaces other than the mount namespace.
@@ -112,9 +113,11 @@ fn a_kernel_without_btf() {
 fn a_host_without_the_bpf_file_system() {
     let lab = Lab::alone();
     success(&lab.ipvs_bpf(&["down"]));
-    run(Command::new("umount").arg("/sys/fs/bpf"));
-    let found = running(&lab);
-    run(Command::new("mount").args(["-t", "bpf", "bpf", "/sys/fs/bpf"]));
+    let found = {
+        let _mounted = AtEnd("mount -t bpf bpf /sys/fs/bpf".to_owned());
+        run(Command::new("umount").arg("/sys/fs/bpf"));
+        running(&lab)
+    };
     only(&found, "note", "bpf-fs", "/sys/fs/bpf");
     assert_eq!(running(&lab).len(), 0);
 }

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::system::{instead, unshared, where_mounted};
 use super::{all, findings, found, only};
 use crate::lab::{Lab, ipvs_bpf, run, success};
+use crate::upheaval::AtEnd;
 
 const FILE: &str = "[toa]\ntrust = [\"10.6.0.100\", \"fd00:6::100\"]\n";
 const CLIENT: &str = "198.51.100.7:40001";
@@ -264,8 +265,9 @@ fn a_kernel_without_memory_for_addresses() {
     );
 }
 
-/// Attaches a program at `getpeername4` that reports port 7 for each peer.
-fn other_program(server: &Server, flags: &[&str]) -> PathBuf {
+/// Attaches a program at `getpeername4` that reports port 7 for each peer, and detaches it at
+/// the end of the test if the fix did not.
+fn other_program(server: &Server, flags: &[&str]) -> (PathBuf, AtEnd) {
     const SEVEN: &str = r#"
         __attribute__((section("cgroup/getpeername4"), used)) int seven(void *address)
         { ((volatile unsigned *)address)[6] = __builtin_bswap16(7); return 1; }"#;
@@ -280,7 +282,9 @@ fn other_program(server: &Server, flags: &[&str]) -> PathBuf {
     load(&["prog", "load", object.to_str().unwrap(), path]);
     let place = ["cgroup", "attach", "/sys/fs/cgroup", "getpeername4"];
     load(&[&place[..], &["pinned", path], flags].concat());
-    pin
+    let detach = place.join(" ").replace("attach", "detach");
+    let end = format!("[ ! -e {path} ] || bpftool {detach} pinned {path} || true; rm -f {path}");
+    (pin, AtEnd(end))
 }
 
 /// Runs the command of the fix.
@@ -294,7 +298,7 @@ fn detach(cure: &str, pin: &Path) {
 #[test]
 fn a_program_that_lets_no_other_to_the_root_cgroup() {
     let server = Server::new();
-    let pin = other_program(&server, &[]);
+    let (pin, _detached) = other_program(&server, &[]);
     let findings = server.needed();
     let apply = server.tool(&["apply", "-f", &server.file()]);
     let what = "the eBPF program seven, id ";
@@ -310,7 +314,7 @@ fn a_program_that_lets_no_other_to_the_root_cgroup() {
 fn a_program_that_gives_peers_next_to_ours() {
     let server = Server::new();
     server.apply(FILE);
-    let pin = other_program(&server, &["multi"]);
+    let (pin, _detached) = other_program(&server, &["multi"]);
     let sees = server.sees("10.6.0.100:2001", &[CLIENT]);
     let what = "is also at getpeername4 of the root cgroup";
     let cure = only(&server.running(), "note", "toa-other-program", what);

@@ -41,6 +41,7 @@ impl Drop for Listings {
         let folder = Path::new(TRACING);
         let _ = fs::write(folder.join("events/kprobes/listing/enable"), "0");
         let _ = fs::write(folder.join("kprobe_events"), "-:listing");
+        let _ = fs::write(folder.join("options/record-cmd"), "1");
     }
 }
 
