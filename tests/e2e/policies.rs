@@ -160,44 +160,56 @@ fn full_nat_works_where_reverse_paths_are_strict() {
     assert_eq!(filtered(&lab), 0);
 }
 
-fn served(lab: &Lab) -> bool {
-    let words = ["curl", "-sS", "--max-time", "3", "http://10.0.0.1/"];
-    lab.try_exec("client", &words).status.success()
-}
-
 #[test]
 fn ipsec_policies_are_obeyed_in_both_directions_and_no_lease_is_given_under_one() {
+    families().iter().for_each(obeys_ipsec_policies);
+}
+
+fn obeys_ipsec_policies(family: &Family) {
     let lab = Lab::new();
     run(Command::new("modprobe").arg("xfrm_user"));
-    lab.apply(&fast());
-    assert!(served(&lab));
-    let no_association = "tmpl src 10.1.0.1 dst 10.1.0.2 proto esp mode tunnel";
+    lab.apply(&family.file);
+    let page = format!("http://{}/", family.url);
+    let [vips, clients, servers] = family.nets();
+    let local_ip = format!("{}100", family.net);
+    let no_association = format!(
+        "tmpl src {client}1 dst {client}2 proto esp mode tunnel",
+        client = family.client_net
+    );
     for policy in [
         // Policies towards the client and towards the servers.
-        "src 10.0.0.0/24 dst 10.1.0.0/24 dir out action block".to_owned(),
-        format!("src 10.0.0.0/24 dst 10.1.0.0/24 dir out {no_association}"),
-        "src 10.2.0.100/32 dst 10.2.0.0/24 dir out action block".to_owned(),
+        format!("src {vips} dst {clients} dir out action block"),
+        format!("src {vips} dst {clients} dir out {no_association}"),
+        format!("src {local_ip} dst {servers} dir out action block"),
         // Policies for packets that come in unprotected.
-        "src 10.1.0.0/24 dst 10.0.0.0/24 dir in tmpl proto esp mode transport".to_owned(),
-        "src 10.2.0.0/24 dst 10.2.0.100/32 dir in tmpl proto esp mode transport".to_owned(),
+        format!("src {clients} dst {vips} dir in tmpl proto esp mode transport"),
+        format!("src {servers} dst {local_ip} dir in tmpl proto esp mode transport"),
     ] {
+        lab.get(&[&page]);
         let before = lab.counter("drop_xfrm_policy");
-        let mut talk = Talk::new(&lab, "udp", ("10.0.0.1", 7));
+        let mut talk = Talk::new(&lab, "udp", (family.url.trim_matches(['[', ']']), 7));
         eventually("the flow takes the fast path", || {
             let fast = lab.counter("fast_packets_original");
             talk.ask();
             lab.counter("fast_packets_original") > fast
         });
-        script(&lab, "director", &format!("ip xfrm policy add {policy}"));
-        // Leases expire.
+        // Leases would expire within ten seconds.
+        let revoke = "echo revoke >/proc/net/ip_vs_bpf/fast_path";
+        script(
+            &lab,
+            "director",
+            &format!("ip xfrm policy add {policy}; {revoke}"),
+        );
         eventually(&format!("no answer comes under {policy}"), || {
             talk.try_ask(1).is_err()
         });
-        assert!(!served(&lab), "{policy}");
+        let get = ["curl", "-sS", "--max-time", "3", &page];
+        let got = lab.try_exec("client", &get);
+        assert!(!got.status.success(), "{policy}");
         assert!(lab.counter("drop_xfrm_policy") > before, "{policy}");
         script(&lab, "director", "ip xfrm policy flush");
-        assert!(served(&lab), "{policy}");
     }
+    lab.get(&[&page]);
 }
 
 /// IPVS makes a connection for the first packet, which is found until its timer expires.
@@ -251,20 +263,41 @@ fn errors_of_a_server_obey_ipsec_policies() {
     assert_eq!(translated(), passed);
 }
 
-/// A family's file, the addresses of the servers' network, and VIPs as in URLs.
+/// A family's file, how addresses of the VIPs', the clients' and the servers' networks begin,
+/// and the VIP as in URLs.
 struct Family {
     file: String,
+    vip_net: &'static str,
+    client_net: &'static str,
     net: &'static str,
     url: &'static str,
 }
 
+impl Family {
+    /// The networks of the VIPs, the clients and the servers.
+    fn nets(&self) -> [String; 3] {
+        let length = if self.net.contains(':') { 64 } else { 24 };
+        [self.vip_net, self.client_net, self.net].map(|net| format!("{net}0/{length}"))
+    }
+}
+
 fn families() -> [Family; 2] {
-    let six = ipv6::FILE.replace("[director]\n", "[director]\nfast_path = true\n");
     [
-        (fast(), "10.2.0.", "10.0.0.1"),
-        (six, "fd00:2::", "[fd00::1]"),
+        Family {
+            file: fast(),
+            vip_net: "10.0.0.",
+            client_net: "10.1.0.",
+            net: "10.2.0.",
+            url: "10.0.0.1",
+        },
+        Family {
+            file: ipv6::FILE.replace("[director]\n", "[director]\nfast_path = true\n"),
+            vip_net: "fd00::",
+            client_net: "fd00:1::",
+            net: "fd00:2::",
+            url: "[fd00::1]",
+        },
     ]
-    .map(|(file, net, url)| Family { file, net, url })
 }
 
 /// Adds the associations of both hosts. Only these tests use these keys.
