@@ -374,21 +374,23 @@ write('services', ['+ tcp 10.64.%d.%d:80 default\n' % (n >> 8, n & 255) for n in
 
 /// Gives the pool one new name after the other until standard input ends. Then no service
 /// may draw from a pool of an earlier name. Prints the number of names. Most of the time is
-/// spent in the change, because grace periods are short.
+/// spent in the change, because grace periods are short, also for another test at this time.
 const RENAMES: &str = r"
 import os, select, sys
 def expedite(what):
     with open('/sys/kernel/rcu_expedited', 'w') as file:
         file.write(what)
-expedite('1')
 path = '/proc/net/ip_vs_bpf/services'
 file = os.open(path, os.O_WRONLY)
 name, number = 'default', 0
-while number < 2000 and not select.select([sys.stdin], [], [], 0)[0]:
-    number += 1
-    os.write(file, b'= %s p%d ipv4' % (name.encode(), number))
-    name = 'p%d' % number
-expedite('0')
+expedite('1')
+try:
+    while number < 2000 and not select.select([sys.stdin], [], [], 0)[0]:
+        number += 1
+        os.write(file, b'= %s p%d ipv4' % (name.encode(), number))
+        name = 'p%d' % number
+finally:
+    expedite('0')
 with open(path) as services:
     left = [line for line in services if ' of fwmark ' in line and f' {name} ' not in line]
 assert not left, (number, len(left), left[:3])
