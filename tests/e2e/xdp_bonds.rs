@@ -56,6 +56,14 @@ fn bonded(director: &str, client: &str) -> Cards {
             &at_bond.iter().map(String::as_str).collect::<Vec<_>>(),
         );
     }
+    for host in ["director", "client"] {
+        eventually("the bonds have found one another", || {
+            let text = lab.exec(host, &["cat", "/proc/net/bonding/bond0"]);
+            let with = |what: &str| text.contains(what);
+            let partner = !with("Partner Mac Address: 00:00:00:00:00:00");
+            !with("802.3ad info") || with("Number of ports: 2") && partner
+        });
+    }
     // The client finishes its checksums, as on a wire.
     for device in ["bond0", "p0", "p1"] {
         lab.exec("client", &["ethtool", "-K", device, "tx", "off"]);
