@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Dumps that are complete.
 //!
-//! The kernel makes each datagram of a dump while it holds the mutex of IPVS. So a
-//! datagram has everything between its first and its last entry. Between two datagrams
+//! The kernel makes each datagram of a dump while it holds the mutex of IPVS, or the lock
+//! of the table. So a datagram has everything between its first and its last entry. Between two datagrams
 //! the kernel remembers only how many entries it has passed, in all network namespaces
 //! (`ip_vs_genl_dump_services()`, `ip_vs_genl_dump_dests()`). If an entry that was passed
 //! is removed, the dump skips another one, without `NLM_F_DUMP_INTR`.
@@ -16,6 +16,12 @@
 //! chain covers. A datagram with room left ends at the last entry. A chain from the first
 //! to the last entry misses nothing that existed all the time. If the chain breaks, both
 //! dumps are repeated.
+//!
+//! Newer kernels have a table of services that grows and shrinks (`struct ip_vs_rht`),
+//! which gives the entries another order. A dump that continues in the other order skips
+//! as many entries as it repeats, and repeats them anywhere. In one order a dump repeats
+//! only its last entries, at the beginning of a datagram, after others were added in front.
+//! So a dump that repeats something else is inconsistent.
 
 use std::collections::BTreeMap;
 
@@ -53,7 +59,7 @@ where
     T: Transport,
     Q: NetlinkSerializable + Clone,
     A: NetlinkDeserializable,
-    K: Ord,
+    K: Ord + Clone,
 {
     for _ in 0..TRIES {
         let mut chain = Chain::new(&key);
@@ -78,7 +84,7 @@ where
     T: Transport,
     Q: NetlinkSerializable + Clone,
     A: NetlinkDeserializable,
-    K: Ord,
+    K: Ord + Clone,
 {
     let mut lost = 0;
     for _ in 0..CHAINS {
@@ -101,7 +107,7 @@ struct Chain<'k, K, V, F> {
     complete: bool,
 }
 
-impl<'k, K: Ord, V, F: Fn(&V) -> K> Chain<'k, K, V, F> {
+impl<'k, K: Ord + Clone, V, F: Fn(&V) -> K> Chain<'k, K, V, F> {
     fn new(key: &'k F) -> Self {
         Chain {
             key,
@@ -169,7 +175,7 @@ impl<'k, K: Ord, V, F: Fn(&V) -> K> Chain<'k, K, V, F> {
     fn link<T: Transport, A: NetlinkDeserializable>(
         &mut self,
         conversation: &mut Conversation<T>,
-        dump: &mut Dump<V>,
+        dump: &mut Dump<K, V>,
         read: &mut impl FnMut(A) -> Result<V, Failure>,
     ) -> Result<(), Failure> {
         let size = conversation.next(&mut dump.answer, read)?;
@@ -179,6 +185,9 @@ impl<'k, K: Ord, V, F: Fn(&V) -> K> Chain<'k, K, V, F> {
             .drain(..)
             .map(|value| ((self.key)(&value), value))
             .collect();
+        if !dump.passes(values.iter().map(|(key, _)| key)) {
+            dump.answer.fail(Failure::Inconsistent);
+        }
         if !values.is_empty() || (dump.begins && dump.answer.ended) {
             let begins = std::mem::take(&mut dump.begins);
             let continues = begins || values.iter().any(|(key, _)| self.values.contains_key(key));
@@ -193,24 +202,46 @@ impl<'k, K: Ord, V, F: Fn(&V) -> K> Chain<'k, K, V, F> {
 }
 
 /// A dump that is being read.
-struct Dump<V> {
+struct Dump<K, V> {
     answer: Answer<V>,
+    /// The entries so far, with their places.
+    passed: BTreeMap<K, usize>,
     /// No datagram was received yet.
     begins: bool,
     /// The last datagram that was not empty belongs to the chain and had room left.
     reaches_the_last: bool,
 }
 
-impl<V> Dump<V> {
+impl<K: Ord + Clone, V> Dump<K, V> {
     fn begin<T: Transport, Q: NetlinkSerializable>(
         conversation: &mut Conversation<T>,
         message: Q,
     ) -> Result<Self, Failure> {
         Ok(Dump {
             answer: conversation.begin(message)?,
+            passed: BTreeMap::new(),
             begins: true,
             reaches_the_last: false,
         })
+    }
+
+    /// Takes the entries of the next datagram. Returns false if it repeats others than the
+    /// last ones, or not at its beginning.
+    fn passes<'a>(&mut self, keys: impl Iterator<Item = &'a K> + Clone) -> bool
+    where
+        K: 'a,
+    {
+        let end = self.passed.len();
+        let places = keys.clone().map(|key| self.passed.get(key).copied());
+        let repeated = places.clone().flatten().count();
+        let in_order = places
+            .take(repeated)
+            .eq((end.saturating_sub(repeated)..end).map(Some));
+        for key in keys {
+            let place = self.passed.len();
+            self.passed.entry(key.clone()).or_insert(place);
+        }
+        in_order
     }
 }
 

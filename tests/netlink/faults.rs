@@ -255,6 +255,32 @@ fn a_listing_that_never_links_up_is_an_error_that_names_the_cause() {
 }
 
 #[test]
+fn a_listing_during_which_the_kernel_gave_the_services_another_order_is_repeated() {
+    let key = |number: &u8| tcp(&format!("10.0.0.{number}:80"));
+    let mut asked = 0;
+    let (mut ipvs, _) = kernel(|request: &Request| {
+        asked += 1;
+        // The table of services grows after the first two datagrams of a dump. Each bucket
+        // becomes two: 2 4 6 8, then 3 5 7 9. So both dumps lack service 6.
+        let cut: &[&[u8]] = match asked {
+            1 => &[&[2], &[3, 4, 5], &[3, 5, 7, 9]],
+            2 => &[&[2, 3, 4], &[8, 3, 5, 7, 9]],
+            3 => &[&[2], &[4], &[6], &[8, 3, 5], &[7, 9]],
+            4 => &[&[2, 4, 6, 8], &[3, 5, 7], &[9]],
+            _ => panic!("asked {asked} times"),
+        };
+        let datagram = |numbers: &&[u8]| {
+            let services = numbers.iter().map(|n| service(request.sequence, &key(n)));
+            Step::Datagram(services.flatten().collect())
+        };
+        let end = Step::Datagram(done(request.sequence, 0));
+        cut.iter().map(datagram).chain([end]).collect()
+    });
+    let keys = ipvs.service_keys().unwrap();
+    assert_eq!(keys, [2, 3, 4, 5, 6, 7, 8, 9].iter().map(key).collect());
+}
+
+#[test]
 fn messages_of_another_sequence_number_are_passed_over() {
     let (servers, _) = servers_from(|_, sequence| {
         vec![
