@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Sends a question to rtnetlink and collects the answers: the kind of an interface's
-//! link, its XDP program, and the addresses of this host. Its notifications are in [`notifications`].
+//! Sends a question to rtnetlink and collects the answers: interfaces, in [`links`], and
+//! the addresses of this host. Its notifications are in [`notifications`].
 
+mod link;
 pub mod notifications;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+pub use link::{Link, is_ethernet, links};
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLM_F_REQUEST, NetlinkBuffer,
+    NetlinkDeserializable, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 pub use netlink_packet_route::link::{BondMode, BondXmitHashPolicy};
-use netlink_packet_route::link::{
-    InfoBond, InfoData, LinkAttribute, LinkInfo, LinkLayerType, LinkMessage, LinkXdp, XdpAttached,
-};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteType,
 };
@@ -29,108 +29,8 @@ const TRIES: u32 = 16;
 
 const RT_TABLE_LOCAL: u8 = 255;
 
-/// True if packets of the interface begin with an Ethernet header (`ARPHRD_ETHER`). The
-/// programs expect one before the IP header.
-pub fn is_ethernet(index: u32) -> io::Result<bool> {
-    let mut request = LinkMessage::default();
-    request.header.index = index;
-    let answers = ask(RouteNetlinkMessage::GetLink(request), NLM_F_ACK)?;
-    Ok(answers.iter().any(|answer| {
-        matches!(answer, RouteNetlinkMessage::NewLink(link)
-            if link.header.link_layer_type == LinkLayerType::Ether)
-    }))
-}
-
-/// An interface, as far as XDP matters.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Link {
-    pub index: u32,
-    pub name: String,
-    /// The kind, as `ip link` takes it: `veth`, `bond`, `vlan`, … Empty: hardware.
-    pub kind: String,
-    /// The interface below this one, as for a VLAN. 0: none, or in another namespace.
-    pub lower: u32,
-    /// The bridge, bond or VRF that it is a port of. 0: none.
-    pub master: u32,
-    pub xdp: Option<XdpProgram>,
-    /// The mode of a bond, and how it chooses a port for a packet in some of them.
-    pub bond: (BondMode, BondXmitHashPolicy),
-}
-
-/// The XDP program of an interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct XdpProgram {
-    pub program: u32,
-    /// True if it runs in the driver alone, not in the generic mode or in hardware.
-    pub native: bool,
-}
-
-/// All interfaces of the caller's network namespace.
-pub fn links() -> io::Result<Vec<Link>> {
-    let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
-    let answers = ask(request, NLM_F_DUMP)?;
-    let links = answers.iter().filter_map(|answer| match answer {
-        RouteNetlinkMessage::NewLink(message) => Some(link(message)),
-        _ => None,
-    });
-    Ok(links.collect())
-}
-
-fn link(message: &LinkMessage) -> Link {
-    let mut link = Link {
-        index: message.header.index,
-        ..Link::default()
-    };
-    let mut elsewhere = false;
-    for attribute in &message.attributes {
-        match attribute {
-            LinkAttribute::IfName(name) => link.name.clone_from(name),
-            LinkAttribute::Link(index) => link.lower = *index,
-            LinkAttribute::LinkNetNsId(_) => elsewhere = true,
-            LinkAttribute::Controller(index) => link.master = *index,
-            LinkAttribute::LinkInfo(infos) => {
-                for info in infos {
-                    match info {
-                        LinkInfo::Kind(kind) => link.kind = kind.to_string(),
-                        LinkInfo::Data(InfoData::Bond(bond)) => link.bond = bond_mode(bond),
-                        _ => {}
-                    }
-                }
-            }
-            LinkAttribute::Xdp(attributes) => link.xdp = xdp_program(attributes),
-            _ => {}
-        }
-    }
-    if elsewhere {
-        link.lower = 0;
-    }
-    link
-}
-
-fn bond_mode(attributes: &[InfoBond]) -> (BondMode, BondXmitHashPolicy) {
-    let mut found = (BondMode::default(), BondXmitHashPolicy::default());
-    for attribute in attributes {
-        match attribute {
-            InfoBond::Mode(mode) => found.0 = *mode,
-            InfoBond::XmitHashPolicy(policy) => found.1 = *policy,
-            _ => {}
-        }
-    }
-    found
-}
-
-fn xdp_program(attributes: &[LinkXdp]) -> Option<XdpProgram> {
-    let native = attributes
-        .iter()
-        .any(|attribute| matches!(attribute, LinkXdp::Attached(XdpAttached::Driver)));
-    attributes.iter().find_map(|attribute| match attribute {
-        LinkXdp::ProgId(program) => Some(XdpProgram {
-            program: *program,
-            native,
-        }),
-        _ => None,
-    })
-}
+/// The first message type of rtnetlink. Lower ones are those of netlink itself.
+const RTM_BASE: u16 = 16;
 
 /// A destination that is this host: an address of an interface, in a VRF as well, or a
 /// route in the table `local`.
@@ -232,11 +132,11 @@ fn open() -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn converse(
+fn converse<M: NetlinkDeserializable>(
     socket: &Socket,
     payload: RouteNetlinkMessage,
     flags: u16,
-) -> io::Result<Vec<RouteNetlinkMessage>> {
+) -> io::Result<Vec<M>> {
     let mut request = NetlinkMessage::from(payload);
     request.header.flags = NLM_F_REQUEST | flags;
     request.header.sequence_number = 1;
@@ -245,7 +145,7 @@ fn converse(
     request.serialize(&mut bytes);
     for _ in 0..TRIES {
         unless_interrupted(|| socket.send(&bytes, 0))?;
-        let mut answer = Answer::default();
+        let mut answer = Answer::new();
         let mut buffer: Vec<u8> = Vec::with_capacity(DATAGRAM);
         loop {
             buffer.clear();
@@ -274,23 +174,44 @@ fn unless_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<
 }
 
 /// The messages of an answer so far.
-#[derive(Default)]
-struct Answer {
-    messages: Vec<RouteNetlinkMessage>,
+struct Answer<M> {
+    messages: Vec<M>,
     /// True if something changed during the dump: objects may be missing or repeated.
     inconsistent: bool,
 }
 
-impl Answer {
-    /// Takes a datagram. Returns true at the end of the answer.
+impl<M: NetlinkDeserializable> Answer<M> {
+    fn new() -> Self {
+        Answer {
+            messages: Vec::new(),
+            inconsistent: false,
+        }
+    }
+
+    /// Takes a datagram. Returns true at the end of the answer. Skips an object of a dump
+    /// that cannot be read, since one of them must not hide all others.
     fn take(&mut self, datagram: &[u8]) -> io::Result<bool> {
+        let malformed = |error: &dyn std::error::Error| {
+            io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+        };
         let refused = |code: i32| io::Error::from_raw_os_error(-code);
         let mut rest = datagram;
         while !rest.is_empty() {
-            let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
-            let length = (message.header.length as usize).next_multiple_of(4);
-            self.inconsistent |= message.header.flags & NLM_F_DUMP_INTR != 0;
+            let header = NetlinkBuffer::new_checked(rest).map_err(|error| malformed(&error))?;
+            let length = (header.length() as usize).next_multiple_of(4);
+            self.inconsistent |= header.flags() & NLM_F_DUMP_INTR != 0;
+            let message = match NetlinkMessage::<M>::deserialize(rest) {
+                Ok(message) => message,
+                // The label of an address, for one, need not be UTF-8.
+                Err(_)
+                    if header.message_type() >= RTM_BASE
+                        && header.flags() & NLM_F_MULTIPART != 0 =>
+                {
+                    rest = rest.get(length..).unwrap_or_default();
+                    continue;
+                }
+                Err(error) => return Err(malformed(&error)),
+            };
             match message.payload {
                 NetlinkPayload::Done(done) if done.code < 0 => return Err(refused(done.code)),
                 NetlinkPayload::Done(_) => return Ok(true),
@@ -312,6 +233,7 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use netlink_packet_core::DoneMessage;
+    use netlink_packet_route::link::LinkMessage;
 
     use super::*;
 
@@ -337,15 +259,33 @@ mod tests {
 
     #[test]
     fn an_answer_ends_with_done() {
-        let mut answer = Answer::default();
+        let mut answer = Answer::<RouteNetlinkMessage>::new();
         assert!(!answer.take(&link(0)).unwrap());
         assert!(answer.take(&[link(0), done(0)].concat()).unwrap());
         assert_eq!((answer.messages.len(), answer.inconsistent), (2, false));
     }
 
     #[test]
+    fn an_object_of_a_dump_that_cannot_be_read_is_skipped() {
+        let mut address = AddressMessage::default();
+        address.attributes = vec![AddressAttribute::Label("eth0".to_owned())];
+        let address = NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewAddress(address));
+        let spoiled = |flags| {
+            let mut bytes = bytes(address.clone(), flags);
+            let name = bytes.windows(4).position(|it| it == b"eth0").unwrap();
+            bytes[name] = 0xff;
+            bytes
+        };
+        let mut answer = Answer::<RouteNetlinkMessage>::new();
+        let datagram = [link(0), spoiled(NLM_F_MULTIPART), link(0), done(0)].concat();
+        assert!(answer.take(&datagram).unwrap());
+        assert_eq!(answer.messages.len(), 2);
+        assert!(answer.take(&spoiled(0)).is_err());
+    }
+
+    #[test]
     fn a_dump_that_a_change_disturbed_is_not_used() {
-        let mut answer = Answer::default();
+        let mut answer = Answer::<RouteNetlinkMessage>::new();
         let datagram = [link(0), link(NLM_F_DUMP_INTR), link(0), done(0)].concat();
         assert!(answer.take(&datagram).unwrap());
         assert!(answer.inconsistent);
@@ -353,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_dump_that_ends_with_an_error_failed() {
-        let error = Answer::default().take(&[link(0), done(-105)].concat());
+        let error = Answer::<RouteNetlinkMessage>::new().take(&[link(0), done(-105)].concat());
         assert_eq!(error.unwrap_err().raw_os_error(), Some(105));
     }
 

@@ -9,31 +9,24 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage,
 };
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
 };
 
 use crate::datapath::ethtool;
 use crate::doctor::links::{Address, Link, Links, Neighbour};
-use crate::rtnetlink::{ask, own_address};
+use crate::rtnetlink::{self, ask, own_address};
 
 pub fn read() -> io::Result<Links> {
     use RouteNetlinkMessage as Message;
-    let links = ask(Message::GetLink(LinkMessage::default()), NLM_F_DUMP)?;
+    let links = rtnetlink::links()?;
     let addresses = ask(Message::GetAddress(AddressMessage::default()), NLM_F_DUMP)?;
     let neighbours = ask(
         Message::GetNeighbour(NeighbourMessage::default()),
         NLM_F_DUMP,
     )?;
     Ok(Links {
-        links: links
-            .iter()
-            .filter_map(|answer| match answer {
-                Message::NewLink(message) => link(message),
-                _ => None,
-            })
-            .collect(),
+        links: links.into_iter().map(link).collect(),
         addresses: addresses
             .iter()
             .filter_map(|answer| match answer {
@@ -51,26 +44,17 @@ pub fn read() -> io::Result<Links> {
     })
 }
 
-fn link(message: &LinkMessage) -> Option<Link> {
-    let mut link = Link {
-        index: message.header.index,
-        up: message.header.flags.contains(LinkFlags::Up),
-        carrier: message.header.flags.contains(LinkFlags::LowerUp),
-        ethernet: message.header.link_layer_type == LinkLayerType::Ether,
-        ..Link::default()
-    };
-    for attribute in &message.attributes {
-        match attribute {
-            LinkAttribute::IfName(name) => {
-                link.name.clone_from(name);
-                link.merges = ethtool::merges_segments(name);
-            }
-            LinkAttribute::Address(bytes) => link.hardware.clone_from(bytes),
-            LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
-            _ => {}
-        }
+fn link(link: rtnetlink::Link) -> Link {
+    Link {
+        index: link.index,
+        merges: ethtool::merges_segments(&link.name),
+        name: link.name,
+        up: link.up,
+        carrier: link.carrier,
+        ethernet: link.ethernet,
+        hardware: link.hardware,
+        mtu: link.mtu,
     }
-    (!link.name.is_empty()).then_some(link)
 }
 
 fn address(message: &AddressMessage) -> Option<Address> {

@@ -6,8 +6,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
-use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP};
-use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
+use netlink_packet_core::NLM_F_ACK;
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteMessage, RouteMetric, RouteType,
 };
@@ -15,7 +14,7 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use crate::doctor::routes::{Route, Routes, Way};
 use crate::model::State;
-use crate::rtnetlink::ask;
+use crate::rtnetlink::{self, ask};
 
 pub fn read(wanted: &State) -> Routes {
     let services = wanted.services.values();
@@ -36,45 +35,13 @@ pub fn read(wanted: &State) -> Routes {
     servers.into_iter().map(of).collect()
 }
 
-/// A network interface, as far as VRFs need it.
-struct Port {
-    index: u32,
-    name: String,
-    master: Option<u32>,
-    is_vrf: bool,
-}
-
-fn port(answer: &RouteNetlinkMessage) -> Option<Port> {
-    let RouteNetlinkMessage::NewLink(link) = answer else {
-        return None;
-    };
-    let mut port = Port {
-        index: link.header.index,
-        name: String::new(),
-        master: None,
-        is_vrf: false,
-    };
-    for attribute in &link.attributes {
-        match attribute {
-            LinkAttribute::IfName(name) => port.name.clone_from(name),
-            LinkAttribute::Controller(index) => port.master = Some(*index),
-            LinkAttribute::LinkInfo(infos) => {
-                port.is_vrf = infos.contains(&LinkInfo::Kind(InfoKind::Vrf));
-            }
-            _ => {}
-        }
-    }
-    Some(port)
-}
-
 /// The routing tables of full NAT, by VRF. `None`: the tables without a VRF. First those of
 /// the listed interfaces. The rest follows because a file need not list any.
 fn tables(wanted: &State) -> io::Result<Vec<Option<u32>>> {
-    let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
-    let ports: Vec<Port> = ask(request, NLM_F_DUMP)?.iter().filter_map(port).collect();
+    let ports = rtnetlink::links()?;
     let vrfs: Vec<u32> = ports
         .iter()
-        .filter(|port| port.is_vrf)
+        .filter(|port| port.kind == "vrf")
         .map(|port| port.index)
         .collect();
     let listed = wanted.datapath.iter();
@@ -82,8 +49,8 @@ fn tables(wanted: &State) -> io::Result<Vec<Option<u32>>> {
     let mut tables: Vec<Option<u32>> = ports
         .iter()
         .filter(|port| listed.contains(&port.name))
-        .filter_map(|port| port.master.filter(|master| vrfs.contains(master)))
-        .map(Some)
+        .filter(|port| vrfs.contains(&port.master))
+        .map(|port| Some(port.master))
         .collect();
     tables.push(None);
     tables.extend(vrfs.into_iter().map(Some));
