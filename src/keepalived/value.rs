@@ -148,7 +148,11 @@ fn tunnel(tun: &Span, words: &[Word], mistakes: &Mistakes) -> Option<Tunnel> {
     while let Some(word) = words.next() {
         match word.text.as_str() {
             "type" => kind = words.next().map_or("", |kind| &kind.text),
-            "port" => gue_port = port(words.next()?, mistakes),
+            // A port that is missing is unclear, as below. A wrong one was reported.
+            "port" => match words.next() {
+                Some(word) => gue_port = Some(port(word, mistakes)?),
+                None => kind = "",
+            },
             "nocsum" => checksum = TunnelChecksum::None,
             "csum" => checksum = TunnelChecksum::Full,
             "remcsum" => checksum = TunnelChecksum::Remote,
