@@ -3,7 +3,7 @@
 
 use std::fs::Permissions;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::Builder;
@@ -28,8 +28,8 @@ pub enum Mode {
     Private = 0o600,
 }
 
-/// Writes the file. `replace`: overwrite an existing file, which keeps its mode. A
-/// symbolic link is kept and its target is replaced.
+/// Writes the file. `replace`: overwrite an existing file, which keeps its mode, but for
+/// the rights of others if the new text is private. A symbolic link is kept and its target is replaced.
 pub fn write(path: &Path, text: &str, replace: bool, mode: Mode) -> Result<(), Refusal> {
     let unwritable = |source| Refusal::Unwritable {
         path: path.to_owned(),
@@ -49,7 +49,10 @@ pub fn write(path: &Path, text: &str, replace: bool, mode: Mode) -> Result<(), R
             if !replace {
                 return Err(exists());
             }
-            permissions = metadata.permissions();
+            permissions = match mode {
+                Mode::Usual => metadata.permissions(),
+                Mode::Private => Permissions::from_mode(metadata.mode() & 0o700),
+            };
             target
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
@@ -76,5 +79,26 @@ pub fn write(path: &Path, text: &str, replace: bool, mode: Mode) -> Result<(), R
         Ok(_) => Ok(()),
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(exists()),
         Err(error) => Err(unwritable(error.error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_in_a_file_that_all_could_read_is_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lb.toml");
+        std::fs::write(&path, "old").unwrap();
+        for (mode, before, after) in [
+            (Mode::Usual, 0o644, 0o644),
+            (Mode::Private, 0o644, 0o600),
+            (Mode::Private, 0o400, 0o400),
+        ] {
+            std::fs::set_permissions(&path, Permissions::from_mode(before)).unwrap();
+            write(&path, "new", true, mode).unwrap();
+            assert_eq!(path.metadata().unwrap().mode() & 0o777, after);
+        }
     }
 }
