@@ -184,6 +184,24 @@ fn a_change_without_an_event_is_applied_when_the_file_stays_the_same() {
     follower.until("rr → lc");
 }
 
+/// Containers may use up what a user may have.
+#[test]
+fn a_host_without_inotify_instances_is_followed_by_comparisons() {
+    const MOST: &str = "/proc/sys/fs/inotify/max_user_instances";
+    let lab = Lab::new();
+    let folder = Folder::new(&lab);
+    let file = folder.write("lb.toml", FILE);
+    let before = fs::read_to_string(MOST).unwrap();
+    fs::write(MOST, "0").unwrap();
+    let mut follower = Follower::start(&lab, &file, &[]);
+    follower.until("raise `sysctl fs.inotify.max_user_instances`");
+    fs::write(MOST, before).unwrap();
+    eventually("everything is applied", || converged(&lab, &file));
+    folder.write("lb.toml", &FILE.replacen("\"rr\"", "\"wrr\"", 1));
+    follower.until("[file]");
+    eventually("the new file is applied", || converged(&lab, &file));
+}
+
 #[test]
 fn a_link_to_a_file_is_followed_to_another_one() {
     let lab = Lab::new();

@@ -67,6 +67,12 @@ pub(super) fn run(args: &Reconcile, global: &Global) -> Result<ExitCode, Error> 
         last_apply: None,
     };
     follower.print_file();
+    if !follower.waker.watches_files() {
+        let message = "there is no inotify instance left, so a change of the file is noticed only \
+                       by a comparison every few seconds: raise `sysctl \
+                       fs.inotify.max_user_instances`, then start this again";
+        Event::Warning { message }.print(global.json);
+    }
     follower.run()
 }
 

@@ -46,7 +46,8 @@ pub(super) struct Wake {
 /// From the creation of this value on, SIGINT, SIGTERM and SIGHUP do not end the process.
 pub(super) struct Waker {
     signals: SignalFd,
-    files: Inotify,
+    /// None: the files are compared alone, as in a folder that cannot be watched.
+    files: Option<Inotify>,
     folders: BTreeMap<PathBuf, WatchDescriptor>,
     network: Notifications,
     end: Option<Signal>,
@@ -60,7 +61,7 @@ impl Waker {
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
         Ok(Waker {
             signals: SignalFd::with_flags(&mask, flags)?,
-            files: Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?,
+            files: Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok(),
             folders: BTreeMap::new(),
             network: Notifications::subscribe()?,
             end: None,
@@ -68,10 +69,17 @@ impl Waker {
         })
     }
 
+    /// False: the user has no inotify instance left.
+    pub fn watches_files(&self) -> bool {
+        self.files.is_some()
+    }
+
     /// Watches these folders and no others. A folder that cannot be watched is compared by
     /// [`config::Sources`](crate::config::Sources) alone.
     pub fn watch(&mut self, folders: &[PathBuf]) {
-        let files = &self.files;
+        let Some(files) = &self.files else {
+            return;
+        };
         self.folders.retain(|folder, watch| {
             let stays = folders.contains(folder);
             if !stays {
@@ -98,15 +106,12 @@ impl Waker {
 
     /// Waits for an event, at most for this time.
     pub fn wait(&mut self, patience: Duration) -> io::Result<Wake> {
-        let mut ready = [
-            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.files.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.network.as_fd(), PollFlags::POLLIN),
-        ];
-        // Rounded up: a wait of 0 ms for the last part of one would be a busy one.
-        let patience = patience + Duration::from_micros(999);
-        let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
-        match poll(&mut ready, timeout) {
+        let sources = [self.signals.as_fd(), self.network.as_fd()].into_iter();
+        let mut ready: Vec<PollFd> = sources
+            .chain(self.files.as_ref().map(AsFd::as_fd))
+            .map(|source| PollFd::new(source, PollFlags::POLLIN))
+            .collect();
+        match poll(&mut ready, self.timeout(patience)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
@@ -118,6 +123,16 @@ impl Waker {
             completed: events.iter().flat_map(|it| self.completed(it)).collect(),
             network: self.network.take()?,
         })
+    }
+
+    /// No time at all if [`Self::end`] has taken a signal before.
+    fn timeout(&self, patience: Duration) -> PollTimeout {
+        if self.reload || self.end.is_some() {
+            return PollTimeout::ZERO;
+        }
+        // Rounded up: a wait of 0 ms for the last part of one would be a busy one.
+        let patience = patience + Duration::from_micros(999);
+        PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX)
     }
 
     fn take_signals(&mut self) -> io::Result<()> {
@@ -132,9 +147,9 @@ impl Waker {
     }
 
     fn take_events(&self) -> io::Result<Vec<InotifyEvent>> {
-        match self.files.read_events() {
-            Err(Errno::EAGAIN | Errno::EINTR) => Ok(Vec::new()),
-            events => Ok(events?),
+        match self.files.as_ref().map(Inotify::read_events) {
+            None | Some(Err(Errno::EAGAIN | Errno::EINTR)) => Ok(Vec::new()),
+            Some(events) => Ok(events?),
         }
     }
 
@@ -150,5 +165,24 @@ impl Waker {
         paths
             .filter(|path| is_complete || path.is_symlink())
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::signal::raise;
+
+    use super::*;
+
+    #[test]
+    fn a_wait_after_a_signal_that_was_taken_before_it_ends_at_once() {
+        let patience = Duration::from_secs(60);
+        let mut waker = Waker::new().unwrap();
+        assert_ne!(waker.timeout(patience), PollTimeout::ZERO);
+        raise(Signal::SIGHUP).unwrap();
+        assert_eq!(waker.end(), None);
+        assert_eq!(waker.timeout(patience), PollTimeout::ZERO);
+        assert!(waker.wait(patience).unwrap().reload);
+        assert_ne!(waker.timeout(patience), PollTimeout::ZERO);
     }
 }
