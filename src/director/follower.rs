@@ -8,7 +8,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
@@ -37,7 +39,7 @@ pub struct LastApply {
 /// Held by the follower of a network namespace.
 #[derive(Debug)]
 pub struct Claim {
-    _lock: Flock<File>,
+    _lock: File,
     record: PathBuf,
 }
 
@@ -46,14 +48,11 @@ impl Claim {
     pub fn take() -> Result<Option<Self>, Error> {
         let (path, record) = paths()?;
         let file = lock::open(&path).map_err(fail(&path))?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(held) => Ok(Some(Claim {
-                _lock: held,
-                record,
-            })),
-            Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
-            Err((_, errno)) => Err(fail(&path)(errno.into())),
-        }
+        let taken = try_lock(&file).map_err(fail(&path))?;
+        Ok(taken.then_some(Claim {
+            _lock: file,
+            record,
+        }))
     }
 
     /// Replaces the state. Readers see the old or the new state, never a part.
@@ -80,7 +79,7 @@ pub fn following() -> Result<Option<FollowerState>, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(fail(&lock)(error)),
     };
-    if Flock::lock(file, FlockArg::LockSharedNonblock).is_ok() {
+    if !is_locked(&file).map_err(fail(&lock))? {
         return Ok(None);
     }
     match fs::read_to_string(&record) {
@@ -88,6 +87,32 @@ pub fn following() -> Result<Option<FollowerState>, Error> {
         // It has just begun or is just ending.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(fail(&record)(error)),
+    }
+}
+
+/// Takes the lock of the file, which ends with the file. False: another process has it.
+fn try_lock(file: &File) -> io::Result<bool> {
+    match fcntl(file, FcntlArg::F_OFD_SETLK(&whole_file())) {
+        Ok(_) => Ok(true),
+        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Asks without a lock of its own, which could keep a follower from starting.
+fn is_locked(file: &File) -> io::Result<bool> {
+    let mut found = whole_file();
+    fcntl(file, FcntlArg::F_OFD_GETLK(&mut found))?;
+    Ok(i32::from(found.l_type) != libc::F_UNLCK)
+}
+
+fn whole_file() -> libc::flock {
+    libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
     }
 }
 
@@ -104,5 +129,25 @@ fn fail(path: &Path) -> impl Fn(io::Error) -> Error {
     move |source| Error::File {
         path: path.clone(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::NamedTempFile;
+
+    use super::*;
+
+    #[test]
+    fn a_question_about_the_lock_does_not_keep_a_follower_from_starting() {
+        let place = NamedTempFile::new().unwrap();
+        let asking = File::open(place.path()).unwrap();
+        assert!(!is_locked(&asking).unwrap());
+        let follower = place.reopen().unwrap();
+        assert!(try_lock(&follower).unwrap());
+        assert!(is_locked(&asking).unwrap());
+        assert!(!try_lock(&place.reopen().unwrap()).unwrap());
+        drop(follower);
+        assert!(!is_locked(&asking).unwrap());
     }
 }
