@@ -182,7 +182,7 @@ install: cli ## install everything but a built module below DESTDIR (packages: U
 		fish:/usr/share/fish/vendor_completions.d/ipvs-bpf.fish; do \
 		target/release/ipvs-bpf completions $${shell%:*} | \
 			install -Dm644 /dev/stdin $(DESTDIR)$${shell#*:} || exit 1; done
-	install -Dm644 -t $(DESTDIR)/etc/ipvs-bpf packaging/lb.toml
+	test -e $(DESTDIR)/etc/ipvs-bpf/lb.toml || install -Dm644 -t $(DESTDIR)/etc/ipvs-bpf packaging/lb.toml
 	install -Dm644 -t $(DESTDIR)$(UNIT_DIR) packaging/*.service packaging/*.timer
 	install -Dm644 packaging/modules-load.conf $(DESTDIR)/usr/lib/modules-load.d/ipvs-bpf.conf
 	install -Dm644 -t $(DESTDIR)$(DOC_DIR) README.md
