@@ -13,8 +13,8 @@ Exit status:
   2  Only `plan`: there are changes.
   3  Only `apply`: an interface that the file lists is missing, and everything
       else is done.
-  4  Only `apply`: a step failed, or the kernel differs from the file
-      afterwards. Another attempt may succeed.
+  4  Only `apply`: a step failed, the kernel cannot be read, or it differs from
+      the file afterwards. Another attempt may succeed.
   130  It was stopped by Ctrl-C; 128 plus the signal number for others.
 
 Files:
@@ -43,14 +43,15 @@ pub const APPLY: &str = "\
 Exit status:
   0  The kernel matches the file. With `--follow`: it was ended by SIGTERM or
       SIGINT.
-  1  The file or the arguments are wrong, the plan cannot be carried out, or the
-      kernel cannot be read; no step was carried out.
+  1  The file or the arguments are wrong, or the plan cannot be carried out; no
+      step was carried out.
   2  Only with `--dry-run`: there are changes.
   3  An interface that the file lists is missing, and everything else is done.
       Run `apply` again when it exists.
-  4  A step failed, or the kernel differs from the file after all of them because
-      another program changes it. A message names the step, the kernel's reason,
-      and how many steps were carried out; another `apply` continues from there.
+  4  A step failed, the kernel cannot be read, or it differs from the file after
+      all steps because another program changes it. A message names the step, the
+      kernel's reason, and how many steps were carried out; another `apply`
+      continues from there.
   130  It was stopped by Ctrl-C; 128 plus the signal number for others. Another
       `apply` continues from there.
 

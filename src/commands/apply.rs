@@ -32,8 +32,13 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
     }
     let warnings = desired.warnings();
     let options = planning::options(&args.reconcile.kept);
-    let before = desired.observe()?;
-    let mut plan = planning::on_this_host(&before, &desired.state, &options, global)?;
+    let unread = |error| match error {
+        Error::Director(source) => Error::Unread(source),
+        other => other,
+    };
+    let before = desired.observe().map_err(|error| unread(error.into()))?;
+    let mut plan =
+        planning::on_this_host(&before, &desired.state, &options, global).map_err(unread)?;
     plan.places = desired.places.clone();
     if !global.json {
         warnings::print(&warnings);
@@ -119,9 +124,10 @@ pub(super) fn verify(
 ) -> Result<(), Error> {
     let touched = plan.steps.iter().filter_map(Step::ipvs_service).collect();
     let after = match desired.is_of_server {
-        true => director::observe_receiver()?,
-        false => director::observe_again(before, &touched)?,
-    };
+        true => director::observe_receiver(),
+        false => director::observe_again(before, &touched),
+    }
+    .map_err(Error::Unverified)?;
     let left = plan::plan(&desired.state, &after, options);
     if left.is_empty() {
         return Ok(());

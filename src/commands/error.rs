@@ -25,6 +25,12 @@ pub(super) enum Error {
         source: Box<director::Error>,
         progress: Progress,
     },
+    /// The kernel could not be read before a step of `apply`. This may pass.
+    #[error(transparent)]
+    Unread(director::Error),
+    /// The same after the steps.
+    #[error("every step was carried out, but the kernel cannot be read to check that: {0}")]
+    Unverified(director::Error),
     #[error("stopped by {signal}\n{progress}")]
     Signal { signal: Signal, progress: Progress },
     #[error("the plan cannot be carried out; nothing was changed")]
@@ -87,7 +93,10 @@ impl Error {
                 128_u8.saturating_add(*signal as u8)
             }
             Error::Absent(_) => ABSENT,
-            Error::Step { .. } | Error::NotConverged { .. } => FAILED,
+            Error::Step { .. }
+            | Error::NotConverged { .. }
+            | Error::Unread(_)
+            | Error::Unverified(_) => FAILED,
             _ => 1,
         }
     }

@@ -4,10 +4,11 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write as _};
+use std::process::Stdio;
 
 use crate::full_nat::FILE;
-use crate::lab::{Lab, eventually, stderr, success};
+use crate::lab::{Lab, eventually, ipvs_bpf, stderr, success};
 
 /// A file with `count` services, each with one server.
 pub fn large(count: usize) -> String {
@@ -51,6 +52,31 @@ pub fn refused_as(lab: &Lab, file: &str, reason: &str, words: &str) {
     let found = String::from_utf8(doctor.stdout).unwrap();
     assert!(found.contains(words), "{found}");
     has_services(lab, 0);
+}
+
+#[test]
+fn a_kernel_that_cannot_be_read_is_worth_another_attempt() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    let strange = std::env::temp_dir().join(lab.namespace("strange"));
+    fs::write(&strange, [0xff]).unwrap();
+    let script = "mount --bind $1 /proc/sys/net/ipv4/vs/conntrack; exec $0 apply -f -";
+    let cli = ipvs_bpf();
+    let words = [cli.get_program(), strange.as_os_str()].map(|word| word.to_str().unwrap());
+    let mut apply = lab.command("director", &[&["sh", "-ec", script], &words[..]].concat());
+    let mut apply = apply
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let file = apply.stdin.take().unwrap();
+    (&file).write_all(FILE.as_bytes()).unwrap();
+    drop(file);
+    let output = apply.wait_with_output().unwrap();
+    fs::remove_file(strange).unwrap();
+    assert!(stderr(&output).contains("vs/conntrack"), "{output:?}");
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    success(&lab.with_file(&["plan"], FILE));
 }
 
 #[test]
