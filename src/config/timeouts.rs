@@ -20,7 +20,7 @@ pub(super) fn read(section: Section) -> TimeoutsTable {
         let Some(value) = section.take(key) else {
             continue;
         };
-        let read = form(value, key, "duration", value::duration, section.mistakes);
+        let read = form(value, key, "duration", value::timeout, section.mistakes);
         let Some((seconds, span)) = read else {
             continue;
         };

@@ -9,6 +9,10 @@ use crate::model::PortRange;
 /// 31 days, the limit of ipvsadm: the kernel stores timeouts in ticks.
 const LONGEST: u64 = 31 * 86_400;
 
+/// The kernel counts the timeouts of connections up to `INT_MAX` ticks
+/// (`ip_vs_set_timeout()`), of which some kernels have 1000 a second.
+const LONGEST_TIMEOUT: u64 = i32::MAX as u64 / 1000;
+
 /// Parses decimal digits only. `parse` would accept a sign.
 pub(super) fn number<T: FromStr>(text: &str) -> Option<T> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -36,6 +40,15 @@ pub(super) fn ports(text: &str) -> Result<PortRange, Invalid> {
 
 /// Parses "90s", "15m" or "1h30m" into seconds, at least 1.
 pub(super) fn duration(text: &str) -> Result<u32, Invalid> {
+    seconds_up_to(LONGEST, text)
+}
+
+/// The same for `[timeouts]`.
+pub(super) fn timeout(text: &str) -> Result<u32, Invalid> {
+    seconds_up_to(LONGEST_TIMEOUT, text)
+}
+
+fn seconds_up_to(longest: u64, text: &str) -> Result<u32, Invalid> {
     match seconds(text) {
         None if bare_seconds(text) => Err(Invalid::did_you_mean(
             "its unit is missing",
@@ -49,9 +62,9 @@ pub(super) fn duration(text: &str) -> Result<u32, Invalid> {
         Some(0) => Err(Invalid::new("it is zero", "the shortest is \"1s\"")),
         Some(seconds) => u32::try_from(seconds)
             .ok()
-            .filter(|seconds| u64::from(*seconds) <= LONGEST)
+            .filter(|seconds| u64::from(*seconds) <= longest)
             .ok_or_else(|| {
-                let days = LONGEST / 86_400;
+                let days = longest / 86_400;
                 Invalid::new("it is too long", format!("the longest is \"{days}d\""))
             }),
     }
