@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{Error, sysctl};
 use crate::datapath::{self, Pins};
 use crate::ipvs_netlink::{Change, Ipvs, unless_absent};
-use crate::kmod::module;
+use crate::kmod::module::{self, Unloaded};
 use crate::kmod::proc::{self, FullNatChange, LocalIpChange};
 use crate::model::{Family, LocalIp, Service, Timeout, Timeouts};
 use crate::plan::Step;
@@ -140,7 +140,7 @@ impl Kernel {
             Step::StopToa { .. } => {
                 toa::stop()?;
             }
-            Step::StopDatapath { .. } => stop_datapath()?,
+            Step::StopDatapath { .. } => drop(stop_datapath()?),
             Step::Attach { interface } => datapath::attach(&Pins::of_this_namespace()?, interface)?,
             Step::Detach { interface } => datapath::detach(&Pins::of_this_namespace()?, interface)?,
             Step::AttachXdp { interface } => {
@@ -276,10 +276,10 @@ pub(super) fn detach_xdp(interface: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The module stays loaded while another network namespace uses it.
-pub(super) fn stop_datapath() -> Result<(), Error> {
+/// The module stays loaded while another network namespace uses it, and where the kernel
+/// unloads none.
+pub(super) fn stop_datapath() -> Result<Unloaded, Error> {
     proc::unregister_maps()?;
     Pins::of_this_namespace()?.remove()?;
-    module::unload()?;
-    Ok(())
+    Ok(module::unload()?)
 }

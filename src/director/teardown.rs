@@ -12,8 +12,9 @@ use super::running::has_ipvs;
 use super::{Error, observe};
 use crate::datapath::{self, Pins};
 use crate::ipvs_netlink::unless_absent;
+use crate::kmod;
+use crate::kmod::module::{self, Unloaded};
 use crate::kmod::proc::{self, FullNatChange, FullNatLine, LocalIpChange};
-use crate::kmod::{self, module};
 use crate::toa;
 
 /// The longest time to wait without any session ending. A session ends as soon as no
@@ -32,11 +33,15 @@ pub fn teardown(keep_native: bool, done: &mut dyn FnMut(&str)) -> Result<(), Err
     }
     detach(done)?;
     if module::is_loaded() {
-        unless_unloaded(stop_datapath())?;
-        done(if module::is_loaded() {
-            "the maps; the module stays, another network namespace uses it"
-        } else {
-            "the maps and the module ip_vs_bpf"
+        let unloaded = match stop_datapath() {
+            // Somebody else did it meanwhile.
+            Err(Error::Module(kmod::Error::Unloaded { .. })) => Unloaded::Yes,
+            result => result?,
+        };
+        done(match unloaded {
+            Unloaded::InUse => "the maps; the module stays, another network namespace uses it",
+            Unloaded::Disabled => "the maps; the module stays, kernel.modules_disabled is 1",
+            Unloaded::Yes | Unloaded::NotLoaded => "the maps and the module ip_vs_bpf",
         });
     }
     Pins::of_this_namespace()?.remove()?;

@@ -150,6 +150,8 @@ pub enum Unloaded {
     NotLoaded,
     /// Another network namespace uses the module.
     InUse,
+    /// `kernel.modules_disabled` is 1: it stays until the next boot.
+    Disabled,
 }
 
 pub fn unload() -> Result<Unloaded, Error> {
@@ -157,8 +159,14 @@ pub fn unload() -> Result<Unloaded, Error> {
         Ok(()) => Ok(Unloaded::Yes),
         Err(Errno::ENOENT) => Ok(Unloaded::NotLoaded),
         Err(Errno::EWOULDBLOCK | Errno::EBUSY) => Ok(Unloaded::InUse),
+        Err(Errno::EPERM) if is_disabled() => Ok(Unloaded::Disabled),
         Err(errno) => Err(Error::Unload(errno.into())),
     }
+}
+
+/// True if the kernel neither loads nor unloads modules until the next boot.
+pub fn is_disabled() -> bool {
+    fs::read_to_string("/proc/sys/kernel/modules_disabled").is_ok_and(|text| text.trim() == "1")
 }
 
 fn modprobe(name: &str, cure: &str) -> Result<(), Error> {

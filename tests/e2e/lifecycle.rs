@@ -125,6 +125,29 @@ fn the_pins_of_a_namespace_that_the_tool_may_not_see_are_spared() {
     assert!(!Path::new(&pins).exists());
 }
 
+/// As where `kernel.modules_disabled` is 1, which no test can take back.
+#[test]
+fn down_leaves_a_module_that_the_kernel_does_not_unload() {
+    let lab = Lab::new();
+    lab.apply(FILE);
+    let one = std::env::temp_dir().join(lab.namespace("one"));
+    fs::write(&one, "1\n").unwrap();
+    let script = format!(
+        "mount --bind {} /proc/sys/kernel/modules_disabled
+         exec setpriv --bounding-set=-sys_module --inh-caps=-sys_module {} --netns {} down",
+        one.display(),
+        ipvs_bpf().get_program().display(),
+        lab.namespace("director"),
+    );
+    let said = run(Command::new("unshare").args(["--mount", "sh", "-ec", &script]));
+    assert!(said.contains("kernel.modules_disabled is 1"), "{said}");
+    assert!(module_is_loaded());
+    assert!(!Path::new("/sys/fs/bpf/ipvs-bpf").exists());
+    success(&lab.ipvs_bpf(&["down"]));
+    assert!(!module_is_loaded());
+    fs::remove_file(one).unwrap();
+}
+
 /// Runs `apply` in a namespace of its own, which only the returned file keeps alive.
 fn apply_in_a_hidden_namespace() -> File {
     let begin = || {
