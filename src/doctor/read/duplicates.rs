@@ -27,10 +27,14 @@ const MOST: usize = 256;
 /// An ARP packet for IPv4 over Ethernet, starting at `arp_hrd` (RFC 826).
 const LENGTH: usize = 28;
 const HEAD: [u8; 8] = [0, 1, 8, 0, 6, 4, 0, 1];
+/// The head of a reply.
+const REPLY: [u8; 8] = [0, 1, 8, 0, 6, 4, 0, 2];
 
 /// Marks the addresses that another host answers for. If probing fails, none is
 /// marked.
 pub fn mark(links: &mut Links, wanted: &State) {
+    // Linux answers at any of its interfaces for an address that another one has.
+    let ours: BTreeSet<Vec<u8>> = links.links.iter().map(|it| it.hardware.clone()).collect();
     let local_ips: BTreeSet<IpAddr> = wanted.local_ips.keys().map(|of| of.address).collect();
     for link in links
         .links
@@ -51,7 +55,7 @@ pub fn mark(links: &mut Links, wanted: &State) {
         if asked.is_empty() {
             continue;
         }
-        let taken = probe(link.index, &link.hardware, &asked).unwrap_or_default();
+        let taken = probe(link.index, &link.hardware, &ours, &asked).unwrap_or_default();
         for own in &mut own {
             own.duplicate |= matches!(own.address, IpAddr::V4(of) if taken.contains(&of));
         }
@@ -59,25 +63,26 @@ pub fn mark(links: &mut Links, wanted: &State) {
 }
 
 /// Returns the addresses that another host answers for.
-fn probe(index: u32, hardware: &[u8], addresses: &[Ipv4Addr]) -> io::Result<BTreeSet<Ipv4Addr>> {
+fn probe(
+    index: u32,
+    hardware: &[u8],
+    ours: &BTreeSet<Vec<u8>>,
+    addresses: &[Ipv4Addr],
+) -> io::Result<BTreeSet<Ipv4Addr>> {
     let Ok(own) = <[u8; 6]>::try_from(hardware) else {
         return Ok(BTreeSet::new());
     };
     let protocol = (libc::ETH_P_ARP as u16).to_be();
+    // Without a protocol it receives nothing until it is bound.
     // SAFETY: there are no pointers, and the returned value is checked.
-    let socket = unsafe {
-        libc::socket(
-            libc::AF_PACKET,
-            libc::SOCK_DGRAM | libc::SOCK_CLOEXEC,
-            i32::from(protocol),
-        )
-    };
+    let socket = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
     if socket < 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the descriptor is open and has no other owner.
     let socket = unsafe { OwnedFd::from_raw_fd(socket) };
     setsockopt(&socket, ReceiveTimeout, &TimeVal::milliseconds(LOOK_MS))?;
+    bind(&socket, index, protocol)?;
     for address in addresses {
         send(&socket, index, protocol, &request(own, *address))?;
     }
@@ -98,19 +103,41 @@ fn probe(index: u32, hardware: &[u8], addresses: &[Ipv4Addr]) -> io::Result<BTre
         if usize::try_from(length) != Ok(LENGTH) {
             continue;
         }
-        if let Some(address) = sender(&packet, own) {
+        if let Some(address) = answered(&packet, own, ours) {
             taken.extend(addresses.contains(&address).then_some(address));
         }
     }
     Ok(taken)
 }
 
-fn send(socket: &OwnedFd, index: u32, protocol: u16, packet: &[u8; LENGTH]) -> io::Result<()> {
+fn link_address(index: u32, protocol: u16) -> libc::sockaddr_ll {
     // SAFETY: all zeros is a valid value.
-    let mut to: libc::sockaddr_ll = unsafe { mem::zeroed() };
-    to.sll_family = libc::AF_PACKET as u16;
-    to.sll_protocol = protocol;
-    to.sll_ifindex = index as i32;
+    let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = protocol;
+    address.sll_ifindex = index as i32;
+    address
+}
+
+/// Receives the packets of this interface alone.
+fn bind(socket: &OwnedFd, index: u32, protocol: u16) -> io::Result<()> {
+    let at = link_address(index, protocol);
+    // SAFETY: the length is that of the address, which outlives the call.
+    let bound = unsafe {
+        libc::bind(
+            socket.as_raw_fd(),
+            (&raw const at).cast(),
+            mem::size_of_val(&at) as libc::socklen_t,
+        )
+    };
+    if bound < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+fn send(socket: &OwnedFd, index: u32, protocol: u16, packet: &[u8; LENGTH]) -> io::Result<()> {
+    let mut to = link_address(index, protocol);
     to.sll_halen = 6;
     to.sll_addr = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0];
     // SAFETY: the lengths are those of the buffers, which outlive the call.
@@ -144,11 +171,13 @@ fn request(own: [u8; 6], address: Ipv4Addr) -> [u8; LENGTH] {
     packet
 }
 
-/// Returns the sender's address, unless this host sent the packet.
-fn sender(packet: &[u8; LENGTH], own: [u8; 6]) -> Option<Ipv4Addr> {
+/// Returns the address that the packet answers for, if it is a reply of another host to
+/// the probe of `own`. The hardware addresses of this host are `ours`.
+fn answered(packet: &[u8; LENGTH], own: [u8; 6], ours: &BTreeSet<Vec<u8>>) -> Option<Ipv4Addr> {
     let hardware = packet.get(8..14)?;
     let address: [u8; 4] = packet.get(14..18)?.try_into().ok()?;
-    (hardware != own).then_some(address.into())
+    let is_reply = packet.starts_with(&REPLY) && packet.get(18..24)? == own;
+    (is_reply && !ours.contains(hardware)).then_some(address.into())
 }
 
 #[cfg(test)]
@@ -165,11 +194,24 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_this_host_itself_does_not_count() {
+    fn only_a_reply_of_another_host_counts() {
         let own = [2, 0, 0, 0, 0, 9];
-        let mut answer = request([2, 0, 0, 0, 0, 1], [0; 4].into());
-        answer[14..18].copy_from_slice(&[10, 2, 0, 100]);
-        assert_eq!(sender(&answer, own), Some([10, 2, 0, 100].into()));
-        assert_eq!(sender(&answer, [2, 0, 0, 0, 0, 1]), None);
+        let other = [2, 0, 0, 0, 0, 1];
+        let ours = |second: [u8; 6]| BTreeSet::from([own.to_vec(), second.to_vec()]);
+        let stranger = ours([2, 0, 0, 0, 0, 3]);
+        let mut reply = request(other, [0; 4].into());
+        reply[..8].copy_from_slice(&REPLY);
+        reply[14..18].copy_from_slice(&[10, 2, 0, 100]);
+        reply[18..24].copy_from_slice(&own);
+        assert_eq!(
+            answered(&reply, own, &stranger),
+            Some([10, 2, 0, 100].into())
+        );
+        // The second interface of this host in the same segment.
+        assert_eq!(answered(&reply, own, &ours(other)), None);
+        // A reply to somebody else, and a request with that address.
+        assert_eq!(answered(&reply, other, &stranger), None);
+        reply[7] = 1;
+        assert_eq!(answered(&reply, own, &stranger), None);
     }
 }
