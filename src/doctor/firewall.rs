@@ -91,12 +91,25 @@ pub fn rules(ruleset: &Value) -> Rules {
 
 fn drops_invalid(rule: &Value) -> bool {
     let statements = || rule["expr"].as_array().into_iter().flatten();
+    if statements().any(|statement| maps_invalid_to_drop(&statement["vmap"])) {
+        return true;
+    }
     let drops = statements().any(|of| of.get("drop").is_some() || of.get("reject").is_some());
     drops
         && statements().any(|statement| {
             let of = &statement["match"];
             of["left"]["ct"]["key"] == "state" && of["op"] != "!=" && names_invalid(&of["right"])
         })
+}
+
+/// `ct state vmap { established : accept, invalid : drop }`. The map of a name is not looked
+/// up.
+fn maps_invalid_to_drop(map: &Value) -> bool {
+    let pairs = map["data"]["set"].as_array().into_iter().flatten();
+    map["key"]["ct"]["key"] == "state"
+        && pairs.filter_map(Value::as_array).any(
+            |pair| matches!(&pair[..], [key, verdict] if names_invalid(key) && verdict.get("drop").is_some()),
+        )
 }
 
 /// The value is a word, a list, or a set of words.
@@ -143,5 +156,27 @@ mod tests {
             ("prerouting", -450)
         );
         assert_eq!(rules(&json!(null)), []);
+    }
+
+    #[test]
+    fn a_map_of_states_that_drops_what_is_invalid_is_found() {
+        let map = |state: &str, key: Value, verdict: &str| {
+            json!({ "rule": { "family": "inet", "table": "t", "chain": "early", "handle": 5,
+                "expr": [{ "vmap": { "key": { "ct": { "key": state } }, "data": { "set": [
+                    ["established", { "accept": null }], [key, { verdict: null }],
+                ] } } }] } })
+        };
+        let ruleset = |rule: Value| {
+            json!({ "nftables": [
+                { "chain": { "family": "inet", "table": "t", "name": "early", "handle": 1,
+                    "type": "filter", "hook": "forward", "prio": 0, "policy": "accept" } },
+                rule,
+            ] })
+        };
+        let found = |rule| rules(&ruleset(rule)).len();
+        assert_eq!(found(map("state", json!("invalid"), "drop")), 1);
+        assert_eq!(found(map("state", json!("invalid"), "accept")), 0);
+        assert_eq!(found(map("state", json!("new"), "drop")), 0);
+        assert_eq!(found(map("status", json!("invalid"), "drop")), 0);
     }
 }
