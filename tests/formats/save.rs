@@ -387,3 +387,20 @@ fn a_state_that_the_file_only_approximates_is_reported() {
     assert_eq!(servers, [&Forward::Route, &Forward::Masq]);
     assert!(read.local_ips.values().all(|ports| ports.first == 1024));
 }
+
+#[test]
+fn a_datapath_without_an_interface_is_not_in_a_file() {
+    let state = State {
+        datapath: Some(Datapath {
+            interfaces: [].into(),
+            xdp: [].into(),
+            max_sessions: 65_536,
+            fast_path: true,
+            other_build: false,
+        }),
+        ..State::default()
+    };
+    let saved = save(&state, Notes::default()).unwrap();
+    assert_eq!(saved.unsaid.len(), 1, "{}", saved.text);
+    assert!(saved.unsaid[0].contains("stops the datapath"));
+}

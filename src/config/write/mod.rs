@@ -192,6 +192,12 @@ fn director(state: &State) -> Option<Block> {
             .iter()
             .map(|name| value::string(&glob::Pattern::escape(name)));
         block.key("interfaces", value::array(patterns));
+        if datapath.interfaces.is_empty() {
+            block.remark(
+                "the datapath runs without an interface; this file does not ask for it, so \
+                 applying it stops the datapath",
+            );
+        }
         if !datapath.xdp.is_empty() && datapath.xdp == datapath.interfaces {
             block.key("xdp", "true".to_owned());
         } else if !datapath.xdp.is_empty() {
