@@ -20,7 +20,8 @@
 //! Newer kernels have a table of services that grows and shrinks (`struct ip_vs_rht`),
 //! which gives the entries another order. A dump that continues in the other order skips
 //! as many entries as it repeats, and repeats them anywhere. In one order a dump repeats
-//! only its last entries, at the beginning of a datagram, after others were added in front.
+//! only its last entries, at the beginning of a datagram, after others were added in front
+//! or between them.
 //! So a dump that repeats something else is inconsistent.
 
 use std::collections::BTreeMap;
@@ -39,6 +40,9 @@ const CHAINS: usize = 20;
 /// size, this size, and then the maximum size. Those of the other dump all have the
 /// maximum size. So the datagrams of one begin and end within those of the other.
 const FIRST_DATAGRAM: usize = 16 << 10;
+
+/// Among so many entries that a datagram repeats, one may be new.
+const ADDED: usize = 4;
 
 /// The maximum length of a service or server in a dump (about 420 bytes).
 const MESSAGE: usize = 512;
@@ -226,17 +230,27 @@ impl<K: Ord + Clone, V> Dump<K, V> {
     }
 
     /// Takes the entries of the next datagram. Returns false if it repeats others than the
-    /// last ones, or not at its beginning.
+    /// last ones, or not at its beginning. A few may have been added between these. If many
+    /// were, the table has shrunk and two parts of it have become one.
     fn passes<'a>(&mut self, keys: impl Iterator<Item = &'a K> + Clone) -> bool
     where
         K: 'a,
     {
         let end = self.passed.len();
-        let places = keys.clone().map(|key| self.passed.get(key).copied());
-        let repeated = places.clone().flatten().count();
+        let places: Vec<Option<usize>> = keys
+            .clone()
+            .map(|key| self.passed.get(key).copied())
+            .collect();
+        let repeated = places.iter().flatten().count();
+        let length = places
+            .iter()
+            .rposition(Option::is_some)
+            .map_or(0, |it| it + 1);
         let in_order = places
-            .take(repeated)
-            .eq((end.saturating_sub(repeated)..end).map(Some));
+            .into_iter()
+            .flatten()
+            .eq(end.saturating_sub(repeated)..end)
+            && (length - repeated) * ADDED <= repeated;
         for key in keys {
             let place = self.passed.len();
             self.passed.entry(key.clone()).or_insert(place);

@@ -281,6 +281,16 @@ fn a_listing_during_which_the_kernel_gave_the_services_another_order_is_repeated
 }
 
 #[test]
+fn a_dump_that_repeats_its_end_with_a_new_entry_in_it_is_complete() {
+    // 8 and 9 were added in front of the place where the dump continues.
+    let (servers, asked) =
+        servers_from(|_, sequence| dump(&[&[2, 3, 4, 5, 6, 7], &[4, 5, 9, 6, 7, 10]], sequence))
+            .unwrap();
+    assert_eq!(servers, [2, 3, 4, 5, 6, 7, 9, 10].map(backend));
+    assert_eq!(asked, 1);
+}
+
+#[test]
 fn messages_of_another_sequence_number_are_passed_over() {
     let (servers, _) = servers_from(|_, sequence| {
         vec![

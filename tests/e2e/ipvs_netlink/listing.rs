@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use ipvs_bpf::ipvs_netlink::Ipvs;
+use ipvs_bpf::ipvs_netlink::{Error, Ipvs};
 use ipvs_bpf::model::{Forward, Protocol, ServiceKey};
 
 use super::ipvs;
@@ -103,6 +103,48 @@ fn a_listing_is_complete_while_services_come_and_go_in_another_namespace() {
             let listing = listing.unwrap();
             assert_eq!(listing.len(), expected.len());
             assert!(listing == expected);
+        }
+    });
+}
+
+/// On newer kernels the table of services grows and shrinks with their number, which gives
+/// them another order in the middle of a dump.
+#[test]
+fn a_listing_is_complete_while_the_kernel_resizes_the_table() {
+    let mut ipvs = ipvs();
+    let key = |number: u16| ServiceKey::Address {
+        protocol: Protocol::Tcp,
+        address: SocketAddr::from(([10, 1, (number >> 8) as u8, number as u8], 80)),
+    };
+    for number in 0..200 {
+        ipvs.add_service(&key(number), &service("rr")).unwrap();
+    }
+    let mut other = Ipvs::connect().unwrap();
+    let stop = AtomicBool::new(false);
+    let (ready, begin) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                for number in 200..2000 {
+                    other.add_service(&key(number), &service("rr")).unwrap();
+                }
+                let _ = ready.send(());
+                for number in 200..2000 {
+                    other.remove_service(&key(number)).unwrap();
+                }
+            }
+        });
+        begin.recv().unwrap();
+        let listings: Vec<_> = (0..40).map(|_| ipvs.service_keys()).collect();
+        stop.store(true, Ordering::Relaxed);
+        for listing in listings {
+            // It may give up, since there are changes all the time.
+            let listing = match listing {
+                Err(Error::Inconsistent { .. }) => continue,
+                listing => listing.unwrap(),
+            };
+            let missing: Vec<_> = (0..200).filter(|it| !listing.contains(&key(*it))).collect();
+            assert_eq!(missing, [] as [u16; 0], "of {}", listing.len());
         }
     });
 }
