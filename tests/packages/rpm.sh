@@ -22,6 +22,8 @@ proves "the module that runs is the old one" [ "$(</sys/module/ip_vs_bpf/version
 proves "the module that waits is of the new version" [ "$(modinfo -F version ip_vs_bpf)" = "$new" ]
 proves "the file is the operator's" cmp lb.toml /etc/ipvs-bpf/lb.toml
 proves "a request passes full NAT" full_nat
+proves "rpm installs them once more" rpm -U --nodeps --force new/*.rpm
+proves "the module is still there" [ "$(modinfo -F version ip_vs_bpf)" = "$new" ]
 proves "rpm removes them" rpm -e ipvs-bpf ipvs-bpf-dkms
 proves "nothing is left in the kernel" nothing_runs
 proves "no kernel has the module" [ -z "$(find /lib/modules -name 'ip_vs_bpf*')" ]
