@@ -30,7 +30,7 @@ fn path(name: &str) -> PathBuf {
     Path::new(FOLDER).join(name)
 }
 
-fn file_error(path: PathBuf) -> impl FnOnce(io::Error) -> Error {
+pub(super) fn file_error(path: PathBuf) -> impl FnOnce(io::Error) -> Error {
     // EIO: a file that was open when its module was unloaded (fs/proc/inode.c).
     move |source| match source.raw_os_error() {
         Some(libc::ENOENT | libc::EIO) => Error::Unloaded { path },

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use super::Error;
+use super::proc::file_error;
 use super::text::protocol;
 use crate::model::Protocol;
 
@@ -88,10 +89,7 @@ pub fn each_session(take: impl FnMut(Session)) -> Result<(), Error> {
 }
 
 fn failed(source: io::Error) -> Error {
-    Error::File {
-        path: FILE.into(),
-        source,
-    }
+    file_error(FILE.into())(source)
 }
 
 fn read(mut table: impl BufRead, mut take: impl FnMut(Session)) -> Result<(), Error> {
