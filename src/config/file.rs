@@ -141,7 +141,7 @@ fn unreadable(name: &str, error: &io::Error) -> NotRead {
         ),
         ErrorKind::PermissionDenied => (
             "this user may not read it",
-            "run as root, or change its mode",
+            "run as root, or change its owner or mode",
         ),
         ErrorKind::IsADirectory => ("it is a directory", "name a file in it"),
         _ => {
