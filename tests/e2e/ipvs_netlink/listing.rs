@@ -116,37 +116,27 @@ fn a_listing_is_complete_while_the_kernel_resizes_the_table() {
         protocol: Protocol::Tcp,
         address: SocketAddr::from(([10, 1, (number >> 8) as u8, number as u8], 80)),
     };
-    for number in 0..200 {
-        ipvs.add_service(&key(number), &service("rr")).unwrap();
-    }
-    let mut other = Ipvs::connect().unwrap();
-    let stop = AtomicBool::new(false);
-    let (ready, begin) = mpsc::channel();
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !stop.load(Ordering::Relaxed) {
-                for number in 200..2000 {
-                    other.add_service(&key(number), &service("rr")).unwrap();
-                }
-                let _ = ready.send(());
-                for number in 200..2000 {
-                    other.remove_service(&key(number)).unwrap();
-                }
-            }
+    let add =
+        move |ipvs: &mut Ipvs, number| ipvs.add_service(&key(number), &service("rr")).unwrap();
+    for _ in 0..3 {
+        (0..200).for_each(|number| add(&mut ipvs, number));
+        let adding = thread::spawn(move || {
+            let mut other = Ipvs::connect().unwrap();
+            (200..3000).for_each(|number| add(&mut other, number));
         });
-        begin.recv().unwrap();
-        let listings: Vec<_> = (0..40).map(|_| ipvs.service_keys()).collect();
-        stop.store(true, Ordering::Relaxed);
-        for listing in listings {
+        while !adding.is_finished() {
             // It may give up, since there are changes all the time.
-            let listing = match listing {
+            let listing = match ipvs.service_keys() {
                 Err(Error::Inconsistent { .. }) => continue,
                 listing => listing.unwrap(),
             };
             let missing: Vec<_> = (0..200).filter(|it| !listing.contains(&key(*it))).collect();
             assert_eq!(missing, [] as [u16; 0], "of {}", listing.len());
         }
-    });
+        adding.join().unwrap();
+        assert_eq!(ipvs.service_keys().unwrap().len(), 3000);
+        ipvs.flush().unwrap();
+    }
 }
 
 /// A full datagram looks the same as one that ends at the last service or server by
