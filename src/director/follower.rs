@@ -49,7 +49,8 @@ impl Claim {
         let (path, record) = paths()?;
         let file = lock::open(&path).map_err(fail(&path))?;
         let taken = try_lock(&file).map_err(fail(&path))?;
-        Ok(taken.then_some(Claim {
+        // Not `then_some`: a claim that is dropped removes the record.
+        Ok(taken.then(|| Claim {
             _lock: file,
             record,
         }))
