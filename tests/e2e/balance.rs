@@ -27,7 +27,7 @@ pub struct Balance {
 const VIP: &str = "0A000001";
 
 pub fn balance(lab: &Lab) -> Balance {
-    let table = lab.exec("director", &["cat", "/proc/net/ip_vs_conn"]);
+    let table = lab.proc_net("director", "ip_vs_conn");
     let connections = table
         .lines()
         .filter(|line| line.split_whitespace().nth(3) == Some(VIP));

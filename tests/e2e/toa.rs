@@ -134,7 +134,6 @@ impl Watch {
 
     /// Ends the program. Returns its output.
     fn lines(mut self) -> Vec<String> {
-        // `ip netns exec` has replaced itself by this program.
         let pid = Pid::from_raw(self.program.id().try_into().unwrap());
         kill(pid, Signal::SIGTERM).unwrap();
         let lines = self.lines.by_ref().map(Result::unwrap).collect();

@@ -75,7 +75,7 @@ fn names_are_printed_where_they_are_found_and_a_dead_resolver_hurts_nobody() {
                   s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
                   s.bind(('', 53)); print('ready', flush=True); time.sleep(3600)";
     lab.start("client", &["/usr/bin/python3", "-ISc", silent], "ready");
-    let text = lab.exec("director", &["timeout", "60", "sh", "-c", &script]);
+    let text = run(&mut lab.command("director", &["timeout", "60", "sh", "-c", &script]));
     assert!(text.contains("tcp://10.0.0.1:http "), "{text}");
     assert!(text.contains("→ web-1.example:http-alt "), "{text}");
     assert!(text.contains("→ 10.2.0.3:http-alt "), "{text}");
