@@ -3,31 +3,24 @@
 
 use crate::full_nat::FILE;
 use crate::lab::Lab;
+use crate::rules;
 
-/// Writes with one write(2). Returns true if the module accepted it.
 fn write(lab: &Lab, file: &str, text: &str) -> bool {
-    let script = format!(
-        "import os; os.write(os.open('/proc/net/ip_vs_bpf/{file}', os.O_WRONLY), {text:?}.encode())"
-    );
-    let output = lab.try_exec("director", &["/usr/bin/python3", "-ISc", &script]);
-    output.status.success()
+    rules::try_write(lab, "director", file, text)
 }
 
 fn read(lab: &Lab, file: &str) -> String {
-    let path = format!("/proc/net/ip_vs_bpf/{file}");
-    let text = lab.exec("director", &["cat", &path]);
+    let text = rules::read(lab, file);
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines.map(|line| format!("{line}\n")).collect()
 }
 
 fn error(lab: &Lab, file: &str) -> String {
-    let path = format!("/proc/net/ip_vs_bpf/{file}");
-    let text = lab.exec("director", &["head", "-n", "1", &path]);
-    let error = text.strip_prefix("# error: ").unwrap_or_default();
+    let text = rules::read(lab, file);
+    let first = text.lines().next().unwrap_or_default();
+    let error = first.strip_prefix("# error: ").unwrap_or_default();
     assert!(
-        error
-            .bytes()
-            .all(|byte| byte == b'\n' || (b' '..0x7f).contains(&byte)),
+        error.bytes().all(|byte| (b' '..0x7f).contains(&byte)),
         "{error:?}"
     );
     error.to_owned()
@@ -214,8 +207,7 @@ fn a_write_that_the_module_does_not_understand_changes_nothing_and_is_explained(
 fn as_many_rules_as_there_may_be_are_taken_and_read_back() {
     let lab = Lab::new();
     lab.apply(FILE);
-    // The first rule has the maximum number of ranges. All rules must fit in a program's
-    // argument.
+    // The first rule has the maximum number of ranges.
     let ports = |n: u32| {
         let ranges = (0..if n == 0 { 64 } else { 4 })
             .map(|m| (4 * m + 1).to_string() + "-" + &(4 * m + 2).to_string());

@@ -5,6 +5,9 @@ mod at_once;
 mod end;
 mod exceptions;
 
+use std::fs::OpenOptions;
+use std::io::Write;
+
 use crate::balance::balanced;
 use crate::lab::Lab;
 use crate::port_reuse::requests_from_one_port;
@@ -35,14 +38,27 @@ pub const WEB: (&str, u16) = ("10.0.0.1", 80);
 
 /// Writes with one write(2), which must succeed.
 pub fn write(lab: &Lab, host: &str, file: &str, text: &str) {
-    let script = format!(
-        "import os; os.write(os.open('/proc/net/ip_vs_bpf/{file}', os.O_WRONLY), {text:?}.encode())"
+    let written = try_write(lab, host, file, text);
+    assert!(
+        written,
+        "{file} {text:?}: {}",
+        lab.proc_net(host, &format!("ip_vs_bpf/{file}"))
     );
-    lab.exec(host, &["/usr/bin/python3", "-ISc", &script]);
+}
+
+/// Writes with one write(2). Returns true if the module accepted it.
+pub fn try_write(lab: &Lab, host: &str, file: &str, text: &str) -> bool {
+    lab.inside(host, || {
+        let path = format!("/proc/thread-self/net/ip_vs_bpf/{file}");
+        let mut file = OpenOptions::new().write(true).open(path).unwrap();
+        let written = file.write(text.as_bytes()).ok();
+        assert!(written.is_none_or(|length| length == text.len()));
+        written.is_some()
+    })
 }
 
 pub fn read(lab: &Lab, file: &str) -> String {
-    lab.exec("director", &["cat", &format!("/proc/net/ip_vs_bpf/{file}")])
+    lab.proc_net("director", &format!("ip_vs_bpf/{file}"))
 }
 
 /// Puts the rules in effect. IPVS has no service then.
