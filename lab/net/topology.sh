@@ -39,11 +39,13 @@ settings() {
 	nsenter --net="/run/netns/$1" sysctl -qw "${@:2}"
 }
 
+# Addresses are valid at once: no other host has them. In the lab's machine new namespaces
+# have these settings (lab/vm/guest.sh).
 create() {
 	local namespace
 	printf 'netns add %s\n' "$@" | ip -batch -
+	[ "$(</proc/sys/net/core/devconf_inherit_init_net) $(</proc/sys/net/ipv6/conf/all/accept_dad)" != "1 0" ] || return 0
 	for namespace; do
-		# Addresses are valid at once: no other host has them.
 		settings "$namespace" net.ipv6.conf.{all,default}.accept_dad=0 \
 			net.ipv6.conf.default.router_solicitations=0
 	done

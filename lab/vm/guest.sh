@@ -39,6 +39,9 @@ ip link set lo up
 hostname lab
 # The queues of all namespaces: a burst of one test must not drop the packets of another.
 sysctl -qw net.core.netdev_max_backlog=100000
+# New namespaces inherit these, so that lab/net/topology.sh need not set them in each.
+sysctl -qw net.core.devconf_inherit_init_net=1 net.ipv6.conf.{all,default}.accept_dad=0 \
+	net.ipv6.conf.default.router_solicitations=0
 
 # The first tc filter and the first rule of a hook make the kernel patch the packet
 # path. An emulated processor that runs this code at that moment may trap forever (seen
