@@ -116,6 +116,7 @@ fn on_the_fast_path_packets_get_their_class_where_they_leave() {
         ef.iter().chain(&other).all(|&packets| packets > 0),
         "{ef:?} {other:?}"
     );
+    drop(classes);
     let mut classes = Classes::begin(true, CLASSES_AT_TC);
     let [ef, other] = classes.seen(20);
     assert!(ef.iter().all(|&packets| packets >= 60), "{ef:?}");

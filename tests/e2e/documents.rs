@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command as Process;
 
-use crate::lab::{Lab, run};
+use crate::lab::{Lab, run, shared};
 
 #[expect(dead_code, reason = "tests/documents/ looks at the rest")]
 #[path = "../documents/elsewhere.rs"]
@@ -143,6 +143,7 @@ fn every_command_of_the_documents_does_in_the_lab_what_it_says() {
 
 #[test]
 fn the_demonstration_comes_to_its_end() {
+    let _module = shared();
     let mut demo = Process::new("lab/demo/demo.sh");
     let text = run(demo.env("IPVS_BPF", env!("CARGO_BIN_EXE_ipvs-bpf")));
     assert!(text.contains("nothing to do"), "{text}");

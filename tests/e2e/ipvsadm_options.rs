@@ -14,7 +14,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::lab::{ipvs_bpf, run, success};
+use crate::lab::{ipvs_bpf, run, shared, success};
 
 /// A row of the table.
 pub struct Row {
@@ -212,7 +212,7 @@ fn prove(row: &Row, theirs: &Namespace, ours: &Namespace) {
 }
 
 fn prove_all(rows: &[Row]) {
-    run(Command::new("modprobe").arg("ip_vs"));
+    let _module = shared();
     let (theirs, ours) = (Namespace::new(), Namespace::new());
     for row in rows {
         match row.proof {

@@ -2,6 +2,7 @@
 //! A client, a director and two real servers in network namespaces, set up by
 //! `lab/net/topology.sh`, with real programs.
 
+use std::cell::Cell;
 use std::fmt::Debug;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
@@ -22,9 +23,39 @@ use nix::unistd::Pid;
 static MODULE: RwLock<()> = RwLock::new(());
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-enum Guard {
+thread_local! {
+    static LOCKED: Cell<bool> = const { Cell::new(false) };
+}
+
+enum Lock {
     Shared(#[expect(dead_code)] RwLockReadGuard<'static, ()>),
     Alone(#[expect(dead_code)] RwLockWriteGuard<'static, ()>),
+}
+
+/// Held by a test while it uses IPVS or the module.
+pub struct Guard(#[expect(dead_code)] Lock);
+
+impl Guard {
+    /// A thread that locks twice waits for ever if a test that must run alone waits in
+    /// between.
+    fn new(lock: impl FnOnce() -> Lock) -> Self {
+        assert!(!LOCKED.get(), "Lab::next_to() makes a second lab");
+        let lock = lock();
+        LOCKED.set(true);
+        load_modules();
+        Guard(lock)
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        LOCKED.set(false);
+    }
+}
+
+/// For a test with namespaces of its own, which runs in parallel with others.
+pub fn shared() -> Guard {
+    Guard::new(|| Lock::Shared(MODULE.read().unwrap_or_else(|error| error.into_inner())))
 }
 
 pub struct Lab {
@@ -32,25 +63,28 @@ pub struct Lab {
     programs: Vec<Child>,
     /// The servers with the hosts that they run on.
     servers: Vec<(String, Pid)>,
-    _guard: Guard,
+    _guard: Option<Guard>,
 }
 
 impl Lab {
     /// Runs in parallel with other tests. Each real server has an HTTP and UDP echo
     /// server.
     pub fn new() -> Self {
-        let guard = Guard::Shared(MODULE.read().unwrap_or_else(|error| error.into_inner()));
-        Lab::with(guard)
+        Lab::with(Some(shared()))
     }
 
     /// Runs while no other test uses the module.
     pub fn alone() -> Self {
-        let guard = Guard::Alone(MODULE.write().unwrap_or_else(|error| error.into_inner()));
-        Lab::with(guard)
+        let lock = || Lock::Alone(MODULE.write().unwrap_or_else(|error| error.into_inner()));
+        Lab::with(Some(Guard::new(lock)))
     }
 
-    fn with(guard: Guard) -> Self {
-        load_modules();
+    /// A second lab of the test. It ends before the first one.
+    pub fn next_to(_: &Lab) -> Self {
+        Lab::with(None)
+    }
+
+    fn with(guard: Option<Guard>) -> Self {
         let prefix = format!("t{}-", NUMBER.fetch_add(1, Ordering::Relaxed));
         run(Command::new("lab/net/topology.sh").args(["up", &prefix]));
         let mut lab = Lab {

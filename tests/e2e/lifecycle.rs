@@ -168,11 +168,11 @@ fn apply_in_a_hidden_namespace() -> File {
 
 #[test]
 fn the_pins_of_a_namespace_that_only_an_open_file_keeps_are_spared() {
+    let lab = Lab::new();
     let namespace = apply_in_a_hidden_namespace();
     let inode = namespace.metadata().unwrap().ino();
     let pins = format!("/sys/fs/bpf/ipvs-bpf/{inode}");
     assert!(Path::new(&pins).exists());
-    let lab = Lab::new();
     lab.apply(FILE);
     assert!(Path::new(&pins).exists());
     let down = move || {
@@ -186,7 +186,7 @@ fn the_pins_of_a_namespace_that_only_an_open_file_keeps_are_spared() {
 #[test]
 fn two_directors_in_one_kernel_do_not_mix() {
     let one = Lab::new();
-    let two = Lab::new();
+    let two = Lab::next_to(&one);
     one.apply(FILE);
     two.apply(FILE);
     one.get(&["http://10.0.0.1/"]);
@@ -199,7 +199,7 @@ fn two_directors_in_one_kernel_do_not_mix() {
 #[test]
 fn two_directors_with_different_files_serve_at_once() {
     let one = Lab::new();
-    let two = Lab::new();
+    let two = Lab::next_to(&one);
     one.apply(FILE);
     two.apply(
         &FILE

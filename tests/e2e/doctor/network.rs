@@ -237,6 +237,7 @@ END";
     script(&lab, rule);
     let get = ["curl", "-sf", "-m", "2", "http://10.0.0.1/"];
     assert!(!lab.try_exec("client", &get).status.success());
+    drop(lab);
     named_and_fixed(
         rule,
         "error",
