@@ -3,8 +3,9 @@
 """UDP for the lab: datagrams of any size, and the ICMP errors about them.
 
 usage: lab/net/udp.py echo PORT [KEY=VALUE…]        says "ready", sends back what comes
-       lab/net/udp.py ask ADDRESS PORT SIZE [KEY=VALUE…]
-                                                    "whole" if SIZE bytes come back
+       lab/net/udp.py ask ADDRESS PORT SIZE… [KEY=VALUE…]
+                                                    "whole" if SIZE bytes come back, for
+                                                    each, from a socket of its own
        lab/net/udp.py error ADDRESS PORT [KEY=VALUE…]
                                                     sends a datagram; prints the error:
                                                     "ERRNO TYPE CODE SENDER"
@@ -94,20 +95,23 @@ def echo(port, **keys):
                 print(trouble, file=sys.stderr)
 
 
-def ask(address, port, size, **keys):
+def ask(address, port, *sizes, **keys):
+    for size in sizes:
+        print(asked(towards(address, port, keys), size), flush=True)
+
+
+def asked(udp, size):
     """Up to five times: either end may first have to learn the path's MTU."""
-    udp = towards(address, port, keys)
     data = content(int(size))
     for _ in range(5):
         try:
             udp.settimeout(5)
             udp.send(data)
             answer = udp.recv(65535)
-            print("whole" if answer == data else f"{len(answer)} other bytes")
-            return
+            return "whole" if answer == data else f"{len(answer)} other bytes"
         except OSError as trouble:
             print(trouble, file=sys.stderr)
-    print("nothing")
+    return "nothing"
 
 
 def report(address, port, **keys):

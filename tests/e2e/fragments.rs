@@ -48,11 +48,11 @@ pub fn lab(echo: &[&str]) -> Lab {
 
 /// Checks that datagrams of these sizes come back complete.
 pub fn whole(lab: &Lab, vip: &str, sizes: &[&str]) {
-    for size in sizes {
-        let answer = lab.exec("client", &["lab/net/udp.py", "ask", vip, "7", size]);
-        let stats = || lab.exec("director", &["cat", "/proc/net/ip_vs_bpf/stats"]);
-        assert_eq!(answer, "whole\n", "{vip}, {size} bytes\n{}", stats());
-    }
+    let words = [&["lab/net/udp.py", "ask", vip, "7"], sizes].concat();
+    let answers = lab.exec("client", &words);
+    let stats = || lab.proc_net("director", "ip_vs_bpf/stats");
+    let all = "whole\n".repeat(sizes.len());
+    assert_eq!(answers, all, "{vip}, {sizes:?} bytes\n{}", stats());
 }
 
 /// Makes conntrack look at every packet from now on. The returned function lists its
