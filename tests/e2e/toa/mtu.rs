@@ -36,8 +36,18 @@ fn set_offloads(lab: &Lab, state: &str) {
 
 #[test]
 fn transfers_stay_whole_with_small_frames_and_with_large_ones() {
+    stay_whole(2_000_000);
+}
+
+#[test]
+#[ignore = "takes minutes: make test-long"]
+fn large_transfers_stay_whole_with_small_frames_and_with_large_ones() {
+    stay_whole(10_000_000);
+}
+
+fn stay_whole(bytes: usize) {
     let (lab, receiver) = told(&[]);
-    let body = Body::new(10_000_000);
+    let body = Body::new(bytes);
     let mut told = 0;
     for mtu in ["1280", "9000"] {
         set_mtu(&lab, mtu);
