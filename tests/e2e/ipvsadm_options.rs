@@ -14,7 +14,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::lab::{ipvs_bpf, run, shared, success};
+use crate::lab::{inside, ipvs_bpf, run, shared, success};
 
 /// A row of the table.
 pub struct Row {
@@ -80,17 +80,13 @@ impl Namespace {
         Namespace(name)
     }
 
-    fn command(&self, words: &str) -> Command {
-        let mut command = Command::new("ip");
-        command
-            .args(["netns", "exec", &self.0])
-            .args(words.split(' '))
-            .stdin(Stdio::null());
-        command
+    fn start(&self, command: &mut Command) -> String {
+        let output = inside(&self.0, || command.stdin(Stdio::null()).output());
+        success(&output.unwrap())
     }
 
     fn ipvsadm(&self, line: &str) -> String {
-        run(&mut self.command(&format!("ipvsadm {line}")))
+        self.start(Command::new("ipvsadm").args(line.split(' ')))
     }
 
     fn ipvsadm_all(&self, lines: &[&str]) {
@@ -110,13 +106,12 @@ impl Namespace {
     /// Runs a pipeline in which `$cli` is our CLI.
     fn shell(&self, script: &str) -> String {
         let cli = ipvs_bpf().get_program().to_str().unwrap().to_owned();
-        let mut command = Command::new("ip");
-        command
-            .args(["netns", "exec", &self.0])
-            .args(["bash", "-o", "pipefail", "-c", script])
-            .env("cli", cli)
-            .stdin(Stdio::null());
-        run(&mut command)
+        let mut command = Command::new("bash");
+        self.start(
+            command
+                .args(["-o", "pipefail", "-c", script])
+                .env("cli", cli),
+        )
     }
 
     fn ours(&self, ours: &Ours) {

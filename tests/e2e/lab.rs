@@ -205,15 +205,9 @@ impl Lab {
         self.exec("client", &words)
     }
 
-    /// Calls a function on a thread in the host's network namespace. Starting a program
-    /// takes longer.
+    /// Calls a function in the host's network namespace.
     pub fn inside<T: Send>(&self, host: &str, call: impl FnOnce() -> T + Send) -> T {
-        let namespace = File::open(format!("/run/netns/{}", self.namespace(host))).unwrap();
-        let call = || {
-            setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
-            call()
-        };
-        thread::scope(|scope| scope.spawn(call).join().unwrap())
+        inside(&self.namespace(host), call)
     }
 
     /// A file of `/proc/net` on a host.
@@ -308,6 +302,16 @@ impl Lab {
             .find_map(|line| line.strip_prefix(&format!("{name} ")));
         line.expect(name).parse().unwrap()
     }
+}
+
+/// Calls a function on a thread in the network namespace. Starting a program takes longer.
+pub fn inside<T: Send>(namespace: &str, call: impl FnOnce() -> T + Send) -> T {
+    let namespace = File::open(format!("/run/netns/{namespace}")).unwrap();
+    let call = || {
+        setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
+        call()
+    };
+    thread::scope(|scope| scope.spawn(call).join().unwrap())
 }
 
 /// Loads the modules that ipvsadm would have the kernel load while it holds the mutex of
