@@ -103,6 +103,8 @@ test-drivers: ## the data plane at XDP, in the drivers of emulated cards (DRIVER
 	done; [ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
 test-driver: export TEST_TIMEOUT = 7200
+# They count packets and bytes of whole transfers, one after the other.
+test-driver: export RUST_TEST_THREADS = 1
 test-driver: deps module
 	cargo test --test e2e -- --ignored drivers::
 

@@ -40,11 +40,11 @@ e2e-*)
 	native || case ${KERNEL:-} in
 	# Their checks need memory, and under emulation the tests take hours.
 	debug | kcsan)
-		exec "$lab/vm/run.sh" --cables 2 --memory 4096 --timeout "${TEST_TIMEOUT:-86400}" \
+		exec "$lab/vm/run.sh" --cables 4 --memory 4096 --timeout "${TEST_TIMEOUT:-86400}" \
 			"${stays[@]}" -- "$lab/vm/watched.sh" "$@"
 		;;
 	*)
-		exec "$lab/vm/run.sh" --cables 2 --timeout "${TEST_TIMEOUT:-4500}" "${stays[@]}" -- "$@"
+		exec "$lab/vm/run.sh" --cables 4 --timeout "${TEST_TIMEOUT:-4500}" "${stays[@]}" -- "$@"
 		;;
 	esac
 	;;

@@ -7,15 +7,17 @@ use std::fs;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use crate::lab::{Lab, eventually, run};
 
-/// The machine has the cards once.
-static CARDS: Mutex<()> = Mutex::new(());
+/// The machine has one or two sets of cards, of two cables each. Tests take them in turn.
+static SETS: [Mutex<()>; 2] = [const { Mutex::new(()) }; 2];
+static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
-/// The second half of a link's address: the cable and its end.
-type End = (u32, u32);
+/// The second half of a link's address: the cable of the set and its end.
+type End = (usize, usize);
 
 const ETH0: End = (1, 1);
 const CLIENT: End = (1, 2);
@@ -25,6 +27,7 @@ const SWITCH: End = (2, 2);
 /// The lab is dropped first, and with its namespaces the cards return to the machine's own.
 pub struct Cards {
     lab: Lab,
+    set: usize,
     _guard: MutexGuard<'static, ()>,
 }
 
@@ -57,9 +60,15 @@ fn load_drivers() {
     }
 }
 
+fn sets() -> usize {
+    let devices = fs::read_dir("/sys/bus/pci/devices").unwrap().flatten();
+    let classes = devices.map(|device| fs::read_to_string(device.path().join("class")).unwrap());
+    classes.filter(|class| class.starts_with("0x02")).count() / 4
+}
+
 /// The name that a card has in the machine's own namespace, where it appears by and by.
-fn name((cable, end): End) -> String {
-    let mac = format!("52:54:00:ca:{cable:02x}:{end:02x}");
+fn name(set: usize, (cable, end): End) -> String {
+    let mac = format!("52:54:00:ca:{:02x}:{end:02x}", 2 * set + cable);
     let mut name = None;
     eventually("the card is there", || {
         let links = run(Command::new("ip").args(["-j", "link"]));
@@ -78,19 +87,6 @@ pub fn ip(lab: &Lab, host: &str, lines: &[&str]) {
         let words: Vec<&str> = line.split(' ').collect();
         lab.exec(host, &[&["ip"], &words[..]].concat());
     }
-}
-
-/// Gives a card to a host. The last user may have changed its MTU. The kernel makes the
-/// segments, so that it does not matter how a card is emulated there. Its queue drops nothing
-/// that waits for long: fq_codel would, where emulation is slow.
-fn place(lab: &Lab, card: End, host: &str, as_name: &str) {
-    let (card, namespace) = (name(card), lab.namespace(host));
-    let words = ["link", "set", &card, "netns", &namespace, "name", as_name];
-    run(Command::new("ip").args(words));
-    lab.exec(host, &["ethtool", "-K", as_name, "tso", "off"]);
-    let queue = ["tc", "qdisc", "replace", "dev", as_name, "root", "pfifo"];
-    lab.exec(host, &queue);
-    ip(lab, host, &[&format!("link set {as_name} mtu 1500 up")]);
 }
 
 /// The addresses of the director's interface to clients, which is eth0.
@@ -118,15 +114,34 @@ pub const OF_CLIENT: [&str; 6] = [
 
 impl Cards {
     fn with(interfaces: &[&str]) -> Self {
-        let guard = CARDS.lock().unwrap_or_else(|error| error.into_inner());
+        let set = NUMBER.fetch_add(1, Ordering::Relaxed) % sets().clamp(1, SETS.len());
+        let guard = SETS[set].lock().unwrap_or_else(|error| error.into_inner());
         load_drivers();
         let lab = Lab::new();
         for interface in interfaces {
             ip(&lab, "director", &[&format!("link del {interface}")]);
         }
-        place(&lab, SWITCH, "switch", "director");
-        ip(&lab, "switch", &["link set director master switch"]);
-        Cards { lab, _guard: guard }
+        let cards = Cards {
+            lab,
+            set,
+            _guard: guard,
+        };
+        cards.place(SWITCH, "switch", "director");
+        ip(&cards, "switch", &["link set director master switch"]);
+        cards
+    }
+
+    /// Gives a card to a host. The last user may have changed its MTU. The kernel makes the
+    /// segments, so that it does not matter how a card is emulated there. Its queue drops
+    /// nothing that waits for long: fq_codel would, where emulation is slow.
+    fn place(&self, card: End, host: &str, as_name: &str) {
+        let (card, namespace) = (name(self.set, card), self.namespace(host));
+        let words = ["link", "set", &card, "netns", &namespace, "name", as_name];
+        run(Command::new("ip").args(words));
+        self.exec(host, &["ethtool", "-K", as_name, "tso", "off"]);
+        let queue = ["tc", "qdisc", "replace", "dev", as_name, "root", "pfifo"];
+        self.exec(host, &queue);
+        ip(self, host, &[&format!("link set {as_name} mtu 1500 up")]);
     }
 
     /// Client and director are joined by one cable, director and switch by the other one.
@@ -134,7 +149,7 @@ impl Cards {
         let cards = Cards::with(&["eth0", "eth1"]);
         cards.place_eth0();
         cards.place_eth1();
-        place(&cards, CLIENT, "client", "eth0");
+        cards.place(CLIENT, "client", "eth0");
         ip(&cards, "client", &OF_CLIENT);
         cards
     }
@@ -155,12 +170,12 @@ impl Cards {
     }
 
     fn place_eth0(&self) {
-        place(self, ETH0, "director", "eth0");
+        self.place(ETH0, "director", "eth0");
         ip(self, "director", &TO_CLIENTS);
     }
 
     fn place_eth1(&self) {
-        place(self, ETH1, "director", "eth1");
+        self.place(ETH1, "director", "eth1");
         ip(self, "director", &TO_SERVERS);
     }
 
