@@ -44,6 +44,8 @@ e2e-*)
 			"${stays[@]}" -- "$lab/vm/watched.sh" "$@"
 		;;
 	*)
+		# They wait for timers and packets most of their time.
+		export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * ${CPUS:-2}))}
 		exec "$lab/vm/run.sh" --cables 4 --timeout "${TEST_TIMEOUT:-4500}" "${stays[@]}" -- "$@"
 		;;
 	esac
