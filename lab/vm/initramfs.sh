@@ -29,15 +29,18 @@ done | awk '!seen[$0]++' | while read -r file; do
 done
 
 # Each opening of one of the host's files is several requests to the emulator. Programs
-# that start often, with their libraries, locale and Python modules, are copied to memory.
+# that start often, with their libraries, locale and Python modules, are copied to memory,
+# but of the large CLI only the libraries.
 started() {
 	local names=(
 		bash sh env cat sleep ip tc ss sysctl nsenter modprobe ping curl nft ipvsadm
-	)
+		ethtool nstat head tail
+	) lab
+	lab=$(dirname "$(dirname "$(readlink -f "$0")")")
 	mapfile -t programs < <(PATH=/usr/sbin:/usr/bin:/sbin:/bin type -P "${names[@]}" || true)
 	programs+=(/usr/bin/python3)
-	printf '%s\n' "${programs[@]}" /etc/ld.so.cache
-	ldd "${programs[@]}" | grep -oE '/[^ ]+\.so[^ ]*'
+	printf '%s\n' "${programs[@]}" /etc/ld.so.cache "$lab"/net/*
+	ldd "${programs[@]}" "$lab/../target/debug/ipvs-bpf" 2>/dev/null | grep -oE '/[^ ]+\.so[^ ]*'
 	find /usr/lib/locale/C.utf8 /usr/lib/*/gconv/gconv-modules.cache -type f 2>/dev/null || true
 	/usr/bin/python3 - <<-'END'
 		import ctypes, hashlib, http.server, ipaddress, json, random, select, socketserver
