@@ -104,7 +104,7 @@ proves "… so KVM was tried once" hangs 1
 for answer in "$scratch/lab/accel/"*; do
 	echo "$(</proc/sys/kernel/random/boot_id) kvm" >"$answer"
 done
-vm -- echo fine
+LAB_PATIENCE=5 vm -- echo fine
 proves "a machine that makes no progress under KVM starts again by emulation" out_is fine
 proves "… which is said" err_has "^lab: the machine stopped making progress under KVM"
 proves "… with its files gone" no_files

@@ -98,12 +98,12 @@ choose() {
 # The guest appends to the file every second. Half a minute without that means no
 # progress. It is counted in checks of the file, so that suspending the host has no effect.
 watch() {
-	local size last=-1 still=0
+	local size last=-1 still=0 limit=${LAB_PATIENCE:-30}
 	while kill -0 "$1" 2>/dev/null; do
 		size=$(stat -c %s "$2" 2>/dev/null || echo 0)
 		if [ "$size" != "$last" ]; then
 			last=$size still=0
-		elif [ $((still += 1)) -ge 60 ]; then
+		elif [ $((still += 1)) -ge $((2 * limit)) ]; then
 			keep every tcg
 			kill "$1" 2>/dev/null || true
 			echo "lab: the machine stopped making progress under KVM; it starts again by emulation" >&2
