@@ -128,7 +128,7 @@ fn the_pins_of_a_namespace_that_the_tool_may_not_see_are_spared() {
 /// As where `kernel.modules_disabled` is 1, which no test can take back.
 #[test]
 fn down_leaves_a_module_that_the_kernel_does_not_unload() {
-    let lab = Lab::new();
+    let lab = Lab::alone();
     lab.apply(FILE);
     let one = std::env::temp_dir().join(lab.namespace("one"));
     fs::write(&one, "1\n").unwrap();
