@@ -43,8 +43,8 @@ pub const APPLY: &str = "\
 Exit status:
   0  The kernel matches the file. With `--follow`: it was ended by SIGTERM or
       SIGINT.
-  1  The file or the arguments are wrong, or the plan cannot be carried out; no
-      step was carried out.
+  1  The file or the arguments are wrong, the plan cannot be carried out, or
+      rights are missing; no step was carried out.
   2  Only with `--dry-run`: there are changes.
   3  An interface that the file lists is missing, and everything else is done.
       Run `apply` again when it exists.

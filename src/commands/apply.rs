@@ -33,7 +33,7 @@ pub(super) fn run(args: &Apply, global: &Global) -> Result<ExitCode, Error> {
     let warnings = desired.warnings();
     let options = planning::options(&args.reconcile.kept);
     let unread = |error| match error {
-        Error::Director(source) => Error::Unread(source),
+        Error::Director(source) if !source.is_denied() => Error::Unread(source),
         other => other,
     };
     let before = desired.observe().map_err(|error| unread(error.into()))?;

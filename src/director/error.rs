@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The errors of everything between us and the kernel.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::{error, io, iter};
 
+use crate::ipvs_netlink::Reason;
 use crate::model::{Rule, ServiceKey};
 
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +63,19 @@ pub enum Error {
          and another network namespace uses it: run `ipvs-bpf down` there, then repeat this command"
     )]
     OlderModuleInUse { version: String },
+}
+
+impl Error {
+    /// True if the user lacks rights. Another attempt would fail, too.
+    pub fn is_denied(&self) -> bool {
+        if let Error::Ipvs(error) = self {
+            return error.reason() == Some(&Reason::NotPermitted);
+        }
+        let error: &(dyn error::Error + 'static) = self;
+        iter::successors(Some(error), |error| error.source())
+            .filter_map(|error| error.downcast_ref::<io::Error>())
+            .any(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    }
 }
 
 /// How to get rid of an older module.
