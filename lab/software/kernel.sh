@@ -13,7 +13,7 @@
 # VERSION is the beginning of a release; the default is KERNEL, or 6.1. The distribution's
 # other flavours have their name behind it: 6.1-rt (PREEMPT_RT) and 6.1-cloud. `debug` is a 6.1
 # with KASAN, lockdep and the like (lab/software/debug.config), `kcsan` one that reports data
-# races (lab/software/kcsan.config); two idle processors build one in half an hour. The suite of
+# races (lab/software/kcsan.config); two idle processors build one in ten minutes. The suite of
 # a kernel comes from the mirrors in the system's own apt sources. apt
 # keeps the lists of that suite in the cache and does not change the system's lists. The
 # cache is never refreshed: remove a kernel's folder to fetch a newer release. The cache
