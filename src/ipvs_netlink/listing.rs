@@ -2,9 +2,9 @@
 //! Dumps that are complete.
 //!
 //! The kernel makes each datagram of a dump while it holds the mutex of IPVS, or the lock
-//! of the table. So a datagram has everything between its first and its last entry. Between two datagrams
-//! the kernel remembers only how many entries it has passed, in all network namespaces
-//! (`ip_vs_genl_dump_services()`, `ip_vs_genl_dump_dests()`). If an entry that was passed
+//! of the table. So a datagram has everything between its first and its last entry. Between
+//! two datagrams the kernel remembers only how many entries it has passed, in all network
+//! namespaces (`ip_vs_genl_dump_services()`, `ip_vs_genl_dump_dests()`). If an entry that was passed
 //! is removed, the dump skips another one, without `NLM_F_DUMP_INTR`.
 //!
 //! So a list that does not fit in one datagram is dumped twice at the same time. The
@@ -21,8 +21,7 @@
 //! which gives the entries another order. A dump that continues in the other order skips
 //! as many entries as it repeats, and repeats them anywhere. In one order a dump repeats
 //! only its last entries, at the beginning of a datagram, after others were added in front
-//! or between them.
-//! So a dump that repeats something else is inconsistent.
+//! or between them. So a dump that repeats something else is inconsistent.
 
 use std::collections::BTreeMap;
 

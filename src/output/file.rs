@@ -28,8 +28,9 @@ pub enum Mode {
     Private = 0o600,
 }
 
-/// Writes the file. `replace`: overwrite an existing file, which keeps its mode, but for
-/// the rights of others if the new text is private. A symbolic link is kept and its target is replaced.
+/// Writes the file. `replace`: overwrite an existing file, which keeps its mode. If the new
+/// text is private, it keeps only the rights of its owner. A symbolic link is kept and its
+/// target is replaced.
 pub fn write(path: &Path, text: &str, replace: bool, mode: Mode) -> Result<(), Refusal> {
     let unwritable = |source| Refusal::Unwritable {
         path: path.to_owned(),
