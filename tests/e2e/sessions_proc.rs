@@ -3,7 +3,8 @@
 
 use crate::lab::Lab;
 
-/// Two services that nobody answers, and thousands of sessions of both.
+/// Two services that nobody answers, and thousands of sessions of both. The third service
+/// stays: without any, the end of another test's director unloads the module.
 const UNANSWERED: &str = r#"
 [director]
 interfaces = ["eth0", "eth1"]
@@ -27,6 +28,11 @@ scheduler = "rr"
 snat = "default"
   [[service.server]]
   address = "10.2.0.2:10"
+
+[[service]]
+address = "udp://10.0.0.1:11"
+scheduler = "rr"
+snat = "default"
 "#;
 
 /// Begins many reads, which stop at different sessions. Ends the services of these ports with
