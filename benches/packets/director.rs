@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use crate::flow::{self, FAMILIES, Family, LOCAL_IPS, Protocol, SERVER_PORT, VIP_PORT};
 use crate::leases;
 use crate::namespace::{self, Namespace};
+use crate::network::Network;
 use crate::nft;
 use crate::path::Path;
 use crate::programs::redirect;
@@ -41,6 +42,11 @@ pub const GROWING: FullNat = FullNat {
     local_ips: LOCAL_IPS,
     max_sessions: 1_100_000,
 };
+
+/// A network of its own for the path.
+pub fn lay_out(path: Path, full_nat: FullNat) -> Network {
+    Network::lay_out(path, |director| set_up(director, path, full_nat))
+}
 
 pub fn set_up(director: &Namespace, path: Path, full_nat: FullNat) {
     match path {

@@ -2,7 +2,7 @@
 //! How the cost of a packet grows with the sessions and services of full NAT, and how
 //! much memory a session takes. This uses its own networks, which no other part has used.
 
-use crate::director::{FullNat, GROWING, apply, set_up};
+use crate::director::{FullNat, GROWING, apply, lay_out};
 use crate::flow::{Direction::Original, Family, Protocol, Segment, vip};
 use crate::measure::{cost, cost_in_use, frames, interleaved, slab};
 use crate::network::Network;
@@ -23,7 +23,7 @@ pub fn growth(networks: &[&Network], family: Family) -> Findings {
     let paths = networks.iter().map(|network| network.path);
     let grown: Vec<Network> = paths
         .filter(|path| path.is_ours() && *path != Path::IpvsBpfToa)
-        .map(|path| Network::lay_out(path, |director| set_up(director, path, GROWING)))
+        .map(|path| lay_out(path, GROWING))
         .collect();
     let grown: Vec<&Network> = grown.iter().collect();
     let generator = networks.iter().filter(|network| network.path == Path::Drop);

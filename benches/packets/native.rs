@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use serde::Serialize;
 
 use crate::arrival;
-use crate::director::{FullNat, USUAL, set_up};
+use crate::director::{FullNat, USUAL, lay_out};
 use crate::flow::{Direction, FAMILIES, Family, Protocol, Segment};
 use crate::measure::{cost, frames, median};
 use crate::namespace::Namespace;
@@ -92,7 +92,7 @@ pub fn measure(extent: &Extent) -> Result<Report, String> {
             max_sessions: most,
             ..USUAL
         };
-        Network::lay_out(path, |director| set_up(director, path, full_nat))
+        lay_out(path, full_nat)
     });
     let mut rows = Vec::new();
     for family in FAMILIES {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The parts of a run, in order.
 
-use crate::director::{USUAL, set_up};
+use crate::director::{USUAL, lay_out};
 use crate::flow::{Family, Protocol};
 use crate::namespace::run as command;
 use crate::network::Network;
@@ -76,8 +76,7 @@ pub fn run(parts: &[&Part], paths: &[Path], done: impl Fn(&Report)) -> Report {
     // Packets that wait for the kernel thread of soft interrupts must not be dropped.
     command("sysctl", &["-qw", "net.core.netdev_max_backlog=1000000"]);
     eprintln!("laying out {} networks", paths.len());
-    let lay_out = |path: &Path| Network::lay_out(*path, |director| set_up(director, *path, USUAL));
-    let networks: Vec<Network> = paths.iter().map(lay_out).collect();
+    let networks: Vec<Network> = paths.iter().map(|path| lay_out(*path, USUAL)).collect();
     let networks: Vec<&Network> = networks.iter().collect();
     let mut report = Report::new();
     for (number, part) in parts.iter().enumerate() {

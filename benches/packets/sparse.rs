@@ -6,7 +6,7 @@
 //! The only processor never idles (`idle.rs`), and the clock counts all instructions. So
 //! all instructions except those of waiting belong to the kernel and the generator.
 
-use crate::director::{USUAL, set_up};
+use crate::director::{USUAL, lay_out};
 use crate::flow::{Direction, Family, Protocol, Segment};
 use crate::idle::{Round, SECOND, settle, wait_until};
 use crate::measure::{frames, now};
@@ -39,7 +39,7 @@ pub fn sparse(networks: &[&Network], family: Family) -> Findings {
             continue;
         }
         eprintln!("  {}", path.name());
-        let network = Network::lay_out(path, |director| set_up(director, path, USUAL));
+        let network = lay_out(path, USUAL);
         open(&[&network], &subject, 0..FLOWS);
         let mut flows = Flows::of(&network, &subject);
         flows.use_for(BEFORE, &round);

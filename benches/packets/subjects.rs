@@ -2,6 +2,7 @@
 //! The things that are measured, one function for each.
 
 use crate::arrival;
+use crate::director::{USUAL, lay_out};
 use crate::flow::{Direction, Family, Protocol, SHORT_DATA, Segment};
 use crate::idle::settle;
 use crate::measure::{cost, cost_in_use, frames, interleaved, slab};
@@ -134,8 +135,14 @@ pub fn one_flow(networks: &[&Network], family: Family, protocol: Protocol) -> Ve
     rows
 }
 
-/// Many flows in turn, whose connections are open. Measured for each packet.
+/// Many flows in turn, whose connections are open. Measured for each packet. This uses its own
+/// networks: where sessions have ended, their table can have an array that is large already.
 pub fn many_flows(networks: &[&Network], family: Family) -> Findings {
+    let fresh: Vec<Network> = networks
+        .iter()
+        .map(|network| lay_out(network.path, USUAL))
+        .collect();
+    let networks: &[&Network] = &fresh.iter().collect::<Vec<_>>();
     let subject = Subject {
         flows: MANY,
         ..Subject::of(Per::Packet, family, Protocol::Udp)
@@ -158,6 +165,7 @@ pub fn many_flows(networks: &[&Network], family: Family) -> Findings {
             cost_in_use(network, direction, &frames)
         }));
     }
+    networks.iter().for_each(|network| network.check());
     Findings { rows, memory }
 }
 
