@@ -5,7 +5,8 @@
  * packets without a mark and a traffic class share a kept route, because rules may
  * route other packets by these. The ports of a session do not change.
  *
- * A new session begins with the route that is kept for its server.
+ * A new session begins with the route that is kept for its server, if sessions of one server
+ * cannot have different ones.
  *
  * A session holds a reference to a route that it keeps. Readers need none under RCU: until
  * the grace period ends, a route without references is not freed (dst_release()).
@@ -14,6 +15,7 @@
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
 #include <net/l3mdev.h>
+#include <net/nexthop.h>
 #include <net/route.h>
 
 #include "session/routes.h"
@@ -130,7 +132,7 @@ static bool differ4(const struct net *net)
 }
 
 /* The route that IPVS keeps for a server; or NULL. */
-static struct dst_entry *kept_for_server(const struct net *net,
+static struct dst_entry *kept_for_server4(const struct net *net,
 					 const struct ip_vs_dest *dest)
 {
 	const struct ip_vs_dest_dst *kept = rcu_dereference(dest->dest_dst);
@@ -156,7 +158,7 @@ static void forget(struct rcu_head *rcu)
  * kept after that would hold the interface until the server is removed
  * (CVE-2026-45917).
  */
-static void keep_for_server(struct ip_vs_dest *dest, struct dst_entry *dst)
+static void keep_for_server(struct ip_vs_dest *dest, struct dst_entry *dst, u32 cookie)
 {
 	struct ip_vs_dest_dst *old, *new = kmalloc(sizeof(*new), GFP_ATOMIC);
 	bool runs;
@@ -167,7 +169,7 @@ static void keep_for_server(struct ip_vs_dest *dest, struct dst_entry *dst)
 		kfree(new);
 		return;
 	}
-	*new = (struct ip_vs_dest_dst){ .dst_cache = dst };
+	*new = (struct ip_vs_dest_dst){ .dst_cache = dst, .dst_cookie = cookie };
 	spin_lock_bh(&dest->dst_lock);
 	runs = netif_running(dst->dev);
 	old = runs ? rcu_replace_pointer(dest->dest_dst, new,
@@ -190,7 +192,7 @@ static noinline struct rtable *look_up_server4(struct net *net, const struct ip_
 	struct ip_vs_dest *dest = READ_ONCE(cp->dest);
 
 	if (dest && !IS_ERR(rt) && !differ4(net))
-		keep_for_server(dest, &rt->dst);
+		keep_for_server(dest, &rt->dst, 0);
 	return rt;
 }
 
@@ -200,7 +202,7 @@ static noinline struct rtable *look_up_server4(struct net *net, const struct ip_
 static struct rtable *server_route4(struct net *net, const struct ip_vs_conn *cp)
 {
 	struct ip_vs_dest *dest = READ_ONCE(cp->dest);
-	struct dst_entry *dst = dest ? kept_for_server(net, dest) : NULL;
+	struct dst_entry *dst = dest ? kept_for_server4(net, dest) : NULL;
 
 	return likely(dst) ? (struct rtable *)dst : look_up_server4(net, cp);
 }
@@ -226,6 +228,35 @@ static struct dst_entry *route6(struct net *net, const struct sk_buff *skb,
 		return dst;
 	dst_release(dst);
 	return NULL;
+}
+
+/* True if a route to a server is that of all its sessions, see differ4(). A route of IPsec
+ * has no entry of its own.
+ */
+static bool is_shared6(const struct net *net, const struct dst_entry *dst)
+{
+	const struct rt6_info *rt = container_of(dst, struct rt6_info, dst);
+	const struct fib6_info *from = rcu_dereference(rt->from);
+
+	if (!from || fib6_has_custom_rules(net) || fib6_routes_require_src(net))
+		return false;
+	return from->nh ? !nexthop_is_multipath(from->nh) :
+			  !READ_ONCE(from->fib6_nsiblings);
+}
+
+/* The route that IPVS keeps for a server, if it is that of all sessions; or NULL. Called
+ * under RCU, which holds the route (forget()).
+ */
+static struct dst_entry *kept_for_server6(const struct net *net,
+					  const struct ip_vs_dest *dest, u32 *cookie)
+{
+	const struct ip_vs_dest_dst *kept = rcu_dereference(dest->dest_dst);
+
+	if (!kept || !dst_check(kept->dst_cache, kept->dst_cookie) ||
+	    !is_shared6(net, kept->dst_cache))
+		return NULL;
+	*cookie = kept->dst_cookie;
+	return kept->dst_cache;
 }
 
 /* The route of a packet that is translated to that flow. Called under RCU. */
@@ -255,28 +286,44 @@ static struct route session_route4(struct session *session, u8 direction,
 	return route;
 }
 
-/* Called under RCU. A sender changes the flow label to get another of several routes
- * (net/ipv6: flowlabel_reflect, txhash).
+/* Called under RCU, with a reference to the connection of a packet to the server. A sender
+ * changes the flow label to get another of several routes (net/ipv6: flowlabel_reflect,
+ * txhash).
  */
 static struct route session_route6(struct session *session, u8 direction,
 				   const struct sk_buff *skb, const struct flow *to)
 {
 	struct kept_route6 *valid = &session->route6[direction];
 	__be32 label = ip6_flowlabel(ipv6_hdr(skb));
-	bool plain = is_plain(skb, AF_INET6);
+	struct net *net = session_director(session)->net;
+	struct ip_vs_dest *server = NULL;
 	struct dst_entry *dst = NULL;
+	bool held = false;
+	u32 cookie;
 
-	if (plain && label == READ_ONCE(valid->label))
+	if (!is_plain(skb, AF_INET6))
+		return ivb_route_out(net, skb, to);
+	if (label == READ_ONCE(valid->label))
 		dst = kept6(session, direction, READ_ONCE(valid->cookie));
 	if (likely(dst))
 		return (struct route){ .dst = dst };
-	dst = route6(session_director(session)->net, skb, to);
-	if (plain && dst) {
-		WRITE_ONCE(valid->label, label);
-		WRITE_ONCE(valid->cookie, rt6_get_cookie((struct rt6_info *)dst));
-		keep(session, direction, dst);
+	if (direction == IPVS_BPF_ORIGINAL)
+		server = READ_ONCE(session->conn->dest);
+	if (server)
+		dst = kept_for_server6(net, server, &cookie);
+	if (!dst) {
+		dst = route6(net, skb, to);
+		if (!dst)
+			return (struct route){};
+		held = true;
+		cookie = rt6_get_cookie(container_of(dst, struct rt6_info, dst));
+		if (server && is_shared6(net, dst))
+			keep_for_server(server, dst, cookie);
 	}
-	return (struct route){ .dst = dst, .held = dst };
+	WRITE_ONCE(valid->label, label);
+	WRITE_ONCE(valid->cookie, cookie);
+	keep(session, direction, dst);
+	return (struct route){ .dst = dst, .held = held };
 }
 
 /* session_route() of a packet for which no route of IPv4 is kept. Called under RCU. */
@@ -293,10 +340,16 @@ struct route ivb_session_route(struct session *session, u8 direction,
 bool ivb_server_is_local(struct net *net, const struct ip_vs_conn *cp,
 			 struct dst_entry **route)
 {
+	struct ip_vs_dest *dest = READ_ONCE(cp->dest);
+	struct dst_entry *dst;
 	struct rtable *rt;
+	u32 cookie;
 
-	if (is_ipv6(cp->af))
-		return ipv6_chk_addr(net, &cp->daddr.in6, NULL, 0);
+	if (is_ipv6(cp->af)) {
+		dst = dest ? kept_for_server6(net, dest, &cookie) : NULL;
+		return dst ? container_of(dst, struct rt6_info, dst)->rt6i_flags & RTF_LOCAL :
+			     ipv6_chk_addr(net, &cp->daddr.in6, NULL, 0);
+	}
 	rt = server_route4(net, cp);
 	/* The packet's sender will be told why. */
 	if (IS_ERR(rt))
