@@ -97,6 +97,20 @@ fn lab(folder: &Path) -> Lab {
         ];
         lab.exec("client", &route);
     }
+    // Timeouts of SCTP double up to a minute. Each would then fall into the same part of the
+    // round of changes, in which the server may be gone.
+    for host in ["client", "server1", "server2"] {
+        lab.exec(
+            host,
+            &[
+                "sysctl",
+                "-qw",
+                "net.sctp.rto_max=2000",
+                "net.sctp.path_max_retrans=100",
+                "net.sctp.association_max_retrans=100",
+            ],
+        );
+    }
     // The hosts send an ICMP error about each packet.
     for server in ["server1", "server2"] {
         lab.exec(
