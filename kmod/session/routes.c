@@ -75,11 +75,11 @@ void ivb_session_routes_end(struct session *session)
 }
 
 /* A packet in a VRF stays there (l3mdev). A packet that this host sends has no incoming
- * device.
+ * device. To an address of the VRF it has a route by the device of the VRF.
  */
 static int master_of(const struct sk_buff *skb)
 {
-	return skb->dev ? l3mdev_master_ifindex_rcu(skb->dev) : 0;
+	return l3mdev_master_ifindex_rcu(skb->dev ?: skb_dst(skb)->dev);
 }
 
 /* The route of a packet that is translated to that flow, by all that rules may match

@@ -11,6 +11,7 @@ use std::process::Command;
 use crate::attached::detach_program;
 use crate::fast_path::{fast, fast_packets, slow};
 use crate::full_nat::FILE;
+use crate::ipv6;
 use crate::lab::{Lab, eventually, run, success};
 use crate::talk::{Talk, answer};
 use crate::upheaval::AtEnd;
@@ -217,16 +218,30 @@ fn a_director_may_be_in_a_vrf() {
     script(
         &lab,
         "director",
-        "ip link add red type vrf table 10\n\
+        "sysctl -qw net.ipv6.conf.all.keep_addr_on_down=1\n\
+         ip link add red type vrf table 10\n\
          ip link set red up\n\
          for i in eth0 eth1; do ip link set $i master red; done\n\
-         ip addr del 10.0.0.1/32 dev lo\n\
-         ip addr add 10.0.0.1/32 dev red",
+         for vip in 10.0.0.1/32 fd00::1/128; do\n\
+             ip addr del $vip dev lo\n\
+             ip addr add $vip dev red\n\
+         done",
     );
     lab.apply(FILE);
     works(&lab);
     let healthy = lab.with_file(&["doctor"], FILE);
     assert!(healthy.status.success(), "{healthy:?}");
+    lab.apply(ipv6::FILE);
+    for (url, local_ip) in [
+        ("http://10.0.0.1/", LOCAL_IP),
+        ("http://[fd00::1]/", "fd00:2::100"),
+    ] {
+        assert_eq!(answer(&lab.get(&[url])).peer, local_ip);
+        // A client of the VRF on the director.
+        let curl = ["curl", "-sS", "--fail", "--max-time", "60"];
+        let words = [&curl[..], &["--interface", "red", url]].concat();
+        assert_eq!(answer(&lab.exec("director", &words)).peer, local_ip);
+    }
 }
 
 /// The band of a prio qdisc at eth1 by whose first class packets of priority 6,
