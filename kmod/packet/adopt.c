@@ -208,7 +208,7 @@ static bool stays_native(struct director *director, const struct ip_vs_conn *cp,
 		count(director, COUNT_RULE_NATIVE);
 		return true;
 	}
-	if (ivb_server_is_local(director->net, cp, route)) {
+	if (ivb_server_is_local(director, cp, route)) {
 		count(director, COUNT_SERVER_IS_LOCAL);
 		return true;
 	}

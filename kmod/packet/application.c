@@ -208,7 +208,7 @@ static bool is_native(struct director *director, struct service *service,
 		return true;
 	}
 	/* The answers of a local server come in by no interface. */
-	if (ivb_server_is_local(director->net, cp, route)) {
+	if (ivb_server_is_local(director, cp, route)) {
 		count(director, COUNT_SERVER_IS_LOCAL);
 		return true;
 	}

@@ -6,7 +6,9 @@
  *
  * A route that a session keeps (routes.c) may hold a device that is being removed until
  * the session ends, and the removal would wait for that. So the sessions drop such
- * routes. IPVS itself drops what it keeps for a server.
+ * routes. IPVS itself drops what it keeps for a server. Where containers come and go, most
+ * devices have no such route: then the sessions, of which there may be a million, are not
+ * looked at while RTNL is held.
  */
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
@@ -80,7 +82,7 @@ static int event(struct notifier_block *block, unsigned long event, void *info)
 	if (ends_leases(event))
 		ivb_leases_revoke(director);
 	/* Sessions that begin meanwhile do not keep such a route: see keep(). */
-	if (event == NETDEV_UNREGISTER)
+	if (event == NETDEV_UNREGISTER && ivb_routes_have_device(director, dev))
 		ivb_session_for_each(director, forget_routes, dev);
 	ivb_director_put(director);
 	return NOTIFY_DONE;

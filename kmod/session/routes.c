@@ -36,9 +36,31 @@ static struct dst_entry *kept6(const struct session *session, u8 direction, u32 
 	return IS_ERR_OR_NULL(dst) || !dst_check(dst, cookie) ? NULL : dst;
 }
 
+/* The bit of a device in director->route_devices, which is set as soon as a session keeps
+ * a route by the device, and stays: a later device may share it.
+ */
+static unsigned int device_bit(const struct net_device *dev)
+{
+	return dev->ifindex % ROUTE_DEVICES;
+}
+
+static void note_device(struct director *director, const struct dst_entry *dst)
+{
+	unsigned int bit = device_bit(dst->dev);
+
+	if (unlikely(!test_bit(bit, director->route_devices)))
+		set_bit(bit, director->route_devices);
+}
+
+/* True if sessions may keep routes by the device. */
+bool ivb_routes_have_device(const struct director *director, const struct net_device *dev)
+{
+	return test_bit(device_bit(dev), director->route_devices);
+}
+
 /* Keeps a route; the caller's reference stays. A device that is removed is stopped
  * first, and devices.c looks at the sessions only after all readers under RCU: if the
- * device is seen running here, the kept route is seen there.
+ * device is seen running here, the kept route is seen there, and that it was noted.
  */
 static void keep(struct session *session, u8 direction, struct dst_entry *dst)
 {
@@ -46,6 +68,7 @@ static void keep(struct session *session, u8 direction, struct dst_entry *dst)
 
 	if (old == NO_MORE || !netif_running(dst->dev) || !dst_hold_safe(dst))
 		return;
+	note_device(session_director(session), dst);
 	if (cmpxchg(&session->route[direction], old, dst) != old)
 		old = dst; /* another CPU was first */
 	dst_release(old);
@@ -337,9 +360,10 @@ struct route ivb_session_route(struct session *session, u8 direction,
 /* True if the server is this host. Also returns the route to the server if the lookup
  * finds one, with a reference, because the first packet will need it.
  */
-bool ivb_server_is_local(struct net *net, const struct ip_vs_conn *cp,
+bool ivb_server_is_local(struct director *director, const struct ip_vs_conn *cp,
 			 struct dst_entry **route)
 {
+	struct net *net = director->net;
 	struct ip_vs_dest *dest = READ_ONCE(cp->dest);
 	struct dst_entry *dst;
 	struct rtable *rt;
@@ -358,9 +382,12 @@ bool ivb_server_is_local(struct net *net, const struct ip_vs_conn *cp,
 		ip_rt_put(rt);
 		return true;
 	}
-	if (differ4(net))
+	if (differ4(net)) {
 		ip_rt_put(rt);
-	else
-		*route = &rt->dst;
+		return false;
+	}
+	/* As in keep(), but of a device that was stopped no route is valid. */
+	note_device(director, &rt->dst);
+	*route = &rt->dst;
 	return false;
 }

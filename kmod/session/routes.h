@@ -79,8 +79,9 @@ static inline struct route session_route(struct session *session, u8 direction,
 	return ivb_session_route(session, direction, skb, to);
 }
 
-bool ivb_server_is_local(struct net *net, const struct ip_vs_conn *cp,
+bool ivb_server_is_local(struct director *director, const struct ip_vs_conn *cp,
 			 struct dst_entry **route);
+bool ivb_routes_have_device(const struct director *director, const struct net_device *dev);
 void ivb_session_routes_forget(struct session *session, const struct net_device *dev);
 void ivb_session_routes_end(struct session *session);
 

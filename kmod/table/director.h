@@ -29,6 +29,7 @@
 #define SESSION_LOCK_BITS 8
 #define ADOPTION_LOCKS 64
 #define DESTINATION_BITS 12
+#define ROUTE_DEVICES 1024
 #define ERROR_SIZE 192
 
 struct director {
@@ -53,6 +54,7 @@ struct director {
 	spinlock_t adoption_locks[ADOPTION_LOCKS]; /* by flow: adopt.c */
 	struct rhashtable sessions; /* sessions.c */
 	atomic_t session_count;
+	DECLARE_BITMAP(route_devices, ROUTE_DEVICES); /* see session/routes.c */
 	struct list_head port_apps;
 	struct list_head dying_port_apps; /* until ivb_port_apps_purge() */
 	DECLARE_HASHTABLE(local_ips, 8);

@@ -3,6 +3,7 @@
 //! references: `ip link del` returns only when nothing holds the device.
 
 use crate::balance::balanced;
+use crate::calls::Calls;
 use crate::full_nat::FILE;
 use crate::lab::Lab;
 use crate::talk::Talk;
@@ -37,4 +38,27 @@ fn the_interface_to_servers_goes_while_idle_sessions_keep_routes_to_it() {
 #[test]
 fn the_interface_to_clients_goes_while_idle_sessions_keep_routes_to_it() {
     the_interface_goes_at_once("eth0");
+}
+
+/// Interfaces of containers come and go, and there may be a million sessions.
+#[test]
+fn sessions_are_looked_at_only_when_an_interface_goes_that_they_use() {
+    let lab = Lab::alone();
+    lab.apply(FILE);
+    let mut talks = idle_sessions(&lab);
+    let looks = Calls::of("ivb_session_routes_forget");
+    let delete = |interface: &str| {
+        let before = looks.number();
+        lab.exec("director", &["ip", "link", "del", interface]);
+        looks.number() - before
+    };
+    let add = "ip link add veth0 type veth peer name veth1 && ip link set veth0 up";
+    lab.exec("director", &["sh", "-ec", add]);
+    assert_eq!(delete("veth0"), 0);
+    for talk in &mut talks {
+        talk.ask();
+    }
+    assert_eq!(delete("eth1"), 2);
+    // It was noted for both.
+    assert_eq!(delete("eth0"), 2);
 }

@@ -5,6 +5,7 @@ mod accounting;
 mod admission;
 mod attached;
 mod balance;
+mod calls;
 mod cards;
 mod changes;
 mod classes;

@@ -1,55 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Showing a named service costs the same with any number of other services.
 
-use std::fs;
-use std::path::Path;
-
+use crate::calls::Calls;
 use crate::full_nat::FILE;
 use crate::lab::{Lab, stderr};
-
-const TRACING: &str = "/sys/kernel/tracing";
-
-/// Counts how often IPVS walks its services for a listing.
-struct Listings;
-
-impl Listings {
-    fn begin() -> Self {
-        let folder = Path::new(TRACING);
-        fs::write(
-            folder.join("kprobe_events"),
-            "p:listing ip_vs_genl_dump_services",
-        )
-        .unwrap();
-        // Recording names of tasks would patch code of the scheduler while the other
-        // processor runs it, which has hung the emulator.
-        fs::write(folder.join("options/record-cmd"), "0").unwrap();
-        fs::write(folder.join("events/kprobes/listing/enable"), "1").unwrap();
-        Listings
-    }
-
-    fn number(&self) -> u32 {
-        let profile = fs::read_to_string(Path::new(TRACING).join("kprobe_profile")).unwrap();
-        let mut words = profile
-            .split_whitespace()
-            .skip_while(|word| *word != "listing");
-        words.nth(1).unwrap().parse().unwrap()
-    }
-}
-
-impl Drop for Listings {
-    fn drop(&mut self) {
-        let folder = Path::new(TRACING);
-        let _ = fs::write(folder.join("events/kprobes/listing/enable"), "0");
-        let _ = fs::write(folder.join("kprobe_events"), "-:listing");
-        let _ = fs::write(folder.join("options/record-cmd"), "1");
-    }
-}
 
 #[test]
 fn the_kernel_is_asked_for_a_named_service_alone() {
     let lab = Lab::alone();
     lab.apply(FILE);
-    let listings = Listings::begin();
+    let listings = Calls::of("ip_vs_genl_dump_services");
     let web = "tcp://10.0.0.1:80";
     let run = |arguments: &[&str]| {
         let before = listings.number();
