@@ -23,8 +23,10 @@ const TROUBLE: [&str; 8] = [
 
 /// These are not faults here. A failover leaves packets at a director whose link is down, and
 /// packets of connections that were not synchronised yet. A client that uses its port again has
-/// a new session while the flow is still that of its last one.
-const EXPECTED: [&str; 6] = [
+/// a new session while the flow is still that of its last one. IPVS drops packets to a server
+/// that is gone.
+const EXPECTED: [&str; 7] = [
+    "drop_by_ipvs",
     "drop_icmp_no_route",
     "drop_icmp_no_session",
     "drop_no_route",
