@@ -98,7 +98,7 @@ void ivb_session_routes_end(struct session *session)
 }
 
 /* A packet in a VRF stays there (l3mdev). A packet that this host sends has no incoming
- * device. To an address of the VRF it has a route by the device of the VRF.
+ * device, but always a route at LOCAL_OUT: to an address of a VRF, by the VRF's device.
  */
 static int master_of(const struct sk_buff *skb)
 {
