@@ -8,6 +8,7 @@ use std::fs;
 
 use packet_fixtures::fixture::Side;
 use packet_fixtures::read::{SCTP, TCP, read};
+use packet_fixtures::world::World;
 
 use crate::packet_fixtures::SERVICES;
 use crate::packet_wire::Wire;
@@ -120,8 +121,10 @@ pub fn grown(before: &Fates, after: &Fates, markers: u32) -> (i64, Fates) {
 /// - most extension headers of IPv6: fragments (nf_conntrack_reasm.c), type 4 of routing
 ///   headers (exthdrs.c: ipv6_srh_rcv()), and what IPVS cannot read;
 /// - a transport header that is cut off, which IPVS drops (ip_vs_proto_tcp.c:
-///   tcp_conn_schedule()), also for addresses and ports that are of no service.
-pub fn is_counted(wire: &Wire, side: Side, frame: &[u8], packet: &[u8], vip: &[u8]) -> bool {
+///   tcp_conn_schedule()), also for addresses and ports that are of no service;
+/// - a wrong checksum in what a server sends to the client directly, for which IPVS answers
+///   (ip_vs_proto_sctp.c: sctp_snat_handler()).
+pub fn is_counted(wire: &Wire, side: Side, frame: &[u8], packet: &[u8], world: &World) -> bool {
     let family = match frame.get(12..14) {
         Some([0x08, 0x00]) => 4,
         Some([0x86, 0xdd]) => 6,
@@ -147,11 +150,13 @@ pub fn is_counted(wire: &Wire, side: Side, frame: &[u8], packet: &[u8], vip: &[u
         SCTP => 16,
         _ => 8,
     };
+    let is = |address: &[u8], name| address == world.octets(name, family);
     let of_service = read.ends(packet).is_some_and(|ends| {
         let service = |row: &(u8, u16, u16)| (row.0, row.1) == (ends.protocol, ends.ports[1]);
-        read.destination(packet) == vip && SERVICES.iter().any(service)
+        is(read.destination(packet), "vip") && SERVICES.iter().any(service)
     });
-    !group && !refused && (of_service || read.transport + least <= read.end)
+    let direct = is(read.source(packet), "server") && is(read.destination(packet), "client");
+    !group && !refused && !direct && (of_service || read.transport + least <= read.end)
 }
 
 fn has_source_route(options: &[u8]) -> bool {

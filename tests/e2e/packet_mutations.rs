@@ -227,10 +227,9 @@ impl Fuzz<'_> {
             let whole = frame(&sent.layers, &world, macs).unwrap();
             let mutated = mutate(&mut random, &whole, &world);
             let packet = trimmed(network(&mutated).to_vec());
-            let vip = world.octets("vip", read(&packet).map_or(4, |read| read.family));
             if error_goes_to_director(&packet, &world)
                 || is_as_long_as_its_frame(&packet)
-                || is_counted(&self.player.wire, sent.side, &mutated, &packet, &vip) != counted
+                || is_counted(&self.player.wire, sent.side, &mutated, &packet, &world) != counted
                 || !self.player.wire.send(sent.side, &mutated)
             {
                 continue;
