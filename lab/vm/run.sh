@@ -28,6 +28,9 @@
 # starts again once, under emulation, and repeats output that it had printed. An emulated
 # machine that never begins also starts again.
 #
+# Seconds that are written to the guest's port 6 (/dev/vport*p6) suspend the machine for as long;
+# its clock goes on.
+#
 # The command has no standard input. Its output streams to standard output and error, its
 # exit status is passed on, and processes that it leaves behind are ended.
 # 124: the time was up. 125: the machine failed, or the kernel's log has a
@@ -122,13 +125,14 @@ exec 9<"$run"
 flock 9
 exec 8>&-
 
-qemu='' relay='' generator='' watch='' daemons=()
+qemu='' relay='' generator='' watch='' suspend='' daemons=()
 # shellcheck disable=SC2317 # called by the traps
 cleanup() {
 	trap '' INT TERM HUP
 	[ -z "$relay" ] || kill "$relay" 2>/dev/null || true
 	[ -z "$qemu" ] || kill "$qemu" 2>/dev/null || true
 	[ -z "$watch" ] || kill "$watch" 2>/dev/null || true
+	[ -z "$suspend" ] || kill "$suspend" 2>/dev/null || true
 	[ -z "$generator" ] || kill "$generator" 2>/dev/null || true
 	[ ${#daemons[@]} -eq 0 ] || kill "${daemons[@]}" 2>/dev/null || true
 	wait
@@ -272,10 +276,11 @@ done
 
 # QEMU always writes to our pipes: it makes its descriptors non-blocking, and our output
 # is shared with the caller.
-mkfifo "$run/out" "$run/err" "$run/log"
+mkfifo "$run/out" "$run/err" "$run/log" "$run/suspend"
 "$lab/vm/relay.py" "$(<"$run/job/token")" "$run/out" "$run/err" "$run/log" "$run/report" &
 relay=$!
-exec 3>"$run/out" 4>"$run/err" 5>"$run/log"
+# Opened for both, so that nobody waits for the other end.
+exec 3>"$run/out" 4>"$run/err" 5>"$run/log" 6<>"$run/suspend"
 
 # Longer timeouts distinguish soft lockups and stalls from a busy host.
 append="console=ttyS0 quiet panic=-1 oops=panic mitigations=off log_buf_len=8M"
@@ -302,9 +307,19 @@ setpriv --pdeathsig KILL timeout --kill-after 5 "$limit" \
 	-chardev file,id=out,path=/dev/fd/3 -device virtserialport,chardev=out,nr=1 \
 	-chardev file,id=err,path=/dev/fd/4 -device virtserialport,chardev=err,nr=2 \
 	-chardev file,id=log,path=/dev/fd/5 -device virtserialport,chardev=log,nr=3 \
+	-chardev file,id=suspend,path=/dev/fd/6 -device virtserialport,chardev=suspend,nr=6 \
 	"${cards[@]}" "${beat[@]}" "${options[@]}" </dev/null >"$run/qemu" 2>&1 &
 qemu=$!
 exec 3>&- 4>&- 5>&-
+# shellcheck disable=SC2016 # for the inner shell
+setpriv --pdeathsig KILL bash -c '
+	while read -r seconds; do
+		pkill -STOP -P "$0"
+		sleep "$seconds"
+		pkill -CONT -P "$0"
+	done' "$qemu" <&6 9>&- &
+suspend=$!
+exec 6>&-
 if [ ${#watched[@]} -gt 0 ]; then
 	"$lab/vm/accel.sh" "${watched[0]}" "$qemu" "${watched[1]}" >/dev/null 9>&- &
 	watch=$!

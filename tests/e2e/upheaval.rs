@@ -168,8 +168,47 @@ fn sessions_leases_and_timers_ignore_the_time_of_day() {
     assert!(expires(&lab) > 0);
 }
 
-/// The part of a suspend that the lab's machine survives: its files come over a device
-/// (9p) whose driver cannot be suspended. For about five seconds no process runs, but packets and
+/// Has lab/vm/run.sh stop the machine for so many seconds, as a host does that sleeps. All
+/// timers of that time are due at once afterwards.
+fn suspend(seconds: u64) {
+    let mut ports = glob::glob("/dev/vport*p6").unwrap();
+    fs::write(
+        ports.next().expect("a port").unwrap(),
+        format!("{seconds}\n"),
+    )
+    .unwrap();
+    let mut last = Instant::now();
+    eventually("the machine was suspended", || {
+        let passed = last.elapsed();
+        last = Instant::now();
+        passed >= Duration::from_secs(seconds)
+    });
+}
+
+/// For longer than a lease lasts.
+#[test]
+fn the_machine_is_suspended_and_every_connection_goes_on() {
+    const LEASE: u64 = 10;
+    let lab = Lab::alone();
+    lab.apply(&fast());
+    let load = Load::begin(&lab);
+    let mut talks = [("udp", ECHO), ("tcp", WEB)].map(|(kind, to)| Talk::new(&lab, kind, to));
+    let first = talks.each_mut().map(Talk::ask);
+    warm(&lab, &mut talks[0]);
+    for _ in 0..2 {
+        let before = fast_packets(&lab)[0];
+        suspend(2 * LEASE);
+        assert_eq!(talks.each_mut().map(Talk::ask), first);
+        warm(&lab, &mut talks[0]);
+        assert!(fast_packets(&lab)[0] > before);
+        lab.get(&["http://10.0.0.1/"]);
+    }
+    load.end("10.2.0.100");
+    balanced(&lab);
+}
+
+/// The part of a suspend by the kernel itself that the lab's machine survives: its files come
+/// over a device (9p) whose driver cannot be suspended. For about five seconds no process runs, but packets and
 /// timers do.
 #[test]
 fn every_process_is_frozen_for_a_while_and_transfers_go_on() {
