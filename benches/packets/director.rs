@@ -144,13 +144,17 @@ fn keep_connections(director: &Namespace) {
 
 /// Applies this full NAT on the director.
 pub fn apply(director: &Namespace, path: Path, full_nat: FullNat) {
+    // Without a fast path, no program is at any interface.
+    let interfaces = match path.has_leases() {
+        true => full_nat.interfaces,
+        false => &[],
+    };
     let mut file = format!(
         "[director]\ninterfaces = {:?}\nmax_sessions = {}\n\
-         fast_path = {}\nxdp = {}\n[timeouts]\nudp_unanswered = \"2h\"\n[local_ips.default]\n\
+         xdp = {}\n[timeouts]\nudp_unanswered = \"2h\"\n[local_ips.default]\n\
          client_address = \"{}\"\naddresses = [",
-        full_nat.interfaces,
+        interfaces,
         full_nat.max_sessions,
-        path.has_leases(),
         path == Path::IpvsBpfXdp,
         if path == Path::IpvsBpfToa {
             "toa"

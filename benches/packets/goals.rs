@@ -81,6 +81,8 @@ const QUOTIENTS: &[(What, Path, Path, f64)] = &[
     (OTHERS6, IpvsBpfFast, Route, 1.05),
     (OTHERS, IpvsBpfFast, Ipvs, 1.05),
     (OTHERS6, IpvsBpfFast, Ipvs, 1.05),
+    (OTHERS, IpvsBpf, Ipvs, 1.05),
+    (OTHERS6, IpvsBpf, Ipvs, 1.05),
 ];
 
 /// The limit of the fast path against `IpvsMasquerade`, in general and with tcx.
