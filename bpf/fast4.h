@@ -21,12 +21,10 @@ struct flow4 {
 #define PRIORITIES 0x4444666622220010ULL
 #define TOS_MASK 0x1e
 
-/* Sets the priority as ip_forward() does, which is 0 for most packets. A frame at XDP has
- * none.
- */
+/* Sets the priority as ip_forward() does. A frame at XDP has none. */
 static __always_inline void prioritize(struct packet packet, __u8 tos)
 {
-	if (!packet.xdp && tos & TOS_MASK)
+	if (!packet.xdp)
 		skb_of(packet)->priority = PRIORITIES >> (tos & TOS_MASK) * 2 & 0xf;
 }
 

@@ -279,19 +279,46 @@ fn packets_keep_their_priority_where_forwarded_ones_do() {
     assert!(interactive(&lab) >= 20);
 }
 
+/// Sends 40 datagrams with that type of service, most of which take the fast path.
+fn ask_fast(lab: &Lab, tos: u8) {
+    let asks = format!(
+        "import socket\n\
+         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
+         s.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, {tos})\n\
+         s.settimeout(120)\n\
+         s.connect(('10.0.0.1', 7))\n\
+         for _ in range(40):\n s.send(b'x')\n s.recv(100)"
+    );
+    lab.exec("client", &["python3", "-c", &asks]);
+    eventually("most take the fast path", || fast_packets(lab)[0] >= 30);
+    assert!(fast_packets(lab)[0] < 40, "the first do not");
+}
+
 #[test]
 fn packets_have_the_priority_of_their_type_of_service() {
     let lab = Lab::new();
     lab.apply(&fast());
     script(&lab, "director", BANDS);
-    let asks = "import socket\n\
-                s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
-                s.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 0x10)\n\
-                s.settimeout(120)\n\
-                s.connect(('10.0.0.1', 7))\n\
-                for _ in range(40):\n s.send(b'x')\n s.recv(100)";
-    lab.exec("client", &["python3", "-c", asks]);
-    eventually("most take the fast path", || fast_packets(&lab)[0] >= 30);
-    assert!(fast_packets(&lab)[0] < 40, "the first do not");
+    ask_fast(&lab, 0x10);
     assert!(interactive(&lab) >= 40);
+}
+
+/// A priority that a packet has when it comes in gives way, also to that of no type of
+/// service, which is 0.
+#[test]
+fn packets_lose_the_priority_that_they_come_in_with() {
+    let lab = Lab::new();
+    let filter = "tc filter add dev eth0 ingress pref";
+    let raise = "matchall action skbedit priority 6 continue";
+    // Where there is a filter, the program is one too, and the next filter runs before it.
+    script(
+        &lab,
+        "director",
+        &format!("tc qdisc add dev eth0 clsact\n{filter} 100 {raise}"),
+    );
+    lab.apply(&fast());
+    script(&lab, "director", &format!("{BANDS}\n{filter} 1 {raise}"));
+    ask_fast(&lab, 0);
+    let raised = interactive(&lab);
+    assert!(raised < 20, "{raised}");
 }
