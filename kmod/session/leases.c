@@ -254,11 +254,11 @@ void ivb_lease_renew(struct session *session, struct ip_vs_conn *cp, u8 directio
 
 	if (cp->timeout < TIMEOUT_MIN)
 		return;
-	/* A packet that this host sent came in by no interface. A packet that came in
-	 * by IPsec must continue to do so. A reply of a removed server passes, as in
-	 * native IPVS.
+	/* A packet that this host sent came in by no interface; that of a VRF has the VRF
+	 * as its device. A packet that came in by IPsec must continue to do so. A reply of
+	 * a removed server passes, as in native IPVS.
 	 */
-	if (!maps || !skb->dev || secpath_exists(skb) || !dest ||
+	if (!maps || !skb->skb_iif || secpath_exists(skb) || !dest ||
 	    !compat_dest_available(dest) ||
 	    !find_way_out(maps, skb_dst(skb), daddr, &new))
 		return;

@@ -212,11 +212,10 @@ fn a_director_may_have_one_address_for_everything() {
     }
 }
 
-#[test]
-fn a_director_may_be_in_a_vrf() {
-    let lab = Lab::new();
+/// Puts the director's interfaces and virtual addresses into a VRF.
+fn enter_vrf(lab: &Lab) {
     script(
-        &lab,
+        lab,
         "director",
         "sysctl -qw net.ipv6.conf.all.keep_addr_on_down=1\n\
          ip link add red type vrf table 10\n\
@@ -227,6 +226,12 @@ fn a_director_may_be_in_a_vrf() {
              ip addr add $vip dev red\n\
          done",
     );
+}
+
+#[test]
+fn a_director_may_be_in_a_vrf() {
+    let lab = Lab::new();
+    enter_vrf(&lab);
     lab.apply(FILE);
     works(&lab);
     let healthy = lab.with_file(&["doctor"], FILE);
@@ -242,6 +247,31 @@ fn a_director_may_be_in_a_vrf() {
         let words = [&curl[..], &["--interface", "red", url]].concat();
         assert_eq!(answer(&lab.exec("director", &words)).peer, local_ip);
     }
+}
+
+/// They never come in where the program runs. Only on the way to an address of another host
+/// have they a device.
+#[test]
+fn packets_of_a_client_in_a_vrf_of_the_director_get_no_lease() {
+    let lab = Lab::new();
+    enter_vrf(&lab);
+    lab.apply(&fast());
+    script(
+        &lab,
+        "director",
+        "ip addr del 10.0.0.1/32 dev red\n\
+         ip route add 10.0.0.1 via 10.1.0.2 table 10",
+    );
+    let client = "import socket\n\
+                  s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
+                  s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b'red')\n\
+                  s.settimeout(120)\n\
+                  s.connect(('10.0.0.1', 7))\n\
+                  for _ in range(9):\n s.send(b'x')\n s.recv(100)\n\
+                  print(open('/proc/net/ip_vs_bpf/sessions').read())";
+    let session = lab.exec("director", &["python3", "-c", client]);
+    let fast = session.split_whitespace().nth(5).expect("a session");
+    assert_eq!(fast, "-", "{session}");
 }
 
 /// The band of a prio qdisc at eth1 by whose first class packets of priority 6,
@@ -308,16 +338,17 @@ fn packets_have_the_priority_of_their_type_of_service() {
 #[test]
 fn packets_lose_the_priority_that_they_come_in_with() {
     let lab = Lab::new();
-    let filter = "tc filter add dev eth0 ingress pref";
-    let raise = "matchall action skbedit priority 6 continue";
-    // Where there is a filter, the program is one too, and the next filter runs before it.
+    // Where there is a filter, the program is one too, after it.
     script(
         &lab,
         "director",
-        &format!("tc qdisc add dev eth0 clsact\n{filter} 100 {raise}"),
+        &format!(
+            "{BANDS}\n\
+             tc qdisc add dev eth0 clsact\n\
+             tc filter add dev eth0 ingress pref 1 matchall action skbedit priority 6 continue"
+        ),
     );
     lab.apply(&fast());
-    script(&lab, "director", &format!("{BANDS}\n{filter} 1 {raise}"));
     ask_fast(&lab, 0);
     let raised = interactive(&lab);
     assert!(raised < 20, "{raised}");
