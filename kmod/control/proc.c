@@ -26,6 +26,24 @@ MODULE_PARM_DESC(userns, "let root of a user namespace configure its own network
 /* The longest accepted write, in bytes. */
 #define WRITE_MAX (256 * 1024)
 
+/* Maps and local IPs keep the module loaded, too (services.c): unloading it would take
+ * them from a namespace that has not asked for it. If it is being unloaded right now, they
+ * go with it. Called under config.
+ */
+static void hold_module(struct director *director)
+{
+	bool is_used = rcu_access_pointer(director->maps) || director->local_ip_count;
+
+	if (is_used == director->holds_module)
+		return;
+	if (is_used) {
+		director->holds_module = try_module_get(THIS_MODULE);
+	} else {
+		director->holds_module = false;
+		module_put(THIS_MODULE);
+	}
+}
+
 static ssize_t write(struct file *file, const char __user *from, size_t size,
 		     char *error,
 		     int (*parse)(struct director *director, char *text))
@@ -54,6 +72,7 @@ static ssize_t write(struct file *file, const char __user *from, size_t size,
 		err = ivb_refuse(error, -EINVAL, 0, "the text has a zero byte");
 	else
 		err = parse(director, text);
+	hold_module(director);
 	mutex_unlock(&director->config);
 	kvfree(text);
 	return err ?: size;
@@ -148,8 +167,12 @@ int ivb_proc_create_all(struct director *director)
 	return -ENOMEM;
 }
 
-/* Returns when the last reader and writer has finished. */
+/* Returns when the last reader and writer has finished. Maps and local IPs no longer keep
+ * the module: they are freed with the director, for which its unloading waits.
+ */
 void ivb_proc_remove_all(struct director *director)
 {
 	proc_remove(director->proc);
+	if (director->holds_module)
+		module_put(THIS_MODULE);
 }

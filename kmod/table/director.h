@@ -39,6 +39,7 @@ struct director {
 	struct rcu_work free;
 	struct maps __rcu *maps; /* NULL: no fast path */
 	bool hooked;             /* under config: services.c */
+	bool holds_module;       /* under config: proc.c */
 	DECLARE_HASHTABLE(services, 10);
 	u32 services_seed;          /* the secret key of their hash */
 	spinlock_t services_lock;   /* see services.c */

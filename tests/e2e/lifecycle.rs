@@ -196,6 +196,31 @@ fn two_directors_in_one_kernel_do_not_mix() {
     assert_eq!(two.sessions().len(), 1);
 }
 
+/// A director that has no service yet.
+const PREPARED: &str = r#"
+service = []
+[director]
+interfaces = ["eth0", "eth1"]
+[local_ips.default]
+addresses = ["10.2.0.100"]
+"#;
+
+#[test]
+fn down_spares_a_director_that_has_no_service_yet() {
+    let one = Lab::alone();
+    let two = Lab::next_to(&one);
+    two.apply(PREPARED);
+    one.apply(FILE);
+    success(&one.ipvs_bpf(&["down"]));
+    success(&two.with_file(&["plan"], PREPARED));
+    // Without the fast path, its local IPs still need the module.
+    let without = PREPARED.replace("interfaces", "# interfaces");
+    two.apply(&without);
+    success(&two.with_file(&["plan"], &without));
+    success(&two.ipvs_bpf(&["down"]));
+    assert!(!module_is_loaded());
+}
+
 #[test]
 fn two_directors_with_different_files_serve_at_once() {
     let one = Lab::new();
