@@ -226,6 +226,31 @@ fn the_first_of_very_many_mistakes_are_shown_and_all_are_counted() {
     assert_eq!(diagnostics.more(), 10_000);
 }
 
+/// The module takes all rules in one write.
+#[test]
+fn rules_that_are_too_long_together_are_refused() {
+    let ports: Vec<String> = (0..64)
+        .map(|n| format!("{}-{}", 10000 + 4 * n, 10001 + 4 * n))
+        .collect();
+    let interfaces: Vec<String> = (0..16).map(|n| format!("interface-{n:04}*")).collect();
+    let file = |rules: usize| {
+        let rule = |n| {
+            format!(
+                "[[full_nat]]\naddresses = [\"10.9.0.{n}\"]\nsnat = \"p\"\nports = {:?}\n\
+                 interfaces = {interfaces:?}\n",
+                ports.join(",")
+            )
+        };
+        let pool = "service = []\n[local_ips.p]\naddresses = [\"10.2.0.100\"]\n".to_owned();
+        pool + &(0..rules).map(rule).collect::<String>()
+    };
+    assert!(state(&file(240)).is_ok_and(|state| state.rules.len() == 240));
+    let mistakes = diagnostics_of(&file(256));
+    assert_eq!(mistakes.len(), 1, "{mistakes:#?}");
+    let message = mistakes[0]["message"].as_str().unwrap();
+    assert!(message.contains("256 KiB"), "{message}");
+}
+
 #[test]
 fn hostile_files_are_refused_in_bounded_time() {
     let many = |piece: &str, count: usize| piece.repeat(count);

@@ -182,7 +182,7 @@ impl Config {
             .collect()
     }
 
-    fn rules(&self) -> BTreeMap<Rule, FullNat> {
+    pub(super) fn rules(&self) -> BTreeMap<Rule, FullNat> {
         let with_pool = |entry: &RuleEntry| {
             let (pool, _) = entry.snat.clone()?;
             let full_nat = FullNat {

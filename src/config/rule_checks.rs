@@ -5,6 +5,7 @@ use super::diagnostics::{Mistake, Mistakes};
 use super::full_nat;
 use super::parse::Config;
 use super::rules::RuleEntry;
+use crate::kmod::proc::rules_fit;
 use crate::model::{Family, Network, Rule, ServiceKey, are_every_address};
 
 /// The module's limits (`kmod/table/rules.h`).
@@ -49,6 +50,14 @@ fn count(config: &Config, mistakes: &Mistakes) {
                  networks"
             ),
             "merge rules that differ only in their addresses, and adjacent networks",
+        ));
+    } else if let Some(last) = config.rules.last()
+        && !rules_fit(&config.rules())
+    {
+        mistakes.add(Mistake::new(
+            &last.span,
+            "the rules together are longer than the 256 KiB that the module takes",
+            "write fewer or wider ranges of `ports`, or patterns such as \"eth*\" as `interfaces`",
         ));
     }
 }

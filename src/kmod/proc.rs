@@ -202,6 +202,11 @@ pub fn rule_lines() -> Result<Vec<RuleLine>, Error> {
     parsed("rules", text::rule)
 }
 
+/// True if the module takes all these rules: it replaces all of them in one write.
+pub fn rules_fit(rules: &BTreeMap<Rule, FullNat>) -> bool {
+    text::rules(rules).len() <= WRITE_MAX
+}
+
 /// Replaces all rules. The sessions stay.
 pub fn set_rules(rules: &BTreeMap<Rule, FullNat>) -> Result<(), Error> {
     write("rules", &text::rules(rules))
