@@ -11,16 +11,23 @@ use super::{Facts, Finding};
 const OLDEST: (u32, u32) = (5, 10);
 
 /// The options that full NAT needs, built in or as modules.
-const OPTIONS: [&str; 8] = [
+const OPTIONS: [&str; 5] = [
     "CONFIG_BPF_SYSCALL",
     "CONFIG_IP_VS",
     "CONFIG_IP_VS_PROTO_TCP",
     "CONFIG_IP_VS_PROTO_UDP",
+    "CONFIG_NETFILTER",
+];
+
+/// The options that the fast path needs where it is a tc filter.
+const TC_OPTIONS: [&str; 3] = [
     "CONFIG_NET_CLS_ACT",
     "CONFIG_NET_CLS_BPF",
     "CONFIG_NET_SCH_INGRESS",
-    "CONFIG_NETFILTER",
 ];
+
+/// The first kernel with tcx, which needs only BPF.
+const TCX: (u32, u32) = (6, 6);
 
 #[derive(Clone, Debug, Default)]
 pub struct Kernel {
@@ -48,16 +55,25 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
         ));
     }
     if let Some(config) = &kernel.config {
-        for option in OPTIONS
-            .iter()
-            .filter(|option| !config.contains_key(**option))
-        {
+        let (severity, why) = match version(&kernel.release) {
+            Some(version) if version >= TCX => (
+                Note,
+                "the fast path needs it only at interfaces where another program has tc filters",
+            ),
+            _ => (Error, "the fast path needs it"),
+        };
+        let all = OPTIONS.map(|option| (option, Error, "full NAT needs it"));
+        let tc = TC_OPTIONS.map(|option| (option, severity, why));
+        for (option, severity, why) in all.into_iter().chain(tc) {
+            if config.contains_key(option) {
+                continue;
+            }
             findings.push(Finding::about(
                 option,
-                Error,
+                severity,
                 "kernel-config",
                 format!("the kernel {} was built without {option}", kernel.release),
-                "full NAT needs it",
+                why,
                 "boot a kernel that has it; those of Debian, Ubuntu and RHEL do",
             ));
         }

@@ -504,6 +504,27 @@ fn a_local_ip_that_both_directors_have_is_an_error() {
 }
 
 #[test]
+fn the_options_of_tc_are_a_note_where_the_kernel_has_tcx() {
+    let severities = |release: &str| {
+        let mut facts = healthy();
+        facts.kernel.release = release.to_owned();
+        facts.kernel.config = Some(
+            ["BPF_SYSCALL", "IP_VS", "IP_VS_PROTO_TCP", "NETFILTER"]
+                .map(|name| (format!("CONFIG_{name}"), "y".to_owned()))
+                .into(),
+        );
+        let all = findings(&facts).into_iter();
+        let of_config = all.filter(|finding| finding.check == "kernel-config");
+        of_config
+            .map(|finding| finding.severity)
+            .collect::<Vec<_>>()
+    };
+    use super::Severity::{Error, Note};
+    assert_eq!(severities("6.5.0"), [Error; 4]);
+    assert_eq!(severities("6.6.0"), [Error, Note, Note, Note]);
+}
+
+#[test]
 fn errors_come_first() {
     let mut facts = healthy();
     facts.kernel.has_btf = false;

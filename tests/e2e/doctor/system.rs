@@ -78,7 +78,7 @@ fn a_kernel_that_is_too_old() {
 #[test]
 fn a_kernel_that_was_built_without_an_option() {
     let config = "mount -t tmpfs none /boot
-        sed 's/^CONFIG_NET_CLS_BPF=m$/# CONFIG_NET_CLS_BPF is not set/' >/boot/config-$(cat /proc/sys/kernel/osrelease) <<END
+        sed 's/^CONFIG_IP_VS_PROTO_UDP=y$/# CONFIG_IP_VS_PROTO_UDP is not set/' >/boot/config-$(cat /proc/sys/kernel/osrelease) <<END
 CONFIG_BPF_SYSCALL=y
 CONFIG_IP_VS=m
 CONFIG_IP_VS_PROTO_TCP=y
@@ -89,7 +89,7 @@ CONFIG_NET_SCH_INGRESS=m
 CONFIG_NETFILTER=y
 END";
     let findings = where_mounted(config, &[]);
-    let what = "was built without CONFIG_NET_CLS_BPF";
+    let what = "was built without CONFIG_IP_VS_PROTO_UDP";
     found(&findings, "error", "kernel-config", what);
     let options = findings.iter().filter(|of| of["check"] == "kernel-config");
     assert_eq!(options.count(), 1, "{findings:#?}");
