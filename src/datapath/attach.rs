@@ -28,7 +28,7 @@ fn program(pin: &Path) -> Result<SchedClassifier, Error> {
 pub fn attach(pins: &Pins, interface: &str) -> Result<(), Error> {
     pins.forget_removed_interfaces()?;
     let index = index_of(interface)?;
-    if !rtnetlink::is_ethernet(index).map_err(Error::Filters)? {
+    if !rtnetlink::is_ethernet(index).map_err(Error::Rtnetlink)? {
         return Err(Error::NotEthernet(interface.to_owned()));
     }
     if !is_for_tcx(interface, index)? {
@@ -129,7 +129,7 @@ fn interfaces_where(
     mut condition: impl FnMut(&str, u32) -> Result<bool, Error>,
 ) -> Result<BTreeSet<String>, Error> {
     let mut found = BTreeSet::new();
-    for interface in &if_nameindex().map_err(|errno| Error::Filters(errno.into()))? {
+    for interface in &if_nameindex().map_err(|errno| Error::Rtnetlink(errno.into()))? {
         let Ok(name) = interface.name().to_str() else {
             continue;
         };

@@ -26,7 +26,7 @@ fn qdisc_mark(index: u32) -> String {
 
 /// True if filters of other programs are at ingress.
 pub(super) fn has_others(index: u32) -> Result<bool, Error> {
-    let kinds = filters::kinds(index, Direction::Ingress).map_err(Error::Filters)?;
+    let kinds = filters::kinds(index, Direction::Ingress).map_err(Error::Rtnetlink)?;
     Ok(kinds
         .iter()
         .any(|kind| kind.name.as_deref() != Some(INGRESS)))
@@ -40,7 +40,7 @@ pub(super) fn is_marked(pins: &Pins, index: u32) -> bool {
 /// Makes the qdisc if the interface has none. Marks it first: this program may be killed in
 /// between, and `down` removes the qdiscs that are marked.
 pub(super) fn make_qdisc(pins: &Pins, interface: &str, index: u32) -> Result<(), Error> {
-    if filters::has_clsact(index).map_err(Error::Filters)? {
+    if filters::has_clsact(index).map_err(Error::Rtnetlink)? {
         return Ok(());
     }
     claim_qdisc(pins, index)?;
@@ -67,7 +67,7 @@ pub(super) fn attach_program(
         interface: interface.to_owned(),
         source,
     };
-    let mut old = filters::list(index, Direction::Ingress).map_err(Error::Filters)?;
+    let mut old = filters::list(index, Direction::Ingress).map_err(Error::Rtnetlink)?;
     old.retain(|filter| filter.name == INGRESS);
     match old.iter().position(Filter::is_of_all_protocols) {
         Some(place) => {
@@ -84,7 +84,7 @@ pub(super) fn attach_program(
     // Dropping the program would detach its links, but this one must outlive the process.
     std::mem::forget(program);
     for filter in old {
-        filters::remove(index, Direction::Ingress, &filter).map_err(Error::Filters)?;
+        filters::remove(index, Direction::Ingress, &filter).map_err(Error::Rtnetlink)?;
     }
     remove(index, OLD_EGRESS, Direction::Egress)
 }
@@ -105,10 +105,10 @@ pub(super) fn detach(pins: &Pins, index: u32) -> Result<(), Error> {
     if !is_marked(pins, index) && build::is_pinned(pins) {
         return Ok(());
     }
-    let used = filters::any(index, Direction::Ingress).map_err(Error::Filters)?
-        || filters::any(index, Direction::Egress).map_err(Error::Filters)?;
-    if !used && filters::has_clsact(index).map_err(Error::Filters)? {
-        filters::remove_clsact(index).map_err(Error::Filters)?;
+    let used = filters::any(index, Direction::Ingress).map_err(Error::Rtnetlink)?
+        || filters::any(index, Direction::Egress).map_err(Error::Rtnetlink)?;
+    if !used && filters::has_clsact(index).map_err(Error::Rtnetlink)? {
+        filters::remove_clsact(index).map_err(Error::Rtnetlink)?;
     }
     remove_mark(pins, index)
 }
@@ -130,9 +130,9 @@ pub(super) fn claim_qdisc(pins: &Pins, index: u32) -> Result<(), Error> {
 /// Does not use aya for this: it parses the options of every filter as those of an eBPF
 /// filter, and fails on other kinds.
 fn remove(index: u32, name: &str, direction: Direction) -> Result<(), Error> {
-    for filter in filters::list(index, direction).map_err(Error::Filters)? {
+    for filter in filters::list(index, direction).map_err(Error::Rtnetlink)? {
         if filter.name == name {
-            filters::remove(index, direction, &filter).map_err(Error::Filters)?;
+            filters::remove(index, direction, &filter).map_err(Error::Rtnetlink)?;
         }
     }
     Ok(())
@@ -148,13 +148,13 @@ fn is_there_already(error: &TcError) -> bool {
 
 /// The ids of our programs at ingress, of any build.
 pub(super) fn programs(index: u32) -> Result<Vec<u32>, Error> {
-    let filters = filters::list(index, Direction::Ingress).map_err(Error::Filters)?;
+    let filters = filters::list(index, Direction::Ingress).map_err(Error::Rtnetlink)?;
     let ours = filters.iter().filter(|filter| filter.name == INGRESS);
     Ok(ours.map(|filter| filter.program).collect())
 }
 
 /// True if the program of an older version is attached at egress.
 pub(super) fn has_old_egress(index: u32) -> Result<bool, Error> {
-    let filters = filters::list(index, Direction::Egress).map_err(Error::Filters)?;
+    let filters = filters::list(index, Direction::Egress).map_err(Error::Rtnetlink)?;
     Ok(filters.iter().any(|filter| filter.name == OLD_EGRESS))
 }

@@ -37,7 +37,7 @@ pub fn earlier(interface: &str) -> Result<Option<Earlier>, Error> {
     let Ok(index) = if_nametoindex(interface) else {
         return Ok(None);
     };
-    let kinds = filters::kinds(index, Direction::Ingress).map_err(Error::Filters)?;
+    let kinds = filters::kinds(index, Direction::Ingress).map_err(Error::Rtnetlink)?;
     let ours = kinds
         .iter()
         .position(|kind| kind.name.as_deref() == Some(INGRESS));

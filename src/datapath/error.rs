@@ -60,8 +60,8 @@ pub enum Error {
         "interface {0} is not Ethernet, which the fast path needs; leave it out of [director] interfaces"
     )]
     NotEthernet(String),
-    #[error("asking the kernel for its tc filters: {0}")]
-    Filters(io::Error),
+    #[error("asking the kernel for its interfaces and tc filters: {0}")]
+    Rtnetlink(io::Error),
     #[error(transparent)]
     Module(#[from] crate::kmod::Error),
 }

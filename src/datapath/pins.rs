@@ -137,7 +137,7 @@ impl Pins {
                 pins.push((index, pin.path()));
             }
         }
-        let interfaces = if_nameindex().map_err(|error| Error::Filters(error.into()))?;
+        let interfaces = if_nameindex().map_err(|error| Error::Rtnetlink(error.into()))?;
         let known: BTreeSet<u32> = interfaces.iter().map(|one| one.index()).collect();
         for (_, pin) in pins.iter().filter(|(index, _)| !known.contains(index)) {
             let removed = if pin.is_dir() {

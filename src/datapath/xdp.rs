@@ -121,7 +121,7 @@ pub fn detach_xdp(pins: &Pins, interface: &str) -> Result<(), Error> {
 /// The interfaces that carry our program, of any build, in their drivers.
 pub fn interfaces_with_xdp() -> Result<BTreeSet<String>, Error> {
     let ids = ids_of_ours()?;
-    let links = rtnetlink::links().map_err(Error::Filters)?;
+    let links = rtnetlink::links().map_err(Error::Rtnetlink)?;
     let ours = links.into_iter().filter(|link| {
         link.xdp
             .is_some_and(|xdp| xdp.native && ids.contains(&xdp.program))
@@ -134,7 +134,7 @@ pub fn attached_xdp(pins: &Pins) -> Result<BTreeSet<String>, Error> {
     let info = program(&pins.path(XDP))?
         .info()
         .map_err(|source| Error::Program { name: XDP, source })?;
-    let links = rtnetlink::links().map_err(Error::Filters)?;
+    let links = rtnetlink::links().map_err(Error::Rtnetlink)?;
     let ours = links.into_iter().filter(|link| {
         link.xdp
             .is_some_and(|xdp| xdp.native && xdp.program == info.id())
@@ -160,7 +160,7 @@ const WITHOUT_XDP: [&str; 12] = [
 
 /// `None`: nothing is known against it, or there is no such interface.
 pub fn unfit(interface: &str) -> Result<Option<Unfit>, Error> {
-    let links = rtnetlink::links().map_err(Error::Filters)?;
+    let links = rtnetlink::links().map_err(Error::Rtnetlink)?;
     let Some(link) = links.iter().find(|link| link.name == interface) else {
         return Ok(None);
     };
