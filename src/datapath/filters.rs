@@ -14,6 +14,8 @@ use crate::rtnetlink::ask;
 
 /// `TC_H_CLSACT`.
 const CLSACT: u16 = 0xffff;
+/// The minor number of `TC_H_INGRESS`, which is also `TC_H_CLSACT`.
+const OF_QDISC: u16 = 0xfff1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
@@ -52,13 +54,19 @@ impl Direction {
     }
 }
 
-/// The eBPF filters of an interface. Empty if it has no clsact qdisc.
-pub(super) fn list(index: u32, direction: Direction) -> io::Result<Vec<Filter>> {
+/// A request about what is below that handle of the clsact qdisc.
+fn request(index: u32, minor: u16) -> TcMessage {
     let mut request = TcMessage::with_index(index as i32);
     request.header.parent = TcHandle {
         major: CLSACT,
-        minor: direction.minor(),
+        minor,
     };
+    request
+}
+
+/// The eBPF filters of an interface. Empty if it has no clsact qdisc.
+pub(super) fn list(index: u32, direction: Direction) -> io::Result<Vec<Filter>> {
+    let request = request(index, direction.minor());
     let answers = ask(RouteNetlinkMessage::GetTrafficFilter(request), NLM_F_DUMP)?;
     Ok(answers.iter().filter_map(bpf_filter).collect())
 }
@@ -74,11 +82,7 @@ pub(super) struct Kind {
 
 /// The filters of every kind, in the order in which packets pass them.
 pub(super) fn kinds(index: u32, direction: Direction) -> io::Result<Vec<Kind>> {
-    let mut request = TcMessage::with_index(index as i32);
-    request.header.parent = TcHandle {
-        major: CLSACT,
-        minor: direction.minor(),
-    };
+    let request = request(index, direction.minor());
     let answers = ask(RouteNetlinkMessage::GetTrafficFilter(request), NLM_F_DUMP)?;
     let kind = |answer: &RouteNetlinkMessage| {
         let RouteNetlinkMessage::NewTrafficFilter(message) = answer else {
@@ -106,11 +110,7 @@ pub(super) fn kinds(index: u32, direction: Direction) -> io::Result<Vec<Kind>> {
 
 /// Removes one filter and keeps the others of its priority.
 pub(super) fn remove(index: u32, direction: Direction, filter: &Filter) -> io::Result<()> {
-    let mut request = TcMessage::with_index(index as i32);
-    request.header.parent = TcHandle {
-        major: CLSACT,
-        minor: direction.minor(),
-    };
+    let mut request = request(index, direction.minor());
     request.header.handle = filter.handle;
     request.header.info = filter.info;
     request.attributes.push(TcAttribute::Kind("bpf".to_owned()));
@@ -119,23 +119,14 @@ pub(super) fn remove(index: u32, direction: Direction, filter: &Filter) -> io::R
 
 /// True if a filter of any kind is attached.
 pub(super) fn any(index: u32, direction: Direction) -> io::Result<bool> {
-    let mut request = TcMessage::with_index(index as i32);
-    request.header.parent = TcHandle {
-        major: CLSACT,
-        minor: direction.minor(),
-    };
+    let request = request(index, direction.minor());
     let answers = ask(RouteNetlinkMessage::GetTrafficFilter(request), NLM_F_DUMP)?;
     Ok(!answers.is_empty())
 }
 
 /// True if the interface has a clsact qdisc, or an ingress qdisc in its place.
 pub(super) fn has_clsact(index: u32) -> io::Result<bool> {
-    let mut request = TcMessage::with_index(index as i32);
-    request.header.parent = TcHandle {
-        major: CLSACT,
-        minor: 0xfff1, // TC_H_INGRESS = TC_H_CLSACT
-    };
-    let request = RouteNetlinkMessage::GetQueueDiscipline(request);
+    let request = RouteNetlinkMessage::GetQueueDiscipline(request(index, OF_QDISC));
     // The answer is a notification, which its cause gets only as an echo (rtnetlink_send()).
     match ask(request, NLM_F_ACK | NLM_F_ECHO) {
         // There never was one. If it was removed, there is no answer (tc_get_qdisc()).
@@ -148,11 +139,7 @@ pub(super) fn has_clsact(index: u32) -> io::Result<bool> {
 
 /// Removes the interface's clsact qdisc with all its filters.
 pub(super) fn remove_clsact(index: u32) -> io::Result<()> {
-    let mut request = TcMessage::with_index(index as i32);
-    request.header.parent = TcHandle {
-        major: CLSACT,
-        minor: 0xfff1, // TC_H_INGRESS = TC_H_CLSACT
-    };
+    let mut request = request(index, OF_QDISC);
     request.header.handle = TcHandle {
         major: CLSACT,
         minor: 0,
