@@ -50,7 +50,9 @@ fn conversation(input: &[u8]) {
     // Each asks on with what the one before has left.
     let _ = ipvs.info().map_err(|error| error.to_string());
     let services = ipvs.services().map_err(|error| error.to_string());
-    let _ = ipvs.statistics().map_err(|error| error.to_string());
+    let _ = ipvs
+        .services_with_statistics()
+        .map_err(|error| error.to_string());
     let _ = ipvs.timeouts().map_err(|error| error.to_string());
     let _ = ipvs.daemons().map_err(|error| error.to_string());
     let _ = ipvs.flush().map_err(|error| error.to_string());

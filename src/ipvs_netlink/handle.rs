@@ -95,23 +95,8 @@ impl<T: Transport> Ipvs<T> {
         Ok(entries.into_iter().map(|entry| entry.key).collect())
     }
 
-    /// Counters, rates and connections of all services and their servers.
-    pub fn statistics(&mut self) -> Result<BTreeMap<ServiceKey, ServiceStatistics>, Error> {
-        let mut statistics = BTreeMap::new();
-        self.walk(|entry, servers| {
-            let servers = servers
-                .into_iter()
-                .map(|entry| Ok((entry.address, entry.statistics()?)))
-                .collect::<Result<_, Failure>>()?;
-            let counters = entry.counters()?;
-            statistics.insert(entry.key, ServiceStatistics { counters, servers });
-            Ok(())
-        })?;
-        Ok(statistics)
-    }
-
-    /// Both of the above in one pass. The two parts of each service are from the same
-    /// moment.
+    /// All services with their counters, rates and connections. Both parts of a service are from
+    /// the same moment.
     pub fn services_with_statistics(
         &mut self,
     ) -> Result<BTreeMap<ServiceKey, (Service, ServiceStatistics)>, Error> {

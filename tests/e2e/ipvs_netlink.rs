@@ -53,10 +53,10 @@ fn every_field_comes_back_as_it_was_set_and_ipvsadm_sees_the_same() {
     let expected: BTreeSet<String> = SAVED.trim().lines().map(Into::into).collect();
     assert_eq!(saved(), expected);
 
-    let statistics = ipvs.statistics().unwrap();
+    let statistics = ipvs.services_with_statistics().unwrap();
     assert!(statistics.keys().eq(state.keys()));
     for (key, service) in &state {
-        assert!(statistics[key].servers.keys().eq(service.servers.keys()));
+        assert!(statistics[key].1.servers.keys().eq(service.servers.keys()));
     }
 }
 

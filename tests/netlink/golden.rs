@@ -299,8 +299,8 @@ fn the_version_is_that_which_ipvsadm_prints() {
 #[test]
 fn counters_are_those_that_ipvsadm_prints() {
     let mut ipvs = Ipvs::over(Replay::exactly("statistics.hex")).unwrap();
-    let statistics = ipvs.statistics().unwrap();
-    let web = &statistics[&tcp("10.0.0.1:80")];
+    let statistics = ipvs.services_with_statistics().unwrap();
+    let (_, web) = &statistics[&tcp("10.0.0.1:80")];
     let backend = &web.servers[&address("127.0.0.1:8000")];
 
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/netlink/golden/statistics.hex");

@@ -119,9 +119,11 @@ fn connection_counts_do_not_roll_over_at_65536() {
         DestAttribute::InactConns(u32::MAX),
         DestAttribute::PersistConns(65_536),
     ]);
-    let statistics = holding(service(&key), server).statistics().unwrap();
+    let statistics = holding(service(&key), server)
+        .services_with_statistics()
+        .unwrap();
     assert_eq!(
-        statistics[&key].servers[&address].connections,
+        statistics[&key].1.servers[&address].connections,
         Connections {
             active: 70_000,
             inactive: u32::MAX,
@@ -153,11 +155,11 @@ fn stats64_is_preferred_and_an_unknown_attribute_in_it_passed_over() {
         SvcAttribute::Stats64(vec![StatsAttribute::Conns(Counter::U64(1 << 42))].into()),
         SvcAttribute::Stats(vec![StatsAttribute::Conns(Counter::U32(6))].into()),
     ]);
-    let statistics = holding(service, server).statistics().unwrap();
-    let counters = statistics[&key].servers[&address].counters;
+    let statistics = holding(service, server).services_with_statistics().unwrap();
+    let counters = statistics[&key].1.servers[&address].counters;
     assert_eq!(counters.connections, 1 << 40);
     assert_eq!(counters.outgoing_bytes_per_second, 1 << 41);
-    assert_eq!(statistics[&key].counters.connections, 1 << 42);
+    assert_eq!(statistics[&key].1.counters.connections, 1 << 42);
 }
 
 #[test]
@@ -172,10 +174,10 @@ fn a_kernel_without_stats64_has_counters_too() {
     service.push(SvcAttribute::Stats(stats.clone().into()));
     let mut server = destination::all_attributes(address, &masq());
     server.push(DestAttribute::Stats(stats.into()));
-    let statistics = holding(service, server).statistics().unwrap();
+    let statistics = holding(service, server).services_with_statistics().unwrap();
     for counters in [
-        statistics[&key].counters,
-        statistics[&key].servers[&address].counters,
+        statistics[&key].1.counters,
+        statistics[&key].1.servers[&address].counters,
     ] {
         assert_eq!(counters.incoming_packets, 7);
         assert_eq!(counters.incoming_bytes, 1 << 33);
