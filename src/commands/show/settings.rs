@@ -86,15 +86,8 @@ pub(super) fn daemon(query: &Query) -> Result<Look, Error> {
 }
 
 fn running(daemons: &SyncDaemons) -> impl Iterator<Item = (SyncState, &SyncDaemon)> {
-    let master = daemons
-        .master
-        .iter()
-        .map(|daemon| (SyncState::Master, daemon));
-    let backup = daemons
-        .backup
-        .iter()
-        .map(|daemon| (SyncState::Backup, daemon));
-    master.chain(backup)
+    let states = [SyncState::Master, SyncState::Backup].into_iter();
+    states.filter_map(|state| Some((state, daemons.get(state)?)))
 }
 
 fn daemons_document(daemons: &SyncDaemons) -> DaemonsDocument<'_> {
