@@ -66,6 +66,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Adds the path of the file on which an operation failed.
+    pub(super) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
+        let path = path.into();
+        move |source| Error::File { path, source }
+    }
+
     /// True if the user lacks rights. Another attempt would fail, too.
     pub fn is_denied(&self) -> bool {
         if let Error::Ipvs(error) = self {

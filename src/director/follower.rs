@@ -47,8 +47,8 @@ impl Claim {
     /// `None`: another follower holds it.
     pub fn take() -> Result<Option<Self>, Error> {
         let (path, record) = paths()?;
-        let file = lock::open(&path).map_err(fail(&path))?;
-        let taken = try_lock(&file).map_err(fail(&path))?;
+        let file = lock::open(&path).map_err(Error::file(&path))?;
+        let taken = try_lock(&file).map_err(Error::file(&path))?;
         // Not `then_some`: a claim that is dropped removes the record.
         Ok(taken.then(|| Claim {
             _lock: file,
@@ -62,7 +62,7 @@ impl Claim {
         let new = self.record.with_extension("new");
         text.and_then(|text| fs::write(&new, text + "\n"))
             .and_then(|()| fs::rename(&new, &self.record))
-            .map_err(fail(&self.record))
+            .map_err(Error::file(&self.record))
     }
 }
 
@@ -78,16 +78,16 @@ pub fn following() -> Result<Option<FollowerState>, Error> {
     let file = match File::open(&lock) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(fail(&lock)(error)),
+        Err(error) => return Err(Error::file(&lock)(error)),
     };
-    if !is_locked(&file).map_err(fail(&lock))? {
+    if !is_locked(&file).map_err(Error::file(&lock))? {
         return Ok(None);
     }
     match fs::read_to_string(&record) {
         Ok(text) => Ok(serde_json::from_str(&text).ok()),
         // It has just begun or is just ending.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(fail(&record)(error)),
+        Err(error) => Err(Error::file(&record)(error)),
     }
 }
 
@@ -120,17 +120,11 @@ fn whole_file() -> libc::flock {
 /// The lock and the record of the caller's network namespace.
 fn paths() -> Result<(PathBuf, PathBuf), Error> {
     let namespace = Path::new("/proc/thread-self/ns/net");
-    let inode = fs::metadata(namespace).map_err(fail(namespace))?.ino();
+    let inode = fs::metadata(namespace)
+        .map_err(Error::file(namespace))?
+        .ino();
     let path = |extension| Path::new(FOLDER).join(format!("follow-{inode}.{extension}"));
     Ok((path("lock"), path("json")))
-}
-
-fn fail(path: &Path) -> impl Fn(io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::File {
-        path: path.clone(),
-        source,
-    }
 }
 
 #[cfg(test)]

@@ -29,8 +29,8 @@ impl Lock {
             Err(file) => file,
         };
         waiting();
-        let lock =
-            Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| fail(errno.into()))?;
+        let lock = Flock::lock(file, FlockArg::LockExclusive)
+            .map_err(|(_, errno)| Error::file(FILE)(errno.into()))?;
         Ok(Lock { _file: lock })
     }
 
@@ -42,11 +42,11 @@ impl Lock {
 
 /// The lock, or the open file if another process holds it.
 fn attempt() -> Result<Result<Lock, File>, Error> {
-    let file = open(FILE.as_ref()).map_err(fail)?;
+    let file = open(FILE.as_ref()).map_err(Error::file(FILE))?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => Ok(Ok(Lock { _file: lock })),
         Err((file, Errno::EWOULDBLOCK)) => Ok(Err(file)),
-        Err((_, errno)) => Err(fail(errno.into())),
+        Err((_, errno)) => Err(Error::file(FILE)(errno.into())),
     }
 }
 
@@ -66,11 +66,4 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     // An earlier build may have made it for all to read.
     file.set_permissions(Permissions::from_mode(0o600))?;
     Ok(file)
-}
-
-fn fail(source: io::Error) -> Error {
-    Error::File {
-        path: FILE.into(),
-        source,
-    }
 }

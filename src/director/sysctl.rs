@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno;
 
@@ -18,11 +18,11 @@ pub(super) fn observe() -> Result<Sysctls, Error> {
     let entries = match fs::read_dir(FOLDER) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Sysctls::new()),
-        Err(source) => return Err(fail(FOLDER.into(), source)),
+        Err(error) => return Err(Error::file(FOLDER)(error)),
     };
     let mut sysctls = Sysctls::new();
     for entry in entries {
-        let path = entry.map_err(|source| fail(FOLDER.into(), source))?.path();
+        let path = entry.map_err(Error::file(FOLDER))?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
             continue;
         };
@@ -31,14 +31,10 @@ pub(super) fn observe() -> Result<Sysctls, Error> {
                 let words: Vec<&str> = text.split_whitespace().collect();
                 sysctls.insert(name.to_owned(), words.join(" "));
             }
-            Err(source) => return Err(fail(path, source)),
+            Err(error) => return Err(Error::file(path)(error)),
         }
     }
     Ok(sysctls)
-}
-
-fn fail(path: PathBuf, source: io::Error) -> Error {
-    Error::File { path, source }
 }
 
 /// The names come from a checked file or from the kernel, so none has a `/`.
