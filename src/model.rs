@@ -237,6 +237,14 @@ impl Family {
             IpAddr::V6(_) => Family::Ipv6,
         }
     }
+
+    /// The length of an address.
+    pub fn bits(self) -> u8 {
+        match self {
+            Family::Ipv4 => 32,
+            Family::Ipv6 => 128,
+        }
+    }
 }
 
 impl fmt::Display for Family {
@@ -248,7 +256,35 @@ impl fmt::Display for Family {
     }
 }
 
+impl Forward {
+    /// The name in the configuration file.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Forward::Masq => "masq",
+            Forward::Route => "route",
+            Forward::Tunnel(_) => "tunnel",
+            Forward::Local => "local",
+        }
+    }
+
+    /// The tunnel, if packets are sent through one.
+    pub fn tunnel(&self) -> Option<Tunnel> {
+        match self {
+            Forward::Tunnel(tunnel) => Some(*tunnel),
+            _ => None,
+        }
+    }
+}
+
 impl ServiceKey {
+    /// `None`: the service is a firewall mark, which keeps the port of each packet.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            ServiceKey::Address { address, .. } => Some(address.port()),
+            ServiceKey::Fwmark { .. } => None,
+        }
+    }
+
     pub fn family(&self) -> Family {
         match self {
             ServiceKey::Address { address, .. } => Family::of(address.ip()),

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use crate::director::{self, HostPorts, Listeners, LocalAddresses};
 use crate::kmod::module;
-use crate::model::{ServiceKey, SourceLines, State};
+use crate::model::{Family, ServiceKey, SourceLines, State};
 use crate::output;
 
 /// The number of warnings that are printed. Programs get all of them.
@@ -159,7 +159,7 @@ fn pools_without_usable_ports(
 }
 
 fn vip(address: &IpAddr) -> String {
-    let length = if address.is_ipv4() { 32 } else { 128 };
+    let length = Family::of(*address).bits();
     format!(
         "the VIP {address} is not configured on this host, so its services receive no packets; \
          add it: `ip address add {address}/{length} dev lo`"

@@ -92,10 +92,6 @@ pub(super) fn multicast(text: &str) -> Result<IpAddr, Invalid> {
     }
 }
 
-fn bits(address: IpAddr) -> u8 {
-    if address.is_ipv4() { 32 } else { 128 }
-}
-
 /// Parses "10.2.0.1" or "10.2.0.16/28" into address and prefix length. The default length
 /// is all bits of the address. `form`: the hint that an error shows.
 fn prefix(text: &str, form: &str) -> Result<(IpAddr, u8), Invalid> {
@@ -104,7 +100,7 @@ fn prefix(text: &str, form: &str) -> Result<(IpAddr, u8), Invalid> {
         None => (text, None),
     };
     let address: IpAddr = address.parse().map_err(|_| not_ip(address, form))?;
-    let bits = bits(address);
+    let bits = Family::of(address).bits();
     let length = match length {
         None => bits,
         Some(length) => number(length)
@@ -137,7 +133,7 @@ pub(super) fn network(text: &str, form: &str) -> Result<Network, Invalid> {
 /// addresses.
 pub(super) fn range(text: &str) -> Result<(IpAddr, u64), Invalid> {
     let (first, length) = prefix(text, RANGE)?;
-    let bits = u32::from(bits(first));
+    let bits = u32::from(Family::of(first).bits());
     let length = u32::from(length);
     let count = 1u64
         .checked_shl(bits - length)

@@ -87,7 +87,7 @@ fn servers(config: &Config, service: &ServiceEntry, mistakes: &Mistakes) {
         if let Some((key, _)) = &service.key {
             let may_tunnel = service.snat.is_none()
                 && config.sync.is_none()
-                && port_of(key).is_none_or(|port| port == address.port());
+                && key.port().is_none_or(|port| port == address.port());
             family_of_server(server, *address, span, key, may_tunnel, mistakes);
             sync_of_server(config, *address, span, key, mistakes);
             port_of_server(server, *address, span, key, mistakes);
@@ -125,15 +125,6 @@ fn family_of_server(
     }
 }
 
-/// Returns the port of a service.
-/// `None`: the service is a firewall mark, which keeps the port of each packet.
-fn port_of(key: &ServiceKey) -> Option<u16> {
-    match key {
-        ServiceKey::Address { address, .. } => Some(address.port()),
-        ServiceKey::Fwmark { .. } => None,
-    }
-}
-
 /// Checks the family of a server against the sync daemons. A sync message has
 /// one family for the three addresses of a connection (ip_vs_ctl.c,
 /// ip_vs_genl_new_daemon()).
@@ -163,7 +154,7 @@ fn port_of_server(
     key: &ServiceKey,
     mistakes: &Mistakes,
 ) {
-    if let Some(wanted) = port_of(key)
+    if let Some(wanted) = key.port()
         && let Some((Forward::Route | Forward::Tunnel(_), _)) = &server.forward
         && address.port() != wanted
     {

@@ -125,7 +125,7 @@ impl Group {
             if Family::of(*ip) != family {
                 continue;
             }
-            let Some(port) = port.or(port_of(key)) else {
+            let Some(port) = port.or(key.port()) else {
                 wrong = true;
                 mistakes.add(
                     Mistake::new(
@@ -157,12 +157,5 @@ impl Group {
             );
         }
         servers
-    }
-}
-
-fn port_of(key: &ServiceKey) -> Option<u16> {
-    match key {
-        ServiceKey::Address { address, .. } => Some(address.port()),
-        ServiceKey::Fwmark { .. } => None,
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::finding::Severity::{Error, Note};
 use super::{Facts, Finding};
-use crate::model::ServiceKey;
+use crate::model::{Family, ServiceKey};
 
 pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
     let vips: BTreeSet<IpAddr> = facts
@@ -23,7 +23,7 @@ pub(super) fn findings(facts: &Facts, findings: &mut Vec<Finding>) {
         findings.push(if facts.is_of_pair() {
             of_standby(*vip, "vip-not-local", what)
         } else {
-            let cure = format!("ip address add {vip}/{} dev lo", bits(*vip));
+            let cure = format!("ip address add {vip}/{} dev lo", Family::of(*vip).bits());
             let why = "its services receive no packets";
             Finding::about(vip, Error, "vip-not-local", what, why, cure)
         });
@@ -96,7 +96,7 @@ fn local_ip(facts: &Facts, address: IpAddr, findings: &mut Vec<Finding>) {
                     ),
                     format!(
                         "ip address add {address}/{} dev {}",
-                        bits(address),
+                        Family::of(address).bits(),
                         link.name
                     ),
                 )
@@ -112,14 +112,10 @@ fn local_ip(facts: &Facts, address: IpAddr, findings: &mut Vec<Finding>) {
                 let why = "the servers' answers arrive only if their router routes it here";
                 let cure = format!(
                     "check the router, or: ip address add {address}/{} dev lo",
-                    bits(address)
+                    Family::of(address).bits()
                 );
                 Finding::about(address, Note, "local-ip-routed", what, why, cure)
             }
         }
     });
-}
-
-fn bits(address: IpAddr) -> u8 {
-    if address.is_ipv4() { 32 } else { 128 }
 }

@@ -4,7 +4,7 @@
 use super::family::{Family, Label};
 use crate::director::RunningService;
 use crate::ipvs_netlink::Counters;
-use crate::model::{Forward, ServiceKey};
+use crate::model::ServiceKey;
 
 pub(super) fn services(services: &[RunningService]) -> Vec<Family> {
     let mut info = Family::info(
@@ -58,7 +58,7 @@ pub(super) fn servers(services: &[RunningService]) -> Vec<Family> {
                 ("server", address.to_string()),
             ];
             let [service, of] = labels.clone();
-            let forward = ("forward", forward(&server.forward).to_owned());
+            let forward = ("forward", server.forward.name().to_owned());
             info.add(&[service, of, forward], 1_u32);
             weight.add(&labels, server.weight);
             threshold.add(&labels, server.upper_threshold);
@@ -111,14 +111,5 @@ fn protocol(key: &ServiceKey) -> String {
     match key {
         ServiceKey::Address { protocol, .. } => protocol.to_string(),
         ServiceKey::Fwmark { .. } => "fwmark".to_owned(),
-    }
-}
-
-fn forward(forward: &Forward) -> &'static str {
-    match forward {
-        Forward::Masq => "masq",
-        Forward::Route => "route",
-        Forward::Tunnel(_) => "tunnel",
-        Forward::Local => "local",
     }
 }

@@ -9,7 +9,7 @@ use aya::maps::{Map, MapData, MapError};
 
 use super::Error;
 use super::abi::{Prefix, Trusted, from_map, to_map};
-use crate::model::Network;
+use crate::model::{Family, Network};
 
 pub(super) const TRUST: &str = "toa_trust";
 /// The number of bits before the address in the key.
@@ -46,8 +46,8 @@ fn network(key: Key<Prefix>) -> Option<Network> {
     let address = from_map(key.data().address_be);
     let (_, before) = family(address);
     let length = key.prefix_len().checked_sub(before)?;
-    let longest = if address.is_ipv4() { 32 } else { 128 };
-    (length <= longest).then(|| Network::containing(address, length as u8))
+    let longest = Family::of(address).bits();
+    (length <= longest.into()).then(|| Network::containing(address, length as u8))
 }
 
 /// The networks of the map.

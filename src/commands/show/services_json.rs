@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::director::{RunningDataPlane, RunningService};
 use crate::ipvs_netlink::Counters;
-use crate::model::{ClientAddress, Forward, Server};
+use crate::model::ClientAddress;
 use crate::plan::json::{PersistenceValue, TunnelValue};
 
 #[derive(Serialize)]
@@ -91,11 +91,10 @@ impl<'a> ServiceValue<'a> {
         let servers = service.servers.iter().map(|(address, server)| {
             let statistics = now.statistics.servers.get(address);
             let statistics = statistics.copied().unwrap_or_default();
-            let (forward, tunnel) = forward(server);
             ServerValue {
                 address: *address,
-                forward,
-                tunnel,
+                forward: server.forward.name(),
+                tunnel: server.forward.tunnel().map(TunnelValue::from),
                 weight: server.weight,
                 upper_threshold: server.upper_threshold,
                 lower_threshold: server.lower_threshold,
@@ -120,15 +119,6 @@ impl<'a> ServiceValue<'a> {
             rates: Numbers::rates(&now.statistics.counters),
             servers: servers.collect(),
         }
-    }
-}
-
-fn forward(server: &Server) -> (&'static str, Option<TunnelValue>) {
-    match server.forward {
-        Forward::Masq => ("masq", None),
-        Forward::Route => ("route", None),
-        Forward::Local => ("local", None),
-        Forward::Tunnel(tunnel) => ("tunnel", Some(tunnel.into())),
     }
 }
 

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use super::layout::Block;
 use super::value;
 use crate::config::{address::MOST_ADDRESSES, pools::PORTS};
-use crate::model::{LocalIp, PortRange};
+use crate::model::{Family, LocalIp, PortRange};
 
 /// Returns a block for each pool, in the order of names.
 pub(super) fn pools(
@@ -74,7 +74,7 @@ fn ranges(addresses: &BTreeSet<IpAddr>) -> Vec<String> {
     let mut left = addresses.iter().copied().peekable();
     while let Some(first) = left.next() {
         let length = prefix_length(first, addresses);
-        let bits = if first.is_ipv4() { 32 } else { 128 };
+        let bits = u32::from(Family::of(first).bits());
         if length == bits {
             ranges.push(first.to_string());
             continue;
@@ -92,7 +92,7 @@ fn ranges(addresses: &BTreeSet<IpAddr>) -> Vec<String> {
 /// Returns the length of the largest prefix that begins at `first` and contains
 /// only these addresses.
 fn prefix_length(first: IpAddr, addresses: &BTreeSet<IpAddr>) -> u32 {
-    let bits: u32 = if first.is_ipv4() { 32 } else { 128 };
+    let bits = u32::from(Family::of(first).bits());
     let begin = number(first);
     let mut free = 0;
     while free < MOST_ADDRESSES.trailing_zeros() && begin & low_bits(free + 1) == 0 {

@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use serde::Serialize;
 
 use crate::model::{
-    ClientAddress, Forward, FullNat, Netmask, Network, Persistence, Server, Service, SyncDaemon,
-    Tunnel, TunnelChecksum,
+    ClientAddress, FullNat, Netmask, Network, Persistence, Server, Service, SyncDaemon, Tunnel,
+    TunnelChecksum,
 };
 use crate::plan::step::Assignment;
 
@@ -159,16 +159,10 @@ impl<'a> From<&'a Persistence> for PersistenceValue<'a> {
 
 impl From<&Server> for Value<'_> {
     fn from(server: &Server) -> Self {
-        let (forward, tunnel) = match server.forward {
-            Forward::Masq => ("masq", None),
-            Forward::Route => ("route", None),
-            Forward::Local => ("local", None),
-            Forward::Tunnel(tunnel) => ("tunnel", Some(tunnel.into())),
-        };
         Value::Server {
             weight: server.weight,
-            forward,
-            tunnel,
+            forward: server.forward.name(),
+            tunnel: server.forward.tunnel().map(TunnelValue::from),
             upper_threshold: server.upper_threshold,
             lower_threshold: server.lower_threshold,
         }
