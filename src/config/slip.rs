@@ -27,12 +27,14 @@ struct Edit {
     help: String,
 }
 
-/// Returns the line that contains a mistake, unless it is too long.
+/// Returns the line that contains a mistake, unless it is too long, or has characters that
+/// control a terminal: what is suggested is printed.
 pub(super) fn line_of<'t>(text: &'t str, mistake: &Span) -> Option<Line<'t>> {
     let before = text.get(..mistake.start)?;
     let at = before.rfind('\n').map_or(0, |newline| newline + 1);
     let line = text.get(at..)?.lines().next()?;
-    (line.len() <= LONGEST).then_some(Line { at, text: line })
+    let steers = |letter: char| letter.is_control() && letter != '\t';
+    (line.len() <= LONGEST && !line.contains(steers)).then_some(Line { at, text: line })
 }
 
 /// Finds the slip in a line that the parser refused.
