@@ -116,8 +116,8 @@ struct Seen {
 #[derive(Default)]
 struct Batch {
     came: Vec<Vec<u8>>,
-    /// Not translated.
-    others: Vec<String>,
+    /// Not translated; what each is about, and its bytes.
+    others: Vec<(String, Vec<u8>)>,
     /// So many of these were translated after all.
     late: u64,
 }
@@ -244,7 +244,7 @@ impl Fuzz<'_> {
             }
             self.seen.translated += u64::from(translated);
             if !translated {
-                batch.others.push(about + ": " + &text(&packet));
+                batch.others.push((about, packet));
             }
         }
         batch.came.extend(came);
@@ -284,7 +284,11 @@ impl Fuzz<'_> {
     }
 }
 
-fn unexplained(numbers: &Range<u64>, others: &[String], fates: &Fates) -> String {
+fn unexplained(numbers: &Range<u64>, others: &[(String, Vec<u8>)], fates: &Fates) -> String {
+    let others: Vec<_> = others
+        .iter()
+        .map(|(about, packet)| format!("{about}: {}", text(packet)))
+        .collect();
     format!(
         "numbers {numbers:?}: {} packets were not translated, but counted {fates:?}:\n  {}",
         others.len(),
