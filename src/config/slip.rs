@@ -27,14 +27,12 @@ struct Edit {
     help: String,
 }
 
-/// Returns the line that contains a mistake, unless it is too long, or has characters that
-/// control a terminal: what is suggested is printed.
+/// Returns the line that contains a mistake, unless it is too long.
 pub(super) fn line_of<'t>(text: &'t str, mistake: &Span) -> Option<Line<'t>> {
     let before = text.get(..mistake.start)?;
     let at = before.rfind('\n').map_or(0, |newline| newline + 1);
     let line = text.get(at..)?.lines().next()?;
-    let steers = |letter: char| letter.is_control() && letter != '\t';
-    (line.len() <= LONGEST && !line.contains(steers)).then_some(Line { at, text: line })
+    (line.len() <= LONGEST).then_some(Line { at, text: line })
 }
 
 /// Finds the slip in a line that the parser refused.
@@ -42,7 +40,8 @@ pub(super) fn find(line: &Line, table: &str) -> Option<Mistake> {
     [blanks, quotes, slashes, colon, end, bare]
         .into_iter()
         .filter_map(|look| look(line.text, table))
-        .find(|edit| parses(line.text, edit))
+        // A suggestion is printed, and must not control a terminal.
+        .find(|edit| !edit.help.contains(char::is_control) && parses(line.text, edit))
         .map(|edit| {
             let span = line.at + edit.range.start..line.at + edit.range.end;
             Mistake::new(&span, edit.message, edit.help).fix(&span, edit.text)
