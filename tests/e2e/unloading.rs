@@ -31,7 +31,6 @@ const FILES: [&str; 10] = [
 /// Another network namespace with a full-NAT service, which ends with it. The module may go
 /// between any two lines.
 const NEIGHBOUR: &str = r"
-ip netns del NAME 2>/dev/null || true
 ip netns add NAME
 nsenter --net=/run/netns/NAME sh -c '
 ip link set lo up
@@ -72,13 +71,18 @@ fn read(ended: &AtomicBool, opened: &AtomicU32) {
     }
 }
 
+/// Makes and removes it again and again. A removed one ends some time later and keeps the
+/// module until then. So there are pauses, in which nothing else but the director may.
 fn neighbour(lab: &Lab, ended: &AtomicBool) {
     let name = lab.namespace("neighbour");
+    let mut random = Random::new(3, 0);
     while !ended.load(Ordering::Relaxed) {
         let script = NEIGHBOUR.replace("NAME", &name);
         run(Command::new("sh").args(["-ec", &script]));
+        run(Command::new("ip").args(["netns", "del", &name]));
+        let pause = [1, 1, 300, 3000][random.below(4)];
+        thread::sleep(Duration::from_millis(random.below(pause) as u64));
     }
-    run(Command::new("ip").args(["netns", "del", &name]));
 }
 
 /// An `apply` that loses its module says so in one error. If that is after its last step, it
